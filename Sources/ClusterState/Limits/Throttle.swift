@@ -1,0 +1,44 @@
+// Limits that belong to an address: admin, session and public requests (F-RATE-04 to F-RATE-06).
+
+package import GateDomain
+import LuaScripts
+
+/// An exact window over all nodes for each address. It protects the gate and not money: without a store it lets everybody through (F-RATE-10).
+package struct Throttle: Sendable {
+    package enum Scope: String, Sendable {
+        case admin, session
+        case `public`
+    }
+
+    private let store: RedisStore
+    private let caps: [Scope: Int]
+
+    static let windowMilliseconds = 60_000
+
+    /// - Parameter caps: requests a minute and address; 0 for no limit.
+    package init(store: RedisStore, caps: [Scope: Int]) {
+        self.store = store
+        self.caps = caps
+    }
+
+    /// Seconds to wait, or nil if the request may pass.
+    package func refusal(_ scope: Scope, of address: IPAddress) async -> Int? {
+        guard let command = command(scope, address) else { return nil }
+        return Self.wait(try? await store.send(command))
+    }
+
+    /// The same on an event loop of the call path; nil at once where there is no limit.
+    package func command(_ scope: Scope, _ address: IPAddress) -> RedisCommand? {
+        guard let cap = caps[scope], cap > 0 else { return nil }
+        var command = RedisCommand(script: .throttle, keys: 1)
+        command.append(store.keys.visits(scope.rawValue, address.description))
+        command.append(cap)
+        command.append(Self.windowMilliseconds)
+        return command
+    }
+
+    package static func wait(_ reply: RedisReply?) -> Int? {
+        guard let reply, reply.integer(at: 0) == 1 else { return nil }
+        return min(60, max(1, (reply.integer(at: 1) + 999) / 1000))
+    }
+}

@@ -1,0 +1,31 @@
+/// What to launch: a command as a person would type it, with the surroundings it is to run in.
+package struct ChildCommand: Sendable, Equatable {
+    /// The signal that the kernel sends to a child when the node dies without having ended it (`kill -9`).
+    package enum DeathSignal: String, Sendable {
+        case kill = "KILL"
+        case terminate = "TERM"
+    }
+
+    /// A name to look up on the `PATH`, or a path when it contains a slash (relative to `workingDirectory`).
+    package var executable: String
+    package var arguments: [String]
+    /// The whole environment of the child; nil inherits the node's, secrets included.
+    package var environment: [String: String]?
+    /// nil is the node's own working directory.
+    package var workingDirectory: String?
+    package var deathSignal: DeathSignal
+
+    package init(
+        _ executable: String,
+        _ arguments: [String] = [],
+        environment: [String: String]? = nil,
+        workingDirectory: String? = nil,
+        deathSignal: DeathSignal = .kill
+    ) {
+        self.executable = executable
+        self.arguments = arguments
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.deathSignal = deathSignal
+    }
+}

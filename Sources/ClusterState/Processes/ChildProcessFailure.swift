@@ -1,0 +1,26 @@
+// Why a child could not be launched, in words for the person who wrote the command.
+
+import Glibc
+
+package enum ChildProcessFailure: Error, Equatable {
+    case commandNotFound(String)
+    /// A directory, or a file without the right to execute it.
+    case notExecutable(String)
+    case noWorkingDirectory(String)
+    /// A system call failed; `errno` is its reason.
+    case system(call: String, errno: Int32)
+    /// The event loop refused the pipes.
+    case pipes(String)
+
+    package var sentence: String {
+        switch self {
+        case .commandNotFound(let command):
+            command.contains("/")
+                ? "There is no file '\(command)'." : "The command '\(command)' was not found on the PATH."
+        case .notExecutable(let path): "'\(path)' is not an executable file."
+        case .noWorkingDirectory(let path): "The working directory '\(path)' does not exist."
+        case .system(let call, let errno): "\(call) failed: \(String(cString: strerror(errno)))."
+        case .pipes(let reason): "The pipes to the child could not be opened: \(reason)."
+        }
+    }
+}

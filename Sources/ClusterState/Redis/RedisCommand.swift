@@ -1,0 +1,127 @@
+// A command on its way to Redis: its arguments in one run of bytes.
+
+package import LuaScripts
+import CHiredis
+import Crypto
+import NIOCore
+
+/// The arguments of one command, appended one after another.
+///
+/// Two arrays hold them all, so building a command costs two allocations however many arguments it has.
+package struct RedisCommand: Sendable {
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = []
+    /// The script it runs, if it runs one.
+    package let script: LuaScript?
+
+    package init(_ words: String...) {
+        script = nil
+        for word in words { append(word) }
+    }
+
+    /// A call of a script: its keys come first, `keys` of them, then its other arguments.
+    package init(script: LuaScript, keys: Int) {
+        self.script = script
+        bytes.reserveCapacity(512)
+        ends.reserveCapacity(32)
+        append("EVALSHA")
+        append(ScriptDigest.of(script))
+        append(keys)
+    }
+
+    package mutating func append(_ text: String) {
+        bytes.append(contentsOf: text.utf8)
+        ends.append(bytes.count)
+    }
+
+    package mutating func append(_ slice: some Sequence<UInt8>) {
+        bytes.append(contentsOf: slice)
+        ends.append(bytes.count)
+    }
+
+    package mutating func append(_ number: Int) {
+        if number >= 0 && number < 10 {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))
+        } else {
+            bytes.append(contentsOf: String(number).utf8)
+        }
+        ends.append(bytes.count)
+    }
+
+    /// The same call with the script's text in place of its digest, for a Redis that has forgotten it.
+    package var withScriptText: RedisCommand {
+        guard let script else { return self }
+        var command = RedisCommand("EVAL", script.source)
+        for index in 2..<ends.count { command.append(bytes[ends[index - 1]..<ends[index]]) }
+        return command
+    }
+
+    /// Lets hiredis format the command and appends it to what will be written.
+    func write(to buffer: inout ByteBuffer) {
+        var target: UnsafeMutablePointer<CChar>?
+        let length = bytes.withUnsafeBytes { raw in
+            withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ends.count) { arguments in
+                withUnsafeTemporaryAllocation(of: Int.self, capacity: ends.count) { lengths in
+                    let base = raw.assumingMemoryBound(to: CChar.self).baseAddress
+                    var start = 0
+                    for (index, end) in ends.enumerated() {
+                        arguments[index] = base.map { $0 + start }
+                        lengths[index] = end - start
+                        start = end
+                    }
+                    return redisFormatCommandArgv(&target, Int32(ends.count), arguments.baseAddress, lengths.baseAddress)
+                }
+            }
+        }
+        guard let target else { return }
+        buffer.writeBytes(UnsafeRawBufferPointer(start: target, count: Int(length)))
+        redisFreeCommand(target)
+    }
+}
+
+/// The names by which Redis knows our scripts.
+private enum ScriptDigest {
+    private static let digests: [LuaScript: String] = Dictionary(
+        uniqueKeysWithValues: LuaScript.allCases.map { script in
+            let digest = Insecure.SHA1.hash(data: Array(script.source.utf8))
+            return (script, Hex.string(digest))
+        })
+
+    static func of(_ script: LuaScript) -> String { digests[script, default: ""] }
+}
+
+/// Lower-case hex of bytes.
+package enum Hex {
+    package static func string(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in bytes {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension Hex {
+    /// Nil if the text is not pairs of hex digits.
+    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var high: UInt8?
+        for unit in text.utf8 {
+            let digit: UInt8
+            switch unit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = unit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = unit - UInt8(ascii: "a") + 10
+            default: return nil
+            }
+            if let first = high {
+                bytes.append(first << 4 | digit)
+                high = nil
+            } else {
+                high = digit
+            }
+        }
+        return high == nil ? bytes : nil
+    }
+}

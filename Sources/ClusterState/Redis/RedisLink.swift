@@ -1,0 +1,173 @@
+// One event loop's connection to Redis: commands of a tick leave in one write, replies come back in order.
+
+import DequeModule
+package import NIOCore
+import LuaScripts
+package import Logging
+
+/// The way from one event loop to Redis; confined to that loop.
+///
+/// Invariants: replies never shift to another command, whatever breaks; a command is written at most once a connection; a caller hears
+/// exactly once. The link is ready only when every script has been loaded. A command without an answer for `commandTimeout` is *unknown*;
+/// from then on new commands fail at once until Redis is heard again, and after `silence` the connection is given up.
+package final class RedisLink {
+    package typealias Completion = (Result<RedisReply, StoreFailure>) -> Void
+
+    static let commandTimeout = TimeAmount.milliseconds(500)
+    static let silence = TimeAmount.seconds(3)
+    static let tickInterval = TimeAmount.milliseconds(50)
+    static let redial = TimeAmount.milliseconds(100)
+    /// The most commands that may wait for an answer.
+    static let capacity = 16_384
+
+    struct Waiter {
+        let command: RedisCommand
+        let sentAt: NIODeadline
+        /// Nil once the caller was told that the outcome is unknown; the reply is then read and dropped.
+        var completion: Completion?
+    }
+
+    enum State {
+        case down
+        case dialing
+        case greeting(left: Int, refused: String?)
+        case ready
+        case closed
+    }
+
+    package let eventLoop: any EventLoop
+    let connector: RedisConnector
+    let logger: Logger
+    package var meter = RedisMeter()
+    var state = State.down
+    var channel: (any Channel)?
+    var waiters = Deque<Waiter>()
+    /// Commands of a broken connection that go out again on the next one; all of ours may be applied twice.
+    var resending: [Waiter] = []
+    private var outbound = ByteBuffer()
+    private var flushScheduled = false
+    /// Index into `waiters` of the first whose caller still waits.
+    private var told = 0
+    private var stalledSince: NIODeadline?
+    private var ticking: RepeatedTask?
+    /// Called when the link has become ready after having been down.
+    package var onReady: () -> Void = {}
+
+    package init(connector: RedisConnector, eventLoop: any EventLoop, logger: Logger) {
+        self.connector = connector
+        self.eventLoop = eventLoop
+        self.logger = logger
+    }
+
+    /// True if a command sent now has a chance.
+    package var isUsable: Bool {
+        if case .ready = state { stalledSince == nil } else { false }
+    }
+
+    package func send(_ command: RedisCommand, _ completion: @escaping Completion) {
+        eventLoop.assertInEventLoop()
+        guard case .ready = state else { return completion(.failure(.unavailable("no connection to Redis"))) }
+        guard stalledSince == nil else { return completion(.failure(.unavailable("Redis does not answer"))) }
+        guard waiters.count < Self.capacity else { return completion(.failure(.unavailable("too many commands are waiting"))) }
+        enqueue(Waiter(command: command, sentAt: .now(), completion: completion))
+    }
+
+    func enqueue(_ waiter: Waiter) {
+        waiter.command.write(to: &outbound)
+        waiters.append(waiter)
+        if !flushScheduled {
+            flushScheduled = true
+            eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.flush() }
+        }
+    }
+
+    private func flush() {
+        flushScheduled = false
+        guard let channel, outbound.readableBytes > 0 else { return }
+        meter.writes += 1
+        channel.writeAndFlush(outbound, promise: nil)
+        outbound.clear(minimumCapacity: 4096)
+    }
+
+    func received(_ reply: RedisReply) {
+        guard let waiter = waiters.popFirst() else {
+            logger.error("Redis sent a reply that nobody waits for; the connection is given up")
+            channel?.close(promise: nil)
+            return
+        }
+        told = max(0, told - 1)
+        stalledSince = nil
+        meter.answered(waiter.command.script, after: .now() - waiter.sentAt)
+        guard let completion = waiter.completion else { return }
+        guard case .error(let text) = reply else { return completion(.success(reply)) }
+        refused(waiter, completion, text)
+    }
+
+    private func refused(_ waiter: Waiter, _ completion: @escaping Completion, _ text: String) {
+        if text.hasPrefix("NOSCRIPT") {
+            enqueue(Waiter(command: waiter.command.withScriptText, sentAt: waiter.sentAt, completion: completion))
+            return
+        }
+        let temporary = ["LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "ERR max"]
+        let failure = temporary.contains { text.hasPrefix($0) } ? StoreFailure.unavailable(text) : .fault(text)
+        completion(.failure(failure))
+    }
+
+    /// Every 50 ms: tells those who have waited too long, and gives up a connection that says nothing.
+    func tick() {
+        let now = NIODeadline.now()
+        while told < waiters.count, waiters[told].sentAt + Self.commandTimeout <= now {
+            if stalledSince == nil {
+                stalledSince = waiters[told].sentAt
+                meter.stalls += 1
+            }
+            let completion = waiters[told].completion
+            waiters[told].completion = nil
+            told += 1
+            completion?(.failure(.unknown))
+        }
+        let expired = resending.filter { $0.sentAt + Self.commandTimeout <= now }
+        if !expired.isEmpty {
+            resending.removeAll { $0.sentAt + Self.commandTimeout <= now }
+            for waiter in expired { waiter.completion?(.failure(.unknown)) }
+        }
+        if let since = stalledSince, now - since > Self.silence { channel?.close(promise: nil) }
+    }
+
+    package func start() {
+        let link = NIOLoopBound(self, eventLoop: eventLoop)
+        ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in link.value.tick() }
+        dial()
+    }
+
+    package func stop() {
+        state = .closed
+        ticking?.cancel()
+        channel?.close(promise: nil)
+    }
+
+    /// The connection is gone: what was written may be written again, on the next one.
+    func disconnected() {
+        channel = nil
+        outbound.clear()
+        stalledSince = nil
+        told = 0
+        let broken = waiters
+        waiters.removeAll()
+        if case .closed = state {
+            for waiter in broken { waiter.completion?(.failure(.unknown)) }
+            return
+        }
+        if case .greeting = state {} else { resending += broken.filter { $0.completion != nil } }
+        state = .down
+        eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.redial) { self.dial() }
+    }
+
+    func becameReady() {
+        state = .ready
+        let again = resending
+        resending = []
+        for waiter in again { enqueue(waiter) }
+        onReady()
+    }
+}

@@ -1,0 +1,66 @@
+// What Redis answers, as Swift values.
+
+/// A reply, copied out of hiredis's tree.
+package enum RedisReply: Sendable, Equatable {
+    case null
+    case integer(Int)
+    /// A simple or bulk string; any bytes.
+    case bytes([UInt8])
+    case array([RedisReply])
+    case error(String)
+
+    package var integer: Int? {
+        switch self {
+        case .integer(let value): value
+        case .bytes(let bytes): Int(String(decoding: bytes, as: UTF8.self))
+        default: nil
+        }
+    }
+
+    package var string: String? {
+        if case .bytes(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil }
+    }
+
+    package var array: [RedisReply]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
+
+    /// The integer at a place of an array reply; 0 where there is none.
+    package func integer(at index: Int) -> Int {
+        guard case .array(let elements) = self, index < elements.count else { return 0 }
+        return elements[index].integer ?? 0
+    }
+
+    /// The pairs of an HGETALL.
+    package var fields: [String: String] {
+        guard case .array(let elements) = self else { return [:] }
+        var fields: [String: String] = [:]
+        for index in stride(from: 0, to: elements.count - 1, by: 2) {
+            if let name = elements[index].string, let value = elements[index + 1].string { fields[name] = value }
+        }
+        return fields
+    }
+}
+
+/// Why Redis did not do as asked.
+package enum StoreFailure: Error, Sendable, Equatable {
+    /// Certainly not carried out: the command was never written, or Redis refused it as a whole.
+    case unavailable(String)
+    /// Written, but no answer came; it may have been carried out.
+    case unknown
+    /// A fault of ours: the command or the script is wrong.
+    case fault(String)
+
+    /// Whether the command may have had its effect all the same.
+    package var mayHaveBeenCarriedOut: Bool {
+        if case .unavailable = self { false } else { true }
+    }
+
+    package var sentence: String {
+        switch self {
+        case .unavailable(let why): "the store is unavailable: \(why)"
+        case .unknown: "the store did not answer in time"
+        case .fault(let why): "the store refused the command: \(why)"
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// The store as the rest of the node sees it: one link an event loop, and an async face for what is off the call path.
+
+import GateDomain
+package import Logging
+package import NIOCore
+import Synchronization
+
+/// One Redis, reached from every event loop of this node.
+package final class RedisStore: Sendable {
+    package let keys: RedisKeys
+    package let connector: RedisConnector
+    private let links: [(loop: any EventLoop, link: NIOLoopBound<RedisLink>)]
+    private let turn = Atomic<Int>(0)
+
+    package init(connector: RedisConnector, keys: RedisKeys, loops: [any EventLoop], logger: Logger) async throws {
+        self.connector = connector
+        self.keys = keys
+        var links: [(loop: any EventLoop, link: NIOLoopBound<RedisLink>)] = []
+        for loop in loops {
+            let link = try await loop.submit {
+                let link = RedisLink(connector: connector, eventLoop: loop, logger: logger)
+                link.start()
+                return NIOLoopBound(link, eventLoop: loop)
+            }.get()
+            links.append((loop, link))
+        }
+        self.links = links
+    }
+
+    /// The link of an event loop of this node.
+    package func link(of loop: any EventLoop) -> NIOLoopBound<RedisLink>? {
+        links.first { $0.loop === loop }?.link
+    }
+
+    /// Sends a command from anywhere and waits for its reply.
+    package func send(_ command: RedisCommand) async throws(StoreFailure) -> RedisReply {
+        let (loop, link) = links[turn.wrappingAdd(1, ordering: .relaxed).oldValue % links.count]
+        return try await loop.flatSubmit {
+            let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
+            link.value.send(command) { promise.succeed($0) }
+            return promise.futureResult
+        }.value().get()
+    }
+
+    /// Sends a command whose double application does no harm, for as long as the caller may reasonably wait (2 s).
+    package func sendPatiently(_ command: RedisCommand) async throws(StoreFailure) -> RedisReply {
+        let deadline = NIODeadline.now() + .seconds(2)
+        while true {
+            do {
+                return try await send(command)
+            } catch {
+                if case .fault = error { throw error }
+                if NIODeadline.now() >= deadline { throw error }
+                do { try await Task.sleep(for: .milliseconds(50)) } catch { throw .unknown }
+            }
+        }
+    }
+
+    package var isReachable: Bool {
+        get async {
+            let (loop, link) = links[0]
+            return (try? await loop.submit { link.value.isUsable }.get()) ?? false
+        }
+    }
+
+    /// The sums over all links.
+    package func meter() async -> RedisMeter {
+        var sum = RedisMeter()
+        for (loop, link) in links {
+            guard let meter = try? await loop.submit({ link.value.meter }).get() else { continue }
+            sum.add(meter)
+        }
+        return sum
+    }
+
+    package func stop() async {
+        for (loop, link) in links { _ = try? await loop.submit { link.value.stop() }.get() }
+    }
+}
+
+extension EventLoopFuture where Value: Sendable {
+    /// The value of a future that only fails when its event loop is shut down.
+    fileprivate func value<Reply>() async -> Value where Value == Result<Reply, StoreFailure> {
+        (try? await get()) ?? .failure(.unavailable("the node is shutting down"))
+    }
+}

@@ -1,0 +1,114 @@
+// Addresses of clients and ranges of them, in one form for both families.
+
+/// An IP address; IPv4 is kept as IPv4-mapped IPv6, so `::ffff:127.0.0.1` and `127.0.0.1` are the same address.
+package struct IPAddress: Sendable, Hashable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    package init(v4: UInt32) {
+        self.init(high: 0, low: 0xffff_0000_0000 | UInt64(v4))
+    }
+
+    package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
+
+    /// Reads `1.2.3.4`, `::1`, `::ffff:1.2.3.4`, `[::1]`, and drops a zone.
+    package init?(_ text: some StringProtocol) {
+        var text = Substring(text)
+        if text.first == "[", text.last == "]" { text = text.dropFirst().dropLast() }
+        if let zone = text.firstIndex(of: "%") { text = text[..<zone] }
+        if !text.contains(":") {
+            guard let value = Self.v4(text) else { return nil }
+            self.init(v4: value)
+        } else {
+            guard let groups = Self.v6(text) else { return nil }
+            let fold = { (slice: ArraySlice<UInt16>) in slice.reduce(UInt64(0)) { $0 << 16 | UInt64($1) } }
+            self.init(high: fold(groups[0..<4]), low: fold(groups[4..<8]))
+        }
+    }
+
+    private static func v4(_ text: Substring) -> UInt32? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 4 else { return nil }
+        var value: UInt32 = 0
+        for part in parts {
+            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (48...57).contains($0) }), let byte = UInt8(part)
+            else { return nil }
+            value = value << 8 | UInt32(byte)
+        }
+        return value
+    }
+
+    private static func v6(_ text: Substring) -> [UInt16]? {
+        let halves = text.split(separator: "::", omittingEmptySubsequences: false)
+        guard halves.count <= 2, let head = groups(halves[0]) else { return nil }
+        guard halves.count == 2 else { return head.count == 8 ? head : nil }
+        guard let tail = groups(halves[1]), head.count + tail.count <= 7 else { return nil }
+        return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
+    }
+
+    private static func groups(_ text: Substring) -> [UInt16]? {
+        if text.isEmpty { return [] }
+        var groups: [UInt16] = []
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        for (index, part) in parts.enumerated() {
+            if part.contains("."), index == parts.count - 1, let value = v4(part) {
+                groups += [UInt16(truncatingIfNeeded: value >> 16), UInt16(truncatingIfNeeded: value)]
+            } else {
+                guard (1...4).contains(part.utf8.count), let group = UInt16(part, radix: 16) else { return nil }
+                groups.append(group)
+            }
+        }
+        return groups
+    }
+}
+
+extension IPAddress: CustomStringConvertible {
+    package var description: String {
+        if isV4 { return (0..<4).map { String(low >> UInt64(24 - $0 * 8) & 0xff) }.joined(separator: ".") }
+        return (0..<8).map { index in
+            let word = index < 4 ? high : low
+            return String(word >> UInt64(48 - (index % 4) * 16) & 0xffff, radix: 16)
+        }.joined(separator: ":")
+    }
+}
+
+/// An address or a CIDR block.
+package struct AddressRange: Sendable, Equatable {
+    /// As it was written, for showing.
+    package let text: String
+    private let base: IPAddress
+    /// Leading bits that must be equal, 0 to 128.
+    private let bits: Int
+
+    /// The most entries of a key's list.
+    package static let capacity = 200
+
+    package init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let base = IPAddress(parts[0]) else { return nil }
+        let width = base.isV4 && !parts[0].contains(":") ? 32 : 128
+        var bits = width
+        if parts.count == 2 {
+            guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), let given = Int(parts[1]), (0...width).contains(given)
+            else { return nil }
+            bits = given
+        }
+        self.text = text
+        self.base = base
+        self.bits = bits + 128 - width
+    }
+
+    /// True for `1.2.3.4` and `1.2.3.0/24`; a key's allowlist takes no others (F-IP-04).
+    package var isV4: Bool { base.isV4 && !text.contains(":") }
+
+    package func contains(_ address: IPAddress) -> Bool {
+        let mask = { (bits: Int) -> UInt64 in bits <= 0 ? 0 : bits >= 64 ? .max : ~(UInt64.max >> UInt64(bits)) }
+        let (upper, lower) = (mask(bits), mask(bits - 64))
+        return address.high & upper == base.high & upper && address.low & lower == base.low & lower
+    }
+}

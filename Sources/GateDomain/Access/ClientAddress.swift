@@ -1,0 +1,35 @@
+// Whose call it is when proxies stand between: the rule that cannot be talked round with a header.
+
+/// Finds the client's address (F-IP-02, F-IP-03, F-RATE-11).
+///
+/// `X-Forwarded-For` counts only if the socket's peer is a trusted proxy. It is then read from right to left, trusted entries are
+/// skipped, and the first other entry is the client. Anyone else's header is ignored.
+package struct ClientAddressRule: Sendable {
+    private let trusted: [AddressRange]
+
+    package init(trusted: [AddressRange]) {
+        self.trusted = trusted
+    }
+
+    package func client(peer: IPAddress, forwardedFor: @autoclosure () -> String?) -> IPAddress {
+        guard !trusted.isEmpty, isTrusted(peer), let header = forwardedFor() else { return peer }
+        for entry in header.split(separator: ",").reversed() {
+            guard let address = IPAddress(entry.trimmingSpaces()) else { return peer }
+            if !isTrusted(address) { return address }
+        }
+        return peer
+    }
+
+    /// True if what the peer says of others may be believed.
+    package func isTrusted(_ peer: IPAddress) -> Bool {
+        trusted.contains { $0.contains(peer) }
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSpaces() -> Substring {
+        var text = self.drop { $0 == " " || $0 == "\t" }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,24 @@
+// Which tools a key may call.
+
+/// An allow list and a deny list of tool names; the deny list is applied after the allow list and always wins (F-GATE-09, F-ACL-01).
+package struct ToolAccess: Sendable, Equatable {
+    /// Empty means every tool.
+    package var allowed: [String]
+    package var denied: [String]
+
+    /// The most entries that either list may have (F-KEY-15).
+    package static let capacity = 1000
+
+    package init(allowed: [String] = [], denied: [String] = []) {
+        self.allowed = allowed
+        self.denied = denied
+    }
+
+    package func permits(_ tool: String) -> Bool { refusal(of: tool) == nil }
+
+    package func refusal(of tool: String) -> Denial? {
+        if !allowed.isEmpty && !allowed.contains(tool) { return .toolNotAllowed(tool) }
+        if denied.contains(tool) { return .toolDenied(tool) }
+        return nil
+    }
+}

@@ -1,0 +1,41 @@
+// The shape of the secrets that prove a key, and how they are shown when they must not be seen.
+
+/// A secret of the form `pg_` + 48 hex digits (F-KEY-01); imported ones may be any text from 8 to 200 characters.
+package enum Credential {
+    package static let prefix = "pg_"
+    package static let lengths = 8...200
+
+    /// A new credential from the system's cryptographically secure generator.
+    package static func generate() -> String { prefix + RandomHex.digits(48) }
+
+    /// First 10 characters and `...` (F-KEY-02).
+    package static func shortMask(_ secret: String) -> String { secret.prefix(10) + "..." }
+
+    /// First 7 and last 4 characters (F-KEY-03); a short secret shows less of itself.
+    package static func longMask(_ secret: String) -> String {
+        secret.count >= 20 ? secret.prefix(7) + "..." + secret.suffix(4) : secret.prefix(3) + "..."
+    }
+}
+
+/// Hex digits from the system's cryptographically secure generator.
+package enum RandomHex {
+    package static func digits(_ count: Int) -> String {
+        var generator = SystemRandomNumberGenerator()
+        return String(unsafeUninitializedCapacity: count) { buffer in
+            var index = 0
+            while index < count {
+                var bits = generator.next()
+                for _ in 0..<min(16, count - index) {
+                    buffer[index] = hexDigit(UInt8(truncatingIfNeeded: bits & 15))
+                    bits >>= 4
+                    index += 1
+                }
+            }
+            return count
+        }
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? value + UInt8(ascii: "0") : value - 10 + UInt8(ascii: "a")
+    }
+}

@@ -1,0 +1,9 @@
+// Credits are whole numbers, everywhere.
+
+/// The bounds of credits: integers that Redis, Lua and JSON clients all keep exactly.
+package enum Credits {
+    /// The most that one operation may move (F-PRICE-12).
+    package static let operationCeiling = 1_000_000_000
+    /// The most that an account may hold: 2^53 - 1, beyond which a double skips integers.
+    package static let balanceCeiling = 9_007_199_254_740_991
+}

@@ -1,0 +1,128 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// A small MCP server on standard input and output, to try the gate with and to test it against.
+///
+/// It speaks the 2025 revisions of MCP over newline-delimited JSON (mcp-notes 1 and 3). A slow call waits on a timer, so that
+/// calls never hold each other up. At the end of its input it returns at once and drops what is still waiting.
+package final class DemoServer: Sendable {
+    private static let versions = ["2025-11-25", "2025-06-18", "2025-03-26"]
+
+    /// Ids of the slow calls that run; taking one out is the right to answer it.
+    private let waiting = Mutex<[JSONDocument]>([])
+    private let send: @Sendable (JSONDocument) -> Void
+
+    /// - Parameter send: Takes one message; called from any thread.
+    package init(send: @escaping @Sendable (JSONDocument) -> Void) {
+        self.send = send
+    }
+
+    /// Serves standard input until its end.
+    package static func run() {
+        let server = DemoServer(send: Self.write)
+        while let line = readLine() {
+            server.receive(line)
+        }
+    }
+
+    /// Takes one line of input.
+    package func receive(_ line: String) {
+        guard let message = try? JSONDecoder().decode(JSONDocument.self, from: Data(line.utf8)) else {
+            return refuse(.null, -32700, "Parse error")
+        }
+        guard case .string(let method) = message[path: "method"] else { return }
+        guard let id = message[path: "id"] else { return noteNotification(method, message) }
+        switch method {
+        case "initialize": answer(id, initialized(message[path: "params.protocolVersion"]))
+        case "ping": answer(id, .object([:]))
+        case "tools/list": answer(id, .object(["tools": .array(DemoTool.allCases.map(\.listing))]))
+        case "tools/call": call(id, message)
+        default: refuse(id, -32601, "Method not found: \(method)")
+        }
+    }
+
+    private func call(_ id: JSONDocument, _ message: JSONDocument) {
+        guard case .string(let name) = message[path: "params.name"], let tool = DemoTool(rawValue: name) else {
+            return refuse(id, -32602, "Unknown tool")
+        }
+        let arguments = message[path: "params.arguments"] ?? .object([:])
+        switch tool.outcome(arguments) {
+        case .text(let text): answer(id, content(text))
+        case .failure(let text): answer(id, content(text, isError: true))
+        case .refusal(let code, let text): refuse(id, code, text)
+        case .exit: exit(3)
+        case .wait(let seconds, let steps):
+            waiting.withLock { $0.append(id) }
+            wait(id, seconds, steps: steps, progressToken: message[path: "params._meta.progressToken"])
+        }
+    }
+
+    /// Sends `steps` notices of progress, evenly spread, then the answer.
+    private func wait(_ id: JSONDocument, _ seconds: Double, steps: Int, progressToken: JSONDocument?) {
+        let start = DispatchTime.now()
+        for step in 1...max(steps, 1) {
+            DispatchQueue.global().asyncAfter(deadline: start + seconds * Double(step) / Double(max(steps, 1))) { [self] in
+                guard waiting.withLock({ $0.contains(id) }) else { return }
+                if let progressToken, steps > 0 {
+                    let progress: JSONDocument = .object([
+                        "progressToken": progressToken, "progress": .number(Double(step)), "total": .number(Double(steps)),
+                    ])
+                    send(envelope(["method": .string("notifications/progress"), "params": progress]))
+                }
+                if step == max(steps, 1), forget(id) { answer(id, content("Waited \(seconds) s")) }
+            }
+        }
+    }
+
+    private func noteNotification(_ method: String, _ message: JSONDocument) {
+        guard method == "notifications/cancelled", let id = message[path: "params.requestId"] else { return }
+        _ = forget(id)
+    }
+
+    private func forget(_ id: JSONDocument) -> Bool {
+        waiting.withLock { ids in
+            guard let index = ids.firstIndex(of: id) else { return false }
+            ids.remove(at: index)
+            return true
+        }
+    }
+
+    private func initialized(_ requested: JSONDocument?) -> JSONDocument {
+        let version = Self.versions.first { requested == .string($0) } ?? Self.versions[0]
+        return .object([
+            "protocolVersion": .string(version),
+            "capabilities": .object(["tools": .object([:])]),
+            "serverInfo": .object(["name": .string("gate-node-demo"), "version": .string(ProductVersion.current)]),
+        ])
+    }
+
+    private func content(_ text: String, isError: Bool = false) -> JSONDocument {
+        .object([
+            "content": .array([.object(["type": .string("text"), "text": .string(text)])]), "isError": .bool(isError),
+        ])
+    }
+
+    private func answer(_ id: JSONDocument, _ result: JSONDocument) {
+        send(envelope(["id": id, "result": result]))
+    }
+
+    private func refuse(_ id: JSONDocument, _ code: Int, _ text: String) {
+        send(envelope(["id": id, "error": .object(["code": .number(Double(code)), "message": .string(text)])]))
+    }
+
+    private func envelope(_ members: [String: JSONDocument]) -> JSONDocument {
+        .object(members.merging(["jsonrpc": .string("2.0")]) { $1 })
+    }
+
+    private static let output = Mutex(FileHandle.standardOutput.fileDescriptor)
+
+    /// Writes one line; the lock keeps lines whole.
+    private static func write(_ message: JSONDocument) {
+        guard var line = try? JSONEncoder().encode(message) else { return }
+        line.append(UInt8(ascii: "\n"))
+        output.withLock { descriptor in
+            try? FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).write(contentsOf: line)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// Everything that one event loop owns: its connections, its way to Redis, its keys, its counts.
+
+import ClusterState
+import GateDomain
+import MCPWire
+import NIOCore
+
+/// One event loop's share of the node; confined to that loop, so nothing in it is locked or hopped to.
+final class Lane {
+    let node: Node
+    let eventLoop: any EventLoop
+    let link: RedisLink
+    let ledger: Ledger
+    let cache: KeyCache
+    let sessions: SessionBook
+    let headers: RenderedHeaders
+    let allocator = ByteBufferAllocator()
+    let log: CallLog
+    var meter = GateMeter()
+    var random = FastRandom()
+    var connections: Set<FrontHandler> = []
+    var streams: Set<LiveStream> = []
+    /// Requests that a client may still cancel, by session and its own id.
+    var cancellable: [CancelKey: UpstreamTicket] = [:]
+    /// The lanes of the other event loops, and this one.
+    weak var siblings: Lanes?
+    private var sequence: UInt64 = 0
+    private let holdPrefix: String
+
+    init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
+        self.node = node
+        self.eventLoop = eventLoop
+        self.log = log
+        self.link = link.value
+        self.headers = RenderedHeaders(headers)
+        ledger = Ledger(link: link.value, keys: node.store.keys, nodeID: node.id)
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys)
+        sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
+        holdPrefix = "\(node.id).\(index)."
+    }
+
+    /// An id for a hold that no other node, lane or time uses.
+    func nextHold() -> String {
+        sequence += 1
+        return holdPrefix + String(sequence, radix: 36)
+    }
+
+    /// Finds the key of a credential: remembered, or read from Redis if it is not or if `fresh` is asked for.
+    /// The completion comes on this loop, with whether Redis was read for it.
+    func identify(_ secret: String, fresh: Bool, _ completion: @escaping (KeyLookup, Bool) -> Void) {
+        if !fresh, let known = cache.assumeIsolated({ $0.remembered(secret) }) { return completion(.found(known), false) }
+        let bound = NIOLoopBound(completion, eventLoop: eventLoop)
+        cache.assumeIsolated { $0.load(secret) { bound.value($0, true) } }
+    }
+
+    func receive(_ exchange: MCPExchange) {
+        MCPEndpoint.receive(exchange)
+    }
+
+    /// Notes a call that was refused, or that shadow mode let pass; nobody waits for it.
+    func note(_ event: CallEvent) {
+        link.send(EventLog.note(event, keys: node.store.keys)) { [self] result in
+            if case .failure = result { meter.lostNotes += 1 }
+        }
+    }
+
+    /// What is due every second: slow connections, settlements that are owed.
+    func sweep() {
+        let now = NIODeadline.now()
+        for connection in connections { connection.checkTime(at: now) }
+        ledger.retryUnacknowledged()
+        sessions.sweep(at: now)
+        log.flush()
+    }
+
+    /// A change that the feed has told of.
+    func apply(_ change: Change) {
+        switch change {
+        case .key(let id): cache.assumeIsolated { $0.forget(id) }
+        case .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .setting(let name):
+            guard let id = SessionBook.endedSession(in: name) else { return }
+            sessions.forget(id)
+            for stream in streams where stream.session.id == id { stream.close() }
+        }
+    }
+}
+
+/// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session.
+struct CancelKey: Hashable {
+    let session: String
+    let id: [UInt8]
+}
+
+/// A request that is under way upstream.
+struct UpstreamTicket {
+    let upstream: any Upstream
+    let number: UInt64
+}

@@ -1,0 +1,104 @@
+// POST, GET and DELETE /mcp up to the point where it is known what is asked: bytes to an envelope in its session.
+
+import ClusterState
+import GateDomain
+import MCPWire
+import NIOCore
+
+/// The order before the gate (F-GATE-03): method, node state, content type, parse, envelope, session, then dispatch.
+enum MCPEndpoint {
+    static func receive(_ exchange: MCPExchange) {
+        let switches = exchange.lane.node.switches
+        if switches.isDraining { return exchange.refuse(503, "Server is shutting down", retryAfter: 1) }
+        if switches.isInMaintenance { return exchange.refuse(503, switches.maintenance?.message ?? "Server is under maintenance") }
+        guard isAllowedOrigin(exchange) else { return exchange.refuse(403, "Origin not allowed") }
+        switch exchange.head.method {
+        case .post: post(exchange)
+        case .get: LiveStream.open(exchange)
+        case .delete: end(exchange)
+        default: exchange.refuse(405, "Method not allowed. Use POST, GET or DELETE.")
+        }
+    }
+
+    /// A page in a browser may only call if its origin is one that the operator named (MCP 2025-11-25 Transports, Security).
+    private static func isAllowedOrigin(_ exchange: MCPExchange) -> Bool {
+        guard case .listed(let origins) = exchange.lane.node.settings.cors.origin,
+            let origin = exchange.head.fields.string(of: .origin)
+        else { return true }
+        return origins.contains(origin)
+    }
+
+    private static func post(_ exchange: MCPExchange) {
+        guard exchange.head.fields.contentType == .json else {
+            return exchange.refuse(415, "Unsupported Media Type. Use Content-Type: application/json")
+        }
+        switch exchange.body.scanEnvelope() {
+        case .success(let envelope): exchange.envelope = envelope
+        case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
+        }
+        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), !ProtocolVersion.isServed(version) {
+            return exchange.fail(
+                status: 400, code: -32022, "Unsupported protocol version",
+                data: ["supported": .array(ProtocolVersion.all.map { .string($0) }), "requested": .string(version)])
+        }
+        exchange.lane.sessions.enter(exchange) { dispatch(exchange) }
+    }
+
+    private static func dispatch(_ exchange: MCPExchange) {
+        let envelope = exchange.envelope
+        switch envelope.kind {
+        case .response: exchange.acknowledge()
+        case .notification:
+            if envelope.method == .notificationsCancelled { cancel(exchange) }
+            exchange.acknowledge()
+        case .request:
+            switch envelope.method {
+            case .initialize: Handshake.answer(exchange)
+            case .ping: exchange.succeed(Array("{}".utf8))
+            case .toolsCall, .toolsCallBatch: Gate(exchange).begin()
+            case .toolsList: PassingRequest(exchange, .toolList).begin()
+            default: PassingRequest(exchange, .asItIs).begin()
+            }
+        }
+    }
+
+    /// Gives up the request that a client names, if it is under way on this node (MCP Cancellation).
+    private static func cancel(_ exchange: MCPExchange) {
+        guard let session = exchange.session?.id, let id = exchange.envelope.requestIdToCancel.map({ exchange.body.token($0) }) else { return }
+        exchange.lane.siblings?.forEach { lane in
+            guard let ticket = lane.cancellable[CancelKey(session: session, id: id)] else { return }
+            ticket.upstream.cancel(ticket.number, on: lane.eventLoop)
+        }
+    }
+
+    private static func end(_ exchange: MCPExchange) {
+        guard let id = exchange.head.fields.string(of: .mcpSessionID) else { return exchange.refuse(400, "Missing Mcp-Session-Id header") }
+        exchange.lane.sessions.end(id, credential: exchange.credential) { ended in
+            guard ended else { return exchange.refuse(404, "Session not found") }
+            exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
+        }
+    }
+}
+
+/// The revisions of MCP that a handshake may agree on.
+enum ProtocolVersion {
+    static let all = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
+    static let latest = "2025-11-25"
+
+    static func isServed(_ version: String) -> Bool { all.contains(version) }
+}
+
+extension ByteBuffer {
+    func scanEnvelope() -> Result<Envelope, EnvelopeFault> {
+        withUnsafeReadableBytes { bytes in Result { () throws(EnvelopeFault) in try Envelope.scan(bytes) } }
+    }
+
+    /// The bytes of a range that a scan has named.
+    func token(_ range: Range<Int>) -> [UInt8] {
+        withUnsafeReadableBytes { Array($0[range]) }
+    }
+
+    func text(_ range: Range<Int>) -> String {
+        withUnsafeReadableBytes { String(decoding: $0[range], as: UTF8.self) }
+    }
+}

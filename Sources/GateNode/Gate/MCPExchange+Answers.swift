@@ -1,0 +1,88 @@
+// The few shapes that an answer on /mcp has.
+
+import MCPWire
+import NIOCore
+
+extension MCPExchange {
+    /// The secret that the request carries: X-API-Key, else a Bearer token (F-GATE-04).
+    var credential: String? {
+        if let key = head.fields.string(of: .xAPIKey) { return key.isEmpty ? nil : key }
+        guard let authorization = head.fields.string(of: .authorization), authorization.count > 7,
+            authorization.prefix(7).lowercased() == "bearer "
+        else { return nil }
+        return String(authorization.dropFirst(7))
+    }
+
+    /// A plain HTTP refusal: `{error, requestId}` (F-HTTP-02).
+    func refuse(_ status: Int, _ sentence: String, retryAfter: Int? = nil) {
+        readings.retryAfter = retryAfter
+        let body: JSONValue = ["error": .string(sentence), "requestId": .string(requestID)]
+        answer(status: status, body.bytes)
+    }
+
+    /// A JSON-RPC result under the client's own id; `result` is a JSON value.
+    func succeed(_ result: some Collection<UInt8>) {
+        var message = opening(capacity: result.count)
+        message += #""result":"#.utf8
+        message += result
+        message.append(UInt8(ascii: "}"))
+        answer(message)
+    }
+
+    /// A JSON-RPC error under the client's own id.
+    func fail(status: Int = 200, code: Int, _ sentence: String, data: JSONValue? = nil, retryAfter: Int? = nil) {
+        readings.retryAfter = retryAfter ?? readings.retryAfter
+        answer(status: status, failure(code: code, sentence, data: data))
+    }
+
+    func failure(code: Int, _ sentence: String, data: JSONValue? = nil) -> [UInt8] {
+        var message = opening(capacity: 256)
+        message += #""error":{"code":"#.utf8
+        JSONText.append(code, to: &message)
+        message += #","message":"#.utf8
+        JSONText.append(sentence, to: &message)
+        if let data {
+            message += #","data":"#.utf8
+            data.append(to: &message)
+        }
+        message += "}}".utf8
+        return message
+    }
+
+    private func opening(capacity: Int) -> [UInt8] {
+        var message: [UInt8] = []
+        message.reserveCapacity(capacity + 96)
+        message += #"{"jsonrpc":"2.0","id":"#.utf8
+        message += idToken
+        message.append(UInt8(ascii: ","))
+        return message
+    }
+
+    /// The client's id as it stood, `null` if there was none.
+    var idToken: [UInt8] {
+        envelope.id.map { body.token($0) } ?? Array("null".utf8)
+    }
+
+    /// The store is away: retryable, and said at once (`spec/invariants.md` F25).
+    func failForStore() {
+        lane.node.switches.isStoreLost = true
+        fail(status: 503, code: -32603, "The store is unavailable; nothing was charged. Try again.", retryAfter: 1)
+    }
+
+    /// Passes an upstream's message on under the client's own id.
+    func relay(_ message: ByteBuffer, _ reply: Reply) {
+        answer(restored(message, id: reply.id))
+    }
+
+    func restored(_ message: ByteBuffer, id: Range<Int>?) -> [UInt8] {
+        guard let id else { return Array(message.readableBytesView) }
+        return message.withUnsafeReadableBytes { Splice.apply([.init(id, .bytes(idToken))], to: $0) }
+    }
+
+    /// Passes a notification on that belongs to this request, under the client's own progress token.
+    func relay(notification message: ByteBuffer, _ reply: Reply) {
+        guard let token = reply.progressToken else { return send(message.readableBytesView) }
+        guard let own = envelope.progressToken else { return }
+        send(message.withUnsafeReadableBytes { Splice.apply([.init(token, .bytes(body.token(own)))], to: $0) })
+    }
+}

@@ -1,0 +1,110 @@
+// Requests that are no tool calls: free ones, and those that need a key and cost nothing (F-GATE-05, F-GATE-06, X-47).
+
+import ClusterState
+import GateDomain
+import MCPWire
+import NIOCore
+
+/// A request that is forwarded without being charged; confined to its event loop.
+final class PassingRequest {
+    enum Shape {
+        case asItIs
+        /// Filtered by what the key may call, and priced.
+        case toolList
+    }
+
+    private let exchange: MCPExchange
+    private let shape: Shape
+    private let lane: Lane
+    private var caller = CallFacts.Caller.nobody
+    private var pending = 0
+    private var answers: [(upstream: any Upstream, message: ByteBuffer, reply: Reply)] = []
+    private var failure = UpstreamFailure.unavailable
+
+    init(_ exchange: MCPExchange, _ shape: Shape) {
+        self.exchange = exchange
+        self.shape = shape
+        lane = exchange.lane
+    }
+
+    func begin() {
+        let isFree = lane.node.isFree(exchange.envelope, in: exchange.body)
+        if isFree && shape == .asItIs { return forward() }
+        guard let credential = exchange.credential else { return isFree || isShadow ? forward() : refuse(.missingKey) }
+        // A decision about a key is made by what Redis holds now (V21).
+        lane.identify(credential, fresh: true) { [self] lookup, _ in
+            switch lookup {
+            case .found(let facts): caller = .key(facts.record)
+            case .unknown: caller = .unknown
+            case .failed: if !isFree { return exchange.failForStore() }
+            }
+            if !isFree, !isShadow, let denial = Pipeline.firstRefusal(of: Pipeline.identity, facts) { return refuse(denial) }
+            forward()
+        }
+    }
+
+    private var isShadow: Bool { lane.node.settings.shadowMode }
+
+    private var facts: CallFacts {
+        CallFacts(caller: caller, tool: "", argumentBytes: 0, address: exchange.address, now: lane.node.members.now)
+    }
+
+    private func refuse(_ denial: Denial) {
+        lane.meter.count(denial, of: "none")
+        exchange.fail(code: denial.code, "Payment required: \(denial.reason)", data: ["reason": .string(denial.reason)])
+    }
+
+    /// Lists are asked of every server behind the gate, anything else of the first.
+    private func forward() {
+        let upstreams = shape == .toolList ? lane.node.upstreams.all : Array(lane.node.upstreams.all.prefix(1))
+        pending = upstreams.count
+        for upstream in upstreams { Part(self, upstream).send() }
+    }
+
+    /// One server's share of the answer.
+    private final class Part: UpstreamReceiver {
+        private let request: PassingRequest
+        private let upstream: any Upstream
+
+        init(_ request: PassingRequest, _ upstream: any Upstream) {
+            self.request = request
+            self.upstream = upstream
+        }
+
+        func send() {
+            let (lane, exchange) = (request.lane, request.exchange)
+            let number = upstream.nextNumber()
+            let bytes = UpstreamMessage.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
+            upstream.send(
+                UpstreamRequest(
+                    number: number, bytes: bytes, deadline: .now() + lane.node.longestWait, sessionID: exchange.session?.upstreamSession,
+                    isCall: false),
+                to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
+        }
+
+        func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
+            request.exchange.relay(notification: message, reply)
+        }
+
+        func upstreamFinished(_ outcome: UpstreamOutcome) {
+            switch outcome {
+            case .answered(let message, let reply): request.answers.append((upstream, message, reply))
+            case .failed(let failure): request.failure = failure
+            }
+            request.pending -= 1
+            if request.pending == 0 { request.finish() }
+        }
+    }
+
+    private func finish() {
+        guard let first = answers.first else { return exchange.fail(code: failure.code, failure.sentence) }
+        guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else { return exchange.relay(first.message, first.reply) }
+        let order = lane.node.upstreams.all.map(\.prefix)
+        let sorted = answers.sorted { left, right in
+            (order.firstIndex(of: left.upstream.prefix) ?? 0) < (order.firstIndex(of: right.upstream.prefix) ?? 0)
+        }
+        let lists = sorted.compactMap { answer in answer.reply.result.map { (prefix: answer.upstream.prefix, result: answer.message.token($0)) } }
+        guard let list = ToolList(lists) else { return exchange.relay(first.message, first.reply) }
+        exchange.succeed(list.shown(to: caller, pipeline: lane.node.pipeline, facts: facts).bytes)
+    }
+}

@@ -1,0 +1,54 @@
+// `gate-node wrap`: builds a node from its settings, runs it, and takes it down in order.
+
+import ClusterState
+import Logging
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Runs a node until it is told to stop.
+package enum GateNodeMain {
+    /// - Throws: what keeps the node from starting, as one sentence and an exit code.
+    package static func run(_ settings: Settings) async throws(StartupFailure) {
+        // A peer that has gone must be an error of the write and not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
+        let logger = NodeLog.logger(settings)
+        let threads = settings.threads > 0 ? settings.threads : System.coreCount
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        var construction = NodeConstruction(settings: settings, group: group, logger: logger)
+        var failure: StartupFailure?
+        do throws(StartupFailure) {
+            let node = try await construction.build()
+            if settings.dryRun {
+                DryRun.print(node)
+            } else {
+                try await NodeLife(node, construction: construction).run()
+            }
+        } catch {
+            failure = error
+        }
+        await construction.takeDown()
+        try? await group.shutdownGracefully()
+        if let failure { throw failure }
+    }
+
+    /// Sockets are descriptors: asks for as many as the system lets this process have.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        #if canImport(Glibc)
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        #else
+        guard getrlimit(RLIMIT_NOFILE, &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, 65_536)
+        setrlimit(RLIMIT_NOFILE, &limit)
+        #endif
+    }
+}

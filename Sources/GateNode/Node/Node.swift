@@ -1,0 +1,118 @@
+// One gate node as its parts see it: what was configured, what is shared, what is switched.
+
+package import ClusterState
+package import GateDomain
+package import Logging
+import Synchronization
+
+/// Everything that lives as long as the node and may be used from any event loop or task.
+package final class Node: Sendable {
+    /// Random for each start, so that a restarted node is never taken for its dead self.
+    package let id: String
+    package let settings: Settings
+    package let pipeline: Pipeline
+    package let store: RedisStore
+    package let keys: KeyDirectory
+    package let events: EventLog
+    package let members: Membership
+    package let throttle: Throttle
+    package let addresses: ClientAddressRule
+    package let upstreams: UpstreamSet
+    package let adminKeys: AdminKeys
+    package let sessions: SessionMint
+    let freeMethods: Set<String>
+    package let switches = Switches()
+    package let logger: Logger
+    package let startedAt = ContinuousClock.now
+
+    package init(
+        id: String, settings: Settings, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
+        sessions: SessionMint, logger: Logger
+    ) {
+        self.id = id
+        self.settings = settings
+        self.store = store
+        self.members = members
+        self.upstreams = upstreams
+        self.adminKeys = adminKeys
+        self.sessions = sessions
+        self.logger = logger
+        pipeline = Pipeline(
+            prices: PriceBook(defaultPerCall: settings.defaultCreditsPerCall, tools: settings.toolPricing),
+            limits: LimitBook(
+                callsPerMinute: settings.globalRateLimitPerMin,
+                toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin))
+        )
+        keys = KeyDirectory(store: store, origin: id)
+        events = EventLog(store: store)
+        throttle = Throttle(
+            store: store,
+            caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
+        freeMethods = Set(settings.freeMethods)
+        addresses = ClientAddressRule(trusted: settings.trustedProxies.compactMap(AddressRange.init))
+    }
+}
+
+/// The node's switches, readable from everywhere without waiting.
+package final class Switches: Sendable {
+    private let leaving = Atomic<Bool>(false)
+    private let drain = Atomic<Bool>(false)
+    private let readinessAskedAt = Mutex<ContinuousClock.Instant?>(nil)
+    private let storeLost = Atomic<Bool>(false)
+    private let inflight = Atomic<Int>(0)
+    private let upkeep = Mutex<Maintenance?>(nil)
+    private let inMaintenance = Atomic<Bool>(false)
+
+    /// What `/mcp` says while an operator has closed it (F-GATE-02).
+    package struct Maintenance: Sendable, Equatable {
+        package let message: String
+        /// Milliseconds since 1970.
+        package let since: Int
+
+        package init(message: String, since: Int) {
+            self.message = message
+            self.since = since
+        }
+    }
+
+    /// Set first on a stop: `/ready` says 503 so that balancers look elsewhere, while calls are still taken.
+    package var isLeaving: Bool {
+        get { leaving.load(ordering: .relaxed) }
+        set { leaving.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Whether somebody has asked `/ready` in the last few seconds: a balancer that has to be given time.
+    package var isWatched: Bool {
+        readinessAskedAt.withLock { $0.map { ContinuousClock.now - $0 < .seconds(6) } ?? false }
+    }
+
+    package func readinessAsked() { readinessAskedAt.withLock { $0 = .now } }
+
+    /// Once set the node takes no new work; it is never unset.
+    package var isDraining: Bool {
+        get { drain.load(ordering: .relaxed) }
+        set { drain.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Whether Redis was unreachable when it was last tried.
+    package var isStoreLost: Bool {
+        get { storeLost.load(ordering: .relaxed) }
+        set { storeLost.store(newValue, ordering: .relaxed) }
+    }
+
+    package var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }
+
+    package var maintenance: Maintenance? {
+        get { upkeep.withLock { $0 } }
+        set {
+            upkeep.withLock { $0 = newValue }
+            inMaintenance.store(newValue != nil, ordering: .relaxed)
+        }
+    }
+
+    /// Requests to `/mcp` that have not been answered (F-HEALTH-01).
+    package var inFlight: Int { inflight.load(ordering: .relaxed) }
+
+    package func entered() { inflight.add(1, ordering: .relaxed) }
+    package func left() { inflight.subtract(1, ordering: .relaxed) }
+}

@@ -1,0 +1,153 @@
+// How a node comes up, in order: store, secrets, keys, upstreams. What was started is taken down in the opposite order.
+
+import ClusterState
+import GateDomain
+import Logging
+import NIOCore
+import NIOPosix
+
+/// The parts of a node while it is built, and the ones that have to be ended.
+struct NodeConstruction {
+    let settings: Settings
+    let group: MultiThreadedEventLoopGroup
+    let logger: Logger
+    private(set) var redis: PrivateRedis?
+    private(set) var store: RedisStore?
+    private(set) var upstreams: UpstreamSet?
+    /// Printed once, when the node has made it up itself (F-ADMIN-09).
+    private(set) var announcement: String?
+
+    /// How long a Redis that was named may take to be there (B42).
+    private static let patience = Duration.seconds(20)
+
+    init(settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger) {
+        self.settings = settings
+        self.group = group
+        self.logger = logger
+    }
+
+    var loops: [any EventLoop] { Array(group.makeIterator()) }
+
+    mutating func build() async throws(StartupFailure) -> Node {
+        let store = try await openStore()
+        let secret = try await ClusterSecret.session(store)
+        let admin: (AdminKeys, generated: String?)
+        do {
+            admin = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: settings.stateDirectory)
+        } catch {
+            throw StartupFailure("The admin key cannot be prepared: \(error).", status: .storeUnavailable)
+        }
+        announcement = admin.generated
+        let upstreams = try await startUpstreams()
+        let id = RandomHex.digits(12)
+        let members = Membership(store: store, nodeID: id, refundUnknown: settings.unknownCalls == .refund, logger: logger)
+        let node = Node(
+            id: id, settings: settings, store: store, members: members, upstreams: upstreams, adminKeys: admin.0,
+            sessions: SessionMint(secret: secret), logger: logger)
+        try await ImportedKeys.create(settings.importKeys, in: node)
+        await members.beat()
+        await upstreams.discover(on: group.next())
+        return node
+    }
+
+    private mutating func openStore() async throws(StartupFailure) -> RedisStore {
+        let target = try await redisTarget()
+        let connector: RedisConnector
+        let store: RedisStore
+        do {
+            connector = try RedisConnector(target)
+            store = try await RedisStore(connector: connector, keys: RedisKeys(prefix: settings.redisKeyPrefix), loops: loops, logger: logger)
+        } catch {
+            throw StartupFailure("TLS to Redis cannot be prepared: \(error).", status: .storeUnavailable)
+        }
+        self.store = store
+        let deadline = ContinuousClock.now + Self.patience
+        var hasSaid = false
+        while await !store.isReachable {
+            if ContinuousClock.now > deadline {
+                throw StartupFailure("Redis at \(target.description) does not answer; check the URL, the password and that it runs.", status: .storeUnavailable)
+            }
+            if !hasSaid && ContinuousClock.now > deadline - Self.patience + .seconds(1) {
+                hasSaid = true
+                logger.notice("waiting for Redis", metadata: ["redis": "\(target.description)"])
+            }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return store
+    }
+
+    private mutating func redisTarget() async throws(StartupFailure) -> RedisTarget {
+        if let url = settings.redisUrl {
+            guard let target = RedisTarget(url: url) else {
+                throw StartupFailure("The Redis URL is not valid; use redis://, rediss:// or unix://.", status: .invalidConfiguration)
+            }
+            return target
+        }
+        let redis = PrivateRedis(directory: settings.stateDirectory, durable: settings.durable, eventLoop: group.next(), logger: logger)
+        self.redis = redis
+        do {
+            try await redis.start()
+        } catch {
+            throw StartupFailure(error.sentence, status: error.exitStatus)
+        }
+        return RedisTarget(unixSocket: await redis.socketPath)
+    }
+
+    private mutating func startUpstreams() async throws(StartupFailure) -> UpstreamSet {
+        let upstreams = try UpstreamFactory(settings: settings, group: group, logger: logger).make()
+        self.upstreams = upstreams
+        do {
+            try await upstreams.start()
+        } catch {
+            // A remote server may come up later: the node serves what it can and is not ready until then.
+            guard settings.serverCommand == nil, settings.servers.allSatisfy({ $0.serverCommand == nil }) else { throw error }
+            logger.warning("the MCP server is not there yet; it is tried again", metadata: ["error": "\(error.sentence)"])
+        }
+        return upstreams
+    }
+
+    func takeDown() async {
+        await upstreams?.stop()
+        await store?.stop()
+        await redis?.stop()
+    }
+}
+
+extension PrivateRedisFailure {
+    fileprivate var exitStatus: ExitStatus {
+        if case .directoryInUse = self { .stateDirectoryInUse } else { .storeUnavailable }
+    }
+}
+
+/// Secrets that all nodes share; whoever comes first makes them.
+enum ClusterSecret {
+    static func session(_ store: RedisStore) async throws(StartupFailure) -> [UInt8] {
+        do {
+            _ = try await store.sendPatiently(RedisCommand("HSETNX", store.keys.secrets, "session", RandomHex.digits(64)))
+            let text = try await store.sendPatiently(RedisCommand("HGET", store.keys.secrets, "session")).string ?? ""
+            return Hex.bytes(text) ?? Array(text.utf8)
+        } catch {
+            throw StartupFailure("Redis refuses this node: \(error.sentence).", status: .storeUnavailable)
+        }
+    }
+}
+
+/// Keys that the operator brings along (F-KEY-09); one that exists stays as it is.
+enum ImportedKeys {
+    static func create(_ keys: [String: Int], in node: Node) async throws(StartupFailure) {
+        for (secret, credits) in keys.sorted(by: { $0.key < $1.key }) {
+            let record = KeyRecord(
+                id: "key_" + RandomHex.digits(16), name: "imported", prefix: Credential.shortMask(secret), masked: Credential.longMask(secret),
+                createdAt: WallClock.milliseconds)
+            let audit = AuditEntry(
+                type: "key.created", actor: "system", message: "Key imported at the start",
+                metadata: [("keyMasked", record.masked), ("credits", String(credits))])
+            do throws(KeyRefusal) {
+                try await node.keys.create(record, secret: secret, credits: credits, audit: audit)
+            } catch {
+                if error == .credentialExists { continue }
+                throw StartupFailure("The key \(record.masked) cannot be imported.", status: .storeUnavailable)
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// A node at work, and its orderly end.
+
+import ClusterState
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import UnixSignals
+
+/// Serves until SIGTERM or SIGINT. Then, in this order: `/ready` says 503 until balancers have seen it, new calls are refused,
+/// calls under way are finished and settled, the listener closes. Upstreams and the store are ended by the construction, last.
+struct NodeLife {
+    private let node: Node
+    private let construction: NodeConstruction
+    private let logger: Logger
+
+    init(_ node: Node, construction: NodeConstruction) {
+        self.node = node
+        self.construction = construction
+        logger = node.logger
+    }
+
+    func run() async throws(StartupFailure) {
+        do {
+            try await serve()
+        } catch let failure as StartupFailure {
+            throw failure
+        } catch let error as IOError where error.errnoCode == EADDRINUSE || error.errnoCode == EACCES {
+            let why = error.errnoCode == EACCES ? "may not be listened on" : "is taken"
+            throw StartupFailure("Port \(node.settings.port) \(why).", status: .portUnavailable)
+        } catch {
+            throw StartupFailure("The node ended: \(error).", status: .internalFault)
+        }
+    }
+
+    private func serve() async throws {
+        let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
+        let headers = ResponseHeaders(node.settings)
+        let lanes = try await Lanes(node: node, loops: construction.loops, headers: headers, log: log)
+        let feed = try await ChangeFeed(
+            connector: node.store.connector, channel: node.store.keys.channel, on: construction.loops[0], logger: logger
+        ) { change in
+            lanes.apply(change)
+            if change == .setting("maintenance") || change == .everything { Upkeep.refresh(node) }
+        }
+        feed.start()
+        let figures = FigureCollector(node: node, lanes: lanes, feed: feed)
+        let application = Application(
+            responder: GateRouter.responder(for: node, figures: { await figures.collect() }),
+            server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
+            configuration: ApplicationConfiguration(address: .hostname(listeningHost, port: node.settings.port), serverName: nil, backlog: 4096),
+            onServerRunning: { channel in announce(channel) },
+            eventLoopGroupProvider: .shared(construction.group),
+            logger: NodeLog.quiet(logger))
+        let services: [any Service] = [
+            Heartbeat(members: node.members), Upkeep(node: node), application, Drain(node: node, lanes: lanes),
+        ]
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: NodeLog.quiet(logger)))
+        defer { logger.info("stopped") }
+        try await group.run()
+        await feed.stop()
+        await lanes.flushLogs()
+        log.drain()
+    }
+
+    /// `::` takes IPv4 too; where the system has no IPv6 the node listens on IPv4 alone.
+    private var listeningHost: String {
+        node.settings.host == "::" && !IPv6.isAvailable ? "0.0.0.0" : node.settings.host
+    }
+
+    private func announce(_ channel: any Channel) {
+        let port = channel.localAddress?.port ?? node.settings.port
+        StandardStream.output("Listening on port \(port)")
+        if let announcement = construction.announcement { StandardStream.output(announcement) }
+        logger.info("serving", metadata: ["node": "\(node.id)", "port": "\(port)", "upstream": "\(node.upstreams.transport)"])
+        if node.settings.shadowMode { logger.warning("shadow mode is on: nothing is denied or charged") }
+    }
+}
+
+/// Beats until the end, then says goodbye so that nobody takes this node for dead.
+private struct Heartbeat: Service {
+    let members: Membership
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await members.run() }
+        await members.leave()
+    }
+}
+
+/// The first to hear of the stop and the last that lets it go on.
+private struct Drain: Service {
+    let node: Node
+    let lanes: Lanes
+
+    /// How long a balancer that watches `/ready` is given to notice.
+    private static let notice = Duration.milliseconds(2500)
+
+    func run() async throws {
+        try await gracefulShutdown()
+        node.logger.info("stopping", metadata: ["inFlight": "\(node.switches.inFlight)"])
+        node.switches.isLeaving = true
+        if node.switches.isWatched { try? await Task.sleep(for: Self.notice) }
+        node.switches.isDraining = true
+        let deadline = ContinuousClock.now + .seconds(node.settings.drainSeconds)
+        while ContinuousClock.now < deadline {
+            if node.switches.inFlight == 0, await lanes.isSettled { break }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        lanes.quiesce()
+    }
+}

@@ -1,0 +1,66 @@
+// A session of the handshake era: a name for a conversation, never a proof of who talks.
+
+import Crypto
+import ClusterState
+
+/// A session as one request sees it.
+struct Session: Sendable {
+    /// `mcp_sess_` and 32 hex digits (F-MCP-04).
+    let id: String
+    /// Whether the request named it, and was not just given it.
+    let isPresented: Bool
+    /// The key that opened it; empty if it was opened without one.
+    var owner = ""
+    /// The session of an HTTP upstream that belongs to it.
+    var upstreamSession: String?
+}
+
+/// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.
+///
+/// An id is 4 bytes of time, 3 of chance, 1 for its kind, and an 8-byte HMAC-SHA256 tag over them under the cluster's secret.
+package struct SessionMint: Sendable {
+    /// How an id came to be.
+    enum Kind: UInt8, Sendable {
+        /// By `initialize`: it is written in Redis.
+        case opened = 1
+        /// As a by-product of a request without one: it is written only once it is used.
+        case offered = 2
+    }
+
+    static let prefix = "mcp_sess_"
+    /// Seconds that an unused id is good for (F-MCP-03).
+    static let lifetime = 1800
+
+    private let secret: SymmetricKey
+
+    package init(secret: [UInt8]) {
+        self.secret = SymmetricKey(data: secret)
+    }
+
+    /// - Parameters:
+    ///   - now: seconds since 1970.
+    ///   - chance: random bits.
+    func make(_ kind: Kind, now: Int, chance: UInt64) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(16)
+        for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: now >> shift)) }
+        for shift in [0, 8, 16] { bytes.append(UInt8(truncatingIfNeeded: chance >> UInt64(shift + 40))) }
+        bytes.append(kind.rawValue)
+        return Self.prefix + Hex.string(bytes + tag(bytes))
+    }
+
+    /// The kind and the age in seconds of an id that this cluster has made; nil for any other text.
+    func read(_ id: String, now: Int) -> (kind: Kind, age: Int)? {
+        guard id.hasPrefix(Self.prefix), let bytes = Hex.bytes(id.dropFirst(Self.prefix.count)), bytes.count == 16,
+            let kind = Kind(rawValue: bytes[7])
+        else { return nil }
+        var difference: UInt8 = 0
+        for (own, given) in zip(tag(bytes[0..<8]), bytes[8...]) { difference |= own ^ given }
+        guard difference == 0 else { return nil }
+        return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) })
+    }
+
+    private func tag(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array(bytes), using: secret).prefix(8))
+    }
+}

@@ -1,0 +1,110 @@
+// The sessions that one event loop has met lately, and the way to those of the whole cluster.
+
+import ClusterState
+import GateDomain
+import MCPWire
+import NIOCore
+
+/// Sessions live in Redis, so any node serves any of them; a lane believes what it has read for a second (F-MCP-06, X-51).
+///
+/// A session is not a credential: without a store it is taken as it is presented, and every call is judged all the same.
+final class SessionBook {
+    private struct Entry {
+        let session: Session
+        let readAt: NIODeadline
+    }
+
+    private let link: RedisLink
+    let commands: SessionCommands
+    private let mint: SessionMint
+    private var entries: [String: Entry] = [:]
+    private var random = FastRandom()
+
+    /// Sessions of the cluster; those used least lately are forgotten beyond it (F-MCP-03).
+    static let capacity = 1000
+    private static let freshness = TimeAmount.seconds(1)
+    private static let remembered = 4096
+
+    init(link: RedisLink, keys: RedisKeys, mint: SessionMint) {
+        self.link = link
+        commands = SessionCommands(keys: keys, lifetime: SessionMint.lifetime * 1000, capacity: Self.capacity)
+        self.mint = mint
+    }
+
+    /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
+    func enter(_ exchange: MCPExchange, then next: @escaping () -> Void) {
+        guard exchange.envelope.method != .initialize, let id = exchange.head.fields.string(of: .mcpSessionID) else {
+            return admit(exchange) { [self] in
+                exchange.session = Session(id: make(.offered, exchange), isPresented: false)
+                next()
+            }
+        }
+        find(id, now: exchange.lane.node.members.now / 1000) { session in
+            guard let session else { return exchange.fail(status: 404, code: -32001, "Session not found") }
+            exchange.session = session
+            next()
+        }
+    }
+
+    /// New sessions are limited by address (F-RATE-05).
+    func admit(_ exchange: MCPExchange, then next: @escaping () -> Void) {
+        guard let command = exchange.lane.node.throttle.command(.session, exchange.address) else { return next() }
+        link.send(command) { result in
+            guard let wait = Throttle.wait(try? result.get()) else { return next() }
+            exchange.refuse(429, "Too many new sessions. Send the Mcp-Session-Id of an earlier answer.", retryAfter: wait)
+        }
+    }
+
+    /// Opens a session by handshake: it is written before it is named.
+    func open(_ exchange: MCPExchange, then next: @escaping (Session) -> Void) {
+        let session = Session(id: make(.opened, exchange), isPresented: false)
+        let owner = exchange.credential.map { KeyCache.digest($0) } ?? ""
+        link.send(commands.command(.create, session.id, fields: [("owner", owner)])) { [self] result in
+            if case .failure = result { return next(Session(id: make(.offered, exchange), isPresented: false)) }
+            next(session)
+        }
+    }
+
+    /// Ends a session; a session that was opened with a key takes that key to end it.
+    func end(_ id: String, credential: String?, _ completion: @escaping (Bool) -> Void) {
+        find(id, now: WallClock.milliseconds / 1000) { [self] session in
+            guard let session, session.owner.isEmpty || session.owner == credential.map({ KeyCache.digest($0) }) else { return completion(false) }
+            entries[id] = nil
+            link.send(commands.command(.end, id)) { result in
+                completion((try? result.get())?.integer(at: 0) == 0)
+            }
+        }
+    }
+
+    func forget(_ id: String) { entries[id] = nil }
+
+    func sweep(at now: NIODeadline) {
+        guard entries.count > Self.remembered else { return }
+        entries = entries.filter { now - $0.value.readAt < Self.freshness }
+    }
+
+    private func find(_ id: String, now: Int, _ completion: @escaping (Session?) -> Void) {
+        if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(entry.session) }
+        guard let (kind, age) = mint.read(id, now: now) else { return completion(nil) }
+        let verb = kind == .offered && age < SessionMint.lifetime ? SessionCommands.Verb.adopt : .touch
+        link.send(commands.command(verb, id)) { [self] result in
+            switch result {
+            case .failure: completion(Session(id: id, isPresented: true))
+            case .success(let reply):
+                guard let facts = SessionCommands.facts(reply) else { return completion(nil) }
+                let session = Session(id: id, isPresented: true, owner: facts["owner"] ?? "", upstreamSession: facts["upstream"])
+                entries[id] = Entry(session: session, readAt: .now())
+                completion(session)
+            }
+        }
+    }
+
+    private func make(_ kind: SessionMint.Kind, _ exchange: MCPExchange) -> String {
+        mint.make(kind, now: exchange.lane.node.members.now / 1000, chance: random.next())
+    }
+
+    /// The session that a message of the change feed says has ended.
+    static func endedSession(in setting: String) -> String? {
+        setting.hasPrefix("session/") ? String(setting.dropFirst("session/".count)) : nil
+    }
+}

@@ -1,0 +1,99 @@
+// The kind of the custom headers: names and values that may stand in every response.
+
+extension SettingKind where Value == [CustomHeader] {
+    /// `Name: value`, repeated or in a comma list; in the file an object of texts (F-HDR-15).
+    static var headers: Self {
+        Self(
+            .list(placeholder: "name:value"),
+            parse: { texts, place, diagnostics in
+                var headers: [String: JSONDocument] = [:]
+                for line in texts.flatMap(headerLines) {
+                    let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+                    guard parts.count == 2 else {
+                        diagnostics.refuse(place, showing: "\"\(line)\"", "Expected \"Name: value\".")
+                        return nil
+                    }
+                    headers[String(trimmed(parts[0]))] = .string(String(trimmed(parts[1])))
+                }
+                return .object(headers)
+            },
+            read: { document, place, diagnostics in
+                guard let members = place.members(document, &diagnostics) else { return nil }
+                let headers = members.compactMap { name, value in
+                    CustomHeader(name, value, place.member(name), &diagnostics)
+                }
+                if Set(headers.map { $0.name.lowercased() }).count < headers.count {
+                    diagnostics.refuse(place, "A header is given twice with different capitals.")
+                    return nil
+                }
+                return headers
+            }
+        )
+    }
+}
+
+extension CustomHeader {
+    /// Headers that frame a message: a fixed value would break every response.
+    private static let framing: Set<String> = [
+        "connection", "content-length", "content-type", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+    ]
+
+    /// Largest value in bytes.
+    private static let largestValue = 8192
+
+    fileprivate init?(
+        _ name: String, _ document: JSONDocument, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
+    ) {
+        guard !name.isEmpty, name.utf8.allSatisfy(isTokenCharacter) else {
+            diagnostics.refuse(place, "A header's name is made of letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).")
+            return nil
+        }
+        guard !Self.framing.contains(name.lowercased()) else {
+            diagnostics.refuse(place, "This header belongs to the message itself and cannot be set.")
+            return nil
+        }
+        guard case .string(let text) = document else {
+            diagnostics.refuse(place, showing: document.shown, "Must be text.")
+            return nil
+        }
+        let printable = text.unicodeScalars.filter { ($0.value >= 0x20 && $0.value != 0x7F) || $0.value == 0x09 }
+        let value = String(trimmed(Substring(String(String.UnicodeScalarView(printable)))))
+        guard value.utf8.count <= Self.largestValue else {
+            diagnostics.refuse(place, "Its value is longer than \(Self.largestValue) bytes.")
+            return nil
+        }
+        if printable.count < text.unicodeScalars.count {
+            diagnostics.warn(place.field, "Control characters are removed from the value.")
+        }
+        self.init(name: name, value: value)
+    }
+}
+
+/// Separates a comma list of headers. A part that does not begin with `name:` continues the value before it, so that
+/// `Cache-Control: no-store, max-age=0` stays one header.
+private func headerLines(_ text: String) -> [String] {
+    text.split(separator: ",", omittingEmptySubsequences: false).reduce(into: []) { lines, part in
+        let name = trimmed(part).prefix { $0 != ":" }
+        let startsHeader = part.contains(":") && !name.isEmpty && name.utf8.allSatisfy(isTokenCharacter)
+        if startsHeader || lines.isEmpty {
+            lines.append(String(trimmed(part)))
+        } else {
+            lines[lines.count - 1] += "," + part
+        }
+    }
+}
+
+/// RFC 9110, section 5.6.2: tchar.
+private func isTokenCharacter(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+}
+
+private func trimmed(_ text: Substring) -> Substring {
+    let start = text.drop { $0 == " " || $0 == "\t" }
+    let trailing = start.reversed().prefix { $0 == " " || $0 == "\t" }.count
+    return start.dropLast(trailing)
+}

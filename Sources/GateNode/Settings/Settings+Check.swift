@@ -1,0 +1,43 @@
+// The rules that look at several settings together (F-CFG-06); rules about one value stand in its kind.
+
+extension Settings {
+    func check(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
+        checkBackend(sources, &diagnostics)
+        if cors.credentials, cors.origin == .any {
+            diagnostics.error("cors.credentials", "Credentials need listed origins; every origin (*) may not send them.")
+        }
+        if let gated = freeMethods.first(where: { $0 == "tools/call" || $0 == "tools/call_batch" }) {
+            diagnostics.error("freeMethods", "\(gated) always needs a key; give a tool the price 0 instead.")
+        }
+        if shadowMode {
+            diagnostics.warn("shadowMode", "Shadow mode is enabled. Payment will not be enforced.")
+        }
+        if onStoreLoss == .open {
+            diagnostics.warn("onStoreLoss", "While Redis is away rate limits are not enforced; credits are refused all the same.")
+        }
+        if redisUrl != nil {
+            let unused = [("stateFile", stateFile != nil), ("stateDir", stateDir != nil), ("durable", durable)]
+            for (field, isSet) in unused where isSet {
+                diagnostics.warn(field, "It has no effect with redisUrl: the state is kept by that Redis.")
+            }
+        } else if stateDir != nil, stateFile != nil {
+            diagnostics.warn("stateFile", "It has no effect with stateDir.")
+        }
+    }
+
+    private func checkBackend(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
+        // A refused backend has its own sentence already, so what was given counts, not what was understood.
+        let given = ["serverCommand", "remoteUrl", "servers"].filter { sources[$0] != nil }
+        if given.isEmpty || given == ["servers"] && servers.isEmpty && diagnostics.isValid {
+            diagnostics.error(
+                "serverCommand",
+                "No MCP server is given. Set serverCommand (--server), remoteUrl (--remote-url), or servers in a config file.")
+        } else if given.count > 1 {
+            let list = given.map { $0 + (sources[$0]?.phrase ?? "") }.joined(separator: " and ")
+            diagnostics.error(given[1], "\(list) are given together; a gate has only one of serverCommand, remoteUrl and servers.")
+        }
+        if serverCommand == nil, !serverArgs.isEmpty, sources["serverCommand"] == nil {
+            diagnostics.warn("serverArgs", "It has no effect without serverCommand.")
+        }
+    }
+}

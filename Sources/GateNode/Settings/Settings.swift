@@ -1,0 +1,112 @@
+package import GateDomain
+
+/// Every setting of a node with its resolved value; the defaults stand here and nowhere else.
+///
+/// The names are those of the configuration file (F-CFG-01, F-CFG-02). `Setting.all` declares how each is given and which
+/// values it takes. Numbers are whole; unless a comment says otherwise they are 0 to 1,000,000,000 (F-PRICE-12).
+package struct Settings: Sendable, Equatable {
+    /// The configuration file that was read, if any; a reload reads it again.
+    package var configPath: String?
+
+    // MARK: Backend: exactly one of serverCommand, remoteUrl and servers is set in a valid configuration
+
+    /// Program of the stdio server, run without a shell.
+    package var serverCommand: String?
+    package var serverArgs: [String] = []
+    /// Streamable HTTP endpoint, http or https.
+    package var remoteUrl: String?
+    /// Several servers behind one gate, with unique prefixes (F-MULTI-02).
+    package var servers: [ServerSettings] = []
+    /// Milliseconds until a tool call is given up; 0 for never.
+    package var toolTimeoutMs = 0
+    /// Largest answer of a backend in bytes; 0 for no limit.
+    package var maxResponseBytes = 10_485_760
+
+    // MARK: Pricing and the gate
+
+    /// The name that the gate shows.
+    package var name = "gate-node"
+    package var defaultCreditsPerCall = 1
+    package var toolPricing: [String: ToolPrice] = [:]
+    /// Calls a minute for each key; 0 for no limit.
+    package var globalRateLimitPerMin = 60
+    /// Methods that need no key and cost nothing (F-GATE-05).
+    package var freeMethods = [
+        "initialize", "notifications/initialized", "ping", "server/discover",
+        "tools/list", "resources/list", "resources/templates/list", "prompts/list",
+    ]
+    /// Decide and record, but deny and charge nothing (F-GATE-14).
+    package var shadowMode = false
+    package var refundOnFailure = false
+    /// What becomes of calls whose node died before it settled them.
+    package var unknownCalls = UnknownCalls.refund
+    /// Seconds for which a call's idempotency key is remembered, at least 1.
+    package var idempotencyTtlSeconds = 86_400
+
+    // MARK: Access
+
+    /// The bootstrap admin key, at least 8 characters; generated at the start when nil.
+    package var adminKey: String?
+    /// API keys to create with these credits, if they do not exist yet.
+    package var importKeys: [String: Int] = [:]
+    /// Addresses and CIDR blocks whose X-Forwarded-For is believed.
+    package var trustedProxies: [String] = []
+    package var cors = CORSSettings()
+
+    // MARK: State
+
+    /// redis://, rediss:// or unix://; nil to run a private Redis in the state directory.
+    package var redisUrl: String?
+    /// Prefix of every Redis key.
+    package var redisKeyPrefix = "pg:"
+    package var stateDir: String?
+    /// The documented way to name a place for the state; see `stateDirectory`.
+    package var stateFile: String?
+    /// The private Redis writes each change to the disk before it answers (`appendfsync always`).
+    package var durable = false
+    package var onStoreLoss = OnStoreLoss.deny
+
+    // MARK: HTTP
+
+    /// 0 to 65535; 0 lets the system choose a free one.
+    package var port = 3402
+    /// Address to listen on; `::` listens on IPv4 and IPv6.
+    package var host = "::"
+    /// Headers of every response, in the order of their names (F-HDR-14).
+    package var customHeaders: [CustomHeader] = []
+    /// Milliseconds for a whole request; 0 for no limit, like the two below.
+    package var requestTimeoutMs = 30_000
+    package var headersTimeoutMs = 10_000
+    package var keepAliveTimeoutMs = 65_000
+    /// Requests until a connection is closed; 0 for no limit.
+    package var maxRequestsPerSocket = 0
+    /// Open client connections, at least 1.
+    package var maxConnections = 10_000
+    /// Requests a minute and address to admin endpoints, new sessions and public pages; 0 for no limit (F-RATE-04 to 06).
+    package var adminRateLimit = 120
+    package var sessionRateLimit = 60
+    package var publicRateLimit = 300
+
+    // MARK: The process
+
+    package var logLevel = LogLevel.info
+    package var logFormat = LogFormat.text
+    /// Seconds that calls in flight have after SIGTERM, 0 to 3600.
+    package var drainSeconds = 30
+    /// Event loops, 0 to 1024; 0 for one a core.
+    package var threads = 0
+    /// Discover the tools, print the prices, exit (F-CLI-09).
+    package var dryRun = false
+    /// Print for machines.
+    package var json = false
+
+    package init() {}
+}
+
+extension Settings {
+    /// Where a private Redis keeps its files: `stateDir`, else beside `stateFile` with `.d` added to its name, else
+    /// `.gate-node` in the working directory. Two state files in one directory stay two states.
+    package var stateDirectory: String {
+        stateDir ?? stateFile.map { $0 + ".d" } ?? ".gate-node"
+    }
+}

@@ -1,0 +1,100 @@
+/// The settings that flags, variables and the file make together, where each came from, and what was wrong (F-ENV-03).
+package struct SettingsResolution: Sendable {
+    package private(set) var settings = Settings()
+    /// The strongest source of each setting that is not at its default, by the setting's name.
+    package private(set) var sources: [String: SettingSource] = [:]
+    package private(set) var diagnostics = SettingsDiagnostics()
+
+    /// Resolves all settings: flags over variables over the file over the defaults, field by field; objects merge by member.
+    ///
+    /// - Parameters:
+    ///   - flags: What each flag said, by the setting's name; "true" and "false" for a toggle.
+    ///   - environment: The process's variables; an empty one counts as not set.
+    ///   - readFile: Reads the file that `config` names.
+    package init(
+        flags: [String: [String]],
+        environment: [String: String] = [:],
+        readFile: (String) throws(ConfigFile.Fault) -> JSONDocument = ConfigFile.read
+    ) {
+        var given = JSONDocument.object([:])
+        for setting in Setting.all {
+            if let (name, value) = setting.variable(in: environment) {
+                take([value], of: setting, from: .variable(name), into: &given)
+            }
+            if let texts = flags[setting.name], let flag = setting.flags.first {
+                take(texts, of: setting, from: .flag("--" + flag), into: &given)
+            }
+        }
+        apply(fileDocument(at: given[path: "config"], readFile).overlaid(by: given))
+        // A file that could not be read would only lead to more sentences about what it may hold.
+        guard !diagnostics.errors.contains(where: { $0.field == "config" }) else { return }
+        settings.check(sources, &diagnostics)
+    }
+
+    /// Reads one text source of a setting; called for the weaker source first.
+    private mutating func take(
+        _ texts: [String], of setting: Setting, from source: SettingSource, into given: inout JSONDocument
+    ) {
+        sources[setting.name] = source
+        let place = SettingPlace(field: setting.name, source: source)
+        guard let document = setting.parse(texts, place, &diagnostics) else { return }
+        given = given.overlaid(by: document)
+        for touched in Setting.all where document[path: touched.name] != nil {
+            sources[touched.name] = source
+        }
+    }
+
+    /// The file's known fields, null being as good as absent.
+    private mutating func fileDocument(
+        at path: JSONDocument?, _ readFile: (String) throws(ConfigFile.Fault) -> JSONDocument
+    ) -> JSONDocument {
+        guard case .string = path, let path else { return .object([:]) }
+        var named = Settings()
+        Setting.config.apply(path, SettingPlace(field: "config", source: .file), &named, &diagnostics)
+        do throws(ConfigFile.Fault) {
+            let document = try named.configPath.map(readFile) ?? .object([:])
+            return known(document, under: "")
+        } catch {
+            diagnostics.error("config", error.sentence)
+            return .object([:])
+        }
+    }
+
+    /// Keeps the fields that the table knows and warns about the rest.
+    private mutating func known(_ document: JSONDocument, under prefix: String) -> JSONDocument {
+        guard case .object(let members) = document else {
+            diagnostics.error(String(prefix.dropLast()), "Invalid \(prefix.dropLast()) \(document.shown). Must be an object.")
+            return .null
+        }
+        var kept: [String: JSONDocument] = [:]
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) where value != .null {
+            let field = prefix + name
+            if Setting.all.contains(where: { $0.isInFile && $0.name == field }) {
+                kept[name] = value
+                sources[field] = sources[field] ?? .file
+            } else if Setting.all.contains(where: { $0.name.hasPrefix(field + ".") }) {
+                kept[name] = known(value, under: field + ".")
+            } else {
+                diagnostics.warn(field, Setting.unknown)
+            }
+        }
+        return .object(kept)
+    }
+
+    private mutating func apply(_ document: JSONDocument) {
+        for setting in Setting.all {
+            guard let value = document[path: setting.name], let source = sources[setting.name] else { continue }
+            setting.apply(value, SettingPlace(field: setting.name, source: source), &settings, &diagnostics)
+        }
+    }
+}
+
+extension Setting {
+    /// The first variable of the row that is set to something.
+    fileprivate func variable(in environment: [String: String]) -> (name: String, value: String)? {
+        for name in variables {
+            if let value = environment[name], !value.isEmpty { return (name, value) }
+        }
+        return nil
+    }
+}

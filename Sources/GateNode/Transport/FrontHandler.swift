@@ -1,0 +1,264 @@
+// One client connection: strict HTTP/1.1 in and out. `/mcp` is answered on the spot, everything else goes to the router.
+
+import GateDomain
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+/// The first handler of every connection; confined to its event loop.
+///
+/// Requests are handled one at a time: bytes of the next one wait, and reading stops while many are waiting. Invariant: each request
+/// gets one answer, and after a fault of framing nothing more is read from the connection.
+final class FrontHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = ByteBuffer
+
+    /// Who has the current request.
+    enum Occupant {
+        case nobody
+        /// The head has been read and the body of a request to `/mcp` is arriving.
+        case arriving(HTTP1RequestHead)
+        case gate(MCPExchange)
+        case stream(LiveStream)
+        case router(HTTP1ResponseEncoder, received: Bool)
+        case closing
+    }
+
+    /// Bytes that may wait behind the request that is being answered.
+    private static let backlog = 65_536
+
+    let lane: Lane
+    private(set) var peer: IPAddress
+    private var parser = HTTP1RequestParser()
+    private var occupant = Occupant.nobody
+    private var context: ChannelHandlerContext?
+    private var readIsWaiting = false
+    private var closesAfterAnswer = false
+    private var isDriving = false
+    private var served = 0
+    /// When the connection last got on: the start of what its timeouts measure.
+    private var since = NIODeadline.now()
+
+    init(lane: Lane, peer: IPAddress) {
+        self.lane = lane
+        self.peer = peer
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        lane.connections.insert(self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        lane.connections.remove(self)
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .closing = occupant { return }
+        if case .nobody = occupant, parser.isIdle { since = .now() }
+        parser.append(unwrapInboundIn(data))
+        drive()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if case .gate = occupant, parser.bufferedBytes > Self.backlog {
+            readIsWaiting = true
+        } else {
+            context.read()
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        leave()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed: inputClosed()
+        case is ChannelShouldQuiesceEvent: quiesce()
+        default: break
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    // MARK: Requests
+
+    /// Reads on as long as whoever has the current request can take it.
+    private func drive() {
+        guard !isDriving, let context else { return }
+        isDriving = true
+        defer { isDriving = false }
+        while takesInput {
+            switch parser.next() {
+            case .needMore: return
+            case .head(let head): begin(head, context)
+            case .part(let part): context.fireChannelRead(wrapInboundOut(.body(part)))
+            case .whole(let body): begin(body: body)
+            case .end: requestEnded(context)
+            case .fault(let fault): refuse(fault)
+            }
+        }
+    }
+
+    private var takesInput: Bool {
+        switch occupant {
+        case .nobody, .arriving: true
+        case .router(_, let received): !received
+        case .gate, .stream, .closing: false
+        }
+    }
+
+    private func begin(_ head: HTTP1RequestHead, _ context: ChannelHandlerContext) {
+        served += 1
+        since = .now()
+        let most = lane.node.settings.maxRequestsPerSocket
+        closesAfterAnswer = closesAfterAnswer || !head.keepAlive || lane.node.switches.isLeaving || (most > 0 && served >= most)
+        if head.expectsContinue { context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil) }
+        if head.hasPath("/mcp"), head.method != .options {
+            parser.bodyMode = .whole(limit: HTTP1Limits.request.body)
+            occupant = .arriving(head)
+        } else {
+            parser.bodyMode = .parts(limit: HTTP1Limits.request.body)
+            occupant = .router(HTTP1ResponseEncoder(answering: head), received: false)
+            context.fireChannelRead(wrapInboundOut(.head(head.httpRequest)))
+        }
+    }
+
+    private func begin(body: ByteBuffer) {
+        guard case .arriving(let head) = occupant else { return }
+        let exchange = MCPExchange(head: head, body: body, connection: self)
+        occupant = .gate(exchange)
+        lane.receive(exchange)
+    }
+
+    private func requestEnded(_ context: ChannelHandlerContext) {
+        guard case .router(let encoder, _) = occupant else { return }
+        occupant = .router(encoder, received: true)
+        context.fireChannelRead(wrapInboundOut(.end(nil)))
+        context.fireChannelReadComplete()
+    }
+
+    private func refuse(_ fault: HTTP1Fault) {
+        refuse(status: fault.status, sentence: "\(fault.sentence)")
+    }
+
+    /// Answers what is no acceptable request, and closes.
+    private func refuse(status: Int, sentence: String) {
+        if case .router = occupant { return close() }
+        closesAfterAnswer = true
+        lane.meter.answered(.unparsed, status: status)
+        write(RefusalPage.bytes(status: status, sentence: sentence, headers: lane.headers))
+        close()
+    }
+
+    // MARK: Answers of the gate
+
+    /// Writes the whole answer to the current request.
+    func finish(_ answer: ByteBuffer) {
+        write(answer)
+        finished()
+    }
+
+    /// Writes a part of an answer.
+    func write(_ bytes: ByteBuffer) {
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// The current request has had its answer.
+    func finished() {
+        since = .now()
+        if closesAfterAnswer { return close() }
+        occupant = .nobody
+        if readIsWaiting {
+            readIsWaiting = false
+            context?.read()
+        }
+        drive()
+    }
+
+    /// The current request has become a live stream.
+    func became(_ stream: LiveStream) {
+        occupant = .stream(stream)
+    }
+
+    var willClose: Bool { closesAfterAnswer }
+
+    // MARK: Answers of the router
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .router(var encoder, let received) = occupant else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        var buffer = context.channel.allocator.buffer(capacity: 1024)
+        encoder.encode(unwrapOutboundIn(data), into: &buffer)
+        context.write(wrapOutboundOut(buffer), promise: promise)
+        occupant = .router(encoder, received: received)
+        guard encoder.isFinished else { return }
+        closesAfterAnswer = closesAfterAnswer || encoder.closesAfterwards || !received
+        context.flush()
+        finished()
+    }
+
+    // MARK: The end
+
+    private func inputClosed() {
+        switch occupant {
+        case .nobody, .arriving, .stream: close()
+        case .gate, .router: closesAfterAnswer = true
+        case .closing: break
+        }
+    }
+
+    /// Takes no further requests; what is under way is finished.
+    func quiesce() {
+        closesAfterAnswer = true
+        switch occupant {
+        case .nobody where parser.isIdle: close()
+        case .stream: close()
+        default: break
+        }
+    }
+
+    private func leave() {
+        switch occupant {
+        case .gate(let exchange): exchange.clientLeft()
+        case .stream(let stream): stream.ended()
+        default: break
+        }
+        occupant = .closing
+    }
+
+    func close() {
+        leave()
+        context?.close(promise: nil)
+    }
+
+    /// Called every second: ends what is too slow (F-SEC-16).
+    func checkTime(at now: NIODeadline) {
+        let settings = lane.node.settings
+        let waited = (now - since).nanoseconds / 1_000_000
+        let overdue = { (limit: Int) in limit > 0 && waited > Int64(limit) }
+        switch occupant {
+        case .nobody where parser.isIdle: if overdue(settings.keepAliveTimeoutMs) { close() }
+        case .nobody: if overdue(settings.headersTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
+        case .arriving: if overdue(settings.requestTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
+        case .router(_, received: false): if overdue(settings.requestTimeoutMs) { close() }
+        case .stream(let stream): stream.tick(at: now)
+        case .gate, .router, .closing: break
+        }
+    }
+}
+
+extension FrontHandler: Hashable {
+    static func == (left: FrontHandler, right: FrontHandler) -> Bool { left === right }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}

@@ -1,0 +1,145 @@
+// One request to /mcp and the way back to its client.
+
+import GateDomain
+import MCPWire
+import NIOCore
+
+/// A request, and its one answer; confined to the event loop of its connection.
+///
+/// Whatever happens to the call, the answer is given once. A client that has gone away is simply not written to: the call goes on to
+/// its settlement (F24).
+final class MCPExchange {
+    let head: HTTP1RequestHead
+    let body: ByteBuffer
+    let lane: Lane
+    let receivedAt = NIODeadline.now()
+    /// Set by the endpoint once the body has been read.
+    var envelope = Envelope()
+    /// What the answer says of credits and limits; nothing if no key was given.
+    var readings = Readings()
+    /// The session that the answer names (F-HDR-10).
+    var session: Session?
+    private var connection: FrontHandler?
+    private var isStreaming = false
+    private(set) var isAnswered = false
+    private var madeRequestID: String?
+
+    /// What `X-Credits-Remaining` and `X-RateLimit-*` say (F-HDR-04); `reset` in seconds.
+    struct Readings {
+        var credits: Int?
+        var rate: (limit: Int, remaining: Int, reset: Int)?
+        var surcharge = 0
+        var retryAfter: Int?
+    }
+
+    init(head: HTTP1RequestHead, body: ByteBuffer, connection: FrontHandler) {
+        self.head = head
+        self.body = body
+        self.connection = connection
+        lane = connection.lane
+        lane.node.switches.entered()
+    }
+
+    /// Whose call it is, proxies taken into account (F-IP-02).
+    var address: IPAddress {
+        let peer = connection?.peer ?? IPAddress(v4: 0)
+        return lane.node.addresses.client(peer: peer, forwardedFor: forwardedFor)
+    }
+
+    /// All X-Forwarded-For fields as one list.
+    private var forwardedFor: String? {
+        guard head.fields.contains(.xForwardedFor) else { return nil }
+        return head.fields.strings(named: "x-forwarded-for").joined(separator: ",")
+    }
+
+    /// The client's own id if it is safe to repeat, else a new one (F-HDR-01, F-HDR-02).
+    var requestID: String {
+        if let madeRequestID { return madeRequestID }
+        let id = head.fields.string(of: .xRequestID).flatMap { RequestID.isSafe($0) ? $0 : nil } ?? lane.random.requestID()
+        madeRequestID = id
+        return id
+    }
+
+    /// Whether the client can only read an event stream.
+    private var wantsStream: Bool {
+        !head.fields.accepts(.json) && head.fields.accepts(.eventStream)
+    }
+
+    var clientIsThere: Bool { connection != nil }
+
+    // MARK: Answers
+
+    /// Ends the exchange with a message as it stands.
+    func answer(status: Int = 200, _ message: some Collection<UInt8>) {
+        if isStreaming { return endStream(message) }
+        if wantsStream && status == 200 && !message.isEmpty {
+            beginStream()
+            return endStream(message)
+        }
+        deliver(status: status, type: "application/json", message)
+    }
+
+    /// Ends the exchange with nothing in the body.
+    func acknowledge() { deliver(status: 202, type: nil, []) }
+
+    private func deliver(status: Int, type: StaticString?, _ message: some Collection<UInt8>) {
+        guard conclude(status) else { return }
+        guard let connection else { return }
+        var buffer = lane.allocator.buffer(capacity: 1024 + message.count)
+        AnswerHead.write(status: status, of: self, closes: connection.willClose, into: &buffer)
+        if let type { HTTP1Writer.appendField("content-type", type, into: &buffer) }
+        if status != 204 { HTTP1Writer.appendField("content-length", message.count, into: &buffer) }
+        HTTP1Writer.endHead(into: &buffer)
+        buffer.writeBytes(message)
+        self.connection = nil
+        connection.finish(buffer)
+    }
+
+    /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.
+    func send(_ message: some Collection<UInt8>) {
+        guard !isAnswered, head.fields.contains(.accept), head.fields.accepts(.eventStream) else { return }
+        if !isStreaming { beginStream() }
+        write(event: message)
+    }
+
+    private func beginStream() {
+        isStreaming = true
+        guard let connection else { return }
+        var buffer = lane.allocator.buffer(capacity: 1024)
+        AnswerHead.write(status: 200, of: self, closes: connection.willClose, into: &buffer)
+        AnswerHead.writeStreamFields(into: &buffer)
+        connection.write(buffer)
+    }
+
+    private func write(event message: some Collection<UInt8>) {
+        connection?.write(StreamFrame.event(message, allocator: lane.allocator))
+    }
+
+    private func endStream(_ message: some Collection<UInt8>) {
+        guard conclude(200) else { return }
+        write(event: message)
+        guard let connection else { return }
+        self.connection = nil
+        connection.finish(ByteBuffer(string: "0\r\n\r\n"))
+    }
+
+    private func conclude(_ status: Int) -> Bool {
+        guard !isAnswered else { return false }
+        isAnswered = true
+        lane.node.switches.left()
+        lane.meter.answered(.mcp(head.method), status: status)
+        return true
+    }
+
+    /// The exchange has turned into a live stream, which has the connection from here on.
+    func handOver() -> FrontHandler? {
+        guard conclude(200) else { return nil }
+        defer { connection = nil }
+        return connection
+    }
+
+    func clientLeft() {
+        connection = nil
+        // The call is still counted as in flight: its settlement is what a graceful stop waits for.
+    }
+}

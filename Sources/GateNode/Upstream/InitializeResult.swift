@@ -1,0 +1,10 @@
+package import NIOCore
+
+/// The `result` of a server's answer to `initialize`, as it came: capabilities, serverInfo, instructions.
+package struct InitializeResult: Sendable, Equatable {
+    package var bytes: ByteBuffer
+
+    package init(bytes: ByteBuffer) {
+        self.bytes = bytes
+    }
+}

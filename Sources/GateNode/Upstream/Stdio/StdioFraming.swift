@@ -1,0 +1,114 @@
+// Cuts a server's output into messages, and tells whose answer a line was that is too long to keep.
+
+import MCPWire
+
+/// A `LineFramer` that keeps the two ends of the line under way: the id of a JSON-RPC answer stands before its result
+/// (Python SDK) or after it (TypeScript SDK), so that it is known although the line is lost.
+struct StdioFraming {
+    enum Event {
+        /// The memory is valid during the call only.
+        case line(UnsafeRawBufferPointer)
+        /// A line above the cap has ended; the number is its id, if that can be told.
+        case overlong(id: UInt64?)
+    }
+
+    private var framer: LineFramer
+    private var ends = LineEnds()
+    private var isOverlong = false
+
+    /// - Parameter cap: the longest line in bytes.
+    init(cap: Int) {
+        framer = LineFramer(cap: cap)
+    }
+
+    mutating func feed(_ chunk: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
+        if !isOverlong, framer.heldBytes + chunk.count <= framer.cap {
+            feed(piece: chunk, deliver)
+            if let end = chunk.lastIndex(of: .lineFeed) {
+                ends.begin(with: chunk[(end + 1)...])
+            } else {
+                ends.grow(by: chunk[...])
+            }
+        } else {
+            feedLineByLine(chunk, deliver)
+        }
+    }
+
+    /// The slow way, taken when a line may exceed the cap: one line, or piece of a line, at a time.
+    private mutating func feedLineByLine(_ chunk: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
+        var rest = chunk[...]
+        while let end = rest.firstIndex(of: .lineFeed) {
+            ends.grow(by: rest[..<end])
+            feed(piece: UnsafeRawBufferPointer(rebasing: rest[...end]), deliver)
+            if isOverlong { deliver(.overlong(id: ends.id)) }
+            isOverlong = false
+            ends.begin(with: [])
+            rest = rest[(end + 1)...]
+        }
+        ends.grow(by: rest)
+        feed(piece: UnsafeRawBufferPointer(rebasing: rest), deliver)
+    }
+
+    private mutating func feed(piece: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
+        var overflows = false
+        framer.feed(piece) { event in
+            switch event {
+            case .line(let line): deliver(.line(line))
+            case .overflow: overflows = true
+            }
+        }
+        if overflows { isOverlong = true }
+    }
+}
+
+/// The first and the last bytes of a line, and the id that they show.
+private struct LineEnds {
+    private static let length = 256
+    private var head: [UInt8] = []
+    private var tail: [UInt8] = []
+
+    mutating func begin(with piece: some Collection<UInt8>) {
+        head.removeAll(keepingCapacity: true)
+        tail.removeAll(keepingCapacity: true)
+        grow(by: piece)
+    }
+
+    mutating func grow(by piece: some Collection<UInt8>) {
+        guard !piece.isEmpty else { return }
+        head.append(contentsOf: piece.prefix(Self.length - head.count))
+        tail.append(contentsOf: piece.suffix(Self.length))
+        if tail.count > Self.length { tail.removeFirst(tail.count - Self.length) }
+    }
+
+    var id: UInt64? { idBeforeTheBody ?? idAtTheEnd }
+
+    /// `{"jsonrpc":"2.0","id":12,"result":…`
+    private var idBeforeTheBody: UInt64? {
+        let text = String(decoding: head, as: UTF8.self)
+        let bodies = ["\"result\"", "\"error\"", "\"params\"", "\"method\""].compactMap { text.firstRange(of: $0) }
+        let front = text[..<(bodies.map(\.lowerBound).min() ?? text.endIndex)]
+        guard let name = front.firstRange(of: "\"id\"") else { return nil }
+        let value = front[name.upperBound...].drop { $0.isWhitespace || $0 == ":" }.prefix { $0.isNumber }
+        // A number that runs into the end of the head may be cut.
+        return value.endIndex == text.endIndex ? nil : UInt64(value)
+    }
+
+    /// `…,"jsonrpc":"2.0","id":12}`
+    private var idAtTheEnd: UInt64? {
+        var text = Substring(decoding: tail, as: UTF8.self)
+        func trimEnd() { while text.last?.isWhitespace == true { text.removeLast() } }
+        trimEnd()
+        guard text.popLast() == "}" else { return nil }
+        trimEnd()
+        let digits = String(text.reversed().prefix { $0.isNumber }.reversed())
+        text.removeLast(digits.count)
+        trimEnd()
+        guard text.popLast() == ":" else { return nil }
+        trimEnd()
+        return text.hasSuffix("\"id\"") ? UInt64(digits) : nil
+    }
+}
+
+extension UInt8 {
+    fileprivate static let lineFeed = UInt8(ascii: "\n")
+}

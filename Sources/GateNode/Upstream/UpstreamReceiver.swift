@@ -1,0 +1,36 @@
+// The other end of a forwarded request.
+
+package import MCPWire
+package import NIOCore
+
+/// Receives what becomes of one request. It lives on one event loop and is only called there.
+package protocol UpstreamReceiver: AnyObject {
+    /// A notification of the server that belongs to this request (progress, log). Its ids and tokens are the
+    /// rewritten ones; the ranges of `reply` are offsets from the first readable byte of `message`.
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply)
+
+    /// How the request ended; exactly once, and the last call.
+    func upstreamFinished(_ outcome: UpstreamOutcome)
+}
+
+package enum UpstreamOutcome: Sendable {
+    /// A JSON-RPC result or error as it came: its id is the rewritten one.
+    case answered(ByteBuffer, Reply)
+    case failed(UpstreamFailure)
+}
+
+/// Why a request has no answer. Only `unavailable` and `refused` mean that the server has not worked on it.
+package enum UpstreamFailure: Error, Equatable, Sendable {
+    /// It was certainly not sent.
+    case unavailable
+    /// It was sent, and the server or its connection went away before it answered.
+    case died
+    /// Its deadline passed.
+    case timedOut
+    case answerTooLarge
+    case cancelled
+    /// An HTTP server no longer knows the session (404).
+    case sessionLost
+    /// An HTTP server answered with this status and no JSON-RPC message.
+    case refused(status: Int)
+}

@@ -1,0 +1,63 @@
+/// One JSON-RPC message from a client, read as far as the gate needs it: arguments stay bytes.
+///
+/// Ranges are byte offsets into the memory that was scanned. A raw token is the text of a JSON value as it stands,
+/// strings with their quotes, so that it can be put back byte for byte with its type.
+package struct Envelope: Sendable {
+    package enum Kind: Sendable {
+        /// Has a method and an id, which may be null.
+        case request
+        /// Has a method and no id.
+        case notification
+        /// Has a result or an error and no method.
+        case response
+    }
+
+    package internal(set) var kind = Kind.request
+    package internal(set) var method = Method.other
+    /// The bytes between the quotes of the method, undecoded; nil for a response.
+    package internal(set) var methodName: Range<Int>?
+    /// The raw token of the id: a string, a number or null.
+    package internal(set) var id: Range<Int>?
+    /// The raw value of params, of whatever type.
+    package internal(set) var params: Range<Int>?
+
+    /// The decoded name of the tool for `tools/call`. Nil if it is missing, empty, no string, or holds half a surrogate
+    /// pair: answer -32602. It may hold any character, also control characters.
+    package internal(set) var toolName: String?
+    /// The raw token of params.name, for any method (prompts have names too); only set if it is a string.
+    package internal(set) var toolNameToken: Range<Int>?
+    /// The raw value of params.arguments.
+    package internal(set) var arguments: Range<Int>?
+    /// The size of the arguments in bytes without insignificant whitespace, 0 if there are none (F-PRICE-04).
+    package internal(set) var argumentsCompactSize = 0
+
+    /// The calls of `tools/call_batch`; empty if params.calls is missing, no array, or empty: answer -32602
+    /// (F-BATCH-06). An entry that is no object has neither name nor arguments.
+    package internal(set) var batch: [BatchedCall] = []
+    /// Whether params.calls has more than `batchCap` entries; those beyond are checked but not kept.
+    package internal(set) var batchIsTooLong = false
+    /// How many calls one batch may have (F-BATCH-06).
+    package static let batchCap = 100
+
+    package init() {}
+
+    /// The raw value of params._meta.
+    package internal(set) var meta: Range<Int>?
+    /// The raw token of params._meta.progressToken; only set if it is a string or a number.
+    package internal(set) var progressToken: Range<Int>?
+    /// params._meta["io.modelcontextprotocol/protocolVersion"], with which a stateless request declares its revision.
+    package internal(set) var declaredVersion: String?
+    /// The raw value of params._meta["io.modelcontextprotocol/clientCapabilities"].
+    package internal(set) var declaredCapabilities: Range<Int>?
+
+    /// The decoded params.protocolVersion of `initialize`.
+    package internal(set) var protocolVersion: String?
+    /// The raw value of params.capabilities (`initialize`).
+    package internal(set) var capabilities: Range<Int>?
+    /// The raw token of params.requestId of `notifications/cancelled`; only set if it is a string or a number.
+    package internal(set) var requestIdToCancel: Range<Int>?
+    /// The raw token of params.uri (`resources/read` and its kin); only set if it is a string.
+    package internal(set) var uri: Range<Int>?
+    /// The raw token of params.taskId (`tasks/get` and its kin); only set if it is a string.
+    package internal(set) var taskId: Range<Int>?
+}

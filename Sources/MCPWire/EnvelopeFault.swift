@@ -1,0 +1,31 @@
+/// Why the bytes of a client are no JSON-RPC message that may pass. Travels on HTTP 400 (F-RPC-08).
+package enum EnvelopeFault: Error, Equatable, Sendable {
+    case parseError
+    case notAnObject
+    case badVersion
+    case badMethod
+    case badID
+    /// A member that the gate reads stands there twice, so gate and upstream might read different ones.
+    case duplicateMember(String)
+    /// A member differs from one that the gate reads by letter case alone; some servers take it for the same.
+    case misspelledMember(String)
+    /// Request and response in one object; the upstream might take it for the answer to a request of its own.
+    case methodWithResult
+
+    /// The JSON-RPC error code.
+    package var code: Int { self == .parseError ? -32700 : -32600 }
+
+    /// The public sentence, which clients of the reference rely on.
+    package var sentence: String {
+        switch self {
+        case .parseError: "Parse error"
+        case .notAnObject: "expected JSON object"
+        case .badVersion: "jsonrpc must be \"2.0\""
+        case .badMethod: "method must be a string"
+        case .badID: "id must be string, number, or null"
+        case .duplicateMember(let name): "duplicate member \"\(name)\""
+        case .misspelledMember(let name): "member \"\(name)\" must be spelled in that letter case"
+        case .methodWithResult: "a message has either a method or a result"
+        }
+    }
+}

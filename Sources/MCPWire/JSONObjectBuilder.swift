@@ -1,0 +1,28 @@
+/// Fills an object in linear time: beyond a few members it keeps an index of their names, so that an object of a
+/// hundred thousand members costs no quadratic search (X34).
+struct JSONObjectBuilder {
+    private(set) var object = JSONObject()
+    private var index: [String: Int] = [:]
+    private static let unindexedCount = 12
+
+    /// Appends the member, or gives the member of that name another value.
+    /// - Returns: false if there was a member of that name.
+    @discardableResult
+    mutating func set(_ name: String, to value: JSONValue) -> Bool {
+        if let position = position(of: name) {
+            object.members[position].value = value
+            return false
+        }
+        object.members.append(JSONObject.Member(name: name, value: value))
+        if !index.isEmpty {
+            index[name] = object.count - 1
+        } else if object.count > Self.unindexedCount {
+            for (position, member) in object.members.enumerated() { index[member.name] = position }
+        }
+        return true
+    }
+
+    private func position(of name: String) -> Int? {
+        index.isEmpty ? object.members.firstIndex { $0.name == name } : index[name]
+    }
+}

@@ -1,0 +1,114 @@
+// The one pass over an upstream's message: the structure is checked in full, the text of its strings is not.
+
+extension Reply {
+    /// Reads one message; nil if it is not one JSON-RPC 2.0 message (a log line on standard output, for instance).
+    package static func scan(_ bytes: UnsafeRawBufferPointer) -> Reply? {
+        var scan = ReplyScan(bytes)
+        do {
+            try scan.readMessage()
+        } catch {
+            return nil
+        }
+        return scan.finished()
+    }
+}
+
+/// The state of that pass.
+private struct ReplyScan {
+    private var reply = Reply()
+    private var scanner: JSONScanner
+    private var hasVersion = false
+    private var methodToken: StringToken?
+    private var isError = false
+    private var errorCode: Int?
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        scanner = JSONScanner(bytes, depthCap: 128, checksText: false)
+    }
+
+    mutating func readMessage() throws(JSONFault) {
+        try scanner.openObject()
+        while let name = try scanner.nextMember() {
+            switch recognise(name) as MessageMember? {
+            case .jsonrpc: hasVersion = try scanner.skipValueAsString()?.spells("2.0", in: scanner.bytes) ?? false
+            case .id: reply.id = try scanner.locateValue()
+            case .method: methodToken = try scanner.skipValueAsString()
+            case .params: try readParams()
+            case .result: try readResult()
+            case .error: try readError()
+            case nil: try scanner.skipValue()
+            }
+        }
+        try scanner.finish()
+    }
+
+    private mutating func readParams() throws(JSONFault) {
+        let start = scanner.position
+        defer { reply.params = start..<scanner.position }
+        guard scanner.next == .openBrace else { return try scanner.skipValue() }
+        try scanner.openObject()
+        while let name = try scanner.nextMember() {
+            switch recognise(name) as ReplyParamsMember? {
+            case .progressToken: reply.progressToken = try scanner.locateValue()
+            case .requestId: reply.requestIdToCancel = try scanner.locateValue()
+            case nil: try scanner.skipValue()
+            }
+        }
+    }
+
+    private mutating func readResult() throws(JSONFault) {
+        let start = scanner.position
+        defer { reply.result = start..<scanner.position }
+        guard scanner.next == .openBrace else { return try scanner.skipValue() }
+        try scanner.openObject()
+        while let name = try scanner.nextMember() {
+            switch recognise(name) as ResultMember? {
+            case .isError:
+                if scanner.next == UInt8(ascii: "t") { isError = true }
+                try scanner.skipValue()
+            case .resultType: reply.resultType = try scanner.skipValueAsString()?.range
+            case nil: try scanner.skipValue()
+            }
+        }
+    }
+
+    /// Reads the error; `"error": null` beside a result is no error.
+    private mutating func readError() throws(JSONFault) {
+        let start = scanner.position
+        guard scanner.next != UInt8(ascii: "n") else { return try scanner.skipLiteral("null") }
+        defer { reply.error = start..<scanner.position }
+        guard scanner.next == .openBrace else { return try scanner.skipValue() }
+        try scanner.openObject()
+        while let name = try scanner.nextMember() {
+            let isCode = recognise(name) as ErrorMember? == .code
+            let value = try scanner.locateValue()
+            if isCode { errorCode = Int(String(decoding: scanner.bytes.piece(value).prefix(20), as: UTF8.self)) }
+        }
+    }
+
+    @inline(__always)
+    private func recognise<Member: KnownMember>(_ token: StringToken) -> Member? {
+        guard case .known(let member) = Member.recognise(token, in: scanner.bytes) else { return nil }
+        return member
+    }
+
+    /// The message, if the members that it has make it one.
+    func finished() -> Reply? {
+        guard hasVersion else { return nil }
+        var reply = reply
+        if let methodToken {
+            reply.kind = reply.id == nil ? .notification : .request
+            reply.methodName = methodToken.content
+            reply.method = Method(methodToken, in: scanner.bytes)
+        } else if reply.error != nil {
+            reply.kind = .error(code: errorCode ?? 0)
+        } else if reply.result != nil {
+            reply.kind = .result(isError: isError)
+        } else {
+            return nil
+        }
+        reply.number = reply.id.flatMap { JSONText.unsignedDecimal(scanner.bytes.piece($0)) }
+        reply.progressNumber = reply.progressToken.flatMap { JSONText.unsignedDecimal(scanner.bytes.piece($0)) }
+        return reply
+    }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import GateNode
+
+/// The program: its commands, of which `wrap` is the default.
+@main
+struct GateNodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gate-node",
+        abstract: "A gate in front of MCP servers: API keys, credits and limits for every tool call.",
+        discussion: """
+            EXAMPLES
+              gate-node init
+              gate-node wrap --server "npx @modelcontextprotocol/server-everything"
+              gate-node wrap --remote-url https://mcp.example.com/mcp --price 5
+              gate-node validate --config paygate.json
+
+            EXIT STATUS
+            \(ExitStatus.table)
+            """,
+        version: ProductVersion.current,
+        subcommands: [
+            WrapCommand.self, InitCommand.self, ValidateCommand.self, CompletionsCommand.self, VersionCommand.self,
+            DemoServerCommand.self,
+        ],
+        defaultSubcommand: WrapCommand.self
+    )
+}
+
+extension ExitStatus {
+    fileprivate static var table: String {
+        allCases.map { "  \($0.rawValue)\($0.rawValue < 10 ? "   " : "  ")\($0.meaning)" }.joined(separator: "\n")
+    }
+}

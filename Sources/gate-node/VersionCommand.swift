@@ -1,0 +1,22 @@
+import ArgumentParser
+import GateNode
+
+/// Prints the version (F-CLI-08).
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "version",
+        abstract: "Print the version.",
+        discussion: """
+            EXAMPLES
+              gate-node version
+              gate-node version --json
+            """
+    )
+
+    @Flag(help: "Print {version}.")
+    var json = false
+
+    func run() throws {
+        print(json ? try PrintedJSON.line(["version": ProductVersion.current]) : ProductVersion.current)
+    }
+}

@@ -1,0 +1,8 @@
+// The suite of all tests that run whole clusters of the real binary.
+
+import GateTesting
+import Testing
+
+/// They run one after another: each wants the machine for itself. A display name states the guarantee and its id in `spec/invariants.md`.
+@Suite("Clusters", .serialized, .logsOnFailure)
+enum ClusterTests {}

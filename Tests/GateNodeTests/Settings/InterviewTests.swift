@@ -1,0 +1,27 @@
+@testable import GateNode
+import Testing
+
+/// The questions of `gate-node init` (F-CLI-11).
+@Suite struct InterviewTests {
+    @Test("The default answers make a valid file")
+    func defaults() {
+        let resolution = SettingsResolution(flags: ["config": ["f"]]) { _ throws(ConfigFile.Fault) in Interview.defaults }
+        #expect(resolution.diagnostics.entries.isEmpty)
+        #expect(resolution.settings.serverArgs == ["demo-server"])
+    }
+
+    @Test("A refused answer is asked for again, with its reason")
+    func askedAgain() {
+        var answers = ["https://h/mcp", "", "99999", "8080", "", "", "", "", ""]
+        var reasons: [String] = []
+        let file = Interview.hold(ask: { _ in answers.isEmpty ? nil : answers.removeFirst() }, reject: { reasons.append($0) })
+        #expect(file?[path: "remoteUrl"] == .string("https://h/mcp"))
+        #expect(file?[path: "port"] == .number(8080))
+        #expect(reasons == ["Invalid port 99999. Must be 0–65535."])
+    }
+
+    @Test("Answers that end early make no file")
+    func endsEarly() {
+        #expect(Interview.hold(ask: { _ in nil }, reject: { _ in }) == nil)
+    }
+}

@@ -1,0 +1,91 @@
+// Bytes on a socket, for what no decent HTTP client would send.
+
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// One TCP connection to a gate; keeps all that comes back.
+package final class RawConnection: Sendable {
+    private let channel: any Channel
+    private let received: Received
+
+    package init(port: Int) async throws {
+        let received = Received()
+        self.received = received
+        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(5))
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ReceivingHandler(received)) }
+            }
+            .connect(host: "127.0.0.1", port: port).get()
+    }
+
+    package var text: String { String(decoding: received.bytes, as: UTF8.self) }
+    /// Whether the other side has ended the connection.
+    package var isEnded: Bool { received.isEnded }
+    /// The statuses of all answers so far, found by their status lines.
+    package var statuses: [Int] {
+        text.split(separator: "HTTP/1.1 ", omittingEmptySubsequences: false).dropFirst().compactMap { Int($0.prefix(3)) }
+    }
+
+    /// A connection that the other side has closed swallows what is sent.
+    package func send(_ text: String) async { await send(Array(text.utf8)) }
+
+    package func send(_ bytes: [UInt8]) async {
+        try? await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
+    }
+
+    package func close() async { try? await channel.close().get() }
+
+    /// Waits until an answer has come or the connection was ended.
+    ///
+    /// - Returns: Whether that was so before the limit.
+    @discardableResult
+    package func waitForAnswer(within limit: Duration = .seconds(5), atLeast count: Int = 1) async throws -> Bool {
+        let deadline = ContinuousClock.now + limit
+        while !isEnded, statuses.count < count {
+            guard ContinuousClock.now < deadline else { return false }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return true
+    }
+
+    /// Sends the bytes on a connection of their own and returns the statuses that came back within a moment of silence.
+    package static func exchange(_ bytes: [UInt8], port: Int, within limit: Duration = .seconds(5)) async throws -> (statuses: [Int], text: String, isAnswered: Bool) {
+        let connection = try await RawConnection(port: port)
+        await connection.send(bytes)
+        let isAnswered = try await connection.waitForAnswer(within: limit)
+        if !connection.isEnded { try await Task.sleep(for: .milliseconds(50)) }
+        let answer = (connection.statuses, connection.text, isAnswered)
+        await connection.close()
+        return answer
+    }
+}
+
+private final class Received: Sendable {
+    private let state = Mutex<(bytes: [UInt8], isEnded: Bool)>(([], false))
+
+    var bytes: [UInt8] { state.withLock { $0.bytes } }
+    var isEnded: Bool { state.withLock { $0.isEnded } }
+    func append(_ buffer: ByteBuffer) { state.withLock { $0.bytes.append(contentsOf: buffer.readableBytesView) } }
+    func end() { state.withLock { $0.isEnded = true } }
+}
+
+private final class ReceivingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let received: Received
+
+    init(_ received: Received) {
+        self.received = received
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { received.append(unwrapInboundIn(data)) }
+    func channelInactive(context: ChannelHandlerContext) { received.end() }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { received.end() }
+    }
+}

@@ -1,0 +1,68 @@
+// A real Redis of a test's own.
+
+import Glibc
+import Synchronization
+
+/// `redis-server` on a port of 127.0.0.1, with its files in a temporary directory.
+package final class RedisServer: Sendable {
+    /// How much of what was acknowledged outlives the process.
+    package enum Durability: String, Sendable, CaseIterable {
+        case memory, everysec, always
+    }
+
+    package let port: Int
+    package let directory: TemporaryDirectory
+    private let durability: Durability
+    private let program: Mutex<Program>
+
+    /// Starts it and waits until it answers.
+    package init(_ durability: Durability = .memory) async throws {
+        self.durability = durability
+        port = FreePort.take()
+        directory = try TemporaryDirectory()
+        program = Mutex(try Self.launch(durability, port, in: directory))
+        try await waitUntilItAnswers()
+    }
+
+    package var url: String { "redis://127.0.0.1:\(port)" }
+
+    /// Stops answering, keeps all connections.
+    package func pause() { current.signal(SIGSTOP) }
+    package func resume() { current.signal(SIGCONT) }
+
+    package func kill9() async throws { try await current.kill9() }
+
+    /// Starts it anew on the files that it left, on the same port.
+    package func restart() async throws {
+        let next = try Self.launch(durability, port, in: directory)
+        program.withLock { $0 = next }
+        try await waitUntilItAnswers()
+    }
+
+    /// Runs one command and returns what `redis-cli` prints for it, without the last line break.
+    @discardableResult
+    package func command(_ words: String...) async throws -> String {
+        let client = try Program("redis-cli", ["redis-cli", "-p", "\(port)"] + words)
+        guard try await client.waitForExit(within: .seconds(20)) == 0 else { throw KitFailure("redis-cli \(words): \(client.log)") }
+        return client.log.last == "\n" ? String(client.log.dropLast()) : client.log
+    }
+
+    /// Repeats one command until the returned program is killed.
+    package func repeating(_ words: String..., every milliseconds: Int) throws -> Program {
+        let interval = Double(milliseconds) / 1000
+        return try Program("redis-cli, repeating", ["redis-cli", "-p", "\(port)", "-r", "-1", "-i", "\(interval)"] + words)
+    }
+
+    private var current: Program { program.withLock { $0 } }
+
+    private static func launch(_ durability: Durability, _ port: Int, in directory: TemporaryDirectory) throws -> Program {
+        var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--dir", directory.path]
+        command += ["--maxmemory-policy", "noeviction", "--appendonly", durability == .memory ? "no" : "yes"]
+        if durability != .memory { command += ["--appendfsync", durability.rawValue, "--aof-use-rdb-preamble", "no"] }
+        return try Program("redis", command)
+    }
+
+    private func waitUntilItAnswers() async throws {
+        try await current.waitForOutput("Ready to accept connections")
+    }
+}

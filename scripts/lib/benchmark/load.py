@@ -1,0 +1,35 @@
+"""wrk, and what it measured."""
+
+import json
+import os
+import subprocess
+
+from processes import Fault
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def begin(workshop, port, connections, seconds, script, *arguments):
+    """Starts wrk against a port; `finish` gives its figures."""
+    cores = workshop.cores.load
+    return subprocess.Popen(
+        ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", "-s", os.path.join(HERE, script),
+         f"http://127.0.0.1:{port}/mcp", "--", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores))
+
+
+def finish(wrk):
+    output = wrk.communicate()[0]
+    line = next((line for line in reversed(output.splitlines()) if line.startswith("{")), None)
+    if wrk.returncode or line is None:
+        raise Fault(f"wrk has failed: {output}")
+    figures = json.loads(line)
+    if figures["failed"] or not figures["requests"]:
+        raise Fault(f"{figures['failed']} requests have failed, {figures['requests']} have not: {output}")
+    figures["rate"] = figures["requests"] * 1e6 / figures["microseconds"]
+    return figures
+
+
+def run(workshop, port, connections, seconds, key, body):
+    return finish(begin(workshop, port, connections, seconds, "call.lua", key, body))

@@ -1,0 +1,104 @@
+"""The benchmark: starts everything, takes the sides in turns, checks the ledger after each, and reports medians."""
+
+import argparse
+import os
+import signal
+import sys
+from statistics import median
+
+import cluster
+import memory
+import report
+from processes import Fault, Workshop, progress
+from sides import gate_sides, nginx_sides
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
+    parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side, of which the median counts (default 3)")
+    parser.add_argument("--quick", action="store_true", help="one short round, fewer connections and keys: to see that it works")
+    parser.add_argument("--only", metavar="TEXT", help="only the sides whose name contains TEXT, beside nginx; no memory, no cluster")
+    given = parser.parse_args()
+    given.seconds = given.seconds or (1 if given.quick else 3)
+    given.rounds = given.rounds or (1 if given.quick else 3)
+    given.connections = [1, 64] if given.quick else [1, 16, 64]
+    given.keys = [10_000, 100_000] if given.quick else [10_000, 1_000_000]
+    return given
+
+
+def measure_sides(workshop, sides, given):
+    """Rounds of turns: every side once at every number of connections, then again."""
+    turns = {(side.name, connections): [] for side in sides for connections in given.connections}
+    for turn in range(given.rounds):
+        for connections in given.connections:
+            for side in sides:
+                figures = side.measure(workshop, connections, given.seconds)
+                turns[side.name, connections].append(figures)
+                progress(f"round {turn + 1}/{given.rounds}, {connections:2} connections: {side.name:36} {figures['rate']:8,.0f}/s "
+                         f"{figures['cpu']:6.1f} µs" + (f", {figures['charged']:,} charged" if "charged" in figures else ""))
+    return turns
+
+
+def summary(turns, yardstick, direct):
+    """Medians, beside the yardstick's at the same number of connections."""
+    def middle(side, connections, name):
+        return median(figures[name] for figures in turns[side, connections])
+
+    rows = []
+    for side, connections in turns:
+        p50, p99, cpu = (middle(side, connections, name) for name in ("p50", "p99", "cpu"))
+        compared = side != direct
+        rows.append({
+            "side": side, "connections": connections, "rate": middle(side, connections, "rate"), "p50": p50, "p99": p99,
+            "addedP50": p50 - middle(direct, connections, "p50"), "cpu": cpu,
+            "p99TimesNginx": p99 / middle(yardstick, connections, "p99") if compared else None,
+            "cpuTimesNginx": cpu / middle(yardstick, connections, "cpu") if compared else None,
+            "cpuChildren": middle(side, connections, "cpu_children"), "cpuRedis": middle(side, connections, "cpu_redis"),
+            "served": sum(figures["requests"] for figures in turns[side, connections]),
+            "charged": sum(figures["charged"] for figures in turns[side, connections]) if "charged" in turns[side, connections][0] else None,
+        })
+    return rows
+
+
+def run(given, binary):
+    results = {"machine": report.machine(), "seconds": given.seconds, "rounds": given.rounds, "memory": [], "cluster": []}
+    with Workshop() as workshop:
+        progress(f"cores: side under test {workshop.cores.side}, load and upstream {workshop.cores.load}, Redis {workshop.cores.redis}")
+        yardsticks, upstream_port = nginx_sides(workshop, ROOT)
+        nothing_else = list(workshop.processes)
+        sides = [side for side in gate_sides(workshop, binary, upstream_port) if (given.only or "") in side.name]
+        turns = measure_sides(workshop, yardsticks + sides, given)
+        results["sides"] = summary(turns, yardsticks[1].name, yardsticks[0].name)
+        if not given.only:
+            workshop.end([process for process in workshop.processes if process not in nothing_else])
+            results["memory"] = memory.measure(workshop, binary, upstream_port, given.keys)
+            results["cluster"] = cluster.measure(
+                workshop, ROOT, binary, upstream_port, [1, 2, 3], given.connections[-1], given.seconds, given.rounds)
+            direct = {row["connections"]: row["p50"] for row in results["sides"] if row["side"] == yardsticks[0].name}
+            for row in results["cluster"]:
+                row["addedP50"] = row["p50"] - direct[given.connections[-1] if row["connections"] > 3 else 1]
+    return results
+
+
+def main():
+    given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        results = run(given, os.environ["GATE_NODE"])
+    except Fault as fault:
+        sys.exit(f"error: {fault}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print()
+    report.print_sides(results["sides"])
+    report.print_memory(results["memory"])
+    report.print_cluster(results["cluster"])
+    if given.json:
+        report.write(given.json, results)
+
+
+main()

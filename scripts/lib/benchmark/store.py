@@ -1,0 +1,60 @@
+"""A Redis of the run, asked directly: what the ledger holds is the truth that the sides are checked against."""
+
+import hashlib
+import os
+import socket
+
+
+class Store:
+    """A redis-server on a Unix socket, with the append-only file that `fsync` asks for; none without it."""
+
+    def __init__(self, workshop, name, fsync):
+        place = workshop.folder(name)
+        self.socket = os.path.join(place, "redis.sock")
+        durability = ["--appendonly", "yes", "--appendfsync", fsync] if fsync else ["--appendonly", "no"]
+        self.process = workshop.start(name, [
+            "redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", place, "--save", "",
+            "--maxmemory-policy", "noeviction", *durability], workshop.cores.redis)
+        self.process.awaits(lambda: os.path.exists(self.socket), "does not listen")
+        self.connection = socket.socket(socket.AF_UNIX)
+        self.connection.connect(self.socket)
+        self.replies = self.connection.makefile("rb")
+
+    @property
+    def url(self):
+        return f"unix://{self.socket}"
+
+    def ask(self, *words):
+        self.connection.sendall(encode(*words))
+        return self.reply()
+
+    def reply(self):
+        line = self.replies.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == b"-1" else self.replies.read(int(rest) + 2)[:-2].decode()
+        if kind == b"*":
+            return [self.reply() for _ in range(int(rest))]
+        return rest.decode()
+
+    def account(self, key):
+        """Credits, credits spent, calls and open holds of an API key."""
+        identity = self.ask("GET", f"pg:credential:{digest(key)}")
+        money = self.ask("HMGET", f"pg:balance:{{{identity}}}", "credits", "spent", "calls")
+        return *map(int, money), self.ask("HLEN", f"pg:hold:{{{identity}}}")
+
+
+def encode(*words):
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        text = str(word).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(text), text))
+    return b"".join(parts)
+
+
+def digest(key):
+    return hashlib.sha256(key.encode()).hexdigest()
