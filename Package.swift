@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "GateNode", targets: ["GateNode"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
@@ -75,6 +76,57 @@ let package = Package(
                 "GateNode",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "GateTesting",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/GateTesting",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "GateDomainTests", dependencies: ["GateDomain"], swiftSettings: settings),
+        .testTarget(name: "MCPWireTests", dependencies: ["MCPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "ClusterStateTests",
+            dependencies: [
+                "ClusterState", "GateDomain", "LuaScripts", "GateTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GateNodeTests",
+            dependencies: [
+                "GateNode", "GateDomain", "MCPWire", "ClusterState", "gate-node", "GateTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ClusterTests",
+            dependencies: ["GateTesting", "gate-node"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["GateTesting", "gate-node"],
+            exclude: ["Clients", "Servers"],
             swiftSettings: settings
         ),
     ],

@@ -1,40 +1,49 @@
 -- beat: one heartbeat of a node: it says that it lives, hears who does not, and drives the change feed's own heartbeat.
 -- KEYS  nodes, feed
--- ARGV  node, lifetime, channel, leaving
+-- ARGV  node, lifetime, channel, verb
 -- REPLY {now, sequence, members, dead...}: now in microseconds of Redis TIME
--- EFFECT the node's time of life is written; `0 0 <sequence> <node>` is published; nodes that left or were reaped are forgotten by `leaving`.
+-- EFFECT `beat` writes the node's time of life and publishes `- 0 <sequence> <node>`; `leave` declares the node dead at once, `forget`
+-- strikes it off if it is dead (its open holds are resolved). lifetime is milliseconds.
 -- A gap in everybody's beats means that Redis was away and not the nodes: nobody is declared dead for one lifetime after it.
 --#include whole
+local node, lifetime, verb = ARGV[1], tonumber(ARGV[2]) * 1000, ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local lifetime = tonumber(ARGV[2]) * 1000
-if ARGV[4] == '1' then
-  redis.call('HDEL', KEYS[1], ARGV[1])
+if verb == 'leave' then
+  redis.call('HSET', KEYS[1], node, '0')
   return {now, 0, 0}
 end
+if verb == 'forget' then
+  if now - (redis.call('HGET', KEYS[1], node) or now) > lifetime then redis.call('HDEL', KEYS[1], node) end
+  return {now, 0, 0}
+end
+
 local entries = redis.call('HGETALL', KEYS[1])
-local newest, grace, dead, members = 0, 0, {}, 1
+local beats, newest, grace = {}, 0, 0
 for i = 1, #entries, 2 do
+  local value = tonumber(entries[i + 1])
   if entries[i] == 'grace' then
-    grace = tonumber(entries[i + 1])
+    grace = value
   else
-    newest = math.max(newest, tonumber(entries[i + 1]))
+    beats[entries[i]] = value
+    newest = math.max(newest, value)
   end
 end
 if newest > 0 and now - newest > lifetime / 2 then
   grace = now + lifetime
   redis.call('HSET', KEYS[1], 'grace', whole(grace))
 end
-for i = 1, #entries, 2 do
-  if entries[i] ~= 'grace' and entries[i] ~= ARGV[1] then
-    if now - tonumber(entries[i + 1]) <= lifetime then
+local dead, members = {}, 1
+for name, beat in pairs(beats) do
+  if name ~= node then
+    if now - beat <= lifetime then
       members = members + 1
-    elseif now > grace then
-      dead[#dead + 1] = entries[i]
+    elseif beat == 0 or now > grace then
+      dead[#dead + 1] = name
     end
   end
 end
-redis.call('HSET', KEYS[1], ARGV[1], whole(now))
+redis.call('HSET', KEYS[1], node, whole(now))
 local sequence = tonumber(redis.call('GET', KEYS[2]) or '0')
-redis.call('PUBLISH', ARGV[3], '- 0 ' .. whole(sequence) .. ' ' .. ARGV[1])
+redis.call('PUBLISH', ARGV[3], '- 0 ' .. whole(sequence) .. ' ' .. node)
 return {now, sequence, members, unpack(dead)}

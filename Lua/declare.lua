@@ -2,7 +2,7 @@
 -- KEYS  switch, feed, audit
 -- ARGV  name, channel, origin, audit event, retained, guard field, {field, value}...
 -- REPLY {0 unchanged} {1 changed}
--- EFFECT the fields are written; nothing is announced or audited when the guard field already has its value.
+-- EFFECT the fields are written and the change is announced; it is audited, and `since` moves, only if the guard field gets another value.
 --#include whole
 local before = redis.call('HGET', KEYS[1], ARGV[6])
 local changed = 0

@@ -1,51 +1,101 @@
 -- settle: closes holds, each exactly once: what was really used is charged, the rest goes back, the events are written.
 -- KEYS  usage, {balance, hold, [call]}...
--- ARGV  retained, {hold, price, returned, tombstone, kept, retention, answer, events, {base, surcharge, event}...}...
--- REPLY {status, credits, charged}... where status is 1 settled, 0 not open any more; credits after it
+-- ARGV  retained, {hold, price, returned, manner, kept, retention, answer, events, {base, surcharge, event}...}...
+-- REPLY {status, credits, charged}...: 1 closed, now or by an earlier copy of this settlement; 0 closed otherwise, nothing is charged
 -- EFFECT the hold is gone; balance and spent move by price - charged, calls by -returned; the usage stream has an entry an event.
--- A surcharge is granted as far as the balance goes (F-PRICE-06). `kept` is the call record: '' none, 'keep' store the answer, 'drop' delete.
--- `tombstone` 1 marks a hold that was never seen open, so that an admission still under way cannot open it later.
+-- A surcharge is granted as far as balance and spending limit go (F-PRICE-06). `kept` is the call record: '' none, 'keep' store the
+-- answer, 'drop' delete. Manners: 'settle'; 'release' takes back what an earlier copy has captured, as its caller was told of no
+-- success; 'abandon' also closes a hold that an admission still under way would open; 'orphan' belongs to a dead node.
 --#include whole
+local function write(hold, charged, event)
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(charged), 'h', hold, 'e', event)
+end
+
+-- Charges for an open hold; its events begin at argument `first`.
+local function capture(balance, hold, price, returned, events, first)
+  local account = redis.call('HMGET', balance, 'credits', 'spent', 'calls', 'limit')
+  local last, wanted, charged = first + events * 3 - 1, 0, 0
+  local available, spent, limit = (account[1] or 0) + price, (account[2] or 0) - price, tonumber(account[4] or 0)
+  for i = first, last, 3 do wanted = wanted + ARGV[i] end
+  local spare = available - wanted
+  if limit > 0 then spare = math.min(spare, limit - spent - wanted) end
+  for i = first, last, 3 do
+    local surcharge = math.max(0, math.min(tonumber(ARGV[i + 1]), spare))
+    local charge = math.min(ARGV[i] + surcharge, available - charged)
+    spare = spare - surcharge
+    charged = charged + charge
+    write(hold, charge, ARGV[i + 2])
+  end
+  if account[1] and (charged ~= price or returned > 0) then
+    redis.call('HSET', balance, 'credits', whole(available - charged), 'spent', whole(spent + charged),
+      'calls', whole(account[3] - returned))
+  end
+  return available - charged, charged
+end
+
+-- The entries of a hold that is closed, and their credits: the usage stream remembers how lately settled calls ended.
+local function recall(hold)
+  local entries, charged, from = {}, 0, '+'
+  for _ = 1, 40 do
+    local page = redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', 256)
+    for _, entry in ipairs(page) do
+      if entry[2][4] == hold then
+        entries[#entries + 1] = entry[1]
+        charged = charged + entry[2][2]
+      elseif #entries > 0 then
+        return entries, charged
+      end
+    end
+    if #page < 256 then break end
+    from = '(' .. page[#page][1]
+  end
+  return entries, charged
+end
+
+-- Gives back what an earlier copy captured; the events say so in place of the ones that it wrote.
+local function revoke(balance, hold, returned, entries, charged, first, events)
+  local account = redis.call('HMGET', balance, 'credits', 'spent', 'calls')
+  redis.call('HSET', balance, 'credits', whole(account[1] + charged), 'spent', whole(account[2] - charged),
+    'calls', whole(math.max(0, account[3] - returned)))
+  redis.call('XDEL', KEYS[1], unpack(entries))
+  for i = first, first + events * 3 - 1, 3 do write(hold, 0, ARGV[i + 2]) end
+end
+
 local replies, key, arg = {}, 2, 2
 while arg <= #ARGV do
-  local hold, price, returned, tombstone, kept = ARGV[arg], tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2]), ARGV[arg + 3], ARGV[arg + 4]
-  local retention, answer, events = ARGV[arg + 5], ARGV[arg + 6], tonumber(ARGV[arg + 7])
+  local hold, price, returned, manner = ARGV[arg], tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2]), ARGV[arg + 3]
+  local kept, events, first = ARGV[arg + 4], tonumber(ARGV[arg + 7]), arg + 8
   local balance, holds = KEYS[key], KEYS[key + 1]
   local call = kept ~= '' and KEYS[key + 2]
-  key = key + (call and 3 or 2)
-  arg = arg + 8
+  local record = call and redis.call('HMGET', call, 'hold', 'answer') or {}
+  local is_ours = record[1] == hold
+  local is_answered = is_ours and record[2]
   local status, credits, charged = 0, -1, 0
-  if redis.call('HDEL', holds, hold) == 1 then
+  local was_open = redis.call('HDEL', holds, hold) == 1
+  if was_open then
+    credits, charged = capture(balance, manner == 'orphan' and '' or hold, price, returned, events, first)
     status = 1
-    local account = redis.call('HMGET', balance, 'credits', 'spent', 'calls')
-    local available = tonumber(account[1] or '0') + price
-    local wanted = 0
-    for i = 0, events - 1 do wanted = wanted + tonumber(ARGV[arg + i * 3]) end
-    local spare = available - wanted
-    for i = 0, events - 1 do
-      local base, surcharge = tonumber(ARGV[arg + i * 3]), tonumber(ARGV[arg + i * 3 + 1])
-      local granted = math.max(0, math.min(surcharge, spare))
-      spare = spare - granted
-      charged = charged + base + granted
-      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(base + granted), 'e', ARGV[arg + i * 3 + 2])
-    end
-    credits = available - charged
-    if account[1] and (charged ~= price or returned > 0) then
-      redis.call('HSET', balance, 'credits', whole(credits), 'spent', whole(tonumber(account[2]) + charged - price),
-        'calls', whole(tonumber(account[3]) - returned))
-    end
-  elseif tombstone == '1' then
-    redis.call('HSET', holds, hold, '')
-  end
-  if call and redis.call('HGET', call, 'hold') == hold then
-    if kept == 'keep' and status == 1 then
-      redis.call('HSET', call, 'answer', answer)
-      redis.call('PEXPIRE', call, retention)
-    elseif kept == 'drop' then
-      redis.call('DEL', call)
+  elseif (manner == 'settle' or manner == 'release') and redis.call('HEXISTS', balance, 'closed:' .. hold) == 0 then
+    local entries, captured = recall(hold)
+    if #entries > 0 then
+      if manner == 'release' and not is_answered then
+        revoke(balance, hold, returned, entries, captured, first, events)
+        captured = 0
+      end
+      status, credits, charged = 1, tonumber(redis.call('HGET', balance, 'credits') or -1), captured
     end
   end
-  arg = arg + events * 3
+  if manner == 'abandon' or (manner ~= 'settle' and status == 1 and not is_answered) then
+    redis.call('HSET', balance, 'closed:' .. hold, redis.call('TIME')[1])
+  end
+  if is_ours and kept == 'keep' and status == 1 then
+    redis.call('HSET', call, 'answer', ARGV[arg + 6])
+    redis.call('PEXPIRE', call, ARGV[arg + 5])
+  elseif is_ours and kept == 'drop' and not is_answered then
+    redis.call('DEL', call)
+  end
+  key = key + (call and 3 or 2)
+  arg = first + events * 3
   replies[#replies + 1] = status
   replies[#replies + 1] = credits
   replies[#replies + 1] = charged

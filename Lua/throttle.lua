@@ -10,6 +10,8 @@ local visits = redis.call('GET', KEYS[1]) or ''
 local at = 1
 while at < #visits and struct.unpack('<d', visits, at) + window < now do at = at + 8 end
 visits = string.sub(visits, at)
-if #visits / 8 >= cap then return {1, math.ceil(struct.unpack('<d', visits, (#visits / 8 - cap) * 8 + 1) + window - now)} end
+if #visits / 8 >= cap then
+  return {1, math.floor(struct.unpack('<d', visits, (#visits / 8 - cap) * 8 + 1) + window - now) + 1}
+end
 redis.call('SET', KEYS[1], visits .. struct.pack('<d', now), 'PX', ARGV[2])
 return {0, cap - #visits / 8 - 1}

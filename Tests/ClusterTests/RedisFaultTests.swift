@@ -45,6 +45,70 @@ extension ClusterTests {
             }
         }
 
+        @Test("M4: what was answered with success is paid, even if every node and Redis are killed in the next instant", arguments: [RedisServer.Durability.always, .everysec])
+        func everythingKilled(_ durability: RedisServer.Durability) async throws {
+            try await GateCluster.run(["--price", "3"], durability: durability) { cluster in
+                let key = try await cluster[0].createKey(credits: 10_000)
+                let outcomes = try await underLoad(workers: 8, { await cluster[$0].echo(key: key) }) {
+                    try await Task.sleep(for: .seconds(1))
+                    try await concurrently(4) { index in
+                        if index < 3 { try await cluster.nodes[index].kill9() } else { try await cluster.redis.kill9() }
+                    }
+                }
+                let tally = Tally(outcomes)
+                try await cluster.redis.restart()
+                let cold = try await cluster.coldNode()
+                try await eventually("the holds of the dead are resolved", within: .seconds(12)) {
+                    let balance = try await cold.client.balance(key)
+                    return balance.credits + balance.spent == 10_000 && balance.spent >= tally.served * 3
+                }
+                #expect(try await cold.client.balance(key).spent >= tally.served * 3)
+                try await cold.kill9()
+            }
+        }
+
+        @Test("F25, M5: while Redis answers every write with an error, calls are refused with 503 and cost nothing; service resumes within 3 s", arguments: RedisRefusal.allCases)
+        func refusing(_ refusal: RedisRefusal) async throws {
+            try await GateCluster.run { cluster in
+                let key = try await cluster[0].createKey()
+                let outcomes = try await underLoad(workers: 6, pause: .milliseconds(10), { await cluster[$0].echo(key: key) }) {
+                    try await Task.sleep(for: .milliseconds(500))
+                    try await cluster.redis.command(refusal.begin)
+                    try await Task.sleep(for: .seconds(1))
+                    for node in 0..<3 {
+                        let response = try await cluster[node].call("echo", ["text": "hello"], key: key)
+                        #expect(response.status == 503 && response.header("Retry-After") != nil, "\(response.status) \(response.text)")
+                        #expect(try await cluster[node].get("/health").status == 200)
+                    }
+                    try await cluster.redis.command(refusal.end)
+                    for client in cluster.clients {
+                        try await eventually("service resumes", within: .seconds(3)) { await client.echo(key: key).isServed }
+                    }
+                }
+                // Those three calls of the test itself, one a node, were served besides the load.
+                let tally = Tally(outcomes + Array(repeating: CallOutcome.served(.null), count: 3))
+                #expect(tally.count("lost") == 0 && tally.count("HTTP 503") > 0 && tally.served > 50, "\(tally)")
+                let balance = try await cluster.expectConservation(of: key, granted: 1_000_000, price: 1, tally, within: .seconds(10))
+                #expect(balance.spent == tally.served, "M5: what was refused cost nothing")
+            }
+        }
+
+        @Test("F26: a Redis that takes up to 200 ms for a command makes calls slow and fails none")
+        func slow() async throws {
+            try await GateCluster.run { cluster in
+                let key = try await cluster[0].createKey()
+                let outcomes = try await underLoad(workers: 8, { await cluster[$0].echo(key: key) }) {
+                    let pausing = try cluster.redis.repeating("CLIENT", "PAUSE", "200", "ALL", every: 250)
+                    try await Task.sleep(for: .seconds(4))
+                    for client in cluster.clients { #expect(await client.isReady()) }
+                    try await pausing.kill9()
+                }
+                let tally = Tally(outcomes)
+                #expect(tally.served == tally.total && tally.total > 50, "\(tally)")
+                try await cluster.expectConservation(of: key, granted: 1_000_000, price: 1, tally)
+            }
+        }
+
         @Test("F25: while Redis hangs, calls are refused within 1 s with 503 and Retry-After, /ready is 503, /health 200; service resumes within 3 s")
         func hanging() async throws {
             try await GateCluster.run { cluster in
@@ -121,6 +185,29 @@ extension ClusterTests {
                 try await cluster.expectConservation(of: key, granted: 1_000_000, price: 1, tally, within: .seconds(10))
                 #expect(Tally(await concurrently(60) { await cluster[$0].echo(key: key) }).served == 60)
             }
+        }
+    }
+}
+
+/// Errors that a Redis which is up answers writes with.
+enum RedisRefusal: String, CaseIterable, CustomTestStringConvertible {
+    case outOfMemory, readOnly, noReplicas
+
+    var testDescription: String { rawValue }
+
+    var begin: [String] {
+        switch self {
+        case .outOfMemory: ["CONFIG", "SET", "maxmemory", "1"]
+        case .readOnly: ["REPLICAOF", "127.0.0.1", "1"]
+        case .noReplicas: ["CONFIG", "SET", "min-replicas-to-write", "1"]
+        }
+    }
+
+    var end: [String] {
+        switch self {
+        case .outOfMemory: ["CONFIG", "SET", "maxmemory", "0"]
+        case .readOnly: ["REPLICAOF", "NO", "ONE"]
+        case .noReplicas: ["CONFIG", "SET", "min-replicas-to-write", "0"]
         }
     }
 }

@@ -41,6 +41,8 @@ package final class ClusterNode: Sendable {
         try await waitUntilItListens()
     }
 
+    deinit { program.signal(SIGKILL) }
+
     private static func launch(_ name: String, _ flags: [String], _ environment: [String: String]) throws -> Program {
         try Program(name, [Repository.binary, "wrap"] + flags, environment: environment)
     }

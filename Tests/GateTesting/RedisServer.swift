@@ -41,7 +41,10 @@ package final class RedisServer: Sendable {
 
     /// Runs one command and returns what `redis-cli` prints for it, without the last line break.
     @discardableResult
-    package func command(_ words: String...) async throws -> String {
+    package func command(_ words: String...) async throws -> String { try await command(words) }
+
+    @discardableResult
+    package func command(_ words: [String]) async throws -> String {
         let client = try Program("redis-cli", ["redis-cli", "-p", "\(port)"] + words)
         guard try await client.waitForExit(within: .seconds(20)) == 0 else { throw KitFailure("redis-cli \(words): \(client.log)") }
         return client.log.last == "\n" ? String(client.log.dropLast()) : client.log
@@ -52,6 +55,8 @@ package final class RedisServer: Sendable {
         let interval = Double(milliseconds) / 1000
         return try Program("redis-cli, repeating", ["redis-cli", "-p", "\(port)", "-r", "-1", "-i", "\(interval)"] + words)
     }
+
+    deinit { program.withLock { $0 }.signal(SIGKILL) }
 
     private var current: Program { program.withLock { $0 } }
 

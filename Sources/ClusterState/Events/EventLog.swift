@@ -47,10 +47,10 @@ package struct EventLog: Sendable {
 }
 
 extension LoggedCall {
-    /// Reads `[id, [c, credits, e, packed]]`.
+    /// Reads `[id, [c, credits, …, e, packed]]`.
     fileprivate init?(_ entry: RedisReply) {
-        guard let parts = entry.array, parts.count == 2, let id = parts[0].string, let fields = parts[1].array, fields.count == 4,
-            let credits = fields[1].integer, let packed = fields[3].string, let event = CallEvent(packed: packed)
+        guard let parts = entry.array, parts.count == 2, let id = parts[0].string, let fields = parts[1].array, fields.count >= 4,
+            let credits = fields[1].integer, let packed = fields.last?.string, let event = CallEvent(packed: packed)
         else { return nil }
         let stamp = id.split(separator: "-")
         guard stamp.count == 2, let time = Int(stamp[0]), let sequence = Int(stamp[1]) else { return nil }

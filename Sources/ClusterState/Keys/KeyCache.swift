@@ -19,9 +19,12 @@ package actor KeyCache {
     package nonisolated let unownedExecutor: UnownedSerialExecutor
     private let link: NIOLoopBound<RedisLink>
     private let keys: RedisKeys
-    private var ids: GenerationCache<String, String>
+    /// Facts by credential; they hold only while they are also the facts of their key.
+    private var credentials: GenerationCache<String, KeyFacts>
     private var facts: GenerationCache<String, KeyFacts>
     private var loading: [String: [@Sendable (KeyLookup) -> Void]] = [:]
+    /// Changes heard of; what was asked before one and is answered after it may be out of date and is not kept.
+    private var changes = 0
     package private(set) var hits = 0
     package private(set) var misses = 0
 
@@ -32,7 +35,7 @@ package actor KeyCache {
         self.link = link
         self.keys = keys
         unownedExecutor = loop.executor.asUnownedSerialExecutor()
-        ids = GenerationCache(capacity: Self.capacity)
+        credentials = GenerationCache(capacity: Self.capacity)
         facts = GenerationCache(capacity: Self.capacity)
     }
 
@@ -40,7 +43,7 @@ package actor KeyCache {
 
     /// What is remembered of a credential; no I/O.
     package func remembered(_ secret: String) -> KeyFacts? {
-        guard let id = ids.value(for: secret), let known = facts.value(for: id) else {
+        guard let known = credentials.value(for: secret), known === facts.value(for: known.record.id) else {
             misses += 1
             return nil
         }
@@ -62,20 +65,23 @@ package actor KeyCache {
         case .failure(let failure): finish(secret, .failed(failure))
         case .success(let reply):
             guard let id = reply.string else { return finish(secret, .unknown) }
+            let askedAt = changes
             link.value.send(RedisCommand("HGETALL", keys.record(id))) { result in
-                self.assumeIsolated { $0.loadedRecord(secret, id, result) }
+                self.assumeIsolated { $0.loadedRecord(secret, id, askedAt, result) }
             }
         }
     }
 
-    private func loadedRecord(_ secret: String, _ id: String, _ result: Result<RedisReply, StoreFailure>) {
+    private func loadedRecord(_ secret: String, _ id: String, _ askedAt: Int, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
         case .failure(let failure): finish(secret, .failed(failure))
         case .success(let reply):
             guard let record = KeyRecord(id: id, fields: reply.fields) else { return finish(secret, .unknown) }
-            let known = KeyFacts(record, keys: keys)
-            ids.insert(id, for: secret)
-            facts.insert(known, for: id)
+            let known = facts.value(for: id).flatMap { $0.record == record ? $0 : nil } ?? KeyFacts(record, keys: keys)
+            if askedAt == changes {
+                credentials.insert(known, for: secret)
+                facts.insert(known, for: id)
+            }
             finish(secret, .found(known))
         }
     }
@@ -85,12 +91,16 @@ package actor KeyCache {
     }
 
     /// A key has changed somewhere.
-    package func forget(_ id: String) { facts.remove(id) }
+    package func forget(_ id: String) {
+        changes += 1
+        facts.remove(id)
+    }
 
     /// Messages may have been missed.
     package func forgetAll() {
+        changes += 1
         facts.removeAll()
-        ids.removeAll()
+        credentials.removeAll()
     }
 
     /// How a credential is named in Redis: never in the clear.

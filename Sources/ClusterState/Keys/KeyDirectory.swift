@@ -33,6 +33,9 @@ package enum KeyRefusal: Error, Sendable, Equatable {
     case operationReused
     case aboveCeiling
     case store(StoreFailure)
+
+    /// An answer that the script does not give.
+    static let unexpected = KeyRefusal.store(.fault("an answer that belongs to no script"))
 }
 
 /// The keys of the cluster.
@@ -64,10 +67,11 @@ package struct KeyDirectory: Sendable {
             command.append(field.rawValue)
             command.append(value)
         }
-        switch try await send(command).integer(at: 0) {
+        switch try await send(command).status {
         case 0: return
         case 1: throw .credentialExists
-        default: throw .aliasTaken
+        case 2: throw .aliasTaken
+        default: throw .unexpected
         }
     }
 
@@ -99,10 +103,11 @@ package struct KeyDirectory: Sendable {
             command.append(value)
         }
         let reply = try await send(command)
-        switch reply.integer(at: 0) {
+        switch reply.status {
         case 0: return
         case 1: throw .noSuchKey
-        default: throw .state(reply.array?.last?.string ?? "")
+        case 2: throw .state(reply.array?.last?.string ?? "")
+        default: throw .unexpected
         }
     }
 
@@ -117,12 +122,13 @@ package struct KeyDirectory: Sendable {
             String(Credits.balanceCeiling),
         ] { command.append(argument) }
         let reply = try await send(command)
-        switch reply.integer(at: 0) {
+        switch reply.status {
         case 0: return reply.integer(at: 1)
         case 1: throw .noSuchKey
         case 2: throw .state(reply.array?.last?.string ?? "")
         case 3: throw .operationReused
-        default: throw .aboveCeiling
+        case 4: throw .aboveCeiling
+        default: throw .unexpected
         }
     }
 
@@ -158,7 +164,7 @@ package struct Account: Sendable, Equatable {
     /// Milliseconds since 1970 of the last admission, nil if there was none.
     package let lastUsedAt: Int?
 
-    init(_ reply: RedisReply) {
+    package init(_ reply: RedisReply) {
         credits = reply.integer(at: 0)
         spent = reply.integer(at: 1)
         calls = reply.integer(at: 2)

@@ -45,5 +45,5 @@ extension [String] {
 }
 
 extension String {
-    package var asLines: [String] { isEmpty ? [] : split(separator: "\n").map(String.init) }
+    package var asLines: [String] { utf8.split(separator: UInt8(ascii: "\n")).map { String(Substring($0)) } }
 }

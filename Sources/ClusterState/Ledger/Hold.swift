@@ -30,8 +30,19 @@ package struct Settlement {
     package let returned: Int
     package let charges: [Charge]
     package let memory: Memory
-    /// Marks the hold as ended even if it was never seen open.
-    package let tombstone: Bool
+    let manner: Manner
+
+    /// Who ends the hold, and what that means if it is not open (any more); the words of settle.lua.
+    enum Manner: String {
+        /// An earlier copy may have been here: it is told what that one was told.
+        case settle
+        /// The caller was told of no success: what an earlier copy captured is taken back.
+        case release
+        /// Nobody knows whether it was opened: it is not opened any more.
+        case abandon
+        /// Its node is dead; whoever comes second does nothing.
+        case orphan
+    }
 
     /// One event and its credits: `base` for certain, `surcharge` as far as the balance goes.
     package struct Charge {
@@ -61,7 +72,7 @@ package struct Settlement {
         calls = hold.calls
         self.returned = returned
         self.charges = charges
-        tombstone = false
+        manner = .settle
         switch (hold.idempotency, answer) {
         case (nil, _): memory = .none
         case (let idempotency?, let answer?): memory = .keep(idempotency, answer: answer)
@@ -78,7 +89,7 @@ package struct Settlement {
         returned = hold.calls
         charges = []
         memory = hold.idempotency.map { .drop(key: $0.key) } ?? .none
-        tombstone = true
+        manner = .abandon
     }
 
     /// Resolves a hold whose node is dead.
@@ -90,7 +101,7 @@ package struct Settlement {
         returned = refund ? note.calls : 0
         charges = [Charge(base: refund ? 0 : note.price, event: note.event)]
         memory = note.idempotencyKey.isEmpty ? .none : .drop(key: note.idempotencyKey)
-        tombstone = false
+        manner = .orphan
     }
 }
 
@@ -110,7 +121,7 @@ extension Settlement {
             return Charge(base: 0, event: event)
         }
         memory = if case .keep(let idempotency, _) = other.memory { .drop(key: idempotency.key) } else { other.memory }
-        tombstone = false
+        manner = .release
     }
 }
 

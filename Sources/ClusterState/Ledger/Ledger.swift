@@ -73,7 +73,7 @@ package final class Ledger {
         case .failure(let failure): return .failed(failure)
         case .success(let success): reply = success
         }
-        switch reply.integer(at: 0) {
+        switch reply.status {
         case 0:
             let pairs = (0..<request.limits.count).map { (remaining: reply.integer(at: 2 + $0 * 2), reset: reply.integer(at: 3 + $0 * 2)) }
             return .admitted(credits: reply.integer(at: 1), windows: pairs)
@@ -90,7 +90,8 @@ package final class Ledger {
             return .replay(answer)
         case 8: return .conflict
         case 9: return .failed(.unknown)
-        default: return .denied(.invalidKey, credits: nil)
+        case 10: return .denied(.invalidKey, credits: nil)
+        default: return .failed(.fault("an answer that admit.lua does not give"))
         }
     }
 
@@ -169,7 +170,7 @@ extension Settlement {
         command.append(hold)
         command.append(price)
         command.append(returned)
-        command.append(tombstone ? 1 : 0)
+        command.append(manner.rawValue)
         switch memory {
         case .none:
             command.append("")

@@ -17,10 +17,13 @@ package final class Membership: Sendable {
     private let clock = Mutex(ClockOffset())
     private let memberCount = Atomic<Int>(1)
     private let reapedCount = Atomic<Int>(0)
+    private let isReaping = Atomic<Bool>(false)
 
     static let interval = Duration.seconds(1)
     /// Milliseconds of silence after which a node counts as dead.
     static let lifetime = 4000
+    /// Seconds for which an abandoned hold is remembered; no command is under way for so long.
+    static let tombstoneSeconds = 600
 
     /// - Parameter refundUnknown: whether a call that nobody was answered gets its credits back.
     package init(store: RedisStore, nodeID: String, refundUnknown: Bool, logger: Logger) {
@@ -35,69 +38,92 @@ package final class Membership: Sendable {
     package var members: Int { memberCount.load(ordering: .relaxed) }
     package var reaped: Int { reapedCount.load(ordering: .relaxed) }
 
-    /// Beats until cancelled.
+    /// Beats until cancelled; reaping goes on beside it, however long it takes.
     package func run() async {
-        while !Task.isCancelled {
-            await beat()
-            try? await Task.sleep(for: Self.interval)
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                let dead = await sayAlive()
+                if !dead.isEmpty { group.addTask { await self.resolve(dead) } }
+                try? await Task.sleep(for: Self.interval)
+            }
         }
     }
 
     /// One heartbeat, and the last wills of those that were found dead.
     package func beat() async {
-        guard let reply = try? await store.send(command(leaving: nil)) else { return }
+        await resolve(sayAlive())
+    }
+
+    /// - Returns: the nodes that do not beat any more.
+    private func sayAlive() async -> Set<String> {
+        guard let reply = try? await store.send(command(.beat, nodeID)) else { return [] }
         clock.withLock { $0.heard(reply.integer(at: 0) / 1000) }
         memberCount.store(max(1, reply.integer(at: 2)), ordering: .relaxed)
-        let dead = Set(reply.array?.dropFirst(3).compactMap(\.string) ?? [])
-        guard !dead.isEmpty else { return }
+        return Set(reply.array?.dropFirst(3).compactMap(\.string) ?? [])
+    }
+
+    private func resolve(_ dead: Set<String>) async {
+        guard !dead.isEmpty, !isReaping.exchange(true, ordering: .acquiring) else { return }
+        defer { isReaping.store(false, ordering: .releasing) }
         do {
             try await reap(dead)
-            for node in dead { _ = try await store.send(command(leaving: node)) }
+            for node in dead { _ = try await store.send(command(.forget, node)) }
         } catch {
             logger.warning("open holds of dead nodes are left for the next beat", metadata: ["error": "\(error.sentence)"])
         }
     }
 
     /// Leaves the cluster in an orderly way: nobody has to wait for this node to be found dead.
+    ///
+    /// What it may have left open is resolved by whoever beats next.
     package func leave() async {
-        _ = try? await store.send(command(leaving: nodeID))
+        _ = try? await store.send(command(.leave, nodeID))
     }
 
-    private func command(leaving node: String?) -> RedisCommand {
+    private enum Verb: String {
+        case beat, leave, forget
+    }
+
+    private func command(_ verb: Verb, _ node: String) -> RedisCommand {
         var command = RedisCommand(script: .beat, keys: 2)
         command.append(store.keys.nodes)
         command.append(store.keys.feed)
-        command.append(node ?? nodeID)
+        command.append(node)
         command.append(Self.lifetime)
         command.append(store.keys.channel)
-        command.append(node == nil ? 0 : 1)
+        command.append(verb.rawValue)
         return command
     }
 
     private func reap(_ dead: Set<String>) async throws(StoreFailure) {
         let accounts = try await store.send(RedisCommand("SMEMBERS", store.keys.holding)).array?.compactMap(\.string) ?? []
-        for account in accounts { try await reap(account, of: dead) }
+        for account in accounts {
+            try await reap(account, of: dead)
+            try await unlist(account)
+        }
     }
 
     private func reap(_ account: String, of dead: Set<String>) async throws(StoreFailure) {
+        let holds = try await store.send(RedisCommand("HGETALL", store.keys.hold(account))).fields
+        let orphans = holds.compactMapValues(HoldNote.init(packed:)).filter { dead.contains($0.value.node) }
+        guard !orphans.isEmpty else { return }
         let record = try await store.send(RedisCommand("HGETALL", store.keys.record(account))).fields
         guard let key = KeyRecord(id: account, fields: record) else { return }
         let facts = KeyFacts(key, keys: store.keys)
-        var tombstones: [String] = []
-        for (hold, packed) in try await store.send(RedisCommand("HGETALL", facts.hold)).fields {
-            guard let note = HoldNote(packed: packed) else {
-                if packed.isEmpty { tombstones.append(hold) }
-                continue
-            }
-            guard dead.contains(note.node) else { continue }
-            _ = try await store.send(Ledger.command(for: [Settlement(orphan: hold, note: note, facts: facts, refund: refundUnknown)], keys: store.keys))
+        for (hold, note) in orphans {
+            let orphan = Settlement(orphan: hold, note: note, facts: facts, refund: refundUnknown)
+            let reply = try await store.send(Ledger.command(for: [orphan], keys: store.keys))
+            guard reply.integer(at: 0) == 1 else { continue }
             reapedCount.add(1, ordering: .relaxed)
             logger.notice("a call of a dead node was resolved as unknown", metadata: ["node": "\(note.node)", "request": "\(note.event.requestID)"])
         }
+    }
+
+    private func unlist(_ account: String) async throws(StoreFailure) {
         var command = RedisCommand(script: .unlist, keys: 3)
-        for key in [facts.balance, facts.hold, store.keys.holding] { command.append(key) }
+        for key in [store.keys.balance(account), store.keys.hold(account), store.keys.holding] { command.append(key) }
         command.append(account)
-        for tombstone in tombstones { command.append(tombstone) }
+        command.append(Self.tombstoneSeconds)
         _ = try await store.send(command)
     }
 }

@@ -82,6 +82,6 @@ final class RedisLinkHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        link.value.disconnected()
+        link.value.disconnected(context.channel)
     }
 }

@@ -25,6 +25,10 @@ package final class RedisLink {
         let sentAt: NIODeadline
         /// Nil once the caller was told that the outcome is unknown; the reply is then read and dropped.
         var completion: Completion?
+        var isWritten = false
+
+        /// What is known of it without a reply.
+        var lostReply: StoreFailure { isWritten ? .unknown : .unavailable("no connection to Redis") }
     }
 
     enum State {
@@ -42,8 +46,11 @@ package final class RedisLink {
     var state = State.down
     var channel: (any Channel)?
     var waiters = Deque<Waiter>()
-    /// Commands of a broken connection that go out again on the next one; all of ours may be applied twice.
+    /// Commands that go out on the next connection: those of a broken one, as all of ours may be applied twice, and those that came
+    /// while it is being replaced.
     var resending: [Waiter] = []
+    /// When a connection that was well broke; until `commandTimeout` later commands wait for the next one.
+    private var lostAt: NIODeadline?
     private var outbound = ByteBuffer()
     private var flushScheduled = false
     /// Index into `waiters` of the first whose caller still waits.
@@ -66,13 +73,25 @@ package final class RedisLink {
 
     package func send(_ command: RedisCommand, _ completion: @escaping Completion) {
         eventLoop.assertInEventLoop()
-        guard case .ready = state else { return completion(.failure(.unavailable("no connection to Redis"))) }
         guard stalledSince == nil else { return completion(.failure(.unavailable("Redis does not answer"))) }
-        guard waiters.count < Self.capacity else { return completion(.failure(.unavailable("too many commands are waiting"))) }
-        enqueue(Waiter(command: command, sentAt: .now(), completion: completion))
+        guard waiters.count + resending.count < Self.capacity else {
+            return completion(.failure(.unavailable("too many commands are waiting")))
+        }
+        let waiter = Waiter(command: command, sentAt: .now(), completion: completion)
+        if case .ready = state {
+            enqueue(waiter)
+        } else if isReplacing {
+            resending.append(waiter)
+        } else {
+            completion(.failure(.unavailable("no connection to Redis")))
+        }
     }
 
+    private var isReplacing: Bool { lostAt.map { .now() - $0 < Self.commandTimeout } ?? false }
+
     func enqueue(_ waiter: Waiter) {
+        var waiter = waiter
+        waiter.isWritten = true
         waiter.command.write(to: &outbound)
         waiters.append(waiter)
         if !flushScheduled {
@@ -129,7 +148,7 @@ package final class RedisLink {
         let expired = resending.filter { $0.sentAt + Self.commandTimeout <= now }
         if !expired.isEmpty {
             resending.removeAll { $0.sentAt + Self.commandTimeout <= now }
-            for waiter in expired { waiter.completion?(.failure(.unknown)) }
+            for waiter in expired { waiter.completion?(.failure(waiter.lostReply)) }
         }
         if let since = stalledSince, now - since > Self.silence { channel?.close(promise: nil) }
     }
@@ -143,28 +162,39 @@ package final class RedisLink {
     package func stop() {
         state = .closed
         ticking?.cancel()
+        let lost = Array(waiters) + resending
+        waiters.removeAll()
+        resending.removeAll()
+        lostAt = nil
         channel?.close(promise: nil)
+        channel = nil
+        for waiter in lost { waiter.completion?(.failure(waiter.lostReply)) }
     }
 
-    /// The connection is gone: what was written may be written again, on the next one.
-    func disconnected() {
+    /// A connection is gone: what was written may be written again, on the next one.
+    func disconnected(_ gone: any Channel) {
+        guard gone === channel else { return }
         channel = nil
-        outbound.clear()
-        stalledSince = nil
-        told = 0
         let broken = waiters
         waiters.removeAll()
-        if case .closed = state {
-            for waiter in broken { waiter.completion?(.failure(.unknown)) }
-            return
+        outbound.clear()
+        told = 0
+        var pause = Self.redial
+        if case .ready = state {
+            resending = broken.filter { $0.completion != nil } + resending
+            if stalledSince == nil {
+                lostAt = .now()
+                pause = .zero
+            }
         }
-        if case .greeting = state {} else { resending += broken.filter { $0.completion != nil } }
+        stalledSince = nil
         state = .down
-        eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.redial) { self.dial() }
+        eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: pause) { self.dial() }
     }
 
     func becameReady() {
         state = .ready
+        lostAt = nil
         let again = resending
         resending = []
         for waiter in again { enqueue(waiter) }

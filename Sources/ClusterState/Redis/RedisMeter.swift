@@ -18,6 +18,11 @@ package struct RedisMeter: Sendable {
 
     package init() {}
 
+    /// The latencies by the scripts' names.
+    package var latenciesByName: [String: Latency] {
+        Dictionary(uniqueKeysWithValues: latencies.map { ($0.key.rawValue, $0.value) })
+    }
+
     mutating func answered(_ script: LuaScript?, after time: TimeAmount) {
         commands += 1
         guard let script else { return }

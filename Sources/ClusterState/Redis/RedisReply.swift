@@ -31,6 +31,11 @@ package enum RedisReply: Sendable, Equatable {
         return elements[index].integer ?? 0
     }
 
+    /// The number that opens the answer of a script; -1 if the reply is no such answer.
+    package var status: Int {
+        if case .array(let elements) = self { elements.first?.integer ?? -1 } else { -1 }
+    }
+
     /// The pairs of an HGETALL.
     package var fields: [String: String] {
         guard case .array(let elements) = self else { return [:] }

@@ -42,6 +42,23 @@ package final class RedisStore: Sendable {
         }.value().get()
     }
 
+    /// Sends commands that need nothing of each other in one go; replies are in the order of the commands.
+    package func sendAll(_ commands: [RedisCommand]) async throws(StoreFailure) -> [RedisReply] {
+        let (loop, link) = links[turn.wrappingAdd(1, ordering: .relaxed).oldValue % links.count]
+        let results: [Result<RedisReply, StoreFailure>]? = try? await loop.flatSubmit {
+            let replies = commands.map { command in
+                let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
+                link.value.send(command) { promise.succeed($0) }
+                return promise.futureResult
+            }
+            return EventLoopFuture.whenAllSucceed(replies, on: loop)
+        }.get()
+        guard let results else { throw .unavailable("the node is shutting down") }
+        var replies: [RedisReply] = []
+        for result in results { replies.append(try result.get()) }
+        return replies
+    }
+
     /// Sends a command whose double application does no harm, for as long as the caller may reasonably wait (2 s).
     package func sendPatiently(_ command: RedisCommand) async throws(StoreFailure) -> RedisReply {
         let deadline = NIODeadline.now() + .seconds(2)

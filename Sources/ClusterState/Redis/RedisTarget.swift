@@ -73,12 +73,21 @@ package struct RedisTarget: Sendable, Equatable {
             host = text[text.index(after: text.startIndex)..<close]
             let rest = text[text.index(after: close)...]
             if rest.hasPrefix(":") { port = Int(rest.dropFirst()) } else if !rest.isEmpty { return nil }
-        } else if let colon = text.lastIndex(of: ":") {
+        } else if let colon = text.firstIndex(of: ":") {
             host = text[..<colon]
             port = Int(text[text.index(after: colon)...])
         }
+        guard !host.hasPrefix("[") else { return nil }
         guard let port, (1...65535).contains(port) else { return nil }
         return (host.isEmpty ? "127.0.0.1" : String(host), port)
+    }
+}
+
+extension Substring.UTF8View {
+    /// What the next two characters are as hex digits.
+    fileprivate var hexByte: UInt8? {
+        guard count >= 2, prefix(2).allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) else { return nil }
+        return UInt8(Substring(prefix(2)), radix: 16)
     }
 }
 
@@ -87,7 +96,7 @@ extension Substring {
         var bytes: [UInt8] = []
         var rest = self.utf8[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let value = UInt8(Substring(rest.prefix(2)), radix: 16) {
+            if byte == UInt8(ascii: "%"), let value = rest.hexByte {
                 bytes.append(value)
                 rest = rest.dropFirst(2)
             } else {

@@ -49,10 +49,7 @@ package final class ChangeFeed: Sendable {
         loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .milliseconds(500)) { [weak self] task in
             guard let self else { return task.cancel() }
             if state.value.stopped { return task.cancel() }
-            if state.value.isSilent(at: .now()) {
-                lost()
-                state.value.channel?.close(promise: nil)
-            }
+            if state.value.isSilent(at: .now()) { state.value.channel?.close(promise: nil) }
         }
     }
 
@@ -76,6 +73,10 @@ package final class ChangeFeed: Sendable {
     }
 
     private func connected(_ channel: any Channel) {
+        guard !state.value.stopped, channel.isActive else {
+            channel.close(promise: nil)
+            return redial()
+        }
         state.value.channel = channel
         state.value.heardAt = .now()
         var buffer = channel.allocator.buffer(capacity: 256)
@@ -94,7 +95,8 @@ package final class ChangeFeed: Sendable {
         onChange(.everything)
     }
 
-    fileprivate func disconnected() {
+    fileprivate func disconnected(_ gone: any Channel) {
+        guard gone === state.value.channel else { return }
         lost()
         state.value.channel = nil
         state.value.sequence = nil
@@ -176,5 +178,5 @@ private final class FeedHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
-    func channelInactive(context: ChannelHandlerContext) { feed.disconnected() }
+    func channelInactive(context: ChannelHandlerContext) { feed.disconnected(context.channel) }
 }

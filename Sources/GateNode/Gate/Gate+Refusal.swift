@@ -64,6 +64,11 @@ extension Gate {
         identify(fresh: true)
     }
 
+    /// Without a store only windows may be let go, and only if the operator wants it; credits never are (X-22, `--on-store-loss open`).
+    func passesWithoutStore(_ request: AdmissionRequest) -> Bool {
+        lane.node.settings.onStoreLoss == .open && request.price == 0 && request.idempotency == nil
+    }
+
     func unavailable() {
         lane.meter.count(items[0].label, .unavailable)
         exchange.failForStore()

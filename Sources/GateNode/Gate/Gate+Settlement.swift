@@ -124,7 +124,7 @@ extension Gate {
         lane.meter.gateLatency.record(took)
         guard lane.log.isOn else { return }
         lane.log.line(
-            now: lane.node.members.now, tool: items.count == 1 ? items[0].tool : "tools/call_batch", key: facts?.record.masked ?? "-",
+            now: lane.now, tool: items.count == 1 ? items[0].tool : "tools/call_batch", key: facts?.record.masked ?? "-",
             status: status, credits: credits, microseconds: Int(took.nanoseconds / 1000), requestID: exchange.requestID)
     }
 }

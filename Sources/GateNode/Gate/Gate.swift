@@ -85,7 +85,7 @@ final class Gate {
         case .conflict: exchange.fail(status: 422, code: -32600, "This idempotency key was used for another request")
         case .failed(let failure):
             if failure.mayHaveBeenCarriedOut, !request.dry { lane.ledger.abandon(Hold(request)) }
-            unavailable()
+            if passesWithoutStore(request) { forward() } else { unavailable() }
         }
     }
 

@@ -54,11 +54,11 @@ final class GateItem: UpstreamReceiver {
     }
 
     /// The name that metrics may carry: one of a closed set.
-    var label: String { gate.lane.node.upstreams.label(of: tool) }
+    private(set) lazy var label = gate.lane.node.upstreams.label(of: tool)
 
     func facts(_ caller: CallFacts.Caller) -> CallFacts {
         CallFacts(
-            caller: caller, tool: tool, argumentBytes: argumentBytes, address: gate.exchange.address, now: gate.lane.node.members.now)
+            caller: caller, tool: tool, argumentBytes: argumentBytes, address: gate.exchange.address, now: gate.lane.now)
     }
 
     // MARK: Upstream
@@ -83,7 +83,7 @@ final class GateItem: UpstreamReceiver {
     private func rewritten(_ number: UInt64, as name: String?) -> ByteBuffer {
         let (body, envelope, isBatch) = (gate.exchange.body, gate.exchange.envelope, gate.exchange.envelope.method == .toolsCallBatch)
         if isBatch { return built(number, name: name ?? tool) }
-        return UpstreamMessage.rewritten(body, envelope, number: number, toolName: name.map { ($0, nameToken) }, allocator: gate.lane.allocator)
+        return UpstreamRequest.rewritten(body, envelope, number: number, toolName: name.map { ($0, nameToken) }, allocator: gate.lane.allocator)
     }
 
     private func built(_ number: UInt64, name: String) -> ByteBuffer {

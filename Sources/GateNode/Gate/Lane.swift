@@ -26,6 +26,8 @@ final class Lane {
     weak var siblings: Lanes?
     private var sequence: UInt64 = 0
     private let holdPrefix: String
+    /// Redis's wall clock minus this loop's monotonic one, in milliseconds; learnt anew every second.
+    private var clockOffset = 0
 
     init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
         self.node = node
@@ -37,6 +39,14 @@ final class Lane {
         cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys)
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
+        readClock()
+    }
+
+    /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
+    var now: Int { Int(NIODeadline.now().uptimeNanoseconds / 1_000_000) + clockOffset }
+
+    private func readClock() {
+        clockOffset = node.members.now - Int(NIODeadline.now().uptimeNanoseconds / 1_000_000)
     }
 
     /// An id for a hold that no other node, lane or time uses.
@@ -69,8 +79,16 @@ final class Lane {
         let now = NIODeadline.now()
         for connection in connections { connection.checkTime(at: now) }
         ledger.retryUnacknowledged()
+        readClock()
         sessions.sweep(at: now)
         log.flush()
+    }
+
+    /// Sends what concerns every client to each session once: on the oldest of its streams here (MCP Transports, multiple connections).
+    func broadcast(_ message: [UInt8]) {
+        for (_, streams) in Dictionary(grouping: streams, by: \.session.id) {
+            streams.min { $0.openedAt < $1.openedAt }?.send(message)
+        }
     }
 
     /// A change that the feed has told of.

@@ -46,7 +46,7 @@ final class PassingRequest {
     private var isShadow: Bool { lane.node.settings.shadowMode }
 
     private var facts: CallFacts {
-        CallFacts(caller: caller, tool: "", argumentBytes: 0, address: exchange.address, now: lane.node.members.now)
+        CallFacts(caller: caller, tool: "", argumentBytes: 0, address: exchange.address, now: lane.now)
     }
 
     private func refuse(_ denial: Denial) {
@@ -74,7 +74,7 @@ final class PassingRequest {
         func send() {
             let (lane, exchange) = (request.lane, request.exchange)
             let number = upstream.nextNumber()
-            let bytes = UpstreamMessage.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
+            let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
             upstream.send(
                 UpstreamRequest(
                     number: number, bytes: bytes, deadline: .now() + lane.node.longestWait, sessionID: exchange.session?.upstreamSession,

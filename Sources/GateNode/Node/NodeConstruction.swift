@@ -14,7 +14,7 @@ struct NodeConstruction {
     private(set) var redis: PrivateRedis?
     private(set) var store: RedisStore?
     private(set) var upstreams: UpstreamSet?
-    /// Printed once, when the node has made it up itself (F-ADMIN-09).
+    /// What the operator is told of the admin key (F-ADMIN-09).
     private(set) var announcement: String?
 
     /// How long a Redis that was named may take to be there (B42).
@@ -31,18 +31,20 @@ struct NodeConstruction {
     mutating func build() async throws(StartupFailure) -> Node {
         let store = try await openStore()
         let secret = try await ClusterSecret.session(store)
-        let admin: (AdminKeys, generated: String?)
+        let admin: (keys: AdminKeys, origin: AdminKeys.Origin)
         do {
             admin = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: settings.stateDirectory)
+        } catch let failure as StartupFailure {
+            throw failure
         } catch {
-            throw StartupFailure("The admin key cannot be prepared: \(error).", status: .storeUnavailable)
+            throw StartupFailure("The admin key cannot be agreed on with the other nodes: Redis does not answer.", status: .storeUnavailable)
         }
-        announcement = admin.generated
+        announcement = admin.origin.announcement
         let upstreams = try await startUpstreams()
         let id = RandomHex.digits(12)
         let members = Membership(store: store, nodeID: id, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
-            id: id, settings: settings, store: store, members: members, upstreams: upstreams, adminKeys: admin.0,
+            id: id, settings: settings, store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
             sessions: SessionMint(secret: secret), logger: logger)
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()

@@ -47,6 +47,10 @@ struct NodeLife {
             if change == .setting("maintenance") || change == .everything { Upkeep.refresh(node) }
         }
         feed.start()
+        node.upstreams.news.listen { message in
+            lanes.forEach { $0.broadcast(message) }
+            ToolRefresh.request(node, on: construction.loops[0])
+        }
         let figures = FigureCollector(node: node, lanes: lanes, feed: feed)
         let application = Application(
             responder: GateRouter.responder(for: node, figures: { await figures.collect() }),
@@ -79,6 +83,14 @@ struct NodeLife {
         if let announcement = construction.announcement { StandardStream.output(announcement) }
         logger.info("serving", metadata: ["node": "\(node.id)", "port": "\(port)", "upstream": "\(node.upstreams.transport)"])
         if node.settings.shadowMode { logger.warning("shadow mode is on: nothing is denied or charged") }
+    }
+}
+
+/// Reads the servers' tools again after they said that something has changed.
+private enum ToolRefresh {
+    /// Owned by nobody: one question with a deadline of its own.
+    static func request(_ node: Node, on loop: any EventLoop) {
+        Task { await node.upstreams.discover(on: loop) }
     }
 }
 

@@ -10,6 +10,13 @@ struct UpstreamFactory {
     let settings: Settings
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
+    private let news = UpstreamNews()
+
+    init(settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger) {
+        self.settings = settings
+        self.group = group
+        self.logger = logger
+    }
 
     /// What a server may see of the node's surroundings: everything but the gate's own secrets.
     private static var environment: [String: String] {
@@ -22,21 +29,23 @@ struct UpstreamFactory {
             for server in settings.servers {
                 upstreams.append(try one(command: server.serverCommand, arguments: server.serverArgs, url: server.remoteUrl, prefix: server.prefix))
             }
-            return UpstreamSet(upstreams, transport: "multi-server")
+            return UpstreamSet(upstreams, transport: "multi-server", news: news)
         }
         let upstream = try one(command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil)
-        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http")
+        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", news: news)
     }
 
     private func one(command: String?, arguments: [String], url: String?, prefix: String?) throws(StartupFailure) -> any Upstream {
         if let command {
             var stdio = StdioUpstreamSettings(command: ChildCommand(command, arguments, environment: Self.environment), prefix: prefix)
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
-            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger)
+            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [news] message, _ in news.announce(message) }
         }
         guard let url else {
             throw StartupFailure("No MCP server is given; use --server, --remote-url or servers in a config file.", status: .invalidConfiguration)
         }
-        throw StartupFailure("HTTP servers are not built in yet: \(url)", status: .invalidConfiguration)
+        var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
+        http.maxResponseBytes = settings.maxResponseBytes
+        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, _ in news.announce(message) }
     }
 }

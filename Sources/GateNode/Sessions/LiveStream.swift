@@ -10,6 +10,7 @@ final class LiveStream {
     private let lane: Lane
     private let connection: FrontHandler
     private let holder: String
+    let openedAt = NIODeadline.now()
     private var nextKeepAlive = NIODeadline.now() + keepAlive
     private var events = 0
     private var hasEnded = false

@@ -35,11 +35,11 @@ final class SessionBook {
     func enter(_ exchange: MCPExchange, then next: @escaping () -> Void) {
         guard exchange.envelope.method != .initialize, let id = exchange.head.fields.string(of: .mcpSessionID) else {
             return admit(exchange) { [self] in
-                exchange.session = Session(id: make(.offered, exchange), isPresented: false)
+                exchange.session = Session(id: exchange.offeredSession { make(.offered, exchange) }, isPresented: false)
                 next()
             }
         }
-        find(id, now: exchange.lane.node.members.now / 1000) { session in
+        find(id, now: exchange.lane.now / 1000) { session in
             guard let session else { return exchange.fail(status: 404, code: -32001, "Session not found") }
             exchange.session = session
             next()
@@ -100,7 +100,7 @@ final class SessionBook {
     }
 
     private func make(_ kind: SessionMint.Kind, _ exchange: MCPExchange) -> String {
-        mint.make(kind, now: exchange.lane.node.members.now / 1000, chance: random.next())
+        mint.make(kind, now: exchange.lane.now / 1000, chance: random.next())
     }
 
     /// The session that a message of the change feed says has ended.

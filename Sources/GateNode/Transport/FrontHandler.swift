@@ -30,7 +30,9 @@ final class FrontHandler: ChannelDuplexHandler {
     private static let backlog = 65_536
 
     let lane: Lane
-    private(set) var peer: IPAddress
+    let peer: IPAddress
+    /// The session id that answers to requests without one carry.
+    var offeredSession: String?
     private var parser = HTTP1RequestParser()
     private var occupant = Occupant.nobody
     private var context: ChannelHandlerContext?

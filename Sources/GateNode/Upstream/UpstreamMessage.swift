@@ -1,27 +1,40 @@
-// A client's message as its upstream gets it: the same bytes with ids of our own.
+// The few messages that the gate itself says to a server, whichever way it is reached.
 
 import MCPWire
 import NIOCore
 
 enum UpstreamMessage {
-    /// Replaces the id, the progress token and, for one of several servers, the tool's name (F-MCP-10).
-    static func rewritten(
-        _ body: ByteBuffer, _ envelope: Envelope, number: UInt64, toolName: (String, Range<Int>?)? = nil, allocator: ByteBufferAllocator
-    ) -> ByteBuffer {
-        guard let id = envelope.id else { return body }
-        var output = allocator.buffer(capacity: body.readableBytes + 48)
-        body.withUnsafeReadableBytes { bytes in
-            let own = Splice.Edit(id, .decimal(number))
-            let token = envelope.progressToken.map { Splice.Edit($0, .decimal(number)) }
-            if let (name, range) = toolName, let range {
-                var quoted: [UInt8] = []
-                JSONText.append(name, to: &quoted)
-                let edits = [own, token, .init(range, .bytes(quoted))].compactMap(\.self).sorted { $0.range.lowerBound < $1.range.lowerBound }
-                Splice.emit(edits, to: bytes, lines: .joined) { output.writeBytes($0) }
-            } else {
-                Splice.emit(own, token, to: bytes, lines: .joined) { output.writeBytes($0) }
-            }
-        }
-        return output
+    /// The gate's own handshake (MCP 2025-11-25, Lifecycle). It declares no capability: there is no one client that
+    /// could answer what the server would ask.
+    static func initialize(number: UInt64) -> ByteBuffer {
+        ByteBuffer(
+            string: #"{"jsonrpc":"2.0","id":\#(number),"method":"initialize","params":{"protocolVersion":"2025-11-25","#
+                + #""capabilities":{},"clientInfo":{"name":"gate-node","version":"\#(ProductVersion.current)"}}}"#)
+    }
+
+    static let initialized = ByteBuffer(string: #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+
+    static func cancelled(_ number: UInt64) -> ByteBuffer {
+        ByteBuffer(string: #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(number)}}"#)
+    }
+
+    /// The answer to what a server asks: a `ping` is answered, and anything else refused, because nobody is there to answer
+    /// and silence would block the server.
+    /// - Parameter id: the raw token of the request's id.
+    static func answer(to method: Method, id: UnsafeRawBufferPointer) -> ByteBuffer {
+        var message = ByteBuffer(string: #"{"jsonrpc":"2.0","id":"#)
+        message.writeBytes(id)
+        message.writeStaticString(
+            method == .ping ? #","result":{}}"# : #","error":{"code":-32601,"message":"Method not found"}}"#)
+        return message
+    }
+}
+
+extension Reply {
+    /// Whether this is news for every client (`…/list_changed`, `notifications/resources/updated`) and not for one request.
+    func concernsEveryClient(_ message: UnsafeRawBufferPointer) -> Bool {
+        guard kind == .notification, method == .other, let methodName else { return false }
+        let name = String(decoding: message[methodName], as: UTF8.self)
+        return name.hasSuffix("/list_changed") || name == "notifications/resources/updated"
     }
 }

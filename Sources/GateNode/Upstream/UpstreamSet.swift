@@ -11,8 +11,10 @@ package final class UpstreamSet: Sendable {
     package let transport: String
     private let known = Mutex<[String]>([])
     private let labels = Mutex<Set<String>>([])
+    let news: UpstreamNews
 
-    package init(_ upstreams: [any Upstream], transport: String) {
+    package init(_ upstreams: [any Upstream], transport: String, news: UpstreamNews = UpstreamNews()) {
+        self.news = news
         all = upstreams
         self.transport = transport
     }

@@ -1,0 +1,31 @@
+// Who administers: secrets are known by their digests alone, and compared in constant time.
+
+import ClusterState
+import Crypto
+
+/// The admin keys of a node: for now the bootstrap key, which may do everything.
+package struct AdminKeys: Sendable {
+    private let bootstrap: [UInt8]
+
+    /// - Parameter bootstrapDigest: SHA-256 of the bootstrap key.
+    package init(bootstrapDigest: some Sequence<UInt8>) {
+        bootstrap = Array(bootstrapDigest)
+    }
+
+    package init(bootstrapKey: String) {
+        self.init(bootstrapDigest: Self.digest(bootstrapKey))
+    }
+
+    /// What the presented key may do, nil if it is none of ours. The time it takes tells nothing about the key (F-SEC-03).
+    package func role(of presented: String) -> AdminRole? {
+        Self.isEqual(Self.digest(presented), bootstrap) ? .superAdmin : nil
+    }
+
+    static func digest(_ key: String) -> [UInt8] {
+        Array(SHA256.hash(data: Array(key.utf8)))
+    }
+
+    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+        left.count == right.count && zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}

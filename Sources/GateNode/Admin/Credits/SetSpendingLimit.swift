@@ -1,0 +1,21 @@
+// POST /limits: what a key may spend in its life (F-CREDIT-11).
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let setSpendingLimit = Endpoint(
+        .post, "/limits", "Set the spending limit of a key.", for: .atLeast(.admin),
+        body: [Field.key, Field.spendingLimit],
+        answer: ["spendingLimit": .integer, "message": .string],
+        failures: [.notFound], audits: ["key.limit_updated"]
+    ) { request, node in
+        let key = try await request.target(in: node)
+        let limit = try request[.spendingLimit]
+        try await node.keys.change(
+            key.id, in: [.active, .suspended], fields: [(.limit, String(limit))],
+            audit: request.audit("Spending limit changed", of: key, ["spendingLimit": String(limit)]))
+        return ["spendingLimit": limit, "message": limit == 0 ? "Spending limit removed" : "Spending limit updated"]
+    }
+}

@@ -1,0 +1,26 @@
+// POST /topup: adds credits to a key, once for each operation.
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let topUp = Endpoint(
+        .post, "/topup", "Add credits to a key.", for: .atLeast(.admin),
+        headers: [Field.idempotencyKey, Field.xIdempotencyKey],
+        body: [Field.key, Field.addedCredits],
+        answer: ["credits": .integer.described("The balance after it."), "message": .string],
+        failures: [.notFound, .unprocessableContent], audits: ["key.topup"]
+    ) { request, node in
+        let key = try await request.target(in: node)
+        let credits = try request[.addedCredits]
+        let balance = try await node.keys.topUp(
+            key.id, credits: credits, operation: request.operation, fingerprint: "topup \(credits)",
+            audit: request.audit("Credits added", of: key, ["creditsAdded": String(credits)]))
+        return ["credits": balance, "message": "Added \(credits) credits"]
+    }
+}
+
+extension Field where Value == Int {
+    fileprivate static let addedCredits = Field("credits", .credits, "What to add.")
+}

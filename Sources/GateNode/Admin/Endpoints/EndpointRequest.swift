@@ -1,0 +1,69 @@
+// A request as a verb sees it: checked values, who asks, and the words for the audit log.
+
+import ClusterState
+import GateDomain
+import MCPWire
+
+/// One request to an endpoint, after role, throttle and inputs have been checked.
+struct EndpointRequest: Sendable {
+    /// As in `X-Request-Id` (F-HDR-01).
+    let id: String
+    let endpoint: Endpoint
+    let caller: Caller
+    let inputs: EndpointInputs
+    /// The node's figures, gathered when they are asked for.
+    let figures: @Sendable () async -> NodeFigures
+
+    /// The value of one of the endpoint's fields.
+    subscript<Value>(field: Field<Value>) -> Value {
+        get throws(HTTPFailure) {
+            assert(endpoint.fields.contains { $0.name == field.name }, "\(endpoint.path) does not declare \(field.name)")
+            return try field.value(of: inputs[field.name])
+        }
+    }
+
+    /// The key that the request proved.
+    var holder: KeyRecord {
+        get throws(HTTPFailure) {
+            guard case .holder(let key) = caller else { throw .unauthorized("Missing or invalid API key") }
+            return key
+        }
+    }
+
+    /// Who acts, in the words of the audit log.
+    var actor: String {
+        switch caller {
+        case .anyone: "anyone"
+        case .holder(let key): key.masked
+        case .admin: "admin"
+        }
+    }
+}
+
+extension EndpointRequest {
+    /// The key that the request is about (F-ALIAS-02).
+    /// - Throws: 404 if there is none, or it is revoked and `revoked` does not ask for it.
+    func target(in node: Node, revoked: Bool = false) async throws -> KeyRecord {
+        guard let key = try await node.keys.find(self[.key]), revoked || key.state != .revoked else { throw HTTPFailure.unknownKey }
+        return key
+    }
+
+    /// Names the operation, so that it is carried out once however often it is sent (D17).
+    var operation: String {
+        get throws(HTTPFailure) {
+            if let name = try self[.idempotencyKey] { return name }
+            return try self[.xIdempotencyKey] ?? RandomHex.digits(32)
+        }
+    }
+
+    /// The audit entry that goes with a change.
+    /// - Parameter type: one of those that the endpoint declares; its first one by default.
+    func audit(
+        _ message: String, of key: KeyRecord? = nil, as type: String? = nil, _ facts: KeyValuePairs<String, String> = [:]
+    ) -> AuditEntry {
+        let subject = key.map { [("keyMasked", $0.masked), ("name", $0.name)] } ?? []
+        return AuditEntry(
+            type: type ?? endpoint.audits.first ?? endpoint.pathName, actor: actor, message: message,
+            metadata: subject + facts.map { ($0.key, $0.value) } + [("requestId", id)])
+    }
+}

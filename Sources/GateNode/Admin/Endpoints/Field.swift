@@ -1,0 +1,98 @@
+// One input of an endpoint: declared once, it validates, documents and gives access (design rule 7).
+
+import MCPWire
+
+/// What the machinery needs to know of a field, whatever its type.
+protocol DeclaredField: Sendable {
+    var name: String { get }
+    var schema: Schema { get }
+    var isRequired: Bool { get }
+    /// Text of a query or header as the JSON value that it stands for.
+    var given: @Sendable (String) -> JSONValue { get }
+    /// - Throws: if the value, or its absence, is not acceptable.
+    func check(_ value: JSONValue?) throws(HTTPFailure)
+}
+
+/// A field of a query, header or body with the type of its values. As it is made it is required; see the modifiers.
+struct Field<Value: Sendable>: DeclaredField {
+    let name: String
+    let schema: Schema
+    let isRequired: Bool
+    let given: @Sendable (String) -> JSONValue
+    private let read: @Sendable (JSONValue?) throws(FieldFault) -> Value
+
+    /// A field that has to be there.
+    init(_ name: String, _ kind: FieldKind<Value>, _ help: String) {
+        self.init(name: name, schema: kind.schema.helping(help), isRequired: true, given: kind.given) { value throws(FieldFault) in
+            guard let value, !value.isNull else { throw .missing }
+            return try kind.read(value)
+        }
+    }
+
+    private init(
+        name: String, schema: Schema, isRequired: Bool, given: @escaping @Sendable (String) -> JSONValue,
+        read: @escaping @Sendable (JSONValue?) throws(FieldFault) -> Value
+    ) {
+        self.name = name
+        self.schema = schema
+        self.isRequired = isRequired
+        self.given = given
+        self.read = read
+    }
+
+    /// The value; an absent one and null are the same here.
+    func value(of value: JSONValue?) throws(HTTPFailure) -> Value {
+        do throws(FieldFault) {
+            return try read(value)
+        } catch {
+            switch error {
+            case .missing: throw .badRequest("Missing \(name)")
+            case .rule(let rule): throw .badRequest("Invalid \(name). \(rule)")
+            }
+        }
+    }
+
+    func check(_ value: JSONValue?) throws(HTTPFailure) {
+        _ = try self.value(of: value)
+    }
+}
+
+extension Field {
+    /// May be left out; null counts as left out.
+    var optional: Field<Value?> {
+        left(schema.nullable, { _ in nil }) { $0 }
+    }
+
+    /// May be left out and is then `value`.
+    func `default`(_ value: Value) -> Field<Value> where Value: JSONRepresentable {
+        left(schema.defaulting(to: value.json), { _ in value }) { $0 }
+    }
+
+    /// May be left out, which changes nothing, or be null, which clears what is set.
+    var clearable: Field<Edit<Value>> {
+        left(schema.nullable, { $0 == nil ? .unchanged : .cleared }) { .set($0) }
+    }
+
+    private func left<Other: Sendable>(
+        _ schema: Schema, _ absent: @escaping @Sendable (JSONValue?) -> Other, _ present: @escaping @Sendable (Value) -> Other
+    ) -> Field<Other> {
+        Field<Other>(name: name, schema: schema, isRequired: false, given: given) { [read] value throws(FieldFault) in
+            guard let value, !value.isNull else { return absent(value) }
+            return present(try read(value))
+        }
+    }
+}
+
+/// What a request does to a value that may be set: nothing, clear it, or set it.
+enum Edit<Value: Sendable>: Sendable {
+    case unchanged
+    case cleared
+    case set(Value)
+}
+
+extension Schema {
+    /// The description of the field before the one of its kind.
+    fileprivate func helping(_ help: String) -> Schema {
+        described([help, members["description"]?.stringValue ?? ""].filter { !$0.isEmpty }.joined(separator: " "))
+    }
+}

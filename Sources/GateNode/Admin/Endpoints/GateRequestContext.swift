@@ -1,0 +1,19 @@
+// What is known of a request besides what it says: where it comes from, and what it is called.
+
+package import GateDomain
+package import Hummingbird
+import NIOCore
+
+/// Travels with a request through the router.
+package struct GateRequestContext: RequestContext {
+    package var coreContext: CoreRequestContextStorage
+    /// The other end of the socket.
+    package let peer: IPAddress
+    /// Set by the edge (F-HDR-01).
+    package internal(set) var requestID = ""
+
+    package init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        peer = source.channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) } ?? IPAddress(v4: 0x7f00_0001)
+    }
+}

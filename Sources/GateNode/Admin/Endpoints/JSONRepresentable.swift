@@ -1,0 +1,48 @@
+// Lets a verb write its answer as plainly as it is documented: ["credits": balance, "expiresAt": nil].
+
+import MCPWire
+
+/// A value that has one form in JSON.
+protocol JSONRepresentable: Sendable {
+    var json: JSONValue { get }
+}
+
+extension JSONValue: JSONRepresentable {
+    var json: JSONValue { self }
+}
+
+extension JSONObject: JSONRepresentable {
+    var json: JSONValue { .object(self) }
+}
+
+extension Int: JSONRepresentable {
+    var json: JSONValue { .int(Int64(self)) }
+}
+
+extension Bool: JSONRepresentable {
+    var json: JSONValue { .bool(self) }
+}
+
+extension String: JSONRepresentable {
+    var json: JSONValue { .string(self) }
+}
+
+extension Optional: JSONRepresentable where Wrapped: JSONRepresentable {
+    var json: JSONValue { self?.json ?? .null }
+}
+
+extension Array: JSONRepresentable where Element: JSONRepresentable {
+    var json: JSONValue { .array(map(\.json)) }
+}
+
+extension Dictionary: JSONRepresentable where Key == String, Value: JSONRepresentable {
+    /// Members in the order of their names.
+    var json: JSONValue { .object(JSONObject(sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) })) }
+}
+
+extension JSONObject {
+    /// The object of these members, in their order.
+    static func of(_ members: KeyValuePairs<String, any JSONRepresentable>) -> JSONObject {
+        JSONObject(members.map { ($0.key, $0.value.json) })
+    }
+}

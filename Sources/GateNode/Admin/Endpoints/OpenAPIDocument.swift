@@ -1,0 +1,98 @@
+// The OpenAPI 3.1 document, generated from the table: what is served is documented, and nothing else.
+
+import GateDomain
+import HTTPTypes
+import MCPWire
+
+/// The description of the whole API.
+enum OpenAPIDocument {
+    static let json: JSONValue = [
+        "openapi": "3.1.0",
+        "info": [
+            "title": "gate-node", "version": .string(ProductVersion.current),
+            "description": "A gate for MCP servers: API keys, prices, limits, and an exact account of every tool call.",
+        ],
+        "tags": .array(EndpointGroup.allCases.map { ["name": .string($0.rawValue), "description": .string($0.help)] }),
+        "paths": .object(paths),
+        "components": ["securitySchemes": securitySchemes, "schemas": ["Error": errorSchema.json]],
+    ]
+
+    private static let paths: JSONObject = EndpointGroup.allCases.reduce(into: [:]) { paths, group in
+        for endpoint in group.endpoints {
+            var methods = paths[endpoint.path]?.objectValue ?? [:]
+            methods[endpoint.method.rawValue.lowercased()] = .object(endpoint.operation(tag: group.rawValue))
+            paths[endpoint.path] = .object(methods)
+        }
+    }
+
+    private static let securitySchemes: JSONValue = [
+        "adminKey": ["type": "apiKey", "in": "header", "name": "X-Admin-Key"],
+        "apiKey": ["type": "apiKey", "in": "header", "name": "X-API-Key"],
+        "bearer": ["type": "http", "scheme": "bearer"],
+    ]
+
+    private static let errorSchema: Schema = ["error": .string, "requestId": .string]
+}
+
+extension Endpoint {
+    fileprivate func operation(tag: String) -> JSONObject {
+        var operation: JSONObject = .of([
+            "operationId": method.rawValue.lowercased() + pathName.prefix(1).uppercased() + pathName.dropFirst(),
+            "summary": summary, "tags": [tag], "security": role.security,
+        ])
+        let parameters = query.map { $0.parameter(in: "query") } + headers.map { $0.parameter(in: "header") }
+        if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
+        if !body.isEmpty { operation["requestBody"] = requestBody }
+        operation["responses"] = .object(responses)
+        if case .atLeast(let least) = role { operation["x-required-role"] = .string(least.rawValue) }
+        if !audits.isEmpty { operation["x-audit-events"] = audits.json }
+        return operation
+    }
+
+    private var requestBody: JSONValue {
+        let schema = Schema(members: body.map { ($0.name, $0.isRequired ? $0.schema : $0.schema.maybe) })
+        return [
+            "required": .bool(body.contains(where: \.isRequired)), "content": [MediaType.json: ["schema": schema.json]],
+        ]
+    }
+
+    private var responses: JSONObject {
+        let content = media.map { type in
+            (type, ["schema": type == MediaType.json ? answer.json : Schema.string.json] as JSONValue)
+        }
+        var responses: JSONObject = [
+            String(success.code): ["description": .string(success.reasonPhrase), "content": .object(JSONObject(content))]
+        ]
+        for failure in failures { responses[String(failure.code)] = failure.errorResponse }
+        return responses
+    }
+}
+
+extension HTTPResponse.Status {
+    fileprivate var errorResponse: JSONValue {
+        var response: JSONObject = [
+            "description": .string(reasonPhrase),
+            "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
+        ]
+        if self == .tooManyRequests || self == .serviceUnavailable {
+            response["headers"] = ["Retry-After": ["description": "Seconds until it is worth trying again.", "schema": Schema.integer(1...60).json]]
+        }
+        return .object(response)
+    }
+}
+
+extension EndpointRole {
+    fileprivate var security: JSONValue {
+        switch self {
+        case .anyone: []
+        case .apiKey: [["apiKey": []], ["bearer": []]]
+        case .atLeast: [["adminKey": []]]
+        }
+    }
+}
+
+extension DeclaredField {
+    fileprivate func parameter(in place: String) -> JSONValue {
+        ["name": .string(name), "in": .string(place), "required": .bool(isRequired), "schema": schema.json]
+    }
+}

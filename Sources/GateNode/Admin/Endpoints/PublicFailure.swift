@@ -1,0 +1,39 @@
+// What the errors of lower rooms look like from outside; everything that is not here is an internal error.
+
+import ClusterState
+import HTTPTypes
+
+/// An error that an endpoint may simply let pass: it knows its own answer.
+protocol PublicFailure: Error {
+    var failure: HTTPFailure { get }
+}
+
+extension HTTPFailure: PublicFailure {
+    var failure: HTTPFailure { self }
+}
+
+extension KeyRefusal: PublicFailure {
+    var failure: HTTPFailure {
+        switch self {
+        case .noSuchKey: .unknownKey
+        // Revoked and expired keys are gone for everything but resuming and suspending, which say so themselves.
+        case .state: .unknownKey
+        case .credentialExists: .conflict("Key already exists")
+        case .aliasTaken: .conflict("Alias is already in use")
+        case .operationReused: HTTPFailure(.unprocessableContent, "This Idempotency-Key was used for another request")
+        case .aboveCeiling: .badRequest("The balance would exceed what an account may hold")
+        case .store(let failure): failure.failure
+        }
+    }
+}
+
+extension StoreFailure: PublicFailure {
+    var failure: HTTPFailure {
+        switch self {
+        case .unavailable: HTTPFailure(.serviceUnavailable, "The store is unavailable; nothing was changed. Try again.").retryable(after: 1)
+        case .unknown:
+            HTTPFailure(.serviceUnavailable, "The store did not answer in time; the change may have been made.").retryable(after: 1)
+        case .fault: .internal
+        }
+    }
+}

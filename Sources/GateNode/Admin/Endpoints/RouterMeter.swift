@@ -1,0 +1,25 @@
+// Counts what the router answers; its labels come from the table and from HTTP, never from a client (F-MET-04).
+
+import HTTPTypes
+import Synchronization
+
+/// Answers by method, route and status (F-MET-05).
+final class RouterMeter: Sendable {
+    private let counts = Mutex<[GateMeter.RequestLabel: Int]>([:])
+
+    var requests: [GateMeter.RequestLabel: Int] { counts.withLock { $0 } }
+
+    /// - Parameter route: the path of the endpoint as it was declared.
+    func count(_ method: HTTPRequest.Method, route: String?, _ status: HTTPResponse.Status) {
+        let route = route.flatMap { EndpointTable.paths.contains($0) ? $0 : nil } ?? "none"
+        let label = GateMeter.RequestLabel(method: method.isCommon ? method.rawValue : "other", route: route, status: status.code)
+        counts.withLock { $0[label, default: 0] += 1 }
+    }
+}
+
+extension HTTPRequest.Method {
+    /// The methods that a router has to expect on any path.
+    static let common: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+
+    var isCommon: Bool { Self.common.contains(self) }
+}

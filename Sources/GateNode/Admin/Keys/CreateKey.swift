@@ -1,0 +1,74 @@
+// POST /keys: makes a key with its credential, which is shown this once.
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let createKey = Endpoint(
+        .post, "/keys", "Create an API key.", for: .atLeast(.admin),
+        body: [
+            Field.newName, Field.newCredits, Field.newSpendingLimit, Field.newAllowedTools, Field.newDeniedTools, Field.newAddresses,
+            Field.expiresIn, Field.expiresAt, Field.newTags, Field.newNamespace, Field.newAlias,
+            Field.later("template"), Field.later("quota"), Field.later("group"), Field.later("autoTopup"),
+        ],
+        success: .created,
+        answer: [
+            "id": .string, "key": .string.described("The secret; it is never shown again."), "name": .string, "credits": .integer,
+            "spendingLimit": .integer, "allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "expiresAt": .time.nullable,
+            "tags": .tags, "ipAllowlist": .list(of: .string), "namespace": .string, "alias": .string.nullable, "message": .string,
+        ],
+        failures: [.conflict], audits: ["key.created"]
+    ) { request, node in
+        let secret = Credential.generate()
+        let key = try request.newKey(secret: secret, now: node.members.now)
+        let credits = try request[.newCredits]
+        if let alias = key.alias, try await node.keys.record(id: alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
+        let audit = request.audit("Key created", of: key, ["credits": String(credits)])
+        try await node.keys.create(key, secret: secret, credits: credits, audit: audit)
+        return [
+            "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
+            "allowedTools": key.access.allowed, "deniedTools": key.access.denied, "expiresAt": key.expiresAt.map(Timestamp.text),
+            "tags": key.tags, "ipAllowlist": key.addresses.map(\.text), "namespace": key.namespace, "alias": key.alias,
+            "message": "Key created. Store it now: it is not shown again.",
+        ]
+    }
+}
+
+extension EndpointRequest {
+    fileprivate func newKey(secret: String, now: Int) throws -> KeyRecord {
+        let name = try self[.newName]
+        return KeyRecord(
+            id: "key_" + RandomHex.digits(16), name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),
+            masked: Credential.longMask(secret), createdAt: now, expiresAt: try expiry(now: now).value, spendingLimit: try self[.newSpendingLimit],
+            access: ToolAccess(allowed: try self[.newAllowedTools], denied: try self[.newDeniedTools]), addresses: try self[.newAddresses],
+            tags: try self[.newTags], namespace: try self[.newNamespace], alias: try self[.newAlias])
+    }
+}
+
+extension Field where Value == String {
+    fileprivate static let newName = Field("name", .text(upTo: 200), "What people call it.").default("unnamed")
+    fileprivate static let newNamespace = Field("namespace", .namespace, "Where it belongs.").default("default")
+}
+
+extension Field where Value == String? {
+    fileprivate static let newAlias = Field<String>("alias", .alias, "Names the key in admin requests.").optional
+}
+
+extension Field where Value == Int {
+    fileprivate static let newCredits = Field("credits", .credits, "What it may spend.").default(100)
+    fileprivate static let newSpendingLimit = Field.spendingLimit.default(0)
+}
+
+extension Field where Value == [String] {
+    fileprivate static let newAllowedTools = Field.allowedTools.default([])
+    fileprivate static let newDeniedTools = Field.deniedTools.default([])
+}
+
+extension Field where Value == [AddressRange] {
+    fileprivate static let newAddresses = Field("ipAllowlist", .addresses, "From where it may call; empty means from everywhere.").default([])
+}
+
+extension Field where Value == [String: String] {
+    fileprivate static let newTags = Field("tags", .tags, "Labels.").default([:])
+}

@@ -1,0 +1,58 @@
+// How many keys there are and what they hold: figures that need a walk over all keys, taken aside and remembered.
+
+import ClusterState
+import GateDomain
+
+/// Counts in the background while somebody reads the figures; a reader gets the last count at once and never waits for a walk.
+///
+/// A walk is begun at most every 15 s, and takes at most a twentieth of the time, so that a million keys cost the store little.
+actor KeyCensus {
+    struct Count: Sendable, Equatable {
+        var active = 0
+        var credits = 0
+    }
+
+    private let keys: KeyDirectory
+    private var count: Count?
+    private var nextWalk = ContinuousClock.now
+    private var isWalking = false
+
+    private static let interval = Duration.seconds(15)
+    private static let restFactor = 20
+
+    init(_ keys: KeyDirectory) {
+        self.keys = keys
+    }
+
+    /// The last count; nil until the first walk has ended.
+    func latest() -> Count? {
+        if !isWalking, ContinuousClock.now >= nextWalk {
+            isWalking = true
+            Task { await self.walk() }  // owned by this actor: one at a time, and it ends with the index
+        }
+        return count
+    }
+
+    private func walk() async {
+        let start = ContinuousClock.now
+        if let fresh = try? await Self.count(keys) { count = fresh }
+        let end = ContinuousClock.now
+        nextWalk = max(start + Self.interval, end + (end - start) * Self.restFactor)
+        isWalking = false
+    }
+
+    /// One walk: keys that are not revoked, and the credits that they hold.
+    static func count(_ keys: KeyDirectory) async throws -> Count {
+        var count = Count()
+        let names = keys.store.keys
+        try await keys.walk { ids in
+            let states = try await keys.store.sendAll(ids.map { RedisCommand("HGET", names.record($0), KeyRecord.Field.state.rawValue) })
+            let credits = try await keys.store.sendAll(ids.map { RedisCommand("HGET", names.balance($0), "credits") })
+            for (state, credits) in zip(states, credits) where state.string != KeyState.revoked.rawValue {
+                count.active += 1
+                count.credits += credits.integer ?? 0
+            }
+        }
+        return count
+    }
+}

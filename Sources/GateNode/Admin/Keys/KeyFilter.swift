@@ -1,0 +1,43 @@
+// What a list of keys may be narrowed down by; a list's filter is its fields.
+
+import ClusterState
+import GateDomain
+
+/// Conditions that a key has to meet, all of them.
+struct KeyFilter: Sendable {
+    private let namespace: String?
+    private let conditions: [@Sendable (KeySnapshot, Int) -> Bool]
+
+    private static let namespace = Field("namespace", .text(upTo: 50), "Keys of this namespace.").optional
+    private static let active = Field("active", .flag, "Keys that are not revoked, or that are.").optional
+    private static let suspended = Field("suspended", .flag, "Keys that are suspended, or that are not.").optional
+    private static let expired = Field("expired", .flag, "Keys that have expired, or that have not.").optional
+    private static let namePrefix = Field("namePrefix", .text(upTo: 200), "Keys whose name begins so, in any case.").optional
+    private static let minCredits = Field("minCredits", .number, "Keys with at least so many credits.").optional
+    private static let maxCredits = Field("maxCredits", .number, "Keys with at most so many credits.").optional
+    private static let group = Field.later("group")
+
+    static let fields: [any DeclaredField] = [namespace, group, active, suspended, expired, namePrefix, minCredits, maxCredits]
+
+    init(_ request: EndpointRequest) throws {
+        namespace = try request[Self.namespace]?.lowercased()
+        var conditions: [@Sendable (KeySnapshot, Int) -> Bool] = []
+        if let wanted = try request[Self.active] { conditions.append { key, _ in (key.record.state != .revoked) == wanted } }
+        if let wanted = try request[Self.suspended] { conditions.append { key, _ in (key.record.state == .suspended) == wanted } }
+        if let wanted = try request[Self.expired] { conditions.append { key, now in key.record.isExpired(at: now) == wanted } }
+        if let prefix = try request[Self.namePrefix]?.lowercased() { conditions.append { key, _ in key.record.name.lowercased().hasPrefix(prefix) } }
+        if let least = try request[Self.minCredits] { conditions.append { key, _ in Double(key.account.credits) >= least } }
+        if let most = try request[Self.maxCredits] { conditions.append { key, _ in Double(key.account.credits) <= most } }
+        self.conditions = conditions
+    }
+
+    var isEmpty: Bool { namespace == nil && conditions.isEmpty }
+
+    /// Whether anything besides the namespace was asked for.
+    var asksForMore: Bool { !conditions.isEmpty }
+
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    func admits(_ key: KeySnapshot, at now: Int) -> Bool {
+        (namespace == nil || key.record.namespace == namespace) && conditions.allSatisfy { $0(key, now) }
+    }
+}

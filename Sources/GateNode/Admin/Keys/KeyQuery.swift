@@ -1,0 +1,78 @@
+// Which keys a list shows, and in which order.
+
+import ClusterState
+import GateDomain
+
+/// The parameters of a key list.
+struct KeyQuery: Sendable {
+    enum Sorting: String, CaseIterable, Sendable {
+        case createdAt, name, credits, lastUsedAt, totalSpent, totalCalls
+    }
+
+    enum Direction: String, CaseIterable, Sendable {
+        case asc, desc
+    }
+
+    let limit: Int
+    let offset: Int
+    let sorting: Sorting
+    let direction: Direction
+    let filter: KeyFilter
+    /// Whether the answer says where in the list it stands; a namespace alone does not ask for that.
+    let isPaged: Bool
+
+    /// Keys that one answer holds at most.
+    static let longest = 500
+
+    private static let limit = Field("limit", .integer(1...longest, excess: .clamped), "Keys of a page.").optional
+    private static let offset = Field("offset", .integer(0...100_000, excess: .clamped), "Keys before the page.").optional
+    private static let sorting = Field<Sorting>("sortBy", .choice, "What they are ordered by; createdAt by default.").optional
+    private static let direction = Field<Direction>("order", .choice, "Direction; desc by default.").optional
+
+    static let fields: [any DeclaredField] = [limit, offset, sorting, direction] + KeyFilter.fields
+
+    init(_ request: EndpointRequest) throws {
+        let (limit, offset) = (try request[Self.limit], try request[Self.offset])
+        let (sorting, direction) = (try request[Self.sorting], try request[Self.direction])
+        filter = try KeyFilter(request)
+        isPaged = limit != nil || offset != nil || sorting != nil || direction != nil || filter.asksForMore
+        self.limit = limit ?? (isPaged ? 50 : Self.longest)
+        self.offset = offset ?? 0
+        self.sorting = sorting ?? .createdAt
+        self.direction = direction ?? .desc
+    }
+}
+
+extension KeyQuery {
+    /// The keys of the page, and how many there are in all.
+    ///
+    /// Without a filter and in order of creation it reads the page alone. Otherwise it walks over all keys and keeps the first
+    /// `offset + limit` of them by name, never the keys themselves.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    func page(of keys: KeyDirectory, at now: Int) async throws -> (keys: [KeySnapshot], total: Int) {
+        if filter.isEmpty, sorting == .createdAt {
+            let ids = direction == .desc ? try await keys.ids(offset: offset, count: limit) : try await keys.oldestIDs(offset: offset, count: limit)
+            return (try await keys.snapshots(ids), try await keys.count())
+        }
+        var ranking = KeyRanking(direction: direction, capacity: offset + limit)
+        try await keys.walk { ids in
+            for key in try await keys.snapshots(ids) where filter.admits(key, at: now) {
+                ranking.add(key.record.id, by: sorting.rank(of: key))
+            }
+        }
+        return (try await keys.snapshots(Array(ranking.best.dropFirst(offset))), ranking.total)
+    }
+}
+
+extension KeyQuery.Sorting {
+    fileprivate func rank(of key: KeySnapshot) -> KeyRanking.Rank {
+        switch self {
+        case .createdAt: .number(key.record.createdAt)
+        case .name: .text(key.record.name)
+        case .credits: .number(key.account.credits)
+        case .lastUsedAt: .number(key.account.lastUsedAt ?? 0)
+        case .totalSpent: .number(key.account.spent)
+        case .totalCalls: .number(key.account.calls)
+        }
+    }
+}

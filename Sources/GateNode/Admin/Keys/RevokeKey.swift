@@ -1,0 +1,19 @@
+// POST /keys/revoke: ends a key for good.
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let revokeKey = Endpoint(
+        .post, "/keys/revoke", "Revoke a key for good.", for: .atLeast(.admin),
+        body: [Field.key],
+        answer: ["revoked": .boolean, "message": .string],
+        failures: [.notFound], audits: ["key.revoked"]
+    ) { request, node in
+        let key = try await request.target(in: node)
+        try await node.keys.change(
+            key.id, in: [.active, .suspended], fields: [(.state, KeyState.revoked.rawValue)], audit: request.audit("Key revoked", of: key))
+        return ["revoked": true, "message": "Key revoked"]
+    }
+}

@@ -1,0 +1,32 @@
+// POST /keys/acl: which tools a key may call (F-ACL-01).
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let setKeyAccess = Endpoint(
+        .post, "/keys/acl", "Set the tools that a key may or may not call; a list that is left out stays.", for: .atLeast(.admin),
+        body: [Field.key, Field.newAllowed, Field.newDenied],
+        answer: ["allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "message": .string],
+        failures: [.notFound], audits: ["key.acl_updated"]
+    ) { request, node in
+        let key = try await request.target(in: node)
+        let (allowed, denied) = (try request[.newAllowed], try request[.newDenied])
+        var fields: [(KeyRecord.Field, String)] = []
+        if let allowed { fields.append((.allowed, allowed.lines)) }
+        if let denied { fields.append((.denied, denied.lines)) }
+        if !fields.isEmpty {
+            let audit = request.audit(
+                "Tool access changed", of: key,
+                ["allowed": String((allowed ?? key.access.allowed).count), "denied": String((denied ?? key.access.denied).count)])
+            try await node.keys.change(key.id, in: [.active, .suspended], fields: fields, audit: audit)
+        }
+        return ["allowedTools": allowed ?? key.access.allowed, "deniedTools": denied ?? key.access.denied, "message": "Tool access updated"]
+    }
+}
+
+extension Field where Value == [String]? {
+    fileprivate static let newAllowed = Field<[String]>.allowedTools.optional
+    fileprivate static let newDenied = Field<[String]>.deniedTools.optional
+}

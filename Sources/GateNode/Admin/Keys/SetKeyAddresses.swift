@@ -1,0 +1,25 @@
+// POST /keys/ip: from where a key may call (F-IP-01, F-IP-04).
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let setKeyAddresses = Endpoint(
+        .post, "/keys/ip", "Replace the addresses from which a key may call; an empty list means from everywhere.", for: .atLeast(.admin),
+        body: [Field.key, Field.ips],
+        answer: ["ipAllowlist": .list(of: .string), "message": .string],
+        failures: [.notFound], audits: ["key.ip_updated"]
+    ) { request, node in
+        let key = try await request.target(in: node)
+        let addresses = try request[.ips].map(\.text)
+        try await node.keys.change(
+            key.id, in: [.active, .suspended], fields: [(.addresses, addresses.lines)],
+            audit: request.audit("Addresses changed", of: key, ["addresses": String(addresses.count)]))
+        return ["ipAllowlist": addresses, "message": "Addresses updated"]
+    }
+}
+
+extension Field where Value == [AddressRange] {
+    fileprivate static let ips = Field("ips", .addresses, "From where it may call.")
+}

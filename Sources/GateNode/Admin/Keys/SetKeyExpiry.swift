@@ -1,0 +1,23 @@
+// POST /keys/expiry: when a key stops working; an expired key can be extended (F-KEY-08).
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let setKeyExpiry = Endpoint(
+        .post, "/keys/expiry", "Set, extend or remove the expiry of a key.", for: .atLeast(.admin),
+        body: [Field.key, Field.expiresIn, Field.expiresAt],
+        answer: ["expiresAt": .time.nullable, "message": .string],
+        failures: [.notFound], audits: ["key.expiry_updated"]
+    ) { request, node in
+        let expiry = try request.expiry(now: node.members.now)
+        if case .unchanged = expiry { throw HTTPFailure.badRequest("Missing expiresIn or expiresAt") }
+        let key = try await request.target(in: node)
+        let time = expiry.value.map(Timestamp.text)
+        try await node.keys.change(
+            key.id, in: [.active, .suspended], fields: [(.expires, String(expiry.value ?? 0))],
+            audit: request.audit("Expiry changed", of: key, ["expiresAt": time ?? "never"]))
+        return ["expiresAt": time, "message": time == nil ? "Expiry removed" : "Expiry updated"]
+    }
+}

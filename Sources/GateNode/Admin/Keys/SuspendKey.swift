@@ -1,0 +1,29 @@
+// POST /keys/suspend: stops a key for a while; everything else about it goes on working (F-GATE-13).
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+
+extension Endpoint {
+    static let suspendKey = Endpoint(
+        .post, "/keys/suspend", "Suspend a key until it is resumed.", for: .atLeast(.admin),
+        body: [Field.key, Field.suspendReason],
+        answer: ["suspended": .boolean, "message": .string],
+        failures: [.notFound], audits: ["key.suspended"]
+    ) { request, node in
+        let key = try await request.target(in: node, revoked: true)
+        let reason = try request[.suspendReason] ?? ""
+        do {
+            try await node.keys.change(
+                key.id, in: [.active], fields: [(.state, KeyState.suspended.rawValue), (.suspendReason, reason)],
+                audit: request.audit("Key suspended", of: key, ["reason": reason]))
+        } catch KeyRefusal.state(let state) {
+            throw HTTPFailure.badRequest(state == KeyState.revoked.rawValue ? "Key is revoked" : "Key is already suspended")
+        }
+        return ["suspended": true, "message": "Key suspended"]
+    }
+}
+
+extension Field where Value == String? {
+    fileprivate static let suspendReason = Field<String>("reason", .text(upTo: 500), "Why, for the audit log.").optional
+}

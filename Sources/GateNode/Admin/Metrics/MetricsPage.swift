@@ -1,0 +1,28 @@
+// GET /metrics.
+
+import ClusterState
+import HTTPTypes
+
+/// The metrics of a node as one text.
+enum MetricsPage {
+    static func render(_ figures: NodeFigures) -> [UInt8] {
+        var exposition = Exposition()
+        for metric in Metric.all { exposition.add(metric.name, help: metric.help, type: metric.type, metric.read(figures)) }
+        return exposition.bytes
+    }
+}
+
+extension Endpoint {
+    static let metrics = Endpoint(
+        .get, "/metrics", "Read the node's metrics in the text format of Prometheus.", for: .anyone, answer: .string,
+        media: [MediaType.exposition]
+    ) { request, node in
+        var figures = await request.figures()
+        figures.isReady = await Readiness(of: node).isReady
+        figures.uptimeSeconds = node.uptimeSeconds
+        figures.inFlight = node.switches.inFlight
+        figures.nodes = node.members.members
+        figures.reapedCalls = node.members.reaped
+        return EndpointResponse(MetricsPage.render(figures), type: MediaType.exposition)
+    }
+}

@@ -1,0 +1,29 @@
+// POST /maintenance: closes /mcp on every node, or opens it again.
+
+import ClusterState
+import HTTPTypes
+
+extension Endpoint {
+    static let setMaintenance = Endpoint(
+        .post, "/maintenance", "Enter or leave maintenance mode on every node.", for: .atLeast(.admin),
+        body: [Field.enabled, Field.message],
+        answer: .maintenance,
+        audits: ["maintenance.enabled", "maintenance.disabled"]
+    ) { request, node in
+        let isOn = try request[.enabled]
+        let message = try request[.message]
+        let audit = isOn
+            ? request.audit("Maintenance enabled", as: "maintenance.enabled", ["message": message])
+            : request.audit("Maintenance disabled", as: "maintenance.disabled")
+        try await Maintenance.set(isOn, message: message, now: node.members.now, audit: audit, on: node)
+        return node.switches.maintenance.page
+    }
+}
+
+extension Field where Value == Bool {
+    fileprivate static let enabled = Field("enabled", .flag, "Whether /mcp is closed.")
+}
+
+extension Field where Value == String {
+    fileprivate static let message = Field("message", .text(upTo: 500), "What callers are told.").default(Maintenance.usualMessage)
+}

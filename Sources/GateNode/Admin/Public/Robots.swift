@@ -1,0 +1,25 @@
+// GET /robots.txt: the documents may be indexed, everything else may not.
+
+import HTTPTypes
+
+extension Endpoint {
+    static let robots = Endpoint(
+        .get, "/robots.txt", "What crawlers may read.", for: .anyone, answer: .string, media: [MediaType.text]
+    ) { _, _ in
+        EndpointResponse(RobotsPage.text, type: MediaType.text).cacheable
+    }
+}
+
+private enum RobotsPage {
+    /// Follows from the table: the pages for everybody, but for the metrics, against the first part of every other path.
+    static let text: String = {
+        let (open, closed) = (EndpointTable.all.filter(isOpen), EndpointTable.all.filter { !isOpen($0) })
+        let allowed = Set(open.map(\.path)).subtracting(["/"]).sorted().map { "Allow: \($0)" }
+        let hidden = Set(closed.map { "/" + ($0.path.split(separator: "/").first ?? "") }).sorted().map { "Disallow: \($0)" }
+        return (["User-agent: *"] + allowed + hidden).joined(separator: "\n") + "\n"
+    }()
+
+    private static func isOpen(_ endpoint: Endpoint) -> Bool {
+        endpoint.role == .anyone && endpoint.path != "/metrics"
+    }
+}

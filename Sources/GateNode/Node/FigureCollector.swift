@@ -1,0 +1,26 @@
+// Gathers what the parts of the node measure, for the metrics page.
+
+import ClusterState
+import NIOCore
+
+struct FigureCollector: Sendable {
+    let node: Node
+    let lanes: Lanes
+    let feed: ChangeFeed
+
+    func collect() async -> NodeFigures {
+        var figures = NodeFigures()
+        figures.gate = await lanes.meter()
+        figures.redis = await node.store.meter()
+        figures.feedGaps = feed.gaps
+        figures.isFeedConnected = feed.isSubscribed
+        figures.nodes = node.members.members
+        figures.reapedCalls = node.members.reaped
+        figures.inFlight = node.switches.inFlight
+        figures.sessions = (try? await node.store.send(RedisCommand("ZCARD", node.store.keys.sessions)).integer) ?? 0
+        figures.queueDepths = ["settlements": figures.gate.settlementBacklog]
+        figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
+        figures.isReady = await Readiness(of: node).isReady
+        return figures
+    }
+}

@@ -1,0 +1,81 @@
+// The headers that every answer carries, whoever writes it: the front handler as bytes, the router as fields.
+
+/// Built once from the settings (F-HDR-06, F-HDR-11 to F-HDR-15, F-HDR-17, F-HDR-18). Our own names are lower case.
+///
+/// Invariant: a custom header never takes the place of one of ours (F-HDR-14).
+package struct ResponseHeaders: Sendable {
+    package typealias Header = (name: String, value: String)
+
+    /// On every answer.
+    package let fixed: [Header]
+    /// On every answer to a preflight, besides those of its origin.
+    package let preflight: [Header]
+    /// False where every origin may read answers; `cors(for:)` then says what `fixed` says already, nothing.
+    package let variesByOrigin: Bool
+
+    private let origins: Set<String>
+    private let granted: [Header]
+
+    package init(_ settings: Settings) {
+        let exposed: Header = ("access-control-expose-headers", Self.exposed.joined(separator: ", "))
+        var fixed = Self.security + [("x-paygate-version", ProductVersion.current)]
+        switch settings.cors.origin {
+        case .any:
+            variesByOrigin = false
+            origins = []
+            granted = []
+            fixed += [("access-control-allow-origin", "*"), exposed]
+        case .listed(let listed):
+            variesByOrigin = true
+            origins = Set(listed)
+            granted = [exposed] + (settings.cors.credentials ? [("access-control-allow-credentials", "true")] : [])
+        }
+        let custom = settings.customHeaders.filter { !Self.isOurs($0.name.lowercased()) }.map { ($0.name, $0.value) }
+        self.fixed = fixed + custom
+        preflight = [
+            ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ("access-control-allow-headers", Self.allowed.joined(separator: ", ")),
+            ("access-control-max-age", String(settings.cors.maxAge)),
+        ]
+    }
+
+    /// What depends on who asks: `vary` always, and leave to read the answer for an origin that is listed. Others get none (F-HDR-18).
+    package func cors(for origin: String?) -> [Header] {
+        guard variesByOrigin else { return [] }
+        guard let origin, origins.contains(origin) else { return [("vary", "Origin")] }
+        return [("vary", "Origin"), ("access-control-allow-origin", origin)] + granted
+    }
+}
+
+extension ResponseHeaders {
+    /// The values of F-HDR-13.
+    private static let security: [Header] = [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("x-xss-protection", "0"),
+        ("referrer-policy", "strict-origin-when-cross-origin"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("cache-control", "no-store"),
+    ]
+
+    /// What a page in a browser may read of an answer (F-HDR-11).
+    private static let exposed = [
+        "X-Request-Id", "X-PayGate-Version", "Mcp-Session-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+        "X-Credits-Remaining", "X-Output-Surcharge", "X-Cache", "Retry-After",
+    ]
+
+    /// What a page in a browser may send (F-HDR-11, F-HDR-16).
+    private static let allowed = [
+        "Content-Type", "Accept", "Authorization", "X-API-Key", "X-Admin-Key", "X-Request-Id", "Mcp-Session-Id", "MCP-Protocol-Version",
+        "Mcp-Method", "Mcp-Name", "Last-Event-ID", "Idempotency-Key", "X-Idempotency-Key", "X-Cost-Tags", "X-Signature", "X-Country",
+    ]
+
+    private static func isOurs(_ name: String) -> Bool {
+        name.hasPrefix("access-control-") || name.hasPrefix("x-ratelimit-") || reserved.contains(name)
+    }
+
+    private static let reserved = Set(security.map(\.name)).union([
+        "x-paygate-version", "x-request-id", "mcp-session-id", "x-credits-remaining", "x-output-surcharge", "x-cache", "retry-after",
+        "vary", "allow", "date", "set-cookie", "x-powered-by",
+    ])
+}

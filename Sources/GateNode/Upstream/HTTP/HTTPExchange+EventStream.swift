@@ -1,0 +1,50 @@
+// What a server says on the stream that answers one request: notifications, requests of its own, and the answer.
+
+import MCPWire
+import NIOCore
+
+extension HTTPExchange {
+    /// Reads a part of the stream. False if no more of it is wanted.
+    func read(_ part: ByteBuffer) -> Bool {
+        // Not read in place: whoever hears an event may end this exchange.
+        guard var parser = stream.take() else { return false }
+        var isWanted = true
+        part.withUnsafeReadableBytes { bytes in
+            parser.feed(bytes) { event in isWanted = heard(event) && isWanted }
+        }
+        stream = parser
+        return isWanted
+    }
+
+    private func heard(_ event: EventStreamParser.Event) -> Bool {
+        guard !isFinished else { return true }
+        switch event {
+        case .retry(let milliseconds): resumptionDelay = .milliseconds(Int64(min(milliseconds, 60_000)))
+        case .overflow:
+            // It may have been the answer.
+            fail(.answerTooLarge)
+            return false
+        case .message("message", let data): if let reply = Reply.scan(data) { heard(data, reply) }
+        case .message: break
+        }
+        return true
+    }
+
+    private func heard(_ message: UnsafeRawBufferPointer, _ reply: Reply) {
+        switch reply.kind {
+        case .result, .error: if reply.number == number { finish(.answered(ByteBuffer(bytes: message), reply)) }
+        case .request:
+            guard let id = reply.id else { return }
+            pool.say(UpstreamMessage.answer(to: reply.method, id: UnsafeRawBufferPointer(rebasing: message[id])))
+        case .notification: heard(notification: message, reply)
+        }
+    }
+
+    private func heard(notification message: UnsafeRawBufferPointer, _ reply: Reply) {
+        if reply.concernsEveryClient(message) { return pool.onNotification(ByteBuffer(bytes: message), reply) }
+        let isForeign = reply.method == .notificationsProgress && reply.progressNumber != number
+        // A server's cancellation concerns its own request, which was answered already.
+        guard !isForeign, reply.method != .notificationsCancelled else { return }
+        notify(ByteBuffer(bytes: message), reply)
+    }
+}

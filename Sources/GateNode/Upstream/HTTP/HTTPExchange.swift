@@ -1,0 +1,209 @@
+// One request to an HTTP server and what becomes of it, over every connection that it needs.
+
+import MCPWire
+import NIOCore
+
+/// A message on its way to the server and the reading of its answer. It is confined to the event loop of its pool.
+///
+/// Invariant: the receiver is told the outcome exactly once, and nothing after it. Where it is known within a call of the
+/// receiver's side (`send`, `cancel`) it is told a moment later.
+final class HTTPExchange {
+    enum Verb {
+        case post
+        case get(lastEventID: String)
+        case delete
+    }
+
+    /// Why a connection ended before the answer did.
+    enum Break {
+        /// The server certainly has not got the whole request.
+        case unsent
+        /// No byte of an answer came.
+        case silent(onReusedConnection: Bool)
+        case fault(HTTP1Fault)
+    }
+
+    let number: UInt64
+    let deadline: NIODeadline?
+    let body: ByteBuffer
+    let pool: HTTPUpstreamPool
+    private(set) var verb: Verb
+    /// The session that it was last sent in.
+    private(set) var session: HTTPUpstreamSession?
+    private(set) var isFinished = false
+    /// The session that the server opened with its answer.
+    private(set) var openedSession: String?
+    /// Why it could not be sent, as the end of a sentence.
+    private(set) var trouble: String?
+
+    private var receiver: (any UpstreamReceiver)?
+    /// Our own messages belong to one session, which others outlive.
+    private let ownSession: HTTPUpstreamSession?
+    /// Whether the server may get it twice.
+    private let isRepeatable: Bool
+    private var hasRetried = false
+    private var hasRenewed = false
+
+    private var status = 0
+    private var collected: ByteBuffer?
+    var stream: EventStreamParser?
+    /// The time that the server asks to wait before a broken stream is resumed.
+    var resumptionDelay = TimeAmount.zero
+
+    /// A client's request.
+    init(_ request: UpstreamRequest, to receiver: any UpstreamReceiver, in pool: HTTPUpstreamPool) {
+        number = request.number
+        deadline = request.deadline
+        body = request.bytes
+        isRepeatable = !request.isCall
+        verb = .post
+        ownSession = nil
+        self.receiver = receiver
+        self.pool = pool
+    }
+
+    /// A message of the gate itself.
+    init(
+        _ body: ByteBuffer, number: UInt64 = 0, verb: Verb = .post, session: HTTPUpstreamSession, deadline: NIODeadline,
+        to receiver: (any UpstreamReceiver)? = nil, in pool: HTTPUpstreamPool
+    ) {
+        self.body = body
+        self.number = number
+        self.verb = verb
+        self.deadline = deadline
+        self.receiver = receiver
+        self.pool = pool
+        ownSession = session
+        isRepeatable = true
+    }
+
+    /// Whether the server may be working on a client's request.
+    var mayBeWorkedOn: Bool { ownSession == nil && session != nil }
+
+    /// Takes its session, the pool's if it has none of its own; false if there is none to be sent in.
+    func enter(_ present: HTTPUpstreamSession?) -> Bool {
+        session = ownSession ?? present
+        return session != nil
+    }
+
+    // MARK: The answer
+
+    /// The whole answer, which is no stream.
+    func answered(_ head: HTTP1ResponseHead, _ body: ByteBuffer) {
+        note(head)
+        conclude(with: body)
+    }
+
+    /// The answer begins; its body follows in parts.
+    func begin(_ head: HTTP1ResponseHead) {
+        note(head)
+        if head.contentType == .eventStream, head.status < 300 {
+            stream = EventStreamParser(cap: pool.settings.responseLimit)
+        } else {
+            collected = ByteBuffer()
+            if case .length(let length) = head.framing { collected?.reserveCapacity(min(length, 1 << 20)) }
+        }
+    }
+
+    /// A part of the body. False if no more is wanted: the connection is to be closed.
+    func take(_ part: ByteBuffer) -> Bool {
+        guard !isFinished else { return true }
+        if stream != nil { return read(part) }
+        collected?.writeImmutableBuffer(part)
+        return true
+    }
+
+    /// The answer is complete.
+    func ended() {
+        guard !isFinished else { return }
+        if stream != nil { return resume() }
+        conclude(with: collected.take() ?? ByteBuffer())
+    }
+
+    /// The connection ended, or cannot be trusted any more, before the answer was complete.
+    func broke(_ cause: Break) {
+        guard !isFinished else { return }
+        switch cause {
+        case .unsent where hasRetried: fail(.unavailable)
+        case .unsent: retry()
+        case .silent(onReusedConnection: true) where isRepeatable && !hasRetried: retry()
+        case .fault(.bodyTooLarge): fail(.answerTooLarge)
+        case .silent, .fault: if stream != nil { resume() } else { fail(.died) }
+        }
+    }
+
+    private func note(_ head: HTTP1ResponseHead) {
+        status = head.status
+        if ownSession != nil { openedSession = head.mcpSessionID }
+    }
+
+    private func conclude(with body: ByteBuffer) {
+        guard !isFinished else { return }
+        if hasLostSession(body) { return renew() }
+        // Over HTTP an answer belongs to its exchange, so its id need not be ours (a static responder always says the same).
+        if let reply = body.withUnsafeReadableBytes({ Reply.scan($0) }), reply.isAnswer { return finish(.answered(body, reply)) }
+        if case .post = verb, status >= 300 { fail(.refused(status: status)) } else { fail(.died) }
+    }
+
+    /// A 404 says that the session is gone (2025-11-25, Session Management). Servers that keep their sessions in a map of
+    /// their own, as the SDKs' examples do, say 400 and something about a session.
+    private func hasLostSession(_ body: ByteBuffer) -> Bool {
+        guard status == 404 || status == 400, ownSession == nil, session?.id != nil, case .post = verb else { return false }
+        return status == 404 || String(buffer: body).lowercased().contains("session")
+    }
+
+    private func renew() {
+        guard !hasRenewed else { return fail(.sessionLost) }
+        hasRenewed = true
+        collected = nil
+        pool.awaitNewSession(self)
+    }
+
+    private func retry() {
+        hasRetried = true
+        pool.retry(self)
+    }
+
+    // MARK: The end
+
+    /// Asks for the rest of a stream, once from each event id that the server gave (2025-11-25, Resumability).
+    func resume() {
+        guard let lastEventID = stream.take()?.lastEventID, !lastEventID.isEmpty, !hasResumed(after: lastEventID) else {
+            return fail(.died)
+        }
+        verb = .get(lastEventID: lastEventID)
+        pool.submit(self, after: resumptionDelay)
+    }
+
+    private func hasResumed(after id: String) -> Bool {
+        if case .get(lastEventID: id) = verb { true } else { false }
+    }
+
+    func finish(_ outcome: UpstreamOutcome) {
+        isFinished = true
+        receiver.take()?.upstreamFinished(outcome)
+    }
+
+    /// Ends it without an answer. The receiver is told a moment later.
+    func fail(_ failure: UpstreamFailure, because trouble: String? = nil) {
+        guard !isFinished else { return }
+        isFinished = true
+        self.trouble = trouble
+        guard let receiver = receiver.take() else { return }
+        pool.loop.assumeIsolated().execute { receiver.upstreamFinished(.failed(failure)) }
+    }
+
+    func notify(_ message: ByteBuffer, _ reply: Reply) {
+        receiver?.upstreamNotified(message, reply)
+    }
+}
+
+extension Reply {
+    /// Whether it ends a request.
+    var isAnswer: Bool {
+        switch kind {
+        case .result, .error: true
+        case .request, .notification: false
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// One handshake with an HTTP server: `initialize`, what its answer means, and `notifications/initialized`.
+
+import MCPWire
+import NIOCore
+
+/// Shakes hands once, on a connection of its own, and says what came of it.
+///
+/// A server that answers anything at all is a server that can be used: one that refuses `initialize`, or does not know it, is
+/// taken for one without sessions.
+final class HTTPHandshake: UpstreamReceiver {
+    enum Outcome {
+        case done(HTTPUpstreamSession, InitializeResult?)
+        /// A sentence without its subject, for example "cannot be reached".
+        case failed(String)
+    }
+
+    private static let knownVersions: Set = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+
+    private let pool: HTTPUpstreamPool
+    private let generation: Int
+    private let onOutcome: (Outcome) -> Void
+    private var exchange: HTTPExchange?
+    private var result: Outcome?
+
+    init(generation: Int, in pool: HTTPUpstreamPool, _ onOutcome: @escaping (Outcome) -> Void) {
+        self.generation = generation
+        self.pool = pool
+        self.onOutcome = onOutcome
+    }
+
+    func begin(number: UInt64) {
+        open(UpstreamMessage.initialize(number: number), number: number, HTTPUpstreamSession(pool.settings.address))
+    }
+
+    private func open(_ message: ByteBuffer, number: UInt64 = 0, _ session: HTTPUpstreamSession) {
+        let deadline = NIODeadline.now() + pool.settings.handshakeLimit
+        let exchange = HTTPExchange(message, number: number, session: session, deadline: deadline, to: self, in: pool)
+        self.exchange = exchange
+        pool.open(exchange)
+    }
+
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
+
+    func upstreamFinished(_ outcome: UpstreamOutcome) {
+        let exchange = exchange.take()
+        // The server has heard `initialized`, or has not: its next answers tell.
+        if let result { return onOutcome(result) }
+        switch outcome {
+        case .answered(let message, let reply): read(message, reply, sessionID: exchange?.openedSession)
+        case .failed(.refused(404)), .failed(.refused(405)): onOutcome(.done(session(), nil))
+        case .failed(let failure): onOutcome(.failed(Self.sentence(failure, exchange?.trouble)))
+        }
+    }
+
+    private func read(_ message: ByteBuffer, _ reply: Reply, sessionID: String?) {
+        guard let range = reply.result,
+            let result = message.getSlice(at: message.readerIndex + range.lowerBound, length: range.count),
+            let version = Self.protocolVersion(result)
+        else { return onOutcome(.done(session(id: sessionID), nil)) }
+        let session = session(id: sessionID, version: Self.knownVersions.contains(version) ? version : nil)
+        self.result = .done(session, InitializeResult(bytes: result))
+        open(UpstreamMessage.initialized, session)
+    }
+
+    private func session(id: String? = nil, version: String? = nil) -> HTTPUpstreamSession {
+        HTTPUpstreamSession(pool.settings.address, generation: generation, id: id, version: version)
+    }
+
+    private static func protocolVersion(_ result: ByteBuffer) -> String? {
+        result.withUnsafeReadableBytes { try? JSONValue.parse($0)["protocolVersion"]?.stringValue }
+    }
+
+    private static func sentence(_ failure: UpstreamFailure, _ trouble: String?) -> String {
+        switch failure {
+        case .unavailable: "cannot be reached: \(trouble ?? "it closes new connections")"
+        case .refused(let status): "refused 'initialize' with status \(status)"
+        case .timedOut: "did not answer 'initialize' in time"
+        case .answerTooLarge: "answered 'initialize' at too great length"
+        case .died, .cancelled, .sessionLost: "did not answer 'initialize' with a JSON-RPC message"
+        }
+    }
+}

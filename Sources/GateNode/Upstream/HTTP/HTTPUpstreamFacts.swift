@@ -1,0 +1,24 @@
+// What every thread may ask about an HTTP server without waiting.
+
+import Synchronization
+
+final class HTTPUpstreamFacts: Sendable {
+    private let numbers = Atomic<UInt64>(1)
+    private let connected = Atomic<Bool>(false)
+    private let info = Mutex<InitializeResult?>(nil)
+
+    func nextNumber() -> UInt64 {
+        numbers.wrappingAdd(1, ordering: .relaxed).oldValue
+    }
+
+    /// Whether the last connection attempt, or handshake, worked.
+    var isConnected: Bool {
+        get { connected.load(ordering: .relaxed) }
+        set { connected.store(newValue, ordering: .relaxed) }
+    }
+
+    var serverInfo: InitializeResult? {
+        get { info.withLock { $0 } }
+        set { info.withLock { $0 = newValue } }
+    }
+}

@@ -1,0 +1,58 @@
+// What one handshake with an HTTP server gave, with the heads of requests rendered once for all of them.
+
+import NIOCore
+
+/// The server's session, or that it has none. It never changes; a new handshake makes a new one.
+final class HTTPUpstreamSession: Sendable {
+    /// Counts the handshakes, so that the loss of an old session is not taken for the loss of the present one.
+    let generation: Int
+    /// The server's `Mcp-Session-Id`; nil for a server without sessions.
+    let id: String?
+    /// A POST up to the digits of its Content-Length.
+    let postHead: ByteBuffer
+    private let address: HTTPUpstreamAddress
+    private let version: String?
+
+    /// - Parameter version: the negotiated revision, sent as `MCP-Protocol-Version`; nil sends none.
+    init(_ address: HTTPUpstreamAddress, generation: Int = 0, id: String? = nil, version: String? = nil) {
+        self.address = address
+        self.generation = generation
+        self.id = id
+        self.version = version
+        var head = ByteBuffer()
+        HTTP1Writer.beginRequest(method: "POST", target: address.target, into: &head)
+        Self.appendFields(address, id, version, into: &head)
+        HTTP1Writer.appendField("accept", "application/json, text/event-stream", into: &head)
+        HTTP1Writer.appendField("content-type", "application/json", into: &head)
+        head.writeStaticString("content-length: ")
+        postHead = head
+    }
+
+    /// A whole GET that asks for what a broken stream would have said after that event (2025-11-25, Resumability).
+    func resumption(after lastEventID: String) -> ByteBuffer {
+        var head = ByteBuffer()
+        HTTP1Writer.beginRequest(method: "GET", target: address.target, into: &head)
+        Self.appendFields(address, id, version, into: &head)
+        HTTP1Writer.appendField("accept", "text/event-stream", into: &head)
+        HTTP1Writer.appendSafe("last-event-id", lastEventID, into: &head)
+        HTTP1Writer.endHead(into: &head)
+        return head
+    }
+
+    /// A whole DELETE of the session.
+    func deletion() -> ByteBuffer {
+        var head = ByteBuffer()
+        HTTP1Writer.beginRequest(method: "DELETE", target: address.target, into: &head)
+        Self.appendFields(address, id, version, into: &head)
+        HTTP1Writer.endHead(into: &head)
+        return head
+    }
+
+    private static func appendFields(_ address: HTTPUpstreamAddress, _ id: String?, _ version: String?, into head: inout ByteBuffer) {
+        HTTP1Writer.appendSafe("host", address.hostField, into: &head)
+        HTTP1Writer.appendSafe("user-agent", "gate-node/\(ProductVersion.current)", into: &head)
+        if let authorization = address.authorization { HTTP1Writer.appendSafe("authorization", authorization, into: &head) }
+        if let id { HTTP1Writer.appendSafe("mcp-session-id", id, into: &head) }
+        if let version { HTTP1Writer.appendSafe("mcp-protocol-version", version, into: &head) }
+    }
+}

@@ -1,0 +1,109 @@
+// The cache of one event loop: it loads once, keeps no absence, and forgets what has changed.
+
+@testable import ClusterState
+import GateDomain
+import NIOCore
+import Testing
+
+@Suite("The cache of keys")
+struct KeyCacheTests {
+    private struct Loop: Sendable {
+        let node: TestNode
+        let cache: KeyCache
+
+        init() async throws {
+            let node = try await TestNode()
+            self.node = node
+            cache = KeyCache(link: node.link, on: node.loop, keys: node.keys)
+        }
+
+        func load(_ secret: String) async -> KeyLookup {
+            await withCheckedContinuation { continuation in
+                node.loop.execute { cache.assumeIsolated { $0.load(secret) { continuation.resume(returning: $0) } } }
+            }
+        }
+
+        var commands: Int { get async throws { try await node.loop.submit { node.link.value.meter.commands }.get() } }
+    }
+
+    @Test("Fifty that ask at once cost one load, and afterwards nobody asks Redis")
+    func singleFlight() async throws {
+        let loop = try await Loop()
+        let secret = Credential.generate()
+        let facts = try await loop.node.makeKey(credits: 1, secret: secret)
+        let before = try await loop.commands
+        let found = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<50 {
+                group.addTask { if case .found(let known) = await loop.load(secret) { known.record == facts.record } else { false } }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(found == 50)
+        #expect(try await loop.commands - before <= 4, "two for each load; tasks may reach the loop in two ticks")
+        let loaded = try await loop.commands
+        #expect(await loop.cache.remembered(secret)?.record == facts.record)
+        #expect(try await loop.commands == loaded)
+    }
+
+    @Test("A credential that was unknown a moment ago works as soon as its key is made (V24)")
+    func noNegativeCaching() async throws {
+        let loop = try await Loop()
+        let secret = Credential.generate()
+        for _ in 0..<2 {
+            guard case .unknown = await loop.load(secret) else { Issue.record("found"); continue }
+            #expect(await loop.cache.remembered(secret) == nil)
+        }
+        _ = try await loop.node.makeKey(credits: 1, secret: secret)
+        guard case .found = await loop.load(secret) else { throw StoreFailure.unknown }
+    }
+
+    @Test("What was read before a change and arrives after it is not kept (V21, V23)")
+    func raceWithChange() async throws {
+        let loop = try await Loop()
+        let secret = Credential.generate()
+        let id = try await loop.node.makeKey(credits: 1, secret: secret).record.id
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            loop.node.loop.execute {
+                loop.cache.assumeIsolated { $0.load(secret) { _ in continuation.resume() } }
+                // The answer to GET comes first, then HGETALL is under way: the change is heard in between.
+                loop.node.link.value.send(RedisCommand("PING")) { _ in loop.cache.assumeIsolated { $0.forget(id) } }
+            }
+        }
+        #expect(await loop.cache.remembered(secret) == nil)
+        _ = await loop.load(secret)
+        #expect(await loop.cache.remembered(secret) != nil)
+        await loop.cache.forgetAll()
+        #expect(await loop.cache.remembered(secret) == nil)
+    }
+
+    @Test("A credential that no longer proves its key is forgotten with the key's other facts, even if another credential loads them")
+    func rotation() async throws {
+        let loop = try await Loop()
+        let (old, new) = (Credential.generate(), Credential.generate())
+        let id = try await loop.node.makeKey(credits: 1, secret: old).record.id
+        _ = await loop.load(old)
+        try await loop.node.send("SET", loop.node.keys.credential(KeyCache.digest(new)), id)
+        _ = await loop.load(new)
+        #expect(await loop.cache.remembered(old) != nil, "two credentials of one key live side by side")
+        #expect(await loop.cache.remembered(new) != nil)
+        try await loop.node.send("DEL", loop.node.keys.credential(KeyCache.digest(old)))
+        try await loop.node.directory.change(id, in: [.active], fields: [], audit: .test)
+        await loop.cache.forget(id)
+        _ = await loop.load(new)
+        #expect(await loop.cache.remembered(old) == nil)
+    }
+
+    @Test("The cache holds no more than its capacity and keeps what was used last")
+    func bounded() {
+        var cache = GenerationCache<Int, Int>(capacity: 100)
+        for index in 0..<1000 {
+            cache.insert(index, for: index)
+            _ = cache.value(for: 0)
+        }
+        #expect(cache.count <= 100)
+        #expect(cache.value(for: 0) == 0)
+        #expect((951..<1000).allSatisfy { cache.value(for: $0) == $0 })
+        cache.remove(0)
+        #expect(cache.value(for: 0) == nil)
+    }
+}

@@ -1,0 +1,57 @@
+// What Redis says that it was sent: the scripts' calls as they are on the wire.
+
+import Glibc
+
+/// A connection in MONITOR mode; blocking, for one test.
+struct Monitor: ~Copyable {
+    private let descriptor: Int32
+
+    init(_ path: String) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        _ = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        _ = write(descriptor, "MONITOR\r\n", 9)
+        _ = readSome()
+    }
+
+    deinit { close(descriptor) }
+
+    /// One line a command, up to and with the line that has `end` in it: the words between its quotes.
+    func commands(until end: String) -> [[String]] {
+        var text = ""
+        while !text.contains(end) { text += readSome() }
+        return text.split(separator: "\r\n").map(Self.words)
+    }
+
+    private func readSome() -> String {
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = read(descriptor, &bytes, bytes.count)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
+
+    private static func words(_ line: Substring) -> [String] {
+        var words: [String] = []
+        var word: [UInt8]?
+        var isEscaped = false
+        for byte in line.utf8 {
+            if isEscaped {
+                word?.append(byte)
+                isEscaped = false
+            } else if byte == UInt8(ascii: "\\"), word != nil {
+                isEscaped = true
+            } else if byte == UInt8(ascii: "\"") {
+                if let whole = word { words.append(String(decoding: whole, as: UTF8.self)) }
+                word = word == nil ? [] : nil
+            } else {
+                word?.append(byte)
+            }
+        }
+        return words
+    }
+}

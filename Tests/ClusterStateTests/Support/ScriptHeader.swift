@@ -1,0 +1,79 @@
+// The first lines of a script, read as its declaration.
+
+import LuaScripts
+
+/// KEYS and ARGV as a header states them: `a, b` are one each, `[a]` may be missing, `a...` and `{a, b}...` repeat.
+struct ScriptHeader {
+    let name: String
+    let lines: [String: String]
+
+    init(_ script: LuaScript) {
+        var lines: [String: String] = [:]
+        var (name, label) = ("", "")
+        for line in script.source.split(separator: "\n").prefix(while: { $0.hasPrefix("-- ") }) {
+            let text = line.dropFirst(3)
+            if name.isEmpty {
+                name = String(text.prefix { $0 != ":" })
+                continue
+            }
+            if let word = ["KEYS", "ARGV", "REPLY", "EFFECT"].first(where: { text.hasPrefix($0 + " ") }) {
+                label = word
+                lines[label] = text.dropFirst(word.count).trimmed
+            } else {
+                lines[label, default: ""] += " " + text.trimmed
+            }
+        }
+        (self.name, self.lines) = (name, lines)
+    }
+
+    /// Whether so many words fit the declaration.
+    func allows(_ count: Int, _ label: String) -> Bool {
+        Self.counts(of: Substring(lines[label] ?? ""), upTo: count).contains(count)
+    }
+
+    /// Every number of words that a list may stand for.
+    private static func counts(of list: Substring, upTo limit: Int) -> Set<Int> {
+        var counts: Set = [0]
+        for item in items(of: list) {
+            let isRepeated = item.hasSuffix("...")
+            let core = isRepeated ? item.dropLast(3) : item
+            let own: Set<Int>
+            switch core.first {
+            case "[": own = [0, 1]
+            case "{": own = self.counts(of: core.dropFirst().dropLast(), upTo: limit)
+            default: own = [1]
+            }
+            var round = counts
+            repeat {
+                round = Set(round.flatMap { sum in own.map { sum + $0 } }.filter { $0 <= limit })
+                if isRepeated { round = round.subtracting(counts) } else { counts = [] }
+                counts.formUnion(round)
+            } while isRepeated && !round.isEmpty
+        }
+        return counts
+    }
+
+    /// What stands between the commas that are in no braces.
+    private static func items(of list: Substring) -> [Substring] {
+        var (items, depth): ([Substring], Int) = ([""], 0)
+        for character in list {
+            if character == "{" { depth += 1 }
+            if character == "}" { depth -= 1 }
+            if depth == 0, character == "," {
+                items.append("")
+            } else if depth > 0 || character != " " {
+                items[items.count - 1].append(character)
+            }
+        }
+        return items.map { Substring(String($0).trimmed) }.filter { !$0.isEmpty }
+    }
+}
+
+extension StringProtocol {
+    fileprivate var trimmed: String {
+        var text = Substring(self)
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

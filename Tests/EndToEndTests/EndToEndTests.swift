@@ -1,0 +1,8 @@
+// The suite of all tests that look at the product from outside: the real binary, a real Redis, real MCP servers and clients.
+
+import GateTesting
+import Testing
+
+/// They run one after another: each may start several processes. A display name states the guarantee and its id in `spec/`.
+@Suite("End to end", .serialized, .logsOnFailure)
+enum EndToEndTests {}

@@ -1,0 +1,95 @@
+// The official Python client, in both its generations, through the gate to the official servers.
+
+import GateTesting
+import Testing
+
+extension EndToEndTests {
+    @Suite("The official client")
+    struct OfficialClientTests {
+        @Test(
+            "issue 6: the official client lists, calls, 200 at once, sees progress and gets 5 MB through any of two nodes, and each call is charged once",
+            arguments: Generation.allCases, Server.allCases)
+        func tools(_ generation: Generation, _ server: Server) async throws {
+            let client = try await generation.environment()
+            let upstream = try await server.start()
+            try await GateCluster.run(nodes: 2, upstream: upstream.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 10_000)
+                try await expectAll("Clients/test_tools.py", of: client, on: cluster, key: key)
+                let balance = try await cluster[1].balance(key)
+                let events = try await cluster[1].usage(of: key).filter(\.isAllowed)
+                #expect(balance.spent == balance.calls && balance.credits == 10_000 - balance.spent)
+                #expect(events.count == balance.spent && events.credits == balance.spent, "\(events.count) events for \(balance)")
+                #expect(balance.spent >= Self.callsOfTools)
+            }
+            try await upstream.end()
+        }
+
+        @Test("issue 6: the official client uses mcp-server-time over stdio through any of two nodes", arguments: Generation.allCases)
+        func time(_ generation: Generation) async throws {
+            let client = try await generation.environment()
+            try await GateCluster.run(nodes: 2, ["--server", "\(client.interpreter) -m mcp_server_time"]) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                try await expectAll("Clients/test_time.py", of: client, on: cluster, key: key)
+                #expect(try await cluster[0].balance(key).spent == 203)
+            }
+        }
+
+        /// What test_tools.py calls in any case: 200 at once, twice 100 of equal ids, 3 with progress, a big one, a failing one,
+        /// a cancelled one and the one after it, 20 on alternating nodes.
+        private static let callsOfTools = 200 + 200 + 3 + 1 + 1 + 2 + 20
+
+        /// Runs a program of checks and records each that failed.
+        private func expectAll(_ script: String, of client: PythonEnvironment, on cluster: GateCluster, key: String) async throws {
+            let run = try await client.run(script, [key] + cluster.clients.map(\.address))
+            let lines = run.output.split(separator: "\n").map { JSON($0.utf8) }
+            let checks = lines.compactMap { $0 }.filter { $0["guarantee"] != nil }
+            for check in checks where check["failure"] != .null {
+                Issue.record("\(check["guarantee"]?.string ?? ""): \(check["failure"]?.string ?? "")")
+            }
+            #expect(lines.last??["done"]?.int == checks.count && !checks.isEmpty && run.status == 0, "\(run.output.suffix(2000))")
+        }
+    }
+
+    /// The official package for Python.
+    enum Generation: String, CaseIterable, CustomTestStringConvertible {
+        case handshakeEra = "mcp 1.x"
+        case current = "mcp 2.x"
+
+        var testDescription: String { rawValue }
+
+        func environment() async throws -> PythonEnvironment {
+            switch self {
+            case .handshakeEra: try await .handshakeEra()
+            case .current: try await .current()
+            }
+        }
+    }
+
+    /// Servers with the tools echo, add, slow, fail and big.
+    enum Server: String, CaseIterable, CustomTestStringConvertible {
+        case demo = "demo-server over stdio"
+        case fastMCP = "FastMCP over HTTP"
+        case statelessFastMCP = "stateless FastMCP over HTTP"
+        case currentMCPServer = "MCPServer of mcp 2.x over HTTP"
+
+        var testDescription: String { rawValue }
+
+        struct Running {
+            let upstream: Upstream
+            var server: HTTPUpstreamServer?
+
+            func end() async throws { try await server?.kill9() }
+        }
+
+        func start() async throws -> Running {
+            let server: HTTPUpstreamServer
+            switch self {
+            case .demo: return Running(upstream: .demo)
+            case .fastMCP: server = try await HTTPUpstreamServer(.handshakeEra())
+            case .statelessFastMCP: server = try await HTTPUpstreamServer(.handshakeEra(), isStateless: true)
+            case .currentMCPServer: server = try await HTTPUpstreamServer(.current())
+            }
+            return Running(upstream: .remote(server.url), server: server)
+        }
+    }
+}

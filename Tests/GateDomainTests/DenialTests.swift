@@ -1,0 +1,33 @@
+import GateDomain
+import Testing
+
+@Suite("Denials")
+struct DenialTests {
+    static let all: [Denial] = [
+        .missingKey, .invalidKey, .keySuspended, .keyExpired, .addressNotAllowed(IPAddress(v4: 0x7f00_0001)), .toolNotAllowed("t"),
+        .toolDenied("t"), .rateLimited(waitMicroseconds: 1), .toolRateLimited("t", waitMicroseconds: 61_000_000),
+        .insufficientCredits(need: 5, have: 2), .spendingLimitReached,
+    ]
+
+    @Test("the table is total: every denial has a label of its own, a reason and a code (design.md rule 6)")
+    func total() {
+        #expect(Set(Self.all.map(\.label)) == Set(Denial.Label.allCases))
+        for denial in Self.all {
+            #expect(denial.reason.hasPrefix(denial.label.rawValue))
+            #expect(denial.code == -32402)
+        }
+    }
+
+    @Test("F-DENY-05: a shortage says what is needed and what is there")
+    func shortage() {
+        #expect(Denial.insufficientCredits(need: 5, have: 2).reason == "insufficient_credits: need 5, have 2")
+    }
+
+    @Test("F-HTTP-06: Retry-After is 1 to 60 whole seconds, and only where waiting helps")
+    func retryAfter() {
+        #expect(Denial.rateLimited(waitMicroseconds: 1).retryAfter == 1)
+        #expect(Denial.rateLimited(waitMicroseconds: 1_000_001).retryAfter == 2)
+        #expect(Denial.toolRateLimited("t", waitMicroseconds: 61_000_000).retryAfter == 60)
+        #expect(Denial.missingKey.retryAfter == nil)
+    }
+}
