@@ -1,7 +1,8 @@
 -- settle: closes holds, each exactly once: what was really used is charged, the rest goes back, the events are written.
 -- KEYS  usage, {balance, hold, [call]}...
 -- ARGV  retained, {hold, price, returned, manner, kept, retention, answer, events, {base, surcharge, event}...}...
--- REPLY {status, credits, charged}...: 1 closed, now or by an earlier copy of this settlement; 0 closed otherwise, nothing is charged
+-- REPLY {status, credits, charged}...: 1 closed, now or by an earlier copy of this settlement; 0 closed otherwise, nothing is charged;
+--       credits is -1 where nothing was moved since the admission
 -- EFFECT the hold is gone; balance and spent move by price - charged, calls by -returned; the usage stream has an entry an event.
 -- A surcharge is granted as far as balance and spending limit go (F-PRICE-06). `kept` is the call record: '' none, 'keep' store the
 -- answer, 'drop' delete. Manners: 'settle'; 'release' takes back what an earlier copy has captured, as its caller was told of no
@@ -11,12 +12,19 @@ local function write(hold, charged, event)
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(charged), 'h', hold, 'e', event)
 end
 
--- Charges for an open hold; its events begin at argument `first`.
+-- Charges for an open hold; its events begin at argument `first`. Where the charge is what was held the account stays as it is.
 local function capture(balance, hold, price, returned, events, first)
+  local last, wanted, extra, charged = first + events * 3 - 1, 0, 0, 0
+  for i = first, last, 3 do
+    wanted = wanted + ARGV[i]
+    extra = extra + ARGV[i + 1]
+  end
+  if wanted == price and extra == 0 and returned == 0 then
+    for i = first, last, 3 do write(hold, ARGV[i], ARGV[i + 2]) end
+    return -1, price
+  end
   local account = redis.call('HMGET', balance, 'credits', 'spent', 'calls', 'limit')
-  local last, wanted, charged = first + events * 3 - 1, 0, 0
   local available, spent, limit = (account[1] or 0) + price, (account[2] or 0) - price, tonumber(account[4] or 0)
-  for i = first, last, 3 do wanted = wanted + ARGV[i] end
   local spare = available - wanted
   if limit > 0 then spare = math.min(spare, limit - spent - wanted) end
   for i = first, last, 3 do
@@ -26,7 +34,7 @@ local function capture(balance, hold, price, returned, events, first)
     charged = charged + charge
     write(hold, charge, ARGV[i + 2])
   end
-  if account[1] and (charged ~= price or returned > 0) then
+  if account[1] then
     redis.call('HSET', balance, 'credits', whole(available - charged), 'spent', whole(spent + charged),
       'calls', whole(account[3] - returned))
   end

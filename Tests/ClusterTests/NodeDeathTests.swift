@@ -74,8 +74,10 @@ extension ClusterTests {
                 }
                 let tally = Tally(outcomes)
                 #expect(tally.served > 100, "\(tally)")
-                let balance = try await cluster.expectConservation(of: key, granted: granted, price: 3, tally, within: .seconds(12))
-                try await eventually("every charge has its event", within: .seconds(3)) { try await cluster[1].usage().credits == balance.spent }
+                try await cluster.expectConservation(of: key, granted: granted, price: 3, tally, within: .seconds(12))
+                try await eventually("every charge has its event, once the holds of the dead are resolved", within: .seconds(12)) {
+                    try await cluster[1].usage().credits == cluster[2].balance(key).spent
+                }
             }
         }
     }

@@ -35,7 +35,21 @@ extension EndToEndTests {
             }
         }
 
-        @Test("F-MCP-03: a request without a session gets a new one, which can then be used on any node")
+        @Test("F-MCP-03: every request without a session gets a new one, also on one connection, which a balancer may use for several clients")
+        func offeredOnOneConnection() async throws {
+            let connection = try await RawConnection(port: try SharedCluster.cluster.nodes[0].port)
+            let body = #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#
+            for turn in 1...3 {
+                await connection.send(
+                    "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                #expect(try await connection.waitForAnswer(atLeast: turn))
+            }
+            let ids = connection.text.matches(of: try Regex("mcp_sess_[0-9a-f]{32}")).map { String(connection.text[$0.range]) }
+            #expect(ids.count == 3 && Set(ids).count == 3, "\(ids)")
+            await connection.close()
+        }
+
+        @Test("F-MCP-03: the session that a request without one gets can be used on any node")
         func offered() async throws {
             let cluster = try SharedCluster.cluster
             let id = try #require(try await cluster[0].rpc("ping", [:]).header("Mcp-Session-Id"))

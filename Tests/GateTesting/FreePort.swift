@@ -4,11 +4,11 @@ import Glibc
 import Synchronization
 
 /// Ports below the range that the system hands to outgoing connections, so that a server can be restarted on its own under load.
-enum FreePort {
+package enum FreePort {
     private static let range = 20_000..<32_000
     private static let next = Mutex(Int.random(in: range))
 
-    static func take() -> Int {
+    package static func take() -> Int {
         while true {
             let port = next.withLock { next in
                 next = next + 1 < range.upperBound ? next + 1 : range.lowerBound

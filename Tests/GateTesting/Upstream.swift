@@ -6,14 +6,20 @@ package enum Upstream: Sendable {
     case demo
     /// A server on standard input and output that writes down every call that it runs; see `Recording`.
     case recording(Recording)
+    /// Any other server on standard input and output, as a command line.
+    case command(String)
     /// A server that is reached over HTTP.
     case remote(String)
+    /// What the test's own config file names.
+    case configured
 
     var flags: [String] {
         switch self {
         case .demo: ["--server", "\(Repository.binary) demo-server"]
         case .recording(let recording): ["--server", "python3 \(Repository.server("recording_server.py")) \(recording.directory.path)"]
+        case .command(let command): ["--server", command]
         case .remote(let url): ["--remote-url", url]
+        case .configured: []
         }
     }
 }

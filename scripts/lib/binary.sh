@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The gate-node that the scripts run: the one named by GATE_NODE_BINARY, or a release built here.
+# The gate-node that the scripts run: the one named by GATE_NODE_BINARY, or a release built here. Needs processes.sh.
 
 # Sets `gate_node` to an absolute path; the build's own progress stays visible.
 build_gate_node() {
@@ -11,7 +11,7 @@ build_gate_node() {
     need_swift
     say "Building gate-node (release; the first build takes some minutes)"
     local build=(swift build -c release --product gate-node --static-swift-stdlib)
-    "${build[@]}" </dev/null || die "The build has failed; its last lines above say why."
+    run "${build[@]}" || die "The build has failed; its last lines above say why."
     # shellcheck disable=SC2034  # read by the scripts that source this file
     gate_node=$("${build[@]}" --show-bin-path)/gate-node
 }

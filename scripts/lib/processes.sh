@@ -13,6 +13,17 @@ start() {
     started_names+=("$name")
 }
 
+# run COMMAND...  waits for it, but ends it with the script: bash hears of a signal between commands, or in `wait`.
+run() {
+    local status=0
+    "$@" </dev/null &
+    started_pids+=("$!")
+    started_names+=("$1")
+    wait "$!" || status=$?
+    unset 'started_pids[-1]' 'started_names[-1]'
+    return "$status"
+}
+
 # end_pid PID SECONDS  asks, waits, and only then kills.
 end_pid() {
     local pid=$1 until=$((SECONDS + $2))

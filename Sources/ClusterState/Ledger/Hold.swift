@@ -127,7 +127,7 @@ extension Settlement {
 
 /// What settling came to.
 package enum Settled: Sendable {
-    /// `credits` left and `charged` in all.
+    /// `credits` left, -1 where the admission has said it already, and `charged` in all.
     case done(credits: Int, charged: Int)
     /// The hold was not open any more: somebody else has resolved it, and nothing is charged.
     case gone

@@ -23,8 +23,7 @@ extension RedisLink {
     private func dialFailed(_ error: any Error) {
         logger.debug("cannot reach Redis", metadata: ["redis": "\(connector.target.description)", "error": "\(error)"])
         guard case .dialing = state else { return }
-        state = .down
-        eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.redial) { self.dial() }
+        redial()
     }
 
     private func connected(_ channel: any Channel) {

@@ -17,6 +17,8 @@ package final class RedisLink {
     static let silence = TimeAmount.seconds(3)
     static let tickInterval = TimeAmount.milliseconds(50)
     static let redial = TimeAmount.milliseconds(100)
+    /// The same while commands wait for the next connection.
+    static let quickRedial = TimeAmount.milliseconds(5)
     /// The most commands that may wait for an answer.
     static let capacity = 16_384
 
@@ -179,16 +181,17 @@ package final class RedisLink {
         waiters.removeAll()
         outbound.clear()
         told = 0
-        var pause = Self.redial
         if case .ready = state {
             resending = broken.filter { $0.completion != nil } + resending
-            if stalledSince == nil {
-                lostAt = .now()
-                pause = .zero
-            }
+            if stalledSince == nil { lostAt = .now() }
         }
         stalledSince = nil
+        redial()
+    }
+
+    func redial() {
         state = .down
+        let pause = isReplacing ? Self.quickRedial : Self.redial
         eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: pause) { self.dial() }
     }
 

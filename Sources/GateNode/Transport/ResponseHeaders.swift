@@ -10,7 +10,7 @@ package struct ResponseHeaders: Sendable {
     package let fixed: [Header]
     /// On every answer to a preflight, besides those of its origin.
     package let preflight: [Header]
-    /// False where every origin may read answers; `cors(for:)` then says what `fixed` says already, nothing.
+    /// False where every origin may read answers; `cors(for:)` is empty then.
     package let variesByOrigin: Bool
 
     private let origins: Set<String>

@@ -73,7 +73,7 @@ struct LedgerFaultTests {
         let facts = try await first.makeKey(credits: Self.granted)
         let killing = Task {
             while !Task.isCancelled {
-                try? await Task.sleep(for: .milliseconds(Int.random(in: 5...40)))
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 30...80)))
                 _ = try? await killer.store.send(RedisCommand("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
             }
         }

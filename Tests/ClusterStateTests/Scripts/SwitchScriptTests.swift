@@ -48,7 +48,7 @@ struct SwitchScriptTests {
             return [reply.status, reply.integer(at: 1)]
         }
         #expect(try await occupy("a") == [0, 1])
-        #expect(try await occupy("b", lifetime: 100) == [0, 2])
+        #expect(try await occupy("b", lifetime: 1000) == [0, 2])
         #expect(try await occupy("c") == [1, 2])
         #expect(try await occupy("a") == [0, 2])
         #expect(try await occupy("a", leaving: 1) == [0, 1])
@@ -59,17 +59,16 @@ struct SwitchScriptTests {
     @Test("A switch that is set twice is audited once, moves its `since` once, and is announced each time (V21)")
     func declare() async throws {
         let node = try await TestNode()
-        func declare(_ state: String, since: String, message: String) async throws -> Int {
-            try await node.run(
-                .declare, keys: [node.keys.maintenance, node.keys.feed, node.keys.audit],
-                ["maintenance", node.keys.channel, "me", "audit", "100", "state", "state", state, "message", message, "since", since]
-            ).status
+        let maintenance = ClusterSwitch("maintenance", at: node.keys.maintenance, store: node.store, origin: "me")
+        func declare(_ state: String, since: String, message: String) async throws {
+            try await maintenance.set(
+                [("state", state), ("message", message), ("since", since)], decisive: "state", audit: .test)
         }
-        #expect(try await declare("on", since: "1", message: "a") == 1)
-        #expect(try await declare("on", since: "2", message: "b") == 0)
-        #expect(try await node.send("HGETALL", node.keys.maintenance).fields == ["state": "on", "message": "b", "since": "1"])
-        #expect(try await declare("off", since: "3", message: "") == 1)
-        #expect(try await node.send("HGET", node.keys.maintenance, "since").string == "3")
+        try await declare("on", since: "1", message: "a")
+        try await declare("on", since: "2", message: "b")
+        #expect(try await maintenance.read() == ["state": "on", "message": "b", "since": "1"])
+        try await declare("off", since: "3", message: "")
+        #expect(try await maintenance.read()["since"] == "3")
         #expect(try await node.send("XLEN", node.keys.audit).integer == 2)
         #expect(try await node.send("GET", node.keys.feed).integer == 3)
     }

@@ -69,13 +69,14 @@ struct TestNode: Sendable {
 
     @discardableResult
     func send(_ words: String...) async throws(StoreFailure) -> RedisReply {
-        try await store.sendPatiently(command(words))
+        try await send(words)
     }
 
-    private func command(_ words: [String]) -> RedisCommand {
+    @discardableResult
+    func send(_ words: [String]) async throws(StoreFailure) -> RedisReply {
         var command = RedisCommand()
         for word in words { command.append(word) }
-        return command
+        return try await store.sendPatiently(command)
     }
 
     /// Runs a script by hand.

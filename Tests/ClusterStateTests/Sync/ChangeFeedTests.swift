@@ -2,7 +2,6 @@
 
 @testable import ClusterState
 import GateDomain
-import LuaScripts
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -42,9 +41,8 @@ struct ChangeFeedTests {
         #expect(listener.all == [.everything])
         let id = try await node.makeKey(credits: 1).record.id
         try await node.directory.change(id, in: [.active], fields: [(.name, "n")], audit: .test)
-        _ = try await node.run(
-            .declare, keys: [node.keys.maintenance, node.keys.feed, node.keys.audit],
-            ["maintenance", node.keys.channel, "me", "audit", "100", "state", "state", "on"])
+        let maintenance = ClusterSwitch("maintenance", at: node.keys.maintenance, store: node.store, origin: "me")
+        try await maintenance.set([("enabled", "1")], decisive: "enabled", audit: .test)
         try await eventually { listener.all == [.everything, .key(id), .key(id), .setting("maintenance")] }
         #expect(listener.feed.gaps == 0)
         await listener.feed.stop()

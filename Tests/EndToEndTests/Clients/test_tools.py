@@ -71,7 +71,7 @@ async def big(key, nodes):
         assert text(await session.call_tool("big", {"kilobytes": 5 * 1024})) == "x" * (5 << 20)
 
 
-@guarantee("F-RPC-09: a tool's error and a JSON-RPC error arrive as what they are")
+@guarantee("F-CREDIT-03: an error of a tool is a result with isError")
 async def errors(key, nodes):
     async with connected(nodes, key) as session:
         result = await session.call_tool("fail", {"kind": "isError"})
@@ -96,12 +96,12 @@ async def denial(key, nodes):
 @guarantee("MCP 2025-11-25 Cancellation: a cancelled call ends at once, and the session goes on")
 async def cancellation(key, nodes):
     async with connected(nodes, key) as session:
-        call = asyncio.create_task(session.call_tool("slow", {"seconds": 20}))
+        call = asyncio.create_task(session.call_tool("slow", {"seconds": 3}))
         await asyncio.sleep(0.3)
         start = time.monotonic()
         call.cancel()
-        await asyncio.wait([call], timeout=5)
-        assert call.done() and time.monotonic() - start < 5
+        await asyncio.wait([call], timeout=2)
+        assert call.done() and time.monotonic() - start < 2
         assert text(await session.call_tool("echo", {"text": "still here"})) == "still here"
 
 

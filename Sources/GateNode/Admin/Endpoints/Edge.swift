@@ -19,6 +19,7 @@ struct Edge: RouterMiddleware {
         context.requestID = request.headers[.xRequestID].flatMap { RequestID.isSafe($0) ? $0 : nil } ?? Self.newRequestID()
         var response: Response
         do {
+            guard request.method.isCommon else { throw HTTPFailure.unknownMethod }
             response = try await next(request, context)
         } catch {
             response = failure(of: error, in: context).response(requestID: context.requestID)

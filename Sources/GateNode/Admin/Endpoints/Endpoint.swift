@@ -68,8 +68,8 @@ extension Endpoint {
         var failures = ownFailures
         switch role {
         case .anyone: break
-        case .apiKey: failures += [.unauthorized]
-        case .atLeast(let role): failures += [.unauthorized] + (role > .viewer ? [.forbidden] : [])
+        case .apiKey: failures += [.unauthorized, .serviceUnavailable]
+        case .atLeast(let role): failures += [.unauthorized, .serviceUnavailable] + (role > .viewer ? [.forbidden] : [])
         }
         if takesBody { failures += [.badRequest, .contentTooLarge, .unsupportedMediaType] }
         if !fields.isEmpty { failures += [.badRequest] }

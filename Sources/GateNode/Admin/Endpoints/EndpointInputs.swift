@@ -11,14 +11,18 @@ struct EndpointInputs: Sendable {
     /// - Throws: 400, 413 or 415 if the request is not acceptable.
     init(of request: Request, for endpoint: Endpoint) async throws {
         let parameters = request.uri.queryParameters
-        for field in endpoint.query { values[field.name] = parameters[Substring(field.name)].map { field.given(String($0)) } }
-        for field in endpoint.headers {
-            values[field.name] = HTTPField.Name(field.name).flatMap { request.headers[$0] }.map(field.given)
-        }
-        if endpoint.takesBody {
-            let body = try await JSONBody.object(of: request)
-            for field in endpoint.body { values[field.name] = body[field.name] }
-        }
+        let body = endpoint.takesBody ? try await JSONBody.object(of: request) : [:]
+        try self.init(
+            for: endpoint, query: { parameters[Substring($0)].map(String.init) },
+            header: { HTTPField.Name($0).flatMap { request.headers[$0] } }, body: body)
+    }
+
+    init(
+        for endpoint: Endpoint, query: (String) -> String? = { _ in nil }, header: (String) -> String? = { _ in nil }, body: JSONObject = [:]
+    ) throws(HTTPFailure) {
+        for field in endpoint.query { values[field.name] = query(field.name).map(field.given) }
+        for field in endpoint.headers { values[field.name] = header(field.name).map(field.given) }
+        for field in endpoint.body { values[field.name] = body[field.name] }
         for field in endpoint.fields { try field.check(values[field.name]) }
     }
 

@@ -64,6 +64,6 @@ extension EndpointRequest {
         let subject = key.map { [("keyMasked", $0.masked), ("name", $0.name)] } ?? []
         return AuditEntry(
             type: type ?? endpoint.audits.first ?? endpoint.pathName, actor: actor, message: message,
-            metadata: subject + facts.map { ($0.key, $0.value) } + [("requestId", id)])
+            metadata: subject + facts.filter { !$0.value.isEmpty } + [("requestId", id)])
     }
 }

@@ -28,7 +28,7 @@ enum JSONBody {
         }
     }
 
-    private static func object(in bytes: [UInt8]) throws(HTTPFailure) -> JSONObject {
+    static func object(in bytes: [UInt8]) throws(HTTPFailure) -> JSONObject {
         let value: JSONValue
         do throws(JSONFault) {
             value = try JSONValue.parse(bytes, rules: .strict)

@@ -27,6 +27,10 @@ extension String: JSONRepresentable {
     var json: JSONValue { .string(self) }
 }
 
+extension JSONRepresentable where Self: RawRepresentable<String> {
+    var json: JSONValue { .string(rawValue) }
+}
+
 extension Optional: JSONRepresentable where Wrapped: JSONRepresentable {
     var json: JSONValue { self?.json ?? .null }
 }

@@ -29,14 +29,16 @@ extension Endpoint {
         return [
             "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
             "allowedTools": key.access.allowed, "deniedTools": key.access.denied, "expiresAt": key.expiresAt.map(Timestamp.text),
-            "tags": key.tags, "ipAllowlist": key.addresses.map(\.text), "namespace": key.namespace, "alias": key.alias,
+            "tags": key.tags, "ipAllowlist": key.addresses, "namespace": key.namespace, "alias": key.alias,
             "message": "Key created. Store it now: it is not shown again.",
         ]
     }
 }
 
 extension EndpointRequest {
-    fileprivate func newKey(secret: String, now: Int) throws -> KeyRecord {
+    /// The key that is asked for.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    func newKey(secret: String, now: Int) throws(HTTPFailure) -> KeyRecord {
         let name = try self[.newName]
         return KeyRecord(
             id: "key_" + RandomHex.digits(16), name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),

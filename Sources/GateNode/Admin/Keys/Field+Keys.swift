@@ -24,12 +24,13 @@ extension Field where Value == Never? {
 }
 
 extension EndpointRequest {
-    /// When the key shall expire, in milliseconds since 1970 of Redis TIME (F-KEY-08, R16).
+    /// When the key shall expire, in milliseconds since 1970 of Redis TIME (F-KEY-08, R16); however long ago, it is never 0, which would be never.
     func expiry(now: Int) throws(HTTPFailure) -> Edit<Int> {
-        switch try self[.expiresIn] {
-        case .set(let seconds): .set(now + seconds * 1000)
-        case .cleared: .cleared
-        case .unchanged: try self[.expiresAt]
+        switch (try self[.expiresIn], try self[.expiresAt]) {
+        case (.set(let seconds), _): .set(now + seconds * 1000)
+        case (.cleared, _), (.unchanged, .cleared): .cleared
+        case (.unchanged, .set(let time)): .set(max(1, time))
+        case (.unchanged, .unchanged): .unchanged
         }
     }
 }

@@ -13,7 +13,7 @@ extension KeySnapshot {
             "lastUsedAt": account.lastUsedAt.map(Timestamp.text), "active": record.state != .revoked,
             "suspended": record.state == .suspended, "expired": record.isExpired(at: now), "spendingLimit": record.spendingLimit,
             "allowedTools": record.access.allowed, "deniedTools": record.access.denied, "expiresAt": record.expiresAt.map(Timestamp.text),
-            "tags": record.tags, "ipAllowlist": record.addresses.map(\.text), "namespace": record.namespace,
+            "tags": record.tags, "ipAllowlist": record.addresses, "namespace": record.namespace,
         ])
         listing["alias"] = record.alias?.json
         return listing

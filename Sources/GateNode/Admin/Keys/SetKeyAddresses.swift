@@ -12,9 +12,9 @@ extension Endpoint {
         failures: [.notFound], audits: ["key.ip_updated"]
     ) { request, node in
         let key = try await request.target(in: node)
-        let addresses = try request[.ips].map(\.text)
+        let addresses = try request[.ips]
         try await node.keys.change(
-            key.id, in: [.active, .suspended], fields: [(.addresses, addresses.lines)],
+            key.id, in: [.active, .suspended], fields: [(.addresses, addresses.map(\.text).lines)],
             audit: request.audit("Addresses changed", of: key, ["addresses": String(addresses.count)]))
         return ["ipAllowlist": addresses, "message": "Addresses updated"]
     }

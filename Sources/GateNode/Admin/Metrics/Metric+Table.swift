@@ -64,9 +64,7 @@ extension Metric {
                 ]
             }
         },
-        .gauge("queue_depth", "Things that wait") { figures in
-            figures.queueDepths.merging(["settlements": figures.gate.settlementBacklog]) { given, _ in given }.samples(by: "queue")
-        },
+        .gauge("queue_depth", "Things that wait, by the queue that they wait in") { $0.queueDepths.samples(by: "queue") },
     ]
 
     private static let process: [Metric] = [

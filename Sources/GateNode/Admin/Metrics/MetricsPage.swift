@@ -16,13 +16,7 @@ extension Endpoint {
     static let metrics = Endpoint(
         .get, "/metrics", "Read the node's metrics in the text format of Prometheus.", for: .anyone, answer: .string,
         media: [MediaType.exposition]
-    ) { request, node in
-        var figures = await request.figures()
-        figures.isReady = await Readiness(of: node).isReady
-        figures.uptimeSeconds = node.uptimeSeconds
-        figures.inFlight = node.switches.inFlight
-        figures.nodes = node.members.members
-        figures.reapedCalls = node.members.reaped
-        return EndpointResponse(MetricsPage.render(figures), type: MediaType.exposition)
+    ) { request, _ in
+        EndpointResponse(MetricsPage.render(await request.figures()), type: MediaType.exposition)
     }
 }

@@ -17,11 +17,13 @@ package enum Maintenance {
             ? Switches.Maintenance(message: fields["message"] ?? usualMessage, since: fields["since"].flatMap { Int($0) } ?? 0) : nil
     }
 
-    /// Closes or opens `/mcp` on every node.
+    /// Closes or opens `/mcp` on every node; what was never closed is not opened, so nothing is audited then.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     static func set(_ isOn: Bool, message: String, now: Int, audit: AuditEntry, on node: Node) async throws {
+        let declared = declared(node)
+        if !isOn, try await declared.read().isEmpty { return }
         let fields = [("enabled", isOn ? "1" : "0"), ("message", message), ("since", String(now))]
-        try await declared(node).set(fields, decisive: "enabled", audit: audit)
+        try await declared.set(fields, decisive: "enabled", audit: audit)
         await load(node)
     }
 

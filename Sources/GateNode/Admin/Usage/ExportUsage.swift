@@ -25,10 +25,8 @@ extension Endpoint {
     }
 }
 
-enum UsageFormat: String, CaseIterable, Sendable, JSONRepresentable {
+enum UsageFormat: String, CaseIterable, JSONRepresentable {
     case json, csv
-
-    var json: JSONValue { .string(rawValue) }
 }
 
 extension Field where Value == Int? {

@@ -3,7 +3,7 @@
 import MCPWire
 import NIOCore
 
-/// Shakes hands once, on a connection of its own, and says what came of it.
+/// Shakes hands once and says what came of it.
 ///
 /// A server that answers anything at all is a server that can be used: one that refuses `initialize`, or does not know it, is
 /// taken for one without sessions.
@@ -29,14 +29,16 @@ final class HTTPHandshake: UpstreamReceiver {
     }
 
     func begin(number: UInt64) {
-        open(UpstreamMessage.initialize(number: number), number: number, HTTPUpstreamSession(pool.settings.address))
+        // On a new connection, because an old one would not tell that the server is away.
+        pool.open(
+            ask(UpstreamMessage.initialize(number: number), number: number, in: HTTPUpstreamSession(pool.settings.address)))
     }
 
-    private func open(_ message: ByteBuffer, number: UInt64 = 0, _ session: HTTPUpstreamSession) {
+    private func ask(_ message: ByteBuffer, number: UInt64 = 0, in session: HTTPUpstreamSession) -> HTTPExchange {
         let deadline = NIODeadline.now() + pool.settings.handshakeLimit
         let exchange = HTTPExchange(message, number: number, session: session, deadline: deadline, to: self, in: pool)
         self.exchange = exchange
-        pool.open(exchange)
+        return exchange
     }
 
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
@@ -59,7 +61,7 @@ final class HTTPHandshake: UpstreamReceiver {
         else { return onOutcome(.done(session(id: sessionID), nil)) }
         let session = session(id: sessionID, version: Self.knownVersions.contains(version) ? version : nil)
         self.result = .done(session, InitializeResult(bytes: result))
-        open(UpstreamMessage.initialized, session)
+        pool.expedite(ask(UpstreamMessage.initialized, in: session))
     }
 
     private func session(id: String? = nil, version: String? = nil) -> HTTPUpstreamSession {

@@ -61,7 +61,7 @@ package final class HTTPUpstream: Upstream {
         if seat.loop.inEventLoop { seat.pool.value?.say(message) } else { seat.loop.execute { seat.pool.value?.say(message) } }
     }
 
-    private func pool(on loop: any EventLoop) -> HTTPUpstreamPool? {
+    func pool(on loop: any EventLoop) -> HTTPUpstreamPool? {
         for seat in seats where seat.loop === loop { return seat.pool.value }
         return nil
     }
@@ -132,7 +132,7 @@ extension HTTPUpstream {
         let promise = home.loop.makePromise(of: Void.self)
         home.loop.execute {
             guard let pool = home.pool.value else { return promise.succeed() }
-            pool.open(HTTPExchange(
+            pool.expedite(HTTPExchange(
                 ByteBuffer(), verb: .delete, session: session, deadline: .now() + .seconds(1), to: HTTPFarewell(promise), in: pool))
         }
         try? await promise.futureResult.get()

@@ -10,7 +10,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     /// A connection that has been unused for so long may have been closed unnoticed, while this loop was busy.
-    private static let doubt = TimeAmount.milliseconds(500)
+    private static let doubt = TimeAmount.milliseconds(5)
 
     private let pool: HTTPUpstreamPool
     private var context: ChannelHandlerContext?
@@ -73,7 +73,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
             // The first byte of struct tcp_info is the state of the connection.
             let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_INFO))
             guard let info = try? channel.syncOptions?.getOption(option) else { return true }
-            return UInt8(truncatingIfNeeded: Int32(info).littleEndian) != UInt8(TCP_ESTABLISHED)
+            return UInt8(truncatingIfNeeded: info.littleEndian) != TCP_ESTABLISHED
         #else
             return false
         #endif

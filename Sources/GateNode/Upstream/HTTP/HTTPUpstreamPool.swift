@@ -57,14 +57,28 @@ final class HTTPUpstreamPool {
     func submit(_ exchange: HTTPExchange) {
         guard session != nil else { return exchange.fail(.unavailable) }
         watch(exchange.deadline)
-        let now = NIODeadline.now()
-        while let connection = idle.popLast() {
-            if connection.isFit(at: now) { return start(exchange, on: connection) }
-            discard(connection)
-        }
+        if let connection = freeConnection() { return start(exchange, on: connection) }
         guard waiting.count < settings.maxWaiting else { return exchange.fail(.unavailable) }
         waiting.append(exchange)
         growIfNeeded()
+    }
+
+    /// The free connection that was used last, if the server will probably take a request on it.
+    private func freeConnection() -> HTTPUpstreamConnection? {
+        guard !idle.isEmpty else { return nil }
+        let now = NIODeadline.now()
+        while let connection = idle.popLast() {
+            if connection.isFit(at: now) { return connection }
+            discard(connection)
+        }
+        return nil
+    }
+
+    /// Sends an exchange that is not to wait for those of clients, nor depends on their session.
+    func expedite(_ exchange: HTTPExchange) {
+        guard let connection = freeConnection() else { return open(exchange) }
+        watch(exchange.deadline)
+        start(exchange, on: connection)
     }
 
     /// Submits it later.
@@ -75,7 +89,7 @@ final class HTTPUpstreamPool {
         }
     }
 
-    /// Sends an exchange on a connection of its own, whatever waits and however many there are.
+    /// Sends an exchange on a new connection, whatever waits and however many there are.
     func open(_ exchange: HTTPExchange) {
         watch(exchange.deadline)
         parked.append(exchange)
@@ -144,7 +158,7 @@ final class HTTPUpstreamPool {
     /// A connection has become free.
     func offer(_ connection: HTTPUpstreamConnection) {
         if let exchange = waiting.popFirst() { return start(exchange, on: connection) }
-        if isClosed { return discard(connection) }
+        if isClosed || connections.count > settings.maxConnections { return discard(connection) }
         idle.append(connection)
     }
 

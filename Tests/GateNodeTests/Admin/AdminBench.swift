@@ -1,0 +1,117 @@
+// What a test of the admin API works with: a node on a Redis of its own, asked through its router without a socket.
+
+import ClusterState
+@testable import GateNode
+import GateTesting
+import HTTPTypes
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import MCPWire
+import NIOCore
+import NIOPosix
+import Testing
+
+/// One node behind its router.
+struct AdminBench: Sendable {
+    static let adminKey = "admin-key-of-tests"
+
+    let redis: RedisServer
+    let node: Node
+    let client: any TestClientProtocol
+
+    /// Runs a test on a fresh node and a fresh Redis.
+    static func run(
+        on redis: RedisServer? = nil, adjusting adjust: @Sendable (inout Settings) -> Void = { _ in }, figures: NodeFigures = NodeFigures(),
+        _ test: @Sendable (AdminBench) async throws -> Void
+    ) async throws {
+        let server: RedisServer
+        if let redis { server = redis } else { server = try await RedisServer() }
+        var settings = Settings()
+        (settings.adminRateLimit, settings.publicRateLimit, settings.redisUrl) = (0, 0, server.url)
+        adjust(&settings)
+        let node = try await makeNode(settings, server)
+        let application = Application(responder: GateRouter.responder(for: node) { figures }, logger: .silent)
+        try await application.test(.router) { client in
+            try await test(AdminBench(redis: server, node: node, client: client))
+        }
+        await node.store.stop()
+    }
+
+    private static func makeNode(_ settings: Settings, _ redis: RedisServer) async throws -> Node {
+        let store = try await store(of: redis)
+        let members = Membership(store: store, nodeID: "test", refundUnknown: true, logger: .silent)
+        return Node(
+            id: "test", settings: settings, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
+            adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionMint(secret: [UInt8](repeating: 1, count: 32)), logger: .silent)
+    }
+
+    static func store(of redis: RedisServer) async throws -> RedisStore {
+        guard let target = RedisTarget(url: redis.url) else { throw KitFailure("no target in \(redis.url)") }
+        let store = try await RedisStore(
+            connector: RedisConnector(target), keys: RedisKeys(prefix: "pg:"), loops: [MultiThreadedEventLoopGroup.singleton.next()],
+            logger: .silent)
+        try await eventually("the store is reached", within: .seconds(5)) { await store.isReachable }
+        return store
+    }
+}
+
+extension Logger {
+    static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// An answer as tests look at it.
+struct Answer: Sendable {
+    let status: Int
+    let headers: HTTPFields
+    let text: String
+
+    var json: JSONValue { (try? JSONValue.parse(text)) ?? .null }
+    var error: String? { json["error"]?.stringValue }
+
+    func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { headers[$0] } }
+}
+
+extension AdminBench {
+    /// Sends what it is told to, and nothing of its own.
+    func send(_ method: HTTPRequest.Method, _ path: String, _ headers: [String: String] = [:], bytes: [UInt8]? = nil) async throws -> Answer {
+        let fields = headers.reduce(into: HTTPFields()) { fields, header in
+            if let name = HTTPField.Name(header.key) { fields[name] = header.value }
+        }
+        let response = try await client.executeRequest(uri: path, method: method, headers: fields, body: bytes.map { ByteBuffer(bytes: $0) })
+        return Answer(status: response.status.code, headers: response.headers, text: String(buffer: response.body))
+    }
+
+    func get(_ path: String) async throws -> Answer {
+        try await send(.get, path, ["X-Admin-Key": Self.adminKey])
+    }
+
+    func post(_ path: String, _ body: JSONValue, headers: [String: String] = [:]) async throws -> Answer {
+        try await post(path, text: body.text, headers: headers)
+    }
+
+    func post(_ path: String, text: String, headers: [String: String] = [:]) async throws -> Answer {
+        let own = ["X-Admin-Key": Self.adminKey, "Content-Type": "application/json"]
+        return try await send(.post, path, own.merging(headers) { $1 }, bytes: Array(text.utf8))
+    }
+
+    /// Makes a key and returns its secret and its id.
+    func createKey(_ body: JSONValue = [:]) async throws -> (secret: String, id: String) {
+        let json = try await post("/keys", body).json
+        guard let secret = json["key"]?.stringValue, let id = json["id"]?.stringValue else { throw KitFailure("POST /keys: \(json.text)") }
+        return (secret, id)
+    }
+
+    func balance(_ secret: String) async throws -> Answer {
+        try await send(.get, "/balance", ["X-API-Key": secret])
+    }
+
+    /// Everything that a refused request must leave as it was.
+    func state() async throws -> [String] {
+        var state: [String] = []
+        for key in try await redis.command("--scan").split(separator: "\n").sorted() where !key.contains("visits") {
+            state.append("\(key) \(try await redis.command("DUMP", String(key)))")
+        }
+        return state
+    }
+}

@@ -1,0 +1,187 @@
+// What holds for every endpoint because it stands in the table.
+
+@testable import GateNode
+import HTTPTypes
+import MCPWire
+import Testing
+
+@Suite("Every endpoint")
+struct EndpointTableTests {
+    static let served = EndpointTable.all.filter { $0.handler != nil }
+    static let guarded = served.filter { if case .atLeast = $0.role { true } else { false } }
+    static let writers = guarded.filter(\.takesBody)
+
+    @Test("stands in the table once, and names each of its fields once")
+    func unique() {
+        let names = EndpointTable.all.map { "\($0.method.rawValue) \($0.path)" }
+        #expect(Set(names).count == names.count)
+        for endpoint in EndpointTable.all {
+            #expect(Set(endpoint.fields.map(\.name)).count == endpoint.fields.count, "\(endpoint.path)")
+            #expect(endpoint.path.hasPrefix("/") && endpoint.summary.hasSuffix("."), "\(endpoint.path)")
+            #expect(endpoint.body.isEmpty || endpoint.takesBody, "\(endpoint.path)")
+        }
+    }
+
+    @Test("F-UI-04: is documented, with its inputs, its answer, its refusals and its role", arguments: EndpointTable.all)
+    func documented(_ endpoint: Endpoint) throws {
+        let operation = try #require(OpenAPIDocument.json["paths"]?[endpoint.path]?[endpoint.method.rawValue.lowercased()])
+        #expect(operation["summary"]?.stringValue == endpoint.summary)
+        let parameters = operation["parameters"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
+        #expect(parameters == (endpoint.query + endpoint.headers).map(\.name))
+        let schema = operation["requestBody"]?["content"]?["application/json"]?["schema"]
+        #expect(schema?["properties"]?.objectValue?.names ?? [] == endpoint.body.map(\.name))
+        #expect(schema?["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] == endpoint.body.filter(\.isRequired).map(\.name))
+        let statuses = Set(operation["responses"]?.objectValue?.names ?? [])
+        #expect(statuses == Set(([endpoint.success] + endpoint.failures).map { String($0.code) }))
+        #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.role == .anyone))
+    }
+
+    @Test("has an operation id of its own")
+    func operationIDs() {
+        let operations = OpenAPIDocument.json["paths"]?.objectValue?.flatMap { $0.value.objectValue?.map(\.value) ?? [] } ?? []
+        #expect(operations.count == EndpointTable.all.count)
+        #expect(Set(operations.compactMap { $0["operationId"]?.stringValue }).count == operations.count)
+    }
+
+    @Test("F-HTTP-01: refuses an administrator without the right key before it looks at anything else")
+    func unauthorized() async throws {
+        try await AdminBench.run { bench in
+            for endpoint in Self.guarded {
+                for key in [nil, "", "wrong", AdminBench.adminKey + "x", AdminBench.adminKey.uppercased()] {
+                    let headers = ["Content-Type": "text/plain"].merging(key.map { ["X-Admin-Key": $0] } ?? [:]) { $1 }
+                    let answer = try await bench.send(endpoint.method, endpoint.path + "?limit=bad", headers, bytes: Array("{nonsense".utf8))
+                    #expect(answer.status == 401 && answer.error == "Invalid admin key", "\(endpoint.path) \(key ?? "no key"): \(answer.text)")
+                }
+            }
+        }
+    }
+
+    @Test("X35: refuses each value that breaks the declaration of a field, with 400 and without any effect")
+    func limits() async throws {
+        try await AdminBench.run { bench in
+            let key = try await bench.createKey(["name": "kept", "alias": "kept"])
+            let before = try await bench.state()
+            for endpoint in Self.writers {
+                for field in endpoint.body {
+                    for violation in SchemaConformance.violations(of: field.schema.json) {
+                        var body = Self.good(endpoint, key: key.id)
+                        body[field.name] = violation
+                        let answer = try await bench.post(endpoint.path, .object(body))
+                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name) \(violation.text.prefix(80)): \(answer.text)")
+                    }
+                    guard field.isRequired else { continue }
+                    for absence in [nil, JSONValue.null] {
+                        var body = Self.good(endpoint, key: key.id)
+                        body[field.name] = absence
+                        let answer = try await bench.post(endpoint.path, .object(body))
+                        #expect(answer.status == 400 && answer.error == "Missing \(field.name)", "\(endpoint.path) \(field.name): \(answer.text)")
+                    }
+                }
+            }
+            #expect(try await bench.state() == before)
+        }
+    }
+
+    @Test("refuses query parameters and headers that break their declaration")
+    func parameters() async throws {
+        try await AdminBench.run { bench in
+            for endpoint in Self.guarded {
+                for field in endpoint.query where !SchemaConformance.isAnyText(field.schema.json) {
+                    for text in ["nonsense", "1e400", "NaN", "%00"] {
+                        let answer = try await bench.get("\(endpoint.path)?\(field.name)=\(text)")
+                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name)=\(text): \(answer.text.prefix(200))")
+                    }
+                }
+                for field in endpoint.headers {
+                    for text in [String(repeating: "x", count: 201), "a b", "é"] {
+                        let body = Self.good(endpoint, key: "kept")
+                        let answer = try await bench.post(endpoint.path, .object(body), headers: [field.name: text])
+                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name): \(answer.text)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("X34: refuses malformed, ambiguous and oversized bodies with their own status")
+    func bodies() async throws {
+        let malformed = [
+            "{", "[]", "null", "\"text\"", "7", "{}{}", "{'a':1}", #"{"a":1,"a":2}"#, #"{"__proto__":{}}"#, #"{"constructor":1}"#, #"{"a":NaN}"#,
+            #"{"a":1e400}"#, #"{"a":"\#u{0}"}"#, String(repeating: "[", count: 5000), #"{"a":"# + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}",
+        ]
+        try await AdminBench.run { bench in
+            for endpoint in Self.writers {
+                for body in malformed {
+                    let answer = try await bench.post(endpoint.path, text: body)
+                    #expect(answer.status == 400, "\(endpoint.path) \(body.prefix(40)): \(answer.status)")
+                }
+                let admin = ["X-Admin-Key": AdminBench.adminKey]
+                for type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+                    let answer = try await bench.send(.post, endpoint.path, admin.merging(["Content-Type": type]) { $1 }, bytes: Array("{}".utf8))
+                    #expect(answer.status == 415, "\(endpoint.path) \(type): \(answer.status)")
+                }
+                #expect(try await bench.send(.post, endpoint.path, admin, bytes: Array("{}".utf8)).status == 415)
+                #expect(try await bench.post(endpoint.path, text: String(repeating: " ", count: 1_048_577)).status == 413)
+                #expect(try await bench.post(endpoint.path, text: "{}" + String(repeating: " ", count: 1_048_574)).status != 413)
+            }
+        }
+    }
+
+    @Test("answers as it is documented, in success and in failure")
+    func answers() async throws {
+        try await AdminBench.run { bench in
+            for endpoint in Self.served where endpoint.media == [MediaType.json] {
+                let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
+                if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
+                let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
+                let body = endpoint.takesBody ? JSONValue.object(Self.good(endpoint, key: key.id)).bytes : nil
+                let answer = try await bench.send(endpoint.method, endpoint.path, headers, bytes: body)
+                let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
+                #expect(isExpected, "\(endpoint.path): \(answer.status) \(answer.text)")
+                #expect(SchemaConformance.faults(of: answer.json, against: endpoint.answer.json) == [], "\(endpoint.method) \(endpoint.path): \(answer.text.prefix(300))")
+            }
+        }
+    }
+
+    @Test("F-HTTP-05: is reached by its own method alone; others are told which; unknown paths are unknown")
+    func methods() async throws {
+        try await AdminBench.run { bench in
+            for (path, endpoints) in EndpointTable.byPath {
+                let allowed = try #require(try await bench.send(.options, path).header("Allow")).split(separator: ",").map { $0.filter { $0 != " " } }
+                #expect(Set(allowed).isSuperset(of: endpoints.map(\.method.rawValue)))
+                for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete] where !allowed.contains(method.rawValue) {
+                    let answer = try await bench.send(method, path, ["X-Admin-Key": AdminBench.adminKey])
+                    #expect(answer.status == 405 && answer.error?.hasPrefix("Method not allowed") == true, "\(method) \(path): \(answer.status)")
+                    #expect(answer.header("Allow") == allowed.joined(separator: ", "))
+                }
+            }
+            for path in ["/nothing", "/keys/nothing", "/keys/../admin", "/%2e%2e/keys"] {
+                let answer = try await bench.get(path)
+                #expect(answer.status == 404 && answer.error == "Not found", "\(path): \(answer.status)")
+            }
+        }
+    }
+
+    @Test("tells about its public pages by HEAD: the same head, no body")
+    func head() async throws {
+        try await AdminBench.run { bench in
+            for endpoint in Self.served where endpoint.answersHead {
+                let (full, head) = (try await bench.send(.get, endpoint.path), try await bench.send(.head, endpoint.path))
+                #expect(head.status == full.status && head.text.isEmpty && !full.text.isEmpty, "\(endpoint.path)")
+                #expect(head.header("Content-Type") == full.header("Content-Type"))
+            }
+        }
+    }
+
+    /// A body that the endpoint takes.
+    static func good(_ endpoint: Endpoint, key: String) -> JSONObject {
+        let values: [String: JSONValue] = ["key": .string(key), "credits": 5, "spendingLimit": 10, "ips": ["10.0.0.1"], "enabled": false]
+        var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
+        if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
+        return body
+    }
+}
+
+extension Endpoint: CustomTestStringConvertible {
+    public var testDescription: String { "\(method.rawValue) \(path)" }
+}
