@@ -17,6 +17,11 @@ extension ClusterTests {
         func firstCall(_ feed: Feed) async throws {
             try await GateCluster.run { cluster in
                 if feed == .cut { try await cluster.redis.cutChangeFeed() }
+                for client in cluster.clients {
+                    try await eventually("the change feed is \(feed)", within: .seconds(3)) {
+                        try await client.get("/health").json["redis"]?["pubsub"] == .bool(feed == .up)
+                    }
+                }
                 for change in AdminChange.allCases {
                     let words = try await concurrently(200, workers: 8) { round in
                         let a = cluster[round], b = cluster[round + 1]

@@ -185,6 +185,9 @@ extension ClusterTests {
                 #expect(tally.count("lost") == 0, "\(tally)")
                 #expect(shifted.load(ordering: .relaxed) == 0)
                 try await cluster.expectConservation(of: key, granted: 1_000_000, price: 1, tally, within: .seconds(10))
+                try await eventually("M5: what was answered with 503 costs nothing", within: .seconds(10)) {
+                    try await cluster[0].balance(key).spent == tally.served
+                }
                 #expect(Tally(await concurrently(60) { await cluster[$0].echo(key: key) }).served == 60)
             }
         }

@@ -8,8 +8,9 @@ extension EndToEndTests {
     struct OfficialClientTests {
         @Test(
             "issue 6: the official client lists, calls, 200 at once, sees progress and gets 5 MB through any of two nodes, and each call is charged once",
-            arguments: Generation.allCases, Server.allCases)
-        func tools(_ generation: Generation, _ server: Server) async throws {
+            arguments: Pair.wanted)
+        func tools(_ pair: Pair) async throws {
+            let (generation, server) = (pair.client, pair.server)
             let client = try await generation.environment()
             let upstream = try await server.start()
             try await GateCluster.run(nodes: 2, upstream: upstream.upstream) { cluster in
@@ -49,6 +50,20 @@ extension EndToEndTests {
                 Issue.record("\(check["guarantee"]?.string ?? ""): \(check["failure"]?.string ?? "")")
             }
             #expect(lines.last??["done"]?.int == checks.count && !checks.isEmpty && run.status == 0, "\(run.output.suffix(2000))")
+        }
+    }
+
+    /// A client and a server.
+    struct Pair: CustomTestStringConvertible {
+        let client: Generation
+        let server: Server
+
+        var testDescription: String { "\(client.testDescription), \(server.testDescription)" }
+
+        /// Every client and every server; with `LONG_TESTS=1` every client with every server.
+        static var wanted: [Pair] {
+            let all = Generation.allCases.flatMap { client in Server.allCases.map { Pair(client: client, server: $0) } }
+            return longTestsAreWanted ? all : all.filter { $0.server == .demo || ($0.client == .handshakeEra) == ($0.server == .fastMCP) }
         }
     }
 

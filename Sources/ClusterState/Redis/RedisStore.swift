@@ -42,7 +42,7 @@ package final class RedisStore: Sendable {
         }.value().get()
     }
 
-    /// Sends commands that need nothing of each other in one go; replies are in the order of the commands.
+    /// Sends commands that need nothing of each other in one go, and those that fail once more, patiently; replies are in their order.
     package func sendAll(_ commands: [RedisCommand]) async throws(StoreFailure) -> [RedisReply] {
         let (loop, link) = links[turn.wrappingAdd(1, ordering: .relaxed).oldValue % links.count]
         let results: [Result<RedisReply, StoreFailure>]? = try? await loop.flatSubmit {
@@ -55,7 +55,9 @@ package final class RedisStore: Sendable {
         }.get()
         guard let results else { throw .unavailable("the node is shutting down") }
         var replies: [RedisReply] = []
-        for result in results { replies.append(try result.get()) }
+        for (command, result) in zip(commands, results) {
+            if case .success(let reply) = result { replies.append(reply) } else { replies.append(try await sendPatiently(command)) }
+        }
         return replies
     }
 

@@ -144,7 +144,7 @@ struct RedisLinkTests {
         #expect(ContinuousClock.now - start < .milliseconds(900), "500 ms and a tick, and room for a busy machine")
         let refusedAt = ContinuousClock.now
         #expect(await Self.echo(200, from: node, marker: 2).unavailable == 200)
-        #expect(ContinuousClock.now - refusedAt < .milliseconds(200))
+        #expect(ContinuousClock.now - refusedAt < .milliseconds(450))
         server.resume()
         try await eventually(within: .seconds(2)) { await node.store.isReachable }
         let after = await Self.echo(500, from: node, marker: 3)

@@ -18,12 +18,12 @@ final class RedisServer: Sendable {
         try await start()
     }
 
-    /// Without an `await`, as a static is made.
+    /// Without an `await`, as a static is made; nobody's end removes its directory, so the shell does.
     private init(waiting: Void) throws {
         directory = try TemporaryDirectory()
         socket = directory.path + "/redis.sock"
         keeper = LockedKeeper()
-        try keeper.launch(arguments)
+        try keeper.launch(arguments, finally: "; rm -rf \(directory.path)")
         while !FileManager.default.fileExists(atPath: socket) { usleep(2000) }
     }
 
@@ -60,12 +60,12 @@ private final class LockedKeeper: @unchecked Sendable {
 
     var pid: Int32 { lock.withLock { server } }
 
-    func launch(_ command: String) throws {
+    func launch(_ command: String, finally: String = "") throws {
         try lock.withLock {
             let (input, output) = (Pipe(), Pipe())
             let shell = Process()
             shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-            shell.arguments = ["-c", "\(command) </dev/null >/dev/null 2>&1 & echo $!; read line; kill -9 $!"]
+            shell.arguments = ["-c", "\(command) </dev/null >/dev/null 2>&1 & echo $!; read line; kill -9 $!\(finally)"]
             shell.standardInput = input
             shell.standardOutput = output
             try shell.run()

@@ -3,11 +3,12 @@
     scripted_http_server.py PORT LOG
 
 LOG gets one JSON object a request: verb, headers, and the message's method and name. Tools: json and stream answer with the text in the
-one or the other form; refuse answers 500; forget ends the session first, so that its call is answered 404; hangup closes the connection
-in the middle of the answer; slow streams one notice of progress and then is silent until it is cancelled.
+one or the other form; refuse answers 500; forget ends all sessions, so that its call is answered 404; hangup closes the connection in
+the middle of the answer; slow streams one notice of progress and then is silent until it is cancelled.
 """
 
 import json
+import secrets
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,11 +26,11 @@ class Handler(BaseHTTPRequestHandler):
         self.note(message)
         method, params = message.get("method"), message.get("params") or {}
         if method == "initialize":
-            sessions.append(f"session {len(sessions) + 1}".replace(" ", "-"))
+            sessions.append(f"session-{secrets.token_hex(8)}")
             return self.answer(message, {
                 "protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "scripted", "version": "1"},
             }, session=sessions[-1])
-        if self.headers.get("mcp-session-id") not in sessions[-1:]:
+        if self.headers.get("mcp-session-id") not in sessions:
             return self.empty(404)
         if method == "notifications/cancelled":
             cancelled.set()
@@ -48,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         self.note({})
-        sessions.clear()
+        sessions.remove(self.headers["mcp-session-id"])
         self.empty(200)
 
     def tool_json(self, message, params):
@@ -68,8 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         self.empty(500)
 
     def tool_forget(self, message, params):
-        if params.get("arguments", {}).get("text") not in sessions:
-            sessions.append(params["arguments"]["text"])
+        sessions.clear()
         self.empty(404)
 
     def tool_hangup(self, message, params):

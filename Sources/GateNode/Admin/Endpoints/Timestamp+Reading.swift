@@ -1,7 +1,8 @@
 // Reading of ISO 8601 times, the other way round of `Timestamp.text`.
 
 extension Timestamp {
-    /// Milliseconds since 1970 of `2030-01-31`, `2030-01-31T12:00`, `…:30`, `…:30.5`, with `Z`, an offset, or nothing for UTC; nil for anything else.
+    /// Milliseconds since 1970 of `2030-01-31`, `2030-01-31T12:00`, `…:30`, `…:30.5`, with `Z`, an offset, or nothing for UTC; nil for
+    /// anything else.
     static func milliseconds(_ text: String) -> Int? {
         var reader = TimestampReader(rest: Substring(text).utf8)
         guard let date = reader.date() else { return nil }

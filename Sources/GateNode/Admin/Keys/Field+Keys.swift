@@ -14,7 +14,8 @@ extension Field where Value == Int {
 }
 
 extension Field where Value == Edit<Int> {
-    static let expiresIn = Field<Int>("expiresIn", .integer(1...Credits.operationCeiling), "Seconds until it expires; comes before expiresAt.").clearable
+    static let expiresIn = Field<Int>(
+        "expiresIn", .integer(1...Credits.operationCeiling), "Seconds until it expires; comes before expiresAt.").clearable
     static let expiresAt = Field<Int>("expiresAt", .time, "When it expires; null for never.").clearable
 }
 
@@ -24,7 +25,8 @@ extension Field where Value == Never? {
 }
 
 extension EndpointRequest {
-    /// When the key shall expire, in milliseconds since 1970 of Redis TIME (F-KEY-08, R16); however long ago, it is never 0, which would be never.
+    /// When the key shall expire, in milliseconds since 1970 of Redis TIME (F-KEY-08, R16). However long ago that is, it is never 0, which
+    /// would mean never.
     func expiry(now: Int) throws(HTTPFailure) -> Edit<Int> {
         switch (try self[.expiresIn], try self[.expiresAt]) {
         case (.set(let seconds), _): .set(now + seconds * 1000)

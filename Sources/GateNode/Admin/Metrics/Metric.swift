@@ -48,7 +48,8 @@ extension Histogram {
             samples.append(Sample(reached, ["le": "\(Double(bound) / 1_000_000)"], suffix: "_bucket"))
         }
         return samples + [
-            Sample(count, ["le": "+Inf"], suffix: "_bucket"), Sample(Double(sumMicroseconds) / 1_000_000, suffix: "_sum"), Sample(count, suffix: "_count"),
+            Sample(count, ["le": "+Inf"], suffix: "_bucket"), Sample(Double(sumMicroseconds) / 1_000_000, suffix: "_sum"),
+            Sample(count, suffix: "_count"),
         ]
     }
 }

@@ -128,8 +128,15 @@ final class HTTPExchange {
         case .unsent: retry()
         case .silent(onReusedConnection: true) where isRepeatable && !hasRetried: retry()
         case .fault(.bodyTooLarge): fail(.answerTooLarge)
+        case .silent(onReusedConnection: false): diedAtOnce()
         case .silent, .fault: if stream != nil { resume() } else { fail(.died) }
         }
+    }
+
+    /// A new connection that says nothing may lead to a proxy whose server is away: a handshake tells.
+    private func diedAtOnce() {
+        if ownSession == nil, let session { pool.doubt(session) }
+        fail(.died)
     }
 
     private func note(_ head: HTTP1ResponseHead) {
@@ -149,7 +156,8 @@ final class HTTPExchange {
     /// their own, as the SDKs' examples do, say 400 and something about a session.
     private func hasLostSession(_ body: ByteBuffer) -> Bool {
         guard status == 404 || status == 400, ownSession == nil, session?.id != nil, case .post = verb else { return false }
-        return status == 404 || String(buffer: body).lowercased().contains("session")
+        if status == 404 { return true }
+        return String(decoding: body.readableBytesView.prefix(1_000), as: UTF8.self).lowercased().contains("session")
     }
 
     private func renew() {

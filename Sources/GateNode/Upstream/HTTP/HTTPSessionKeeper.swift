@@ -47,10 +47,10 @@ final class HTTPSessionKeeper {
         shake()
     }
 
-    /// The server no longer knows the session of that generation.
+    /// The server no longer knows the session of that generation, or behaves as if it did not.
     func renew(after generation: Int) {
         guard case .ready = phase, generation == self.generation else { return }
-        log.info("The MCP server at \(settings.address.description) has forgotten the session.")
+        log.info("The session with the MCP server at \(settings.address.description) is opened again.")
         shake()
     }
 

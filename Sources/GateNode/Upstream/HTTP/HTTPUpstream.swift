@@ -75,6 +75,7 @@ extension HTTPUpstream {
         let outcome: StartupFailure?
         do {
             let keeper = try await home.submit { [self] in
+                precondition(self.keeper.value == nil, "An HTTP server is started once.")
                 let keeper = HTTPSessionKeeper(settings, facts: facts, connector: connector, seats: seats, log: log)
                 self.keeper.value = keeper
                 return NIOLoopBound(keeper, eventLoop: home)
@@ -132,8 +133,9 @@ extension HTTPUpstream {
         let promise = home.loop.makePromise(of: Void.self)
         home.loop.execute {
             guard let pool = home.pool.value else { return promise.succeed() }
-            pool.expedite(HTTPExchange(
-                ByteBuffer(), verb: .delete, session: session, deadline: .now() + .seconds(1), to: HTTPFarewell(promise), in: pool))
+            let deadline = NIODeadline.now() + .seconds(1)
+            let farewell = HTTPFarewell(promise)
+            pool.expedite(HTTPExchange(ByteBuffer(), verb: .delete, session: session, deadline: deadline, to: farewell, in: pool))
         }
         try? await promise.futureResult.get()
     }

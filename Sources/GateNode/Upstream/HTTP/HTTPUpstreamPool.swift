@@ -11,16 +11,16 @@ final class HTTPUpstreamPool {
     let loop: any EventLoop
     let settings: HTTPUpstreamSettings
     let onNotification: @Sendable (ByteBuffer, Reply) -> Void
-    private let connector: HTTPUpstreamConnector
+    let connector: HTTPUpstreamConnector
     private let keeper: NIOLoopBound<HTTPSessionKeeper>
 
     private(set) var session: HTTPUpstreamSession?
     private var isRefusing = false
-    private var isClosed = false
+    var isClosed = false
     var connections: [HTTPUpstreamConnection] = []
     /// Of these the ones that are free; the last one was used last.
-    private var idle: [HTTPUpstreamConnection] = []
-    private(set) var connecting = 0
+    var idle: [HTTPUpstreamConnection] = []
+    var connecting = 0
     var waiting = CircularBuffer<HTTPExchange>()
     /// They wait for a connection of their own, or for a time.
     var parked: [HTTPExchange] = []
@@ -113,7 +113,12 @@ final class HTTPUpstreamPool {
         guard let session, let lost = exchange.session else { return exchange.fail(.sessionLost) }
         guard session.generation == lost.generation else { return submit(exchange) }
         orphans.append(exchange)
-        tellKeeper { $0.renew(after: lost.generation) }
+        doubt(lost)
+    }
+
+    /// Has a new session opened in the place of one that the server seems to have forgotten, if that has not been done.
+    func doubt(_ session: HTTPUpstreamSession) {
+        tellKeeper { $0.renew(after: session.generation) }
     }
 
     /// Takes the outcome of a handshake; nil means that the server is away.
@@ -128,7 +133,7 @@ final class HTTPUpstreamPool {
         if session == nil { failWaiting("it is away") }
     }
 
-    private func start(_ exchange: HTTPExchange, on connection: HTTPUpstreamConnection) {
+    func start(_ exchange: HTTPExchange, on connection: HTTPUpstreamConnection) {
         guard exchange.enter(session), let session = exchange.session else {
             exchange.fail(.unavailable)
             return offer(connection)
@@ -153,78 +158,13 @@ final class HTTPUpstreamPool {
         return output
     }
 
-    // MARK: Connections
-
-    /// A connection has become free.
-    func offer(_ connection: HTTPUpstreamConnection) {
-        if let exchange = waiting.popFirst() { return start(exchange, on: connection) }
-        if isClosed || connections.count > settings.maxConnections { return discard(connection) }
-        idle.append(connection)
-    }
-
-    /// Closes a connection that is of no more use.
-    func discard(_ connection: HTTPUpstreamConnection) {
-        forget(connection)
-        connection.close()
-    }
-
-    /// A connection is gone.
-    func forget(_ connection: HTTPUpstreamConnection) {
-        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
-        guard let index = connections.lastIndex(where: { $0 === connection }) else { return }
-        connections.remove(at: index)
-        growIfNeeded()
-    }
-
-    private func growIfNeeded() {
-        while connecting < waiting.count, connections.count + connecting < settings.maxConnections { connect(for: nil) }
-    }
-
-    /// - Parameter exchange: a parked exchange that the connection is made for; nil makes it for whoever waits longest.
-    private func connect(for exchange: HTTPExchange?) {
-        connecting += 1
-        let pool = NIOLoopBound(self, eventLoop: loop)
-        connector.connect(on: loop) { HTTPUpstreamConnection(pool.value) }.assumeIsolated().whenComplete { [self] result in
-            switch result {
-            case .failure(let error): notConnected(error, for: exchange)
-            case .success(let channel):
-                guard let connection = try? channel.pipeline.syncOperations.handler(type: HTTPUpstreamConnection.self) else {
-                    return notConnected(ChannelError.eof, for: exchange)
-                }
-                connection.whenReady(usesTLS: connector.usesTLS, within: settings.connectTimeout) { [self] error in
-                    if let error { notConnected(error, for: exchange) } else { connected(connection, for: exchange) }
-                }
-            }
-        }
-    }
-
-    private func connected(_ connection: HTTPUpstreamConnection, for exchange: HTTPExchange?) {
-        connecting -= 1
-        guard !isClosed else { return connection.close() }
-        connections.append(connection)
-        if let exchange, unpark(exchange) { start(exchange, on: connection) } else { offer(connection) }
-    }
-
-    private func notConnected(_ error: any Error, for exchange: HTTPExchange?) {
-        connecting -= 1
-        let trouble = HTTPUpstreamConnector.reason(error)
-        if let exchange {
-            if unpark(exchange) { exchange.fail(.unavailable, because: trouble) }
-        } else if connections.isEmpty {
-            failWaiting(trouble)
-        } else {
-            waiting.popFirst()?.fail(.unavailable, because: trouble)
-        }
-        tellKeeper { $0.cannotConnect(trouble) }
-    }
-
-    private func failWaiting(_ trouble: String) {
+    func failWaiting(_ trouble: String) {
         let failed = waiting
         waiting.removeAll()
         for exchange in failed { exchange.fail(.unavailable, because: trouble) }
     }
 
-    private func tellKeeper(_ message: @escaping @Sendable (HTTPSessionKeeper) -> Void) {
+    func tellKeeper(_ message: @escaping @Sendable (HTTPSessionKeeper) -> Void) {
         let keeper = keeper
         if keeper.eventLoop.inEventLoop { return message(keeper.value) }
         keeper.eventLoop.execute { message(keeper.value) }

@@ -48,7 +48,9 @@ final class HTTPUpstreamSession: Sendable {
         return head
     }
 
-    private static func appendFields(_ address: HTTPUpstreamAddress, _ id: String?, _ version: String?, into head: inout ByteBuffer) {
+    private static func appendFields(
+        _ address: HTTPUpstreamAddress, _ id: String?, _ version: String?, into head: inout ByteBuffer
+    ) {
         HTTP1Writer.appendSafe("host", address.hostField, into: &head)
         HTTP1Writer.appendSafe("user-agent", "gate-node/\(ProductVersion.current)", into: &head)
         if let authorization = address.authorization { HTTP1Writer.appendSafe("authorization", authorization, into: &head) }

@@ -73,6 +73,23 @@ struct HTTPUpstreamConnectionTests {
         await upstream.stop()
     }
 
+    @Test("that is new and ends without a word makes the server shake hands again: it may be away behind a proxy")
+    func silentProxy() async throws {
+        let isAway = Mutex(false)
+        let server = try await ScriptedServer { request in
+            isAway.withLock { $0 } ? [.close] : request.usual() ?? [.json(request.result())]
+        }
+        let upstream = try HTTPUpstream.make(server.url)
+        try await upstream.start()
+        isAway.withLock { $0 = true }
+        #expect(try await upstream.call("echo", on: HTTPLoops.away).failure == .died)
+        try await eventually { !upstream.isConnected }
+        #expect(try await upstream.call("echo", on: HTTPLoops.away).failure == .unavailable)
+        isAway.withLock { $0 = false }
+        try await eventually { upstream.isConnected }
+        await upstream.stop()
+    }
+
     @Test("lives as long as the server announces, less a second")
     func announcedLife() async throws {
         let server = try await ScriptedServer {

@@ -149,7 +149,7 @@ struct HTTPUpstreamSessionTests {
     ])
     func noServer(step: ScriptedServer.Step, reason: String) async throws {
         let server = try await ScriptedServer { _ in [step] }
-        let upstream = try HTTPUpstream.make(server.url) { $0.handshakeLimit = .milliseconds(200) }
+        let upstream = try HTTPUpstream.make(server.url) { $0.handshakeLimit = .seconds(1) }
         let failure = await #expect(throws: StartupFailure.self) { try await upstream.start() }
         #expect(failure?.sentence == "The MCP server at \(server.url) \(reason)")
         #expect(!upstream.isConnected)
