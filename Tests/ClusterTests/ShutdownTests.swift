@@ -11,11 +11,11 @@ extension ClusterTests {
             try await GateCluster.run(nodes: 1) { cluster in
                 let node = cluster.nodes[0], client = node.client
                 let key = try await client.createKey()
-                async let inFlight = client.attempt("slow", ["seconds": 2], key: key)
+                async let inFlight = client.attempt("slow", ["seconds": 4], key: key)
                 try await eventually("the call is admitted", within: .seconds(3)) { try await client.balance(key).spent == 1 }
                 async let status = node.terminate(within: .seconds(10))
                 try await eventually("/ready is 503", within: .seconds(1), every: .milliseconds(5)) { try await client.get("/ready").status == 503 }
-                #expect(await client.echo(key: key) == .refused(status: 503))
+                try await eventually("new calls are refused", within: .seconds(4)) { await client.echo(key: key) == .refused(status: 503) }
                 #expect(try await client.get("/health").json["status"] == "draining")
                 #expect(await inFlight.isServed)
                 #expect(try await status == 0)

@@ -24,7 +24,9 @@ package struct EventLog: Sendable {
 
     /// The command that notes a refused call, or one that shadow mode let pass; nobody waits for it.
     package static func note(_ event: CallEvent, keys: RedisKeys) -> RedisCommand {
-        RedisCommand("XADD", keys.denials, "MAXLEN", "~", String(Ledger.retainedEvents), "*", "c", "0", "e", event.packed)
+        var command = RedisCommand("XADD", keys.denials, "MAXLEN", "~", String(Ledger.retainedEvents), "*", "c", "0", "e")
+        command.append(event.packed)
+        return command
     }
 
     /// All entries at or after `since` (milliseconds), oldest first.

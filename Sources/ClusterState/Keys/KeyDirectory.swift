@@ -19,7 +19,7 @@ package struct AuditEntry: Sendable {
     }
 
     package var packed: String {
-        PackedFields.join([type, actor, message] + metadata.flatMap { [$0.0, $0.1] })
+        String(decoding: PackedFields([type, actor, message] + metadata.flatMap { [$0.0, $0.1] }).bytes, as: UTF8.self)
     }
 }
 

@@ -84,16 +84,21 @@ package struct HoldNote: Sendable, Equatable {
         self.event = event
     }
 
-    package var packed: String {
-        PackedFields.join([node, String(price), String(calls), idempotencyKey]) + "\u{1e}" + event.packed
+    /// Four fields of its own, then those of the event.
+    package var packed: [UInt8] {
+        var fields = PackedFields()
+        fields.append(node)
+        fields.append(price)
+        fields.append(calls)
+        fields.append(idempotencyKey)
+        event.pack(into: &fields)
+        return fields.bytes
     }
 
     package init?(packed: String) {
-        guard let split = packed.firstIndex(of: "\u{1e}"),
-            let event = CallEvent(packed: String(packed[packed.index(after: split)...]))
+        let fields = PackedFields.split(packed)
+        guard fields.count > 4, let price = Int(fields[1]), let calls = Int(fields[2]), let event = CallEvent(fields: Array(fields[4...]))
         else { return nil }
-        let fields = PackedFields.split(String(packed[..<split]))
-        guard fields.count == 4, let price = Int(fields[1]), let calls = Int(fields[2]) else { return nil }
         self.init(node: fields[0], price: price, calls: calls, idempotencyKey: fields[3], event: event)
     }
 }

@@ -95,6 +95,11 @@ package final class Ledger {
         }
     }
 
+    /// What an account holds right now; a reading for people. Nil if Redis does not say.
+    package func balance(of facts: KeyFacts, _ completion: @escaping (Int?) -> Void) {
+        link.send(RedisCommand("HGET", facts.balance, "credits")) { completion((try? $0.get())?.integer) }
+    }
+
     /// Ends a hold; the completion comes when Redis has it, or when waiting has no more sense.
     package func settle(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
         queue.append((settlement, completion))

@@ -117,8 +117,8 @@ package final class ChangeFeed: Sendable {
     }
 }
 
-/// One message: `<id> <version> <sequence> <origin>`; id `-` is the heartbeat, `!name` a switch.
-struct FeedMessage: Equatable {
+/// One message: `<id> <version> <sequence> <origin>`; id `-` is the heartbeat, `!name` a switch, `~name` a word in passing that has no number.
+package struct FeedMessage: Equatable {
     let id: String
     let sequence: Int
 
@@ -130,10 +130,16 @@ struct FeedMessage: Equatable {
     }
 
     var isHeartbeat: Bool { id == "-" }
+    var isNumbered: Bool { !id.hasPrefix("~") }
 
     var change: Change? {
         if isHeartbeat { return nil }
-        return id.hasPrefix("!") ? .setting(String(id.dropFirst())) : .key(id)
+        return id.hasPrefix("!") || id.hasPrefix("~") ? .setting(String(id.dropFirst())) : .key(id)
+    }
+
+    /// The command that says something in passing to every node that listens; nothing depends on its being heard.
+    package static func passing(_ word: String, keys: RedisKeys, origin: String) -> RedisCommand {
+        RedisCommand("PUBLISH", keys.channel, "~\(word) 0 0 \(origin)")
     }
 }
 
@@ -146,6 +152,7 @@ struct FeedState {
 
     /// True if messages between the last one and this one are missing.
     mutating func follow(_ message: FeedMessage) -> Bool {
+        guard message.isNumbered else { return false }
         defer { sequence = message.sequence }
         guard let sequence else { return false }
         return message.sequence != (message.isHeartbeat ? sequence : sequence + 1)

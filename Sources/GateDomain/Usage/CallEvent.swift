@@ -42,14 +42,31 @@ package struct CallEvent: Sendable, Equatable {
     }
 
     /// One short text for the log: fields between unit separators, which no field may hold.
-    package var packed: String {
-        PackedFields.join([
-            keyID, keyName, keyPrefix, keyMasked, namespace, tool, outcome.rawValue, reason, String(milliseconds), requestID,
-        ])
+    package var packed: [UInt8] {
+        var fields = PackedFields()
+        pack(into: &fields)
+        return fields.bytes
+    }
+
+    /// Ten fields.
+    package func pack(into fields: inout PackedFields) {
+        fields.append(keyID)
+        fields.append(keyName)
+        fields.append(keyPrefix)
+        fields.append(keyMasked)
+        fields.append(namespace)
+        fields.append(tool)
+        fields.append(outcome.rawValue)
+        fields.append(reason)
+        fields.append(milliseconds)
+        fields.append(requestID)
     }
 
     package init?(packed: String) {
-        let fields = PackedFields.split(packed)
+        self.init(fields: PackedFields.split(packed))
+    }
+
+    package init?(fields: [String]) {
         guard fields.count == 10, let outcome = Outcome(rawValue: fields[6]), let milliseconds = Int(fields[8]) else { return nil }
         self.init(
             keyID: fields[0], keyName: fields[1], keyPrefix: fields[2], keyMasked: fields[3], namespace: fields[4],
@@ -58,15 +75,34 @@ package struct CallEvent: Sendable, Equatable {
 }
 
 /// Texts joined by the unit separator (U+001F); control characters in them become spaces, so a field never becomes two.
-package enum PackedFields {
-    package static func join(_ fields: [String]) -> String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(fields.reduce(fields.count) { $0 + $1.utf8.count })
-        for (index, field) in fields.enumerated() {
-            if index > 0 { bytes.append(0x1f) }
-            for byte in field.utf8 { bytes.append(byte < 0x20 ? 0x20 : byte) }
-        }
-        return String(decoding: bytes, as: UTF8.self)
+package struct PackedFields: Sendable {
+    package private(set) var bytes: [UInt8] = []
+    private var isEmpty = true
+
+    package init() {
+        bytes.reserveCapacity(224)
+    }
+
+    package init(_ fields: [String]) {
+        self.init()
+        for field in fields { append(field) }
+    }
+
+    package mutating func append(_ field: String) {
+        separate()
+        let start = bytes.count
+        bytes.append(contentsOf: field.utf8)
+        for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
+    }
+
+    package mutating func append(_ number: Int) {
+        separate()
+        bytes.append(contentsOf: String(number).utf8)
+    }
+
+    private mutating func separate() {
+        if !isEmpty { bytes.append(0x1f) }
+        isEmpty = false
     }
 
     package static func split(_ text: String) -> [String] {

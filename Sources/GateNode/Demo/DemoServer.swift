@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import MCPWire
 import Synchronization
 
 /// A small MCP server on standard input and output, to try the gate with and to test it against.
@@ -29,7 +30,7 @@ package final class DemoServer: Sendable {
     /// Takes one line of input.
     package func receive(_ line: String) {
         guard let message = try? JSONDecoder().decode(JSONDocument.self, from: Data(line.utf8)) else {
-            return refuse(.null, -32700, "Parse error")
+            return refuse(Self.identifier(in: line), -32700, "Parse error")
         }
         guard case .string(let method) = message[path: "method"] else { return }
         guard let id = message[path: "id"] else { return noteNotification(method, message) }
@@ -40,6 +41,13 @@ package final class DemoServer: Sendable {
         case "tools/call": call(id, message)
         default: refuse(id, -32601, "Method not found: \(method)")
         }
+    }
+
+    /// The id of a message that cannot be read as a whole, for example because a number is too large.
+    private static func identifier(in line: String) -> JSONDocument {
+        let bytes = Array(line.utf8)
+        guard let range = bytes.withUnsafeBytes({ try? Envelope.scan($0).id }) else { return .null }
+        return (try? JSONDecoder().decode(JSONDocument.self, from: Data(bytes[range]))) ?? .null
     }
 
     private func call(_ id: JSONDocument, _ message: JSONDocument) {

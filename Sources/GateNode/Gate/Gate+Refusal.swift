@@ -24,6 +24,7 @@ extension Gate {
             shadowed = denial
             return forward()
         }
+        guard credits != nil || facts == nil else { return refuseWithBalance(denial, at: item) }
         let index = items.firstIndex { $0 === item } ?? 0
         for item in items { record(item, outcome: .denied, reason: denial.reason) }
         lane.meter.count(denial, of: item.label)
@@ -33,6 +34,12 @@ extension Gate {
         if case .toolRateLimited = denial { readLimit(0, of: item) }
         exchange.fail(code: denial.code, "Payment required: \(denial.reason)", data: refusalData(denial, index: index, credits: credits))
         log("denied:\(denial.label.rawValue)", credits: 0)
+    }
+
+    /// The caller is told what it has left, also where the refusal had nothing to do with it (F-RPC-10).
+    private func refuseWithBalance(_ denial: Denial, at item: GateItem) {
+        guard let facts else { return }
+        lane.ledger.balance(of: facts) { [self] in refuse(denial, at: item, credits: $0 ?? 0) }
     }
 
     /// F-RPC-10, F-RPC-11 and the shapes of existing clients.
@@ -77,6 +84,17 @@ extension Gate {
 
     // MARK: Idempotent calls
 
+    /// The client's own name for the call; scoped to its API key (D19).
+    var idempotencyKey: String? {
+        exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// A name has to be one that everybody writes the same way.
+    var badIdempotencyKey: String? {
+        guard let key = idempotencyKey, key.utf8.count > 255 || !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
+        return "X-Idempotency-Key must be 1 to 255 visible ASCII characters"
+    }
+
     /// The same call is under way, here or elsewhere: asks again until it has ended, for as long as a dead node takes to be reaped (D20).
     func join(_ request: AdmissionRequest) {
         guard exchange.clientIsThere else { return exchange.acknowledge() }
@@ -90,8 +108,8 @@ extension Gate {
     func replay(_ answer: [UInt8]) {
         lane.meter.replays += 1
         let stored = ByteBuffer(bytes: answer)
-        let reply = stored.withUnsafeReadableBytes { Reply.scan($0) }
-        exchange.answer(exchange.restored(stored, id: reply?.id))
+        guard let reply = stored.withUnsafeReadableBytes({ Reply.scan($0) }) else { return exchange.answer(answer) }
+        exchange.relay(stored, reply)
         log("replayed", credits: 0)
     }
 }

@@ -8,7 +8,7 @@ import NIOCore
 extension Gate {
     func admissionRequest(_ facts: KeyFacts, dry: Bool) -> AdmissionRequest {
         let price = items.reduce(0) { $0 + ($1.plan?.price ?? 0) }
-        let key = dry ? nil : exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
+        let key = dry ? nil : idempotencyKey
         var event = items[0].event(outcome: .unknown)
         if items.count > 1 { event.tool = "tools/call_batch" }
         return AdmissionRequest(

@@ -32,6 +32,7 @@ final class Gate {
     func begin() {
         items = GateItem.items(of: exchange.envelope, in: exchange.body, for: self)
         if let fault = malformed { return exchange.fail(code: -32602, fault) }
+        if let fault = badIdempotencyKey { return exchange.fail(status: 400, code: -32600, fault) }
         identify(fresh: false)
     }
 

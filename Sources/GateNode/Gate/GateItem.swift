@@ -72,10 +72,8 @@ final class GateItem: UpstreamReceiver {
         sentAt = .now()
         let number = route.upstream.nextNumber()
         rememberForCancel(UpstreamTicket(upstream: route.upstream, number: number))
-        let session = gate.exchange.session
         let request = UpstreamRequest(
-            number: number, bytes: rewritten(number, as: route.name), deadline: sentAt + gate.lane.node.timeout(of: tool),
-            sessionID: session?.upstreamSession, protocolVersion: nil)
+            number: number, bytes: rewritten(number, as: route.name), deadline: sentAt + gate.lane.node.timeout(of: tool))
         route.upstream.send(request, to: NIOLoopBound(self, eventLoop: gate.lane.eventLoop), on: gate.lane.eventLoop)
     }
 
@@ -164,7 +162,7 @@ final class GateItem: UpstreamReceiver {
     /// The message for the client of a single call.
     var answer: [UInt8] {
         switch outcome {
-        case .answered(let message, let reply): return gate.exchange.restored(message, id: reply.id)
+        case .answered(let message, let reply): return gate.exchange.restored(message, reply)
         case .failed(let failure): return gate.exchange.failure(code: failure.code, failure.sentence)
         }
     }

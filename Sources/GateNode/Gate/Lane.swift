@@ -91,12 +91,19 @@ final class Lane {
         }
     }
 
+    /// Gives up a request of a client, if it is under way here.
+    func cancel(_ key: CancelKey) {
+        guard let ticket = cancellable[key] else { return }
+        ticket.upstream.cancel(ticket.number, on: eventLoop)
+    }
+
     /// A change that the feed has told of.
     func apply(_ change: Change) {
         switch change {
         case .key(let id): cache.assumeIsolated { $0.forget(id) }
         case .everything: cache.assumeIsolated { $0.forgetAll() }
         case .setting(let name):
+            if let key = CancelKey(word: name) { return cancel(key) }
             guard let id = SessionBook.endedSession(in: name) else { return }
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
@@ -107,7 +114,19 @@ final class Lane {
 /// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session.
 struct CancelKey: Hashable {
     let session: String
+    /// The raw token of the client's id.
     let id: [UInt8]
+}
+
+extension CancelKey {
+    /// As the change feed carries it: no space, whatever the client calls its requests.
+    var word: String { "cancel/\(session)/\(Hex.string(id))" }
+
+    init?(word: String) {
+        let parts = word.split(separator: "/")
+        guard parts.count == 3, parts[0] == "cancel", let id = Hex.bytes(parts[2]) else { return nil }
+        self.init(session: String(parts[1]), id: id)
+    }
 }
 
 /// A request that is under way upstream.

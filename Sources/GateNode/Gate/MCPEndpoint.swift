@@ -62,13 +62,13 @@ enum MCPEndpoint {
         }
     }
 
-    /// Gives up the request that a client names, if it is under way on this node (MCP Cancellation).
+    /// Gives up the request that a client names, on whichever node it is under way (MCP Cancellation).
     private static func cancel(_ exchange: MCPExchange) {
-        guard let session = exchange.session?.id, let id = exchange.envelope.requestIdToCancel.map({ exchange.body.token($0) }) else { return }
-        exchange.lane.siblings?.forEach { lane in
-            guard let ticket = lane.cancellable[CancelKey(session: session, id: id)] else { return }
-            ticket.upstream.cancel(ticket.number, on: lane.eventLoop)
-        }
+        guard let session = exchange.session, session.isPresented, let id = exchange.envelope.requestIdToCancel else { return }
+        let key = CancelKey(session: session.id, id: exchange.body.token(id))
+        let (lane, node) = (exchange.lane, exchange.lane.node)
+        lane.siblings?.forEach { $0.cancel(key) }
+        lane.link.send(FeedMessage.passing(key.word, keys: node.store.keys, origin: node.id)) { _ in }
     }
 
     private static func end(_ exchange: MCPExchange) {

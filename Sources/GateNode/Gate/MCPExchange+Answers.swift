@@ -71,12 +71,21 @@ extension MCPExchange {
 
     /// Passes an upstream's message on under the client's own id.
     func relay(_ message: ByteBuffer, _ reply: Reply) {
-        answer(restored(message, id: reply.id))
+        answer(restored(message, reply))
     }
 
-    func restored(_ message: ByteBuffer, id: Range<Int>?) -> [UInt8] {
-        guard let id else { return Array(message.readableBytesView) }
-        return message.withUnsafeReadableBytes { Splice.apply([.init(id, .bytes(idToken))], to: $0) }
+    /// The message with the client's id in it, byte for byte as the client wrote it (F33).
+    func restored(_ message: ByteBuffer, _ reply: Reply) -> [UInt8] {
+        message.withUnsafeReadableBytes { bytes in
+            if let id = reply.id { return Splice.apply([.init(id, .bytes(idToken))], to: bytes) }
+            // An answer for nobody in particular, which its connection or its being alone has told to be ours.
+            let (member, value) = reply.error.map { ("error", $0) } ?? ("result", reply.result ?? 0..<0)
+            var answer = opening(capacity: value.count + 16)
+            answer += #""\#(member)":"#.utf8
+            answer += bytes[value]
+            answer.append(UInt8(ascii: "}"))
+            return answer
+        }
     }
 
     /// Passes a notification on that belongs to this request, under the client's own progress token.

@@ -77,8 +77,7 @@ final class PassingRequest {
             let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
             upstream.send(
                 UpstreamRequest(
-                    number: number, bytes: bytes, deadline: .now() + lane.node.longestWait, sessionID: exchange.session?.upstreamSession,
-                    isCall: false),
+                    number: number, bytes: bytes, deadline: .now() + lane.node.longestWait, isCall: false),
                 to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
         }
 

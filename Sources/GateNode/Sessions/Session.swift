@@ -11,8 +11,6 @@ struct Session: Sendable {
     let isPresented: Bool
     /// The key that opened it; empty if it was opened without one.
     var owner = ""
-    /// The session of an HTTP upstream that belongs to it.
-    var upstreamSession: String?
 }
 
 /// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.

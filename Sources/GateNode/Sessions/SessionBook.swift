@@ -35,7 +35,7 @@ final class SessionBook {
     func enter(_ exchange: MCPExchange, then next: @escaping () -> Void) {
         guard exchange.envelope.method != .initialize, let id = exchange.head.fields.string(of: .mcpSessionID) else {
             return admit(exchange) { [self] in
-                exchange.session = Session(id: exchange.offeredSession { make(.offered, exchange) }, isPresented: false)
+                exchange.session = Session(id: make(.offered, exchange), isPresented: false)
                 next()
             }
         }
@@ -92,7 +92,7 @@ final class SessionBook {
             case .failure: completion(Session(id: id, isPresented: true))
             case .success(let reply):
                 guard let facts = SessionCommands.facts(reply) else { return completion(nil) }
-                let session = Session(id: id, isPresented: true, owner: facts["owner"] ?? "", upstreamSession: facts["upstream"])
+                let session = Session(id: id, isPresented: true, owner: facts["owner"] ?? "")
                 entries[id] = Entry(session: session, readAt: .now())
                 completion(session)
             }

@@ -26,13 +26,13 @@ final class FrontHandler: ChannelDuplexHandler {
         case closing
     }
 
+    /// The largest body that any endpoint takes; each of them has its own limit within it.
+    private static let largestBody = 64 << 20
     /// Bytes that may wait behind the request that is being answered.
     private static let backlog = 65_536
 
     let lane: Lane
     let peer: IPAddress
-    /// The session id that answers to requests without one carry.
-    var offeredSession: String?
     private var parser = HTTP1RequestParser()
     private var occupant = Occupant.nobody
     private var context: ChannelHandlerContext?
@@ -128,7 +128,8 @@ final class FrontHandler: ChannelDuplexHandler {
             parser.bodyMode = .whole(limit: HTTP1Limits.request.body)
             occupant = .arriving(head)
         } else {
-            parser.bodyMode = .parts(limit: HTTP1Limits.request.body)
+            if case .length(let length) = head.framing, length > Self.largestBody { return refuse(.bodyTooLarge) }
+            parser.bodyMode = .parts(limit: Self.largestBody)
             occupant = .router(HTTP1ResponseEncoder(answering: head), received: false)
             context.fireChannelRead(wrapInboundOut(.head(head.httpRequest)))
         }
@@ -146,6 +147,7 @@ final class FrontHandler: ChannelDuplexHandler {
         occupant = .router(encoder, received: true)
         context.fireChannelRead(wrapInboundOut(.end(nil)))
         context.fireChannelReadComplete()
+        if encoder.isFinished { finished() }
     }
 
     private func refuse(_ fault: HTTP1Fault) {
@@ -205,9 +207,10 @@ final class FrontHandler: ChannelDuplexHandler {
         context.write(wrapOutboundOut(buffer), promise: promise)
         occupant = .router(encoder, received: received)
         guard encoder.isFinished else { return }
-        closesAfterAnswer = closesAfterAnswer || encoder.closesAfterwards || !received
+        closesAfterAnswer = closesAfterAnswer || encoder.closesAfterwards
         context.flush()
-        finished()
+        // An answer may come before the whole body: the rest of it is read, so that the connection stays what was announced.
+        if received || closesAfterAnswer { finished() }
     }
 
     // MARK: The end
@@ -253,7 +256,9 @@ final class FrontHandler: ChannelDuplexHandler {
         case .nobody where parser.isIdle: if overdue(settings.keepAliveTimeoutMs) { close() }
         case .nobody: if overdue(settings.headersTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
         case .arriving: if overdue(settings.requestTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
-        case .router(_, received: false): if overdue(settings.requestTimeoutMs) { close() }
+        case .router(let encoder, received: false):
+            guard overdue(settings.requestTimeoutMs) else { break }
+            if encoder.isFinished { close() } else { refuse(status: 408, sentence: "Request Timeout") }
         case .stream(let stream): stream.tick(at: now)
         case .gate, .router, .closing: break
         }

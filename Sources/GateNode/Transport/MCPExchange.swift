@@ -65,14 +65,6 @@ final class MCPExchange {
         !head.fields.accepts(.json) && head.fields.accepts(.eventStream)
     }
 
-    /// The session that a request without one is offered; all of one connection are offered the same.
-    func offeredSession(_ make: () -> String) -> String {
-        if let offered = connection?.offeredSession { return offered }
-        let offered = make()
-        connection?.offeredSession = offered
-        return offered
-    }
-
     var clientIsThere: Bool { connection != nil }
 
     // MARK: Answers

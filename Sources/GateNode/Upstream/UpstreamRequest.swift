@@ -8,10 +8,6 @@ package struct UpstreamRequest: Sendable {
     package var bytes: ByteBuffer
     /// When to stop waiting; nil waits as long as the server lives.
     package var deadline: NIODeadline?
-    /// The server's session that this request belongs to, on HTTP.
-    package var sessionID: String?
-    /// The revision that was negotiated, for the `MCP-Protocol-Version` header of an HTTP server.
-    package var protocolVersion: String?
     /// Whether it is a tool call: work that may have effects and must not be sent twice.
     package var isCall: Bool
 
@@ -19,15 +15,11 @@ package struct UpstreamRequest: Sendable {
         number: UInt64,
         bytes: ByteBuffer,
         deadline: NIODeadline? = nil,
-        sessionID: String? = nil,
-        protocolVersion: String? = nil,
         isCall: Bool = true
     ) {
         self.number = number
         self.bytes = bytes
         self.deadline = deadline
-        self.sessionID = sessionID
-        self.protocolVersion = protocolVersion
         self.isCall = isCall
     }
 }

@@ -42,7 +42,6 @@ struct AdminFuzzTests {
         let key = try request.newKey(secret: Credential.generate(), now: 1)
         let stored = Dictionary(key.fields.map { ($0.0.rawValue, $0.1) } + [("version", "1")], uniquingKeysWith: { $1 })
         #expect(KeyRecord(id: key.id, fields: stored) == key, "\(String(decoding: text, as: UTF8.self))")
-        #expect(PackedFields.split(PackedFields.join([key.name, key.namespace])) == [key.name, key.namespace])
     }
 }
 

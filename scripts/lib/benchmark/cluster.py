@@ -47,12 +47,13 @@ def spread(workshop, nodes, ledger, ports, connections, seconds, way):
     loads = [load.begin(workshop, port, connections, seconds, "call.lua", ledger.key, CALL) for port in ports]
     figures = [load.finish(wrk) for wrk in loads]
     calls = sum(figure["requests"] for figure in figures)
-    ledger.settled(before, calls, connections * len(ports))
+    served, broken = (sum(figure[name] for figure in figures) for name in ("served", "broken"))
+    ledger.settled(before, served, connections * len(ports) + broken)
     clocks = [now - then for now, then in zip([node.process.microseconds() for node in nodes] + [store.process.microseconds()], clocks)]
     return {
         "nodes": len(nodes), "way": way, "connections": connections * len(ports), "rate": sum(figure["rate"] for figure in figures),
         "p50": median(figure["p50"] for figure in figures), "p99": max(figure["p99"] for figure in figures),
-        "cpu": sum(clocks[:-1]) / calls, "cpu_redis": clocks[-1] / calls}
+        "cpu": sum(clocks[:-1]) / calls, "cpuRedis": clocks[-1] / calls, "failed": sum(figure["failed"] for figure in figures)}
 
 
 def middle_of(turns):

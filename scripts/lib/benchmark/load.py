@@ -25,9 +25,11 @@ def finish(wrk):
     if wrk.returncode or line is None:
         raise Fault(f"wrk has failed: {output}")
     figures = json.loads(line)
-    if figures["failed"] or not figures["requests"]:
-        raise Fault(f"{figures['failed']} requests have failed, {figures['requests']} have not: {output}")
-    figures["rate"] = figures["requests"] * 1e6 / figures["microseconds"]
+    figures["served"] = figures["requests"] - figures["refused"]
+    figures["failed"] = figures["refused"] + figures["broken"]
+    if not figures["served"]:
+        raise Fault(f"no request was served: {output}")
+    figures["rate"] = figures["served"] * 1e6 / figures["microseconds"]
     return figures
 
 

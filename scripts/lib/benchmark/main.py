@@ -58,7 +58,8 @@ def summary(turns, yardstick, direct):
             "p99TimesNginx": p99 / middle(yardstick, connections, "p99") if compared else None,
             "cpuTimesNginx": cpu / middle(yardstick, connections, "cpu") if compared else None,
             "cpuChildren": middle(side, connections, "cpu_children"), "cpuRedis": middle(side, connections, "cpu_redis"),
-            "served": sum(figures["requests"] for figures in turns[side, connections]),
+            "failed": sum(figures["failed"] for figures in turns[side, connections]),
+            "served": sum(figures["served"] for figures in turns[side, connections]),
             "charged": sum(figures["charged"] for figures in turns[side, connections]) if "charged" in turns[side, connections][0] else None,
         })
     return rows
@@ -97,6 +98,7 @@ def main():
     report.print_sides(results["sides"])
     report.print_memory(results["memory"])
     report.print_cluster(results["cluster"])
+    report.print_failures(results["sides"] + results["cluster"])
     if given.json:
         report.write(given.json, results)
 

@@ -21,7 +21,7 @@ def measure(workshop, binary, upstream_port, key_counts):
         fresh = node.process.resident_bytes()
         served = 0
         while served < LOOKUPS:
-            served += load.finish(load.begin(workshop, node.port, 64, 2, "many_keys.lua", CALL, count, served % count))["requests"]
+            served += load.finish(load.begin(workshop, node.port, 64, 2, "many_keys.lua", CALL, count, served % count))["served"]
         rows.append({
             "keys": count, "keysMet": min(served, count), "calls": served, "freshBytes": fresh,
             "residentBytes": node.process.resident_bytes(), "redisBytes": store.process.resident_bytes()})

@@ -44,7 +44,7 @@ def print_cluster(rows):
         print("Nodes on one Redis, charged calls; microseconds; CPU time a call")
         table(["nodes", "connections", "load", "calls/s", "p50", "p99", "added p50", "CPU of nodes", "of Redis"],
               [[row["nodes"], row["connections"], row["way"], round(row["rate"]), round(row["p50"]), round(row["p99"]),
-                round(row["addedP50"]), round(row["cpu"], 1), round(row["cpu_redis"], 1)] for row in rows])
+                round(row["addedP50"]), round(row["cpu"], 1), round(row["cpuRedis"], 1)] for row in rows])
 
 
 def print_memory(rows):
@@ -53,6 +53,14 @@ def print_memory(rows):
         table(["keys", "keys met", "node, fresh", "node, after calls", "Redis"],
               [[row["keys"], row["keysMet"], *(round(row[name] / 1e6, 1) for name in ("freshBytes", "residentBytes", "redisBytes"))]
                for row in rows])
+
+
+def print_failures(rows):
+    """Every row should be free of them; one that is not says less than it seems to."""
+    for row in rows:
+        if row["failed"]:
+            name = row.get("side") or f"{row['nodes']} nodes, {row['way']}"
+            print(f"note: {row['failed']:,} requests failed: {name}, {row['connections']} connections")
 
 
 def times(value):

@@ -39,19 +39,19 @@ class Side:
             [self.process.microseconds(), self.process.microseconds(of_children=True), redis.microseconds() if redis else 0], clocks)]
         figures.update(cpu=clocks[0] / calls, cpu_children=clocks[1] / calls, cpu_redis=clocks[2] / calls)
         if before is not None:
-            figures["charged"] = self.settled(before, calls, connections)
+            figures["charged"] = self.settled(before, figures["served"], connections + figures["broken"])
         return figures
 
     def money(self):
         return self.node.store.account(self.key) if self.is_charged else None
 
-    def settled(self, before, served, connections):
-        """The balance fell by what was served; only the calls that wrk left behind at its end may come on top."""
+    def settled(self, before, served, unheard):
+        """The balance fell by what was served; only calls whose answer nobody waited for may come on top: those under way at wrk's end."""
         until = time.monotonic() + 15
         while (after := self.node.store.account(self.key))[3] and time.monotonic() < until:
             time.sleep(0.02)
         fell, spent, calls = before[0] - after[0], after[1] - before[1], after[2] - before[2]
-        if after[3] or not fell == spent == calls or not served <= calls <= served + connections:
+        if after[3] or not fell == spent == calls or not served <= calls <= served + unheard:
             raise Fault(f"{self.name}: {served} calls were served, {calls} counted, {spent} credits spent, the balance fell by {fell}, "
                         f"{after[3]} holds are open")
         reading = self.node.get("/balance", X_API_Key=self.key)

@@ -13,14 +13,14 @@ extension Endpoint {
         ],
         failures: [.serviceUnavailable]
     ) { request, node in
-        let status = node.switches.isDraining ? "draining" : node.switches.isInMaintenance ? "maintenance" : "healthy"
+        let status = node.switches.isLeaving ? "draining" : node.switches.isInMaintenance ? "maintenance" : "healthy"
         var page: JSONObject = .of([
             "status": status, "uptime": node.uptimeSeconds, "version": ProductVersion.current, "inflight": node.switches.inFlight,
         ])
         if node.settings.redisUrl != nil {
             page["redis"] = ["connected": .bool(await node.store.isReachable), "pubsub": .bool(await request.figures().isFeedConnected)]
         }
-        return EndpointResponse(json: page.json, status: node.switches.isDraining ? .serviceUnavailable : nil)
+        return EndpointResponse(json: page.json, status: node.switches.isLeaving ? .serviceUnavailable : nil)
     }
 
     static let livez = Endpoint(

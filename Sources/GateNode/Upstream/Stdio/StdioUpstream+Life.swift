@@ -56,7 +56,7 @@ extension StdioUpstream {
             let child = try await ChildProcess.launch(settings.command, on: home, log: log, events: events)
             self.child = child
             if Task.isCancelled { return child.end(patience: settings.patience) }
-            write(StdioMessage.initialize(number: number))
+            write(UpstreamMessage.initialize(number: number))
         } catch {
             ended(error.sentence)
         }

@@ -31,7 +31,8 @@ extension StdioUpstream {
     }
 
     func answered(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
-        guard let number = reply.number else {
+        // Some servers answer what they cannot read with an error for nobody; with one call open it is clear whom they mean.
+        guard let number = reply.number ?? (reply.kind.isError ? state.onlyPending : nil) else {
             counts.lateAnswers += 1
             return
         }
@@ -51,7 +52,7 @@ extension StdioUpstream {
         }
         info.withLock { $0 = InitializeResult(bytes: ByteBuffer(bytes: line[result])) }
         readySince = .now()
-        write(StdioMessage.initialized)
+        write(UpstreamMessage.initialized)
         for request in state.shookHands(now: .now()) { write(request.bytes) }
         connected.store(true, ordering: .relaxed)
         armTimer()
@@ -68,24 +69,24 @@ extension StdioUpstream {
     func asked(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
         guard let id = reply.id, child?.isWritable ?? false else { return }
         let token = UnsafeRawBufferPointer(rebasing: line[id])
-        write(reply.method == .ping ? StdioMessage.pong(id: token) : StdioMessage.methodNotFound(id: token))
+        write(UpstreamMessage.answer(to: reply.method, id: token))
     }
 
     func notified(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
         let message = ByteBuffer(bytes: line)
         if reply.method == .notificationsProgress {
             if let caller = reply.progressNumber.flatMap({ state.caller(of: $0) }) { return caller.notify(message, reply) }
-        } else if concernsEverybody(line, reply) {
+        } else if reply.concernsEveryClient(line) {
             return onNotification(message, reply)
         } else if reply.method == .other, let caller = state.onlyPending.flatMap({ state.caller(of: $0) }) {
             return caller.notify(message, reply)
         }
         counts.droppedNotifications += 1
     }
+}
 
-    func concernsEverybody(_ line: UnsafeRawBufferPointer, _ reply: Reply) -> Bool {
-        guard reply.method == .other, let name = reply.methodName else { return false }
-        let method = String(decoding: line[name], as: UTF8.self)
-        return method.hasSuffix("/list_changed") || method == "notifications/resources/updated"
+extension Reply.Kind {
+    fileprivate var isError: Bool {
+        if case .error = self { true } else { false }
     }
 }

@@ -48,7 +48,7 @@ extension StdioUpstream {
     /// Tells callers that their requests have failed, and the server which of them nobody waits for any more.
     func fail(_ failed: [StdioUpstreamState<StdioCaller>.Failed]) {
         for entry in failed {
-            if entry.wasSent, entry.failure != .died { write(StdioMessage.cancelled(entry.number)) }
+            if entry.wasSent, entry.failure != .died { write(UpstreamMessage.cancelled(entry.number)) }
             entry.caller.finishLater(.failed(entry.failure))
         }
     }
