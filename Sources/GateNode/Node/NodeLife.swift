@@ -40,16 +40,17 @@ struct NodeLife {
         let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
         let headers = ResponseHeaders(node.settings)
         let lanes = try await Lanes(node: node, loops: construction.loops, headers: headers, log: log)
+        let upkeep = Upkeep(node: node, on: construction.loops[0])
         let feed = try await ChangeFeed(
             connector: node.store.connector, channel: node.store.keys.channel, on: construction.loops[0], logger: logger
         ) { change in
             lanes.apply(change)
-            if change == .setting("maintenance") || change == .everything { Upkeep.refresh(node) }
+            if change == .setting("maintenance") || change == .everything { upkeep.request(.maintenance) }
         }
         feed.start()
         node.upstreams.news.listen { message in
             lanes.forEach { $0.broadcast(message) }
-            ToolRefresh.request(node, on: construction.loops[0])
+            upkeep.request(.tools)
         }
         let figures = FigureCollector(node: node, lanes: lanes, feed: feed)
         let application = Application(
@@ -60,16 +61,17 @@ struct NodeLife {
             eventLoopGroupProvider: .shared(construction.group),
             logger: NodeLog.quiet(logger))
         let services: [any Service] = [
-            Heartbeat(members: node.members), Upkeep(node: node), application, Drain(node: node, lanes: lanes),
+            Heartbeat(members: node.members), upkeep, application, Drain(node: node, lanes: lanes),
         ]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: NodeLog.quiet(logger)))
-        defer { logger.info("stopped") }
-        try await group.run()
+        let outcome = await Result { try await group.run() }
         await feed.stop()
         await lanes.flushLogs()
         log.drain()
+        logger.info("stopped")
+        try outcome.get()
     }
 
     /// `::` takes IPv4 too; where the system has no IPv6 the node listens on IPv4 alone.
@@ -83,14 +85,6 @@ struct NodeLife {
         if let announcement = construction.announcement { StandardStream.output(announcement) }
         logger.info("serving", metadata: ["node": "\(node.id)", "port": "\(port)", "upstream": "\(node.upstreams.transport)"])
         if node.settings.shadowMode { logger.warning("shadow mode is on: nothing is denied or charged") }
-    }
-}
-
-/// Reads the servers' tools again after they said that something has changed.
-private enum ToolRefresh {
-    /// Owned by nobody: one question with a deadline of its own.
-    static func request(_ node: Node, on loop: any EventLoop) {
-        Task { await node.upstreams.discover(on: loop) }
     }
 }
 
@@ -124,5 +118,15 @@ private struct Drain: Service {
             try? await Task.sleep(for: .milliseconds(20))
         }
         lanes.quiesce()
+    }
+}
+
+extension Result where Success == Void, Failure == any Error {
+    fileprivate init(_ body: () async throws -> Void) async {
+        do {
+            self = .success(try await body())
+        } catch {
+            self = .failure(error)
+        }
     }
 }

@@ -37,7 +37,7 @@ struct PageTests {
     func draining() async throws {
         try await AdminBench.run { bench in
             #expect(try await bench.send(.get, "/health").json["status"] == "healthy")
-            bench.node.switches.isDraining = true
+            bench.node.switches.isLeaving = true
             let health = try await bench.send(.get, "/health")
             #expect(health.status == 503 && health.json["status"] == "draining")
             #expect(try await bench.send(.get, "/livez").status == 200)

@@ -52,3 +52,5 @@ def answer(request):
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise Fault(f"{request.full_url} was answered {error.code}: {error.read().decode()[:500]}") from error
+    except OSError as error:
+        raise Fault(f"{request.full_url} cannot be reached: {error}") from error

@@ -37,11 +37,13 @@ class Cores:
 
 
 class Process:
-    """A child of ours, pinned to `cores`, with its output in a file."""
+    """A child of ours, pinned to `cores`, with its output in a file that it appends to, so that it may be cut short meanwhile."""
 
     def __init__(self, name, command, cores, place, environment=None):
         self.name = name
         self.log = os.path.join(place, name.replace(" ", "-") + ".log")
+        with open(self.log, "wb"):
+            pass
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})},

@@ -159,7 +159,7 @@ struct HTTPUpstreamAnswerTests {
             default: return [.reset]
             }
         }
-        for tool in ["error", "error500", "twice", "twice"] {
+        for tool in ["error", "error500"] {
             #expect(try await upstream.call(tool).answer?.contains("jsonrpc") == true, "\(tool)")
         }
         for (tool, status) in [("html", 502), ("redirect", 302), ("unauthorized", 401)] {
@@ -168,6 +168,8 @@ struct HTTPUpstreamAnswerTests {
         for tool in ["garbage", "request", "accepted", "binary", "short", "reset"] {
             #expect(try await upstream.call(tool).failure == .died, "\(tool)")
         }
+        // Last, because its surplus may end the connection under a call that follows.
+        #expect(try await upstream.call("twice").answer?.contains("jsonrpc") == true)
         #expect(upstream.isConnected)
         await upstream.stop()
     }
