@@ -29,10 +29,11 @@ package struct SessionMint: Sendable {
     /// Seconds that an unused id is good for (F-MCP-03).
     static let lifetime = 1800
 
-    private let secret: SymmetricKey
+    /// The MAC with its key taken in; each use is a copy, which saves half of the work.
+    private let keyed: HMAC<SHA256>
 
     package init(secret: [UInt8]) {
-        self.secret = SymmetricKey(data: secret)
+        keyed = HMAC<SHA256>(key: SymmetricKey(data: secret))
     }
 
     /// - Parameters:
@@ -59,6 +60,8 @@ package struct SessionMint: Sendable {
     }
 
     private func tag(_ bytes: some Sequence<UInt8>) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(bytes), using: secret).prefix(8))
+        var mac = keyed
+        mac.update(data: Array(bytes))
+        return Array(mac.finalize().prefix(8))
     }
 }

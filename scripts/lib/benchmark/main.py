@@ -66,7 +66,7 @@ def summary(turns, yardstick, direct):
 
 
 def run(given, binary):
-    results = {"machine": report.machine(), "seconds": given.seconds, "rounds": given.rounds, "memory": [], "cluster": []}
+    results = {"machine": report.machine(), "units": report.UNITS, "seconds": given.seconds, "rounds": given.rounds, "memory": [], "cluster": []}
     with Workshop() as workshop:
         progress(f"cores: side under test {workshop.cores.side}, load and upstream {workshop.cores.load}, Redis {workshop.cores.redis}")
         yardsticks, upstream_port = nginx_sides(workshop, ROOT)

@@ -6,6 +6,12 @@ import platform
 import subprocess
 
 
+UNITS = {
+    "rate": "calls served a second", "p50, p99, addedP50": "microseconds; added to what the upstream takes when asked directly",
+    "cpu, cpuChildren, cpuRedis": "microseconds of CPU time a call: of the side, of the processes below it, of its Redis",
+    "served, charged": "calls in all rounds; charged may exceed served by the calls under way when a turn ended"}
+
+
 def machine():
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), platform.machine())
