@@ -9,7 +9,7 @@ extension Node {
     func timeout(of tool: String) -> TimeAmount {
         let own = settings.toolPricing[tool]?.timeoutMs ?? 0
         let milliseconds = own > 0 ? own : settings.toolTimeoutMs
-        return milliseconds > 0 ? .milliseconds(Int64(milliseconds)) : longestWait
+        return milliseconds > 0 ? min(.milliseconds(Int64(milliseconds)), longestWait) : longestWait
     }
 
     /// Nothing is waited for longer than this, whatever is configured (MCP 2025-11-25 Lifecycle, Timeouts).

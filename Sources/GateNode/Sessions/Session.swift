@@ -15,7 +15,7 @@ struct Session: Sendable {
 
 /// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.
 ///
-/// An id is 4 bytes of time, 3 of chance, 1 for its kind, and an 8-byte HMAC-SHA256 tag over them under the cluster's secret.
+/// An id is 4 bytes of time, 5 of chance, 1 for its kind, and a 6-byte HMAC-SHA256 tag over them under the cluster's secret.
 package struct SessionMint: Sendable {
     /// How an id came to be.
     enum Kind: UInt8, Sendable {
@@ -43,7 +43,7 @@ package struct SessionMint: Sendable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(16)
         for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: now >> shift)) }
-        for shift in [0, 8, 16] { bytes.append(UInt8(truncatingIfNeeded: chance >> UInt64(shift + 40))) }
+        for shift in [24, 32, 40, 48, 56] { bytes.append(UInt8(truncatingIfNeeded: chance >> UInt64(shift))) }
         bytes.append(kind.rawValue)
         return Self.prefix + Hex.string(bytes + tag(bytes))
     }
@@ -51,10 +51,10 @@ package struct SessionMint: Sendable {
     /// The kind and the age in seconds of an id that this cluster has made; nil for any other text.
     func read(_ id: String, now: Int) -> (kind: Kind, age: Int)? {
         guard id.hasPrefix(Self.prefix), let bytes = Hex.bytes(id.dropFirst(Self.prefix.count)), bytes.count == 16,
-            let kind = Kind(rawValue: bytes[7])
+            let kind = Kind(rawValue: bytes[9])
         else { return nil }
         var difference: UInt8 = 0
-        for (own, given) in zip(tag(bytes[0..<8]), bytes[8...]) { difference |= own ^ given }
+        for (own, given) in zip(tag(bytes[0..<10]), bytes[10...]) { difference |= own ^ given }
         guard difference == 0 else { return nil }
         return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) })
     }
@@ -62,6 +62,6 @@ package struct SessionMint: Sendable {
     private func tag(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var mac = keyed
         mac.update(data: Array(bytes))
-        return Array(mac.finalize().prefix(8))
+        return Array(mac.finalize().prefix(6))
     }
 }

@@ -19,7 +19,7 @@ extension Setting {
         Setting(
             "toolTimeoutMs", \.toolTimeoutMs, .number("ms"),
             flags: ["tool-timeout"], variables: ["PAYGATE_TOOL_TIMEOUT"],
-            "Give a tool call up after this time; 0 for never."),
+            "Give a tool call up after this time; 0 for the hard maximum of five minutes."),
         Setting(
             "maxResponseBytes", \.maxResponseBytes, .number("bytes"),
             flags: ["max-response-bytes"], variables: ["PAYGATE_MAX_RESPONSE_BYTES"],

@@ -17,7 +17,7 @@ package struct Settings: Sendable, Equatable {
     package var remoteUrl: String?
     /// Several servers behind one gate, with unique prefixes (F-MULTI-02).
     package var servers: [ServerSettings] = []
-    /// Milliseconds until a tool call is given up; 0 for never.
+    /// Milliseconds until a tool call is given up; 0 for the hard maximum of five minutes.
     package var toolTimeoutMs = 0
     /// Largest answer of a backend in bytes; 0 for no limit.
     package var maxResponseBytes = 10_485_760
