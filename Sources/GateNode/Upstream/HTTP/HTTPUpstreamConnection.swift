@@ -10,7 +10,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     /// A connection that has been unused for so long may have been closed unnoticed, while this loop was busy.
-    private static let doubt = TimeAmount.milliseconds(500)
+    private static let doubt = TimeAmount.milliseconds(5)
 
     private let pool: HTTPUpstreamPool
     private var context: ChannelHandlerContext?
