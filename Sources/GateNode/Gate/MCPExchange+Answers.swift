@@ -65,7 +65,6 @@ extension MCPExchange {
 
     /// The store is away: retryable, and said at once (`spec/invariants.md` F25).
     func failForStore() {
-        lane.node.switches.isStoreLost = true
         fail(status: 503, code: -32603, "The store is unavailable; nothing was charged. Try again.", retryAfter: 1)
     }
 

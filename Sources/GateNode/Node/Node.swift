@@ -58,7 +58,6 @@ package final class Switches: Sendable {
     private let leaving = Atomic<Bool>(false)
     private let drain = Atomic<Bool>(false)
     private let readinessAskedAt = Mutex<ContinuousClock.Instant?>(nil)
-    private let storeLost = Atomic<Bool>(false)
     private let inflight = Atomic<Int>(0)
     private let upkeep = Mutex<Maintenance?>(nil)
     private let inMaintenance = Atomic<Bool>(false)
@@ -92,12 +91,6 @@ package final class Switches: Sendable {
     package var isDraining: Bool {
         get { drain.load(ordering: .relaxed) }
         set { drain.store(newValue, ordering: .relaxed) }
-    }
-
-    /// Whether Redis was unreachable when it was last tried.
-    package var isStoreLost: Bool {
-        get { storeLost.load(ordering: .relaxed) }
-        set { storeLost.store(newValue, ordering: .relaxed) }
     }
 
     package var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }

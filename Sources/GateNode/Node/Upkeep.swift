@@ -1,4 +1,4 @@
-// Keeps what the node knows of its surroundings fresh: the switches of the cluster, the reach of the store, the servers' tools.
+// Keeps what the node knows of its surroundings fresh: the switches of the cluster, the servers' tools.
 
 import ClusterState
 import NIOCore
@@ -8,8 +8,7 @@ import ServiceLifecycle
 struct Upkeep: Service {
     /// What has to be read anew.
     enum Chore: Sendable {
-        /// The reach of the store: every half second.
-        case store
+        /// Every two seconds, even if nobody tells of a change (V22).
         case maintenance
         case tools
     }
@@ -19,9 +18,7 @@ struct Upkeep: Service {
     private let chores: AsyncStream<Chore>
     private let requests: AsyncStream<Chore>.Continuation
 
-    private static let interval = Duration.milliseconds(500)
-    /// Maintenance is read this many intervals apart even if nobody tells of a change (V22).
-    private static let patience = 4
+    private static let interval = Duration.seconds(2)
 
     init(node: Node, on loop: any EventLoop) {
         self.node = node
@@ -42,11 +39,8 @@ struct Upkeep: Service {
     }
 
     private func tick() async {
-        var round = 0
         while !Task.isCancelled {
-            requests.yield(.store)
-            if round % Self.patience == 0 { requests.yield(.maintenance) }
-            round += 1
+            requests.yield(.maintenance)
             try? await Task.sleep(for: Self.interval)
         }
         requests.finish()
@@ -54,7 +48,6 @@ struct Upkeep: Service {
 
     private func perform(_ chore: Chore) async {
         switch chore {
-        case .store: node.switches.isStoreLost = await !node.store.isReachable
         case .maintenance: await Maintenance.load(node)
         case .tools: await node.upstreams.discover(on: loop)
         }

@@ -74,7 +74,6 @@ extension Metric {
                 Sample(Double(figures.gate.lag.worst) / 1e9, ["reading": "worst"]),
             ]
         },
-        .count("upstream_restarts_total", "Restarts of upstream servers") { $0.upstreamRestarts },
         .level("ready", "Whether /ready says yes") { $0.isReady ? 1 : 0 },
         .level("uptime_seconds", "Time since the start") { $0.uptimeSeconds },
         .gauge("build_info", "The version that runs") { _ in [Sample(1, ["version": ProductVersion.current])] },

@@ -16,7 +16,6 @@ package struct NodeFigures: Sendable {
     package var reapedCalls = 0
     package var inFlight = 0
     package var sessions = 0
-    package var upstreamRestarts = 0
     /// Things that wait, by the queue that they wait in.
     package var queueDepths: [String: Int] = [:]
     package var uptimeSeconds = 0
