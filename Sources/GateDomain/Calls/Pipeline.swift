@@ -11,19 +11,6 @@ package struct Judgement: Sendable {
     }
 }
 
-/// What the admission script has to take for one call.
-package struct Plan: Sendable, Equatable {
-    /// Credits to hold.
-    package var price: Int
-    /// Windows to pass, the one that headers show last.
-    package var limits: [Limit]
-
-    package init(price: Int, limits: [Limit]) {
-        self.price = price
-        self.limits = limits
-    }
-}
-
 package enum Verdict: Sendable, Equatable {
     case denied(Denial)
     case planned(Plan)
