@@ -11,6 +11,26 @@ package struct LoggedCall: Sendable {
     package let event: CallEvent
     /// Orders entries of one millisecond.
     let sequence: Int
+    /// What its key is called today; empty where there is none.
+    package internal(set) var key = KeyLabel()
+}
+
+/// How a key is shown beside its calls.
+package struct KeyLabel: Sendable, Equatable {
+    package var name = ""
+    package var prefix = ""
+    package var masked = ""
+    package var namespace = ""
+
+    fileprivate static let fields = ["name", "prefix", "masked", "namespace"]
+
+    fileprivate init() {}
+
+    fileprivate init(_ reply: RedisReply) {
+        let texts = (reply.array ?? []).map { $0.string ?? "" }
+        guard texts.count == 4 else { return }
+        (name, prefix, masked, namespace) = (texts[0], texts[1], texts[2], texts[3])
+    }
 }
 
 /// Two bounded streams a shard: `usage` for calls that were let in, written by the settling script itself, and `denials` for calls of known
@@ -61,6 +81,15 @@ package struct EventLog: Sendable {
         package struct Iterator: AsyncIteratorProtocol {
             fileprivate let store: RedisStore
             fileprivate var heads: [Head]
+            private var labels: [String: KeyLabel] = [:]
+
+            /// Labels that are remembered while a log is read.
+            private static let mostLabels = 20_000
+
+            fileprivate init(store: RedisStore, heads: [Head]) {
+                self.store = store
+                self.heads = heads
+            }
 
             /// Reads on wherever a stream has nothing waiting, then hands over what no unread entry can be older than.
             package mutating func next(isolation actor: isolated (any Actor)? = #isolation) async throws(StoreFailure) -> [LoggedCall]? {
@@ -74,12 +103,29 @@ package struct EventLog: Sendable {
                         page += heads[index].waiting.prefix(count)
                         heads[index].waiting.removeFirst(count)
                     }
-                    if !page.isEmpty { return page.sorted { ($0.time, $0.sequence) < ($1.time, $1.sequence) } }
+                    if !page.isEmpty { return try await labelled(page.sorted { ($0.time, $0.sequence) < ($1.time, $1.sequence) }) }
                     if heads.allSatisfy({ $0.isAtEnd && $0.waiting.isEmpty }) { return nil }
                 }
             }
 
             package mutating func next() async throws(StoreFailure) -> [LoggedCall]? { try await next(isolation: nil) }
+
+            private mutating func labelled(_ calls: [LoggedCall]) async throws(StoreFailure) -> [LoggedCall] {
+                if labels.count > Self.mostLabels { labels.removeAll() }
+                let unknown = Array(Set(calls.map(\.event.keyID)).filter { !$0.isEmpty && labels[$0] == nil })
+                let replies = try await store.sendAll(
+                    unknown.map { id in
+                        var command = RedisCommand("HMGET", store.keys.record(id))
+                        for field in KeyLabel.fields { command.append(field) }
+                        return command
+                    })
+                for (id, reply) in zip(unknown, replies) { labels[id] = KeyLabel(reply) }
+                return calls.map { call in
+                    var call = call
+                    call.key = labels[call.event.keyID] ?? KeyLabel()
+                    return call
+                }
+            }
         }
     }
 

@@ -74,6 +74,15 @@ package struct KeyDirectory: Sendable {
         Account(try await store.ask(RedisCommand("HMGET", keys.account(id), "credits", "spent", "calls", "used")))
     }
 
+    /// The money of many at once, in their order.
+    package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
+        do {
+            return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(Account.init)
+        } catch {
+            throw .store(error)
+        }
+    }
+
     private func owner(_ name: String) async throws(RecordRefusal) -> String? {
         try await store.ask(RedisCommand("HGET", name, "owner")).string
     }

@@ -24,10 +24,10 @@ final class Lane {
     var cancellable: [CancelKey: UpstreamTicket] = [:]
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
+    /// The rules that calls are judged by on this loop.
+    private(set) var rules: GateRules
     private var sequence: UInt64 = 0
     private let holdPrefix: String
-    /// Redis's wall clock minus this loop's monotonic one, in milliseconds; learnt anew every second.
-    private var clockOffset = 0
 
     init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
         self.node = node
@@ -35,19 +35,15 @@ final class Lane {
         self.log = log
         self.link = link.value
         self.headers = RenderedHeaders(headers)
-        ledger = Ledger(link: link.value, keys: node.store.keys, nodeID: node.id)
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys)
+        ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
+        rules = node.rules
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
-        readClock()
     }
 
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
-    var now: Int { Int(NIODeadline.now().uptimeNanoseconds / 1_000_000) + clockOffset }
-
-    private func readClock() {
-        clockOffset = node.members.now - Int(NIODeadline.now().uptimeNanoseconds / 1_000_000)
-    }
+    var now: Int { node.clock.milliseconds }
 
     /// An id for a hold that no other node, lane or time uses.
     func nextHold() -> String {
@@ -78,8 +74,7 @@ final class Lane {
     func sweep() {
         let now = NIODeadline.now()
         for connection in connections { connection.checkTime(at: now) }
-        ledger.retryUnacknowledged()
-        readClock()
+        ledger.sweep()
         sessions.sweep(at: now)
         log.flush()
     }
@@ -100,14 +95,21 @@ final class Lane {
     /// A change that the feed has told of.
     func apply(_ change: Change) {
         switch change {
-        case .key(let id): cache.assumeIsolated { $0.forget(id) }
-        case .everything: cache.assumeIsolated { $0.forgetAll() }
-        case .setting(let name):
-            if let key = CancelKey(word: name) { return cancel(key) }
-            guard let id = SessionBook.endedSession(in: name) else { return }
+        case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
+        // Many keys belong to a team, and changes of teams are rare.
+        case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
+        case .record(.session, let id):
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
+        case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }
+    }
+
+    /// The configuration has been reloaded.
+    func adopt(_ rules: GateRules) {
+        self.rules = rules
+        cache.assumeIsolated { $0.adopt(rules) }
     }
 }
 
@@ -120,12 +122,12 @@ struct CancelKey: Hashable {
 
 extension CancelKey {
     /// As the change feed carries it: no space, whatever the client calls its requests.
-    var word: String { "cancel/\(session)/\(Hex.string(id))" }
+    var word: String { "\(session)/\(Hex.string(id))" }
 
     init?(word: String) {
         let parts = word.split(separator: "/")
-        guard parts.count == 3, parts[0] == "cancel", let id = Hex.bytes(parts[2]) else { return nil }
-        self.init(session: String(parts[1]), id: id)
+        guard parts.count == 2, let id = Hex.bytes(parts[1]) else { return nil }
+        self.init(session: String(parts[0]), id: id)
     }
 }
 

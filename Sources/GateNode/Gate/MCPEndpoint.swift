@@ -68,7 +68,7 @@ enum MCPEndpoint {
         let key = CancelKey(session: session.id, id: exchange.body.token(id))
         let (lane, node) = (exchange.lane, exchange.lane.node)
         lane.siblings?.forEach { $0.cancel(key) }
-        lane.link.send(FeedMessage.passing(key.word, keys: node.store.keys, origin: node.id)) { _ in }
+        lane.link.send(FeedMessage.passing(.cancel, key.word, keys: node.store.keys, origin: node.id)) { _ in }
     }
 
     private static func end(_ exchange: MCPExchange) {
