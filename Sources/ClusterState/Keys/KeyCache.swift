@@ -107,7 +107,8 @@ package actor KeyCache {
             waitingForRules.append { $0.judge(record, team, secret, askedAt, rules: version) }
             return onNewRules(version)
         }
-        let known = CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
+        let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
+        let known = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
         if askedAt == changes {
             credentials.insert(known, for: secret)
             cached.insert(known, for: record.id)
