@@ -36,12 +36,12 @@ package struct KeyLabel: Sendable, Equatable {
 /// Two bounded streams a shard: `usage` for calls that were let in, written by the settling script itself, and `denials` for calls of known
 /// keys that were not. They are apart so that a flood of refused calls never pushes out the record of a charge.
 package struct EventLog: Sendable {
-    private let store: RedisStore
+    private let store: any CommandStore
 
     /// Entries that are read at once.
     private static let page = 2000
 
-    package init(store: RedisStore) {
+    package init(store: any CommandStore) {
         self.store = store
     }
 
@@ -72,21 +72,21 @@ package struct EventLog: Sendable {
         package typealias Element = [LoggedCall]
         package typealias Failure = StoreFailure
 
-        fileprivate let store: RedisStore
+        fileprivate let store: any CommandStore
         fileprivate let streams: [String]
         fileprivate let since: Int
 
         package func makeAsyncIterator() -> Iterator { Iterator(store: store, heads: streams.map { Head(stream: $0, from: String(since)) }) }
 
         package struct Iterator: AsyncIteratorProtocol {
-            fileprivate let store: RedisStore
+            fileprivate let store: any CommandStore
             fileprivate var heads: [Head]
             private var labels: [String: KeyLabel] = [:]
 
             /// Labels that are remembered while a log is read.
             private static let mostLabels = 20_000
 
-            fileprivate init(store: RedisStore, heads: [Head]) {
+            fileprivate init(store: any CommandStore, heads: [Head]) {
                 self.store = store
                 self.heads = heads
             }
@@ -135,7 +135,7 @@ package struct EventLog: Sendable {
         var waiting: [LoggedCall] = []
         var isAtEnd = false
 
-        mutating func read(from store: RedisStore, count: Int) async throws(StoreFailure) {
+        mutating func read(from store: any CommandStore, count: Int) async throws(StoreFailure) {
             let reply = try await store.sendPatiently(RedisCommand("XRANGE", stream, from, "+", "COUNT", String(count))).array ?? []
             waiting = reply.compactMap(LoggedCall.init)
             isAtEnd = reply.count < count

@@ -6,10 +6,10 @@ import LuaScripts
 /// What a key needs beyond a record: names that it has alone, and credits.
 package struct KeyDirectory: Sendable {
     package let records: RecordStore<KeyRecord>
-    package let store: RedisStore
+    package let store: any CommandStore
     private var keys: RedisKeys { store.keys }
 
-    package init(store: RedisStore, origin: String) {
+    package init(store: any CommandStore, origin: String) {
         self.store = store
         records = RecordStore(store: store, origin: origin)
     }

@@ -83,12 +83,12 @@ package enum RecordRefusal: Error, Sendable, Equatable {
 
 /// The records of one kind.
 package struct RecordStore<Record: StoredRecord>: Sendable {
-    let store: RedisStore
+    let store: any CommandStore
     let origin: String
     private var keys: RedisKeys { store.keys }
 
     /// - Parameter origin: the node that speaks, so that it knows its own words on the change feed.
-    package init(store: RedisStore, origin: String) {
+    package init(store: any CommandStore, origin: String) {
         self.store = store
         self.origin = origin
     }
@@ -212,13 +212,6 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         case 2: throw .operationReused
         default: throw .unexpected
         }
-    }
-}
-
-extension RedisStore {
-    /// Sends patiently what may be applied twice.
-    func ask(_ command: RedisCommand) async throws(RecordRefusal) -> RedisReply {
-        do { return try await sendPatiently(command) } catch { throw .store(error) }
     }
 }
 

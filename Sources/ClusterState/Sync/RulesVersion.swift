@@ -8,11 +8,11 @@ package struct RulesVersion: Sendable {
     /// The name that policies are guarded by.
     package static let name = "rules"
 
-    private let store: RedisStore
+    private let store: any CommandStore
     private let records: RecordStore<SwitchRecord>
     private let origin: String
 
-    package init(store: RedisStore, origin: String) {
+    package init(store: any CommandStore, origin: String) {
         self.store = store
         self.origin = origin
         records = RecordStore(store: store, origin: origin)

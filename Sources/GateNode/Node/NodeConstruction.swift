@@ -58,7 +58,7 @@ struct NodeConstruction {
         return node
     }
 
-    private func rulesVersion(_ store: RedisStore, _ identity: NodeIdentity) async throws(StartupFailure) -> Int {
+    private func rulesVersion(_ store: any CommandStore, _ identity: NodeIdentity) async throws(StartupFailure) -> Int {
         do {
             return try await RulesVersion(store: store, origin: identity.base).read()
         } catch {
@@ -138,7 +138,7 @@ extension PrivateRedisFailure {
 
 /// Secrets that all nodes share; whoever comes first makes them.
 enum ClusterSecret {
-    static func session(_ store: RedisStore) async throws(StartupFailure) -> [UInt8] {
+    static func session(_ store: any CommandStore) async throws(StartupFailure) -> [UInt8] {
         do {
             _ = try await store.sendPatiently(RedisCommand("HSETNX", store.keys.secrets, "session", RandomHex.digits(64)))
             let text = try await store.sendPatiently(RedisCommand("HGET", store.keys.secrets, "session")).string ?? ""
