@@ -28,13 +28,15 @@ package struct KeyRecord: Sendable, Equatable {
     package var teamID: String?
     /// Its own quota; nil leaves it to its group or to the gate (F-QUOTA-03).
     package var quota: Quota?
+    /// Why it was suspended, as the operator said; at most 500 characters.
+    package var suspendReason: String
     package var version: Int
 
     package init(
         id: String, name: String, prefix: String, masked: String, createdAt: Int, state: KeyState = .active,
         expiresAt: Int? = nil, spendingLimit: Int = 0, access: ToolAccess = ToolAccess(), addresses: [AddressRange] = [],
         tags: [String: String] = [:], namespace: String = "default", alias: String? = nil, teamID: String? = nil,
-        quota: Quota? = nil, version: Int = 1
+        quota: Quota? = nil, suspendReason: String = "", version: Int = 1
     ) {
         self.id = id
         self.name = name
@@ -51,6 +53,7 @@ package struct KeyRecord: Sendable, Equatable {
         self.alias = alias
         self.teamID = teamID
         self.quota = quota
+        self.suspendReason = suspendReason
         self.version = version
     }
 

@@ -15,8 +15,20 @@ package struct PackedFields: Sendable {
 
     package mutating func append(_ tag: StaticString, _ value: String) {
         begin(tag)
+        append(text: value)
+    }
+
+    /// A field whose name is not known before; it must hold neither `=` nor control characters, which become `_`.
+    package mutating func append(name: String, _ value: String) {
+        bytes.append(Self.separator)
+        bytes.append(contentsOf: name.utf8.map { $0 < 0x20 || $0 == UInt8(ascii: "=") ? UInt8(ascii: "_") : $0 })
+        bytes.append(UInt8(ascii: "="))
+        append(text: value)
+    }
+
+    private mutating func append(text: String) {
         let start = bytes.count
-        bytes.append(contentsOf: value.utf8)
+        bytes.append(contentsOf: text.utf8)
         for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
     }
 
