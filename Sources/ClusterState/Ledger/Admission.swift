@@ -51,7 +51,6 @@ package struct Idempotency: Sendable, Equatable {
     }
 }
 
-
 /// The answer of the script.
 package enum Admission: Sendable {
     /// Taken. `meters` has a reading a limit, in the order of the request.

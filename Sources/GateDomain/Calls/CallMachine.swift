@@ -9,6 +9,8 @@
 /// reply, and none of success before the settlement stands; a client that goes away changes nothing but the reply.
 /// Times are milliseconds since the request was received.
 package struct CallMachine: Sendable {
+    package typealias Caller = CallView.Caller
+
     package enum Action: Sendable {
         /// Find the caller, in Redis if `fresh`; then `identified` or `identityAway`.
         case identify(fresh: Bool)
@@ -126,7 +128,8 @@ package struct CallMachine: Sendable {
     private let requestID: String
     private let opensWithoutStore: Bool
     private let isIdempotent: Bool
-    private var isShadow: Bool
+    /// Nothing is denied or charged (F-GATE-14).
+    package private(set) var isShadow: Bool
     private var refundsFailures: Bool
     private var isCancelled = false
     /// It was cancelled before anything was sent.

@@ -10,7 +10,8 @@ package struct CallPart: Sendable {
     package internal(set) var outcome: PartOutcome?
     /// A hold was opened for it.
     var isHeld = false
-    var isRefunded = false
+    /// What was held for it goes back.
+    package internal(set) var isRefunded = false
     /// What the answer's size asks for.
     var surchargeAsked = 0
     /// Credits as the ledger decided; nil before that.

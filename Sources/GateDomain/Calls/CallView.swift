@@ -1,22 +1,22 @@
 // What a stage of the pipeline may look at.
 
-/// Who calls.
-package enum Caller: Sendable {
-    case nobody
-    /// A secret that proves no key.
-    case unknown
-    case key(Policy)
-
-    /// The policy of the key that calls, if it is one that exists.
-    package var policy: Policy? {
-        if case .key(let policy) = self { policy } else { nil }
-    }
-
-    package var key: KeyRecord? { policy?.key }
-}
-
 /// One call as the stages see it. Not copyable: a stage looks at it and keeps nothing of it.
 package struct CallView: ~Copyable {
+    /// Who calls.
+    package enum Caller: Sendable {
+        case nobody
+        /// A secret that proves no key.
+        case unknown
+        case key(Policy)
+
+        /// The policy of the key that calls, if it is one that exists.
+        package var policy: Policy? {
+            if case .key(let policy) = self { policy } else { nil }
+        }
+
+        package var key: KeyRecord? { policy?.key }
+    }
+
     package let caller: Caller
     /// Empty where no tool is asked for.
     package let tool: String

@@ -11,6 +11,9 @@ package final class Node: Sendable {
     package let id: String
     package let settings: Settings
     package let pipeline: Pipeline
+    package let rules: GateRules
+    package let identity: NodeIdentity
+    package let clock = RedisClock()
     package let store: RedisStore
     package let keys: KeyDirectory
     package let events: EventLog
@@ -30,6 +33,7 @@ package final class Node: Sendable {
         sessions: SessionMint, logger: Logger
     ) {
         self.id = id
+        identity = NodeIdentity(base: id)
         self.settings = settings
         self.store = store
         self.members = members
@@ -37,12 +41,11 @@ package final class Node: Sendable {
         self.adminKeys = adminKeys
         self.sessions = sessions
         self.logger = logger
-        pipeline = Pipeline(
+        pipeline = Pipeline()
+        rules = GateRules(
             prices: PriceBook(defaultPerCall: settings.defaultCreditsPerCall, tools: settings.toolPricing),
-            limits: LimitBook(
-                callsPerMinute: settings.globalRateLimitPerMin,
-                toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin))
-        )
+            callsPerMinute: settings.globalRateLimitPerMin, toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin),
+            isShadow: settings.shadowMode, refundsFailures: settings.refundOnFailure)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
         throttle = Throttle(

@@ -226,7 +226,7 @@ private struct World {
     }
 
     private var identities: [Choice] {
-        let identify = { (name: String, caller: Caller, isFresh: Bool, denial: Denial?, known: Bool) in
+        let identify = { (name: String, caller: CallView.Caller, isFresh: Bool, denial: Denial?, known: Bool) in
             Choice(name: name) { world in
                 let (policy, parts) = (world.policy, world.machine.parts)
                 return world.machine.identified(caller, isFresh: isFresh, at: world.now) { part in

@@ -30,8 +30,8 @@ struct CallMachineTests {
         #expect(call.machine.credits == 4 && call.notes == ["denied key_suspended"])
     }
 
-    @Test("a caller that no key is known of is refused without a question and without an event", arguments: [Caller.nobody, .unknown])
-    func stranger(caller: Caller) {
+    @Test("a caller that no key is known of is refused without a question and without an event", arguments: [CallView.Caller.nobody, .unknown])
+    func stranger(caller: CallView.Caller) {
         var call = TestedCall(["echo"])
         _ = call.begin()
         #expect(call.identify(caller, fresh: true, denial: .invalidKey) == "reply denied invalid_api_key 0")

@@ -7,17 +7,17 @@ struct PipelineTests {
         prices: PriceBook(defaultPerCall: 2, tools: ["search": ToolPrice(creditsPerCall: 5, creditsPerKbInput: 0)]),
         callsPerMinute: 60, toolCallsPerMinute: ["search": 10, "free": 0])
 
-    static func key(_ change: (inout KeyRecord) -> Void = { _ in }) -> Caller {
+    static func key(_ change: (inout KeyRecord) -> Void = { _ in }) -> CallView.Caller {
         var key = KeyRecord(id: "key_1", name: "n", prefix: "pg_1234567...", masked: "pg_1234...abcd", createdAt: 0)
         change(&key)
         return .key(Policy(key: key, rules: rules))
     }
 
-    static func call(_ caller: Caller, tool: String = "echo", now: Int = 1000) -> CallView {
+    static func call(_ caller: CallView.Caller, tool: String = "echo", now: Int = 1000) -> CallView {
         CallView(caller: caller, tool: tool, argumentBytes: 10, address: IPAddress(v4: 0x0a00_0001), now: now)
     }
 
-    static func judge(_ caller: Caller, now: Int = 1000, by pipeline: Pipeline = Pipeline(), upTo phase: Phase = .route) -> Pipeline.Decision {
+    static func judge(_ caller: CallView.Caller, now: Int = 1000, by pipeline: Pipeline = Pipeline(), upTo phase: Phase = .route) -> Pipeline.Decision {
         var view = call(caller, now: now)
         return pipeline.run(upTo: phase, &view)
     }

@@ -30,12 +30,12 @@ struct TestedCall {
 
     mutating func begin() -> String { did(machine.begin()) }
 
-    mutating func identify(_ caller: Caller? = nil, fresh: Bool = false, denial: Denial? = nil, known: Set<Int> = []) -> String {
+    mutating func identify(_ caller: CallView.Caller? = nil, fresh: Bool = false, denial: Denial? = nil, known: Set<Int> = []) -> String {
         did(identifyAction(caller, fresh: fresh, denial: denial, known: known))
     }
 
     mutating func identifyAction(
-        _ caller: Caller? = nil, fresh: Bool = false, denial: Denial? = nil, known: Set<Int> = []
+        _ caller: CallView.Caller? = nil, fresh: Bool = false, denial: Denial? = nil, known: Set<Int> = []
     ) -> CallMachine.Action {
         let (policy, parts) = (policy, machine.parts)
         return machine.identified(caller ?? .key(policy), isFresh: fresh, at: now) { part in
