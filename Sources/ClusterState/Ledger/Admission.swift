@@ -51,19 +51,6 @@ package struct Idempotency: Sendable, Equatable {
     }
 }
 
-/// What a meter says after an admission.
-package struct MeterReading: Sendable, Equatable {
-    /// What still fits; below zero where a limit that only warns is passed.
-    package let remaining: Int
-    /// Microseconds until there is more room: of a rolling window its oldest admission's leaving, of a calendar period its end; 0 where nobody knows.
-    package let reset: Int
-
-    package init(remaining: Int, reset: Int) {
-        self.remaining = remaining
-        self.reset = reset
-    }
-}
-
 /// The answer of the script.
 package enum Admission: Sendable {
     /// Taken. `meters` has a reading a limit, in the order of the request.

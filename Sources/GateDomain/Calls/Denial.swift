@@ -70,6 +70,18 @@ package enum Denial: Sendable, Equatable {
         }
     }
 
+    /// What the caller reads.
+    package var sentence: String {
+        switch self {
+        case .tooManyInFlight: "Too many calls at once: \(reason)"
+        case .guardrailBlocked: "Not let pass: \(reason)"
+        default: "Payment required: \(reason)"
+        }
+    }
+
+    /// Whether the refusal says what the call would cost (F-RPC-10).
+    package var isAboutPayment: Bool { code == -32402 }
+
     /// The JSON-RPC code (F-RPC-01, F-RPC-04, F-RPC-09).
     package var code: Int {
         switch self {

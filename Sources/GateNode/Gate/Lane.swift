@@ -21,7 +21,9 @@ final class Lane {
     var connections: Set<FrontHandler> = []
     var streams: Set<LiveStream> = []
     /// Requests that a client may still cancel, by session and its own id.
-    var cancellable: [CancelKey: UpstreamTicket] = [:]
+    var cancellable: [CancelKey: CallFlow] = [:]
+    /// The operator's rules as they are now; a call reads them once.
+    private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
     /// The rules that calls are judged by on this loop.
@@ -35,15 +37,30 @@ final class Lane {
         self.log = log
         self.link = link.value
         self.headers = RenderedHeaders(headers)
+<<<<<<< HEAD
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
         rules = node.rules
         cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
+=======
+        rules = node.rules
+        ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: node.rules)
+>>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
     }
 
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
     var now: Int { node.clock.milliseconds }
+<<<<<<< HEAD
+=======
+
+    /// The operator's rules have been reloaded: calls that begin from now on are judged by these.
+    func adopt(_ rules: GateRules) {
+        self.rules = rules
+        cache.assumeIsolated { $0.adopt(rules) }
+    }
+>>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
 
     /// An id for a hold that no other node, lane or time uses.
     func nextHold() -> String {
@@ -86,16 +103,14 @@ final class Lane {
         }
     }
 
-    /// Gives up a request of a client, if it is under way here.
-    func cancel(_ key: CancelKey) {
-        guard let ticket = cancellable[key] else { return }
-        ticket.upstream.cancel(ticket.number, on: eventLoop)
-    }
+    /// Gives up a call of a client, if it is under way here.
+    func cancel(_ key: CancelKey) { cancellable[key]?.cancel() }
 
     /// A change that the feed has told of.
     func apply(_ change: Change) {
         switch change {
         case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
+<<<<<<< HEAD
         // Many keys belong to a team, and changes of teams are rare.
         case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
@@ -103,6 +118,14 @@ final class Lane {
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
         case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
+=======
+        case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.session, let id):
+            sessions.forget(id)
+            for stream in streams where stream.session.id == id { stream.close() }
+        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
+        case .record(.beat, _), .record(.switch, _), .record(.rules, _): break
+>>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
         }
     }
 
@@ -113,21 +136,41 @@ final class Lane {
     }
 }
 
-/// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session.
+/// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session, and only who has asked may give up.
 struct CancelKey: Hashable {
     let session: String
+    /// The id of the key that called; empty for nobody's.
+    let caller: String
     /// The raw token of the client's id.
     let id: [UInt8]
-}
 
-extension CancelKey {
+    /// Bytes of an id that can be given up.
+    static let longestID = 128
+
+    /// Nil for an id that is longer than anybody's.
+    init?(session: String, caller: String, id: [UInt8]) {
+        guard id.count <= Self.longestID else { return nil }
+        self.session = session
+        self.caller = caller
+        self.id = id
+    }
+
     /// As the change feed carries it: no space, whatever the client calls its requests.
+<<<<<<< HEAD
     var word: String { "\(session)/\(Hex.string(id))" }
 
     init?(word: String) {
         let parts = word.split(separator: "/")
         guard parts.count == 2, let id = Hex.bytes(parts[1]) else { return nil }
         self.init(session: String(parts[0]), id: id)
+=======
+    var word: String { "\(session)/\(caller)/\(Hex.string(id))" }
+
+    init?(word: String) {
+        let parts = word.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, let id = Hex.bytes(parts[2]) else { return nil }
+        self.init(session: String(parts[0]), caller: String(parts[1]), id: id)
+>>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
     }
 }
 

@@ -1,5 +1,6 @@
 // The head of an answer on /mcp: what never changes as one run of bytes, the rest appended.
 
+import GateDomain
 import NIOCore
 
 /// Headers of every answer, rendered once an event loop from the node's rules (F-HDR-01 to F-HDR-18).
@@ -39,6 +40,9 @@ enum AnswerHead {
             HTTP1Writer.appendField("x-ratelimit-reset", rate.reset, into: &buffer)
         }
         if readings.surcharge > 0 { HTTP1Writer.appendField("x-output-surcharge", readings.surcharge, into: &buffer) }
+        if !readings.warnings.isEmpty {
+            HTTP1Writer.appendSafe("x-guardrail-warning", readings.warnings.joined(separator: ", "), into: &buffer)
+        }
         if let seconds = readings.retryAfter { HTTP1Writer.appendField("retry-after", seconds, into: &buffer) }
     }
 
