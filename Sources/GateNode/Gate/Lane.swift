@@ -26,8 +26,6 @@ final class Lane {
     private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
-    /// The rules that calls are judged by on this loop.
-    private(set) var rules: GateRules
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
@@ -37,30 +35,15 @@ final class Lane {
         self.log = log
         self.link = link.value
         self.headers = RenderedHeaders(headers)
-<<<<<<< HEAD
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
         rules = node.rules
         cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
-=======
-        rules = node.rules
-        ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: node.rules)
->>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
     }
 
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
     var now: Int { node.clock.milliseconds }
-<<<<<<< HEAD
-=======
-
-    /// The operator's rules have been reloaded: calls that begin from now on are judged by these.
-    func adopt(_ rules: GateRules) {
-        self.rules = rules
-        cache.assumeIsolated { $0.adopt(rules) }
-    }
->>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
 
     /// An id for a hold that no other node, lane or time uses.
     func nextHold() -> String {
@@ -110,22 +93,12 @@ final class Lane {
     func apply(_ change: Change) {
         switch change {
         case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
-<<<<<<< HEAD
-        // Many keys belong to a team, and changes of teams are rare.
-        case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
-        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
-        case .record(.session, let id):
-            sessions.forget(id)
-            for stream in streams where stream.session.id == id { stream.close() }
-        case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
-=======
         case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
         case .record(.session, let id):
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.beat, _), .record(.switch, _), .record(.rules, _): break
->>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
         }
     }
 
@@ -156,21 +129,12 @@ struct CancelKey: Hashable {
     }
 
     /// As the change feed carries it: no space, whatever the client calls its requests.
-<<<<<<< HEAD
-    var word: String { "\(session)/\(Hex.string(id))" }
-
-    init?(word: String) {
-        let parts = word.split(separator: "/")
-        guard parts.count == 2, let id = Hex.bytes(parts[1]) else { return nil }
-        self.init(session: String(parts[0]), id: id)
-=======
     var word: String { "\(session)/\(caller)/\(Hex.string(id))" }
 
     init?(word: String) {
         let parts = word.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, let id = Hex.bytes(parts[2]) else { return nil }
         self.init(session: String(parts[0]), caller: String(parts[1]), id: id)
->>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
     }
 }
 

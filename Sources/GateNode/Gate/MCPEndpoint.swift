@@ -78,13 +78,9 @@ enum MCPEndpoint {
     private static func cancel(_ key: CancelKey?, in lane: Lane) {
         guard let key else { return }
         lane.siblings?.forEach { $0.cancel(key) }
-<<<<<<< HEAD
-        lane.link.send(FeedMessage.passing(.cancel, key.word, keys: node.store.keys, origin: node.id)) { _ in }
-=======
         // Nobody without a key makes the gate write: what a stranger has asked for in shadow mode is given up here alone.
         guard !key.caller.isEmpty else { return }
         lane.link.send(FeedMessage.passing(.cancel, key.word, keys: lane.node.store.keys, origin: lane.node.id)) { _ in }
->>>>>>> f0d021aa29d24712dc61e4e7c171a958e524336b
     }
 
     private static func end(_ exchange: MCPExchange) {
