@@ -11,7 +11,7 @@ let settings: [SwiftSetting] = [
 /// Every file of `Lua/`: the scripts, and the fragments that they include.
 let scripts = [
     "acquire_slot", "admit", "advance", "beat", "claim", "credit", "edit", "fence", "limit_address", "outcome",
-    "session", "settle",
+    "raise", "session", "settle",
     "account", "ring", "whole",
 ]
 

@@ -12,6 +12,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case fence
     case limitAddress = "limit_address"
     case outcome
+    case raise
     case session
     case settle
 
@@ -35,6 +36,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .fence: PackageResources.fence_lua
             case .limitAddress: PackageResources.limit_address_lua
             case .outcome: PackageResources.outcome_lua
+            case .raise: PackageResources.raise_lua
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
             }

@@ -140,7 +140,7 @@ local function decide(call, held)
   if not held and milliseconds > call.till then return {2, milliseconds} end
   for i = 1, #guards do
     local version = ARGV[call.guards + i - 1]
-    if version ~= '' and version ~= (guarded[i] or '0') then return {1} end
+    if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
   end
   for place, leg in ipairs(call.accounts) do
     leg.loaded = account_load(leg.index, leg.names)

@@ -11,17 +11,37 @@ package struct LoggedCall: Sendable {
     package let event: CallEvent
     /// Orders entries of one millisecond.
     let sequence: Int
+    /// What its key is called today; empty where there is none.
+    package internal(set) var key = KeyLabel()
+}
+
+/// How a key is shown beside its calls.
+package struct KeyLabel: Sendable, Equatable {
+    package var name = ""
+    package var prefix = ""
+    package var masked = ""
+    package var namespace = ""
+
+    fileprivate static let fields = ["name", "prefix", "masked", "namespace"]
+
+    fileprivate init() {}
+
+    fileprivate init(_ reply: RedisReply) {
+        let texts = (reply.array ?? []).map { $0.string ?? "" }
+        guard texts.count == 4 else { return }
+        (name, prefix, masked, namespace) = (texts[0], texts[1], texts[2], texts[3])
+    }
 }
 
 /// Two bounded streams a shard: `usage` for calls that were let in, written by the settling script itself, and `denials` for calls of known
 /// keys that were not. They are apart so that a flood of refused calls never pushes out the record of a charge.
 package struct EventLog: Sendable {
-    private let store: RedisStore
+    private let store: any CommandStore
 
     /// Entries that are read at once.
     private static let page = 2000
 
-    package init(store: RedisStore) {
+    package init(store: any CommandStore) {
         self.store = store
     }
 
@@ -52,15 +72,24 @@ package struct EventLog: Sendable {
         package typealias Element = [LoggedCall]
         package typealias Failure = StoreFailure
 
-        fileprivate let store: RedisStore
+        fileprivate let store: any CommandStore
         fileprivate let streams: [String]
         fileprivate let since: Int
 
         package func makeAsyncIterator() -> Iterator { Iterator(store: store, heads: streams.map { Head(stream: $0, from: String(since)) }) }
 
         package struct Iterator: AsyncIteratorProtocol {
-            fileprivate let store: RedisStore
+            fileprivate let store: any CommandStore
             fileprivate var heads: [Head]
+            private var labels: [String: KeyLabel] = [:]
+
+            /// Labels that are remembered while a log is read.
+            private static let mostLabels = 20_000
+
+            fileprivate init(store: any CommandStore, heads: [Head]) {
+                self.store = store
+                self.heads = heads
+            }
 
             /// Reads on wherever a stream has nothing waiting, then hands over what no unread entry can be older than.
             package mutating func next(isolation actor: isolated (any Actor)? = #isolation) async throws(StoreFailure) -> [LoggedCall]? {
@@ -74,12 +103,29 @@ package struct EventLog: Sendable {
                         page += heads[index].waiting.prefix(count)
                         heads[index].waiting.removeFirst(count)
                     }
-                    if !page.isEmpty { return page.sorted { ($0.time, $0.sequence) < ($1.time, $1.sequence) } }
+                    if !page.isEmpty { return try await labelled(page.sorted { ($0.time, $0.sequence) < ($1.time, $1.sequence) }) }
                     if heads.allSatisfy({ $0.isAtEnd && $0.waiting.isEmpty }) { return nil }
                 }
             }
 
             package mutating func next() async throws(StoreFailure) -> [LoggedCall]? { try await next(isolation: nil) }
+
+            private mutating func labelled(_ calls: [LoggedCall]) async throws(StoreFailure) -> [LoggedCall] {
+                if labels.count > Self.mostLabels { labels.removeAll() }
+                let unknown = Array(Set(calls.map(\.event.keyID)).filter { !$0.isEmpty && labels[$0] == nil })
+                let replies = try await store.sendAll(
+                    unknown.map { id in
+                        var command = RedisCommand("HMGET", store.keys.record(id))
+                        for field in KeyLabel.fields { command.append(field) }
+                        return command
+                    })
+                for (id, reply) in zip(unknown, replies) { labels[id] = KeyLabel(reply) }
+                return calls.map { call in
+                    var call = call
+                    call.key = labels[call.event.keyID] ?? KeyLabel()
+                    return call
+                }
+            }
         }
     }
 
@@ -89,7 +135,7 @@ package struct EventLog: Sendable {
         var waiting: [LoggedCall] = []
         var isAtEnd = false
 
-        mutating func read(from store: RedisStore, count: Int) async throws(StoreFailure) {
+        mutating func read(from store: any CommandStore, count: Int) async throws(StoreFailure) {
             let reply = try await store.sendPatiently(RedisCommand("XRANGE", stream, from, "+", "COUNT", String(count))).array ?? []
             waiting = reply.compactMap(LoggedCall.init)
             isAtEnd = reply.count < count

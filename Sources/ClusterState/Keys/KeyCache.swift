@@ -27,6 +27,9 @@ package actor KeyCache {
     /// Changes heard of; what was asked before one and is answered after it may be out of date and is not kept.
     private var changes = 0
     private var rules: GateRules
+    /// What goes on when newer rules have been adopted.
+    private var waitingForRules: [@Sendable (isolated KeyCache) -> Void] = []
+    private let onNewRules: @Sendable (Int) -> Void
     package private(set) var hits = 0
     package private(set) var misses = 0
 
@@ -40,7 +43,11 @@ package actor KeyCache {
     /// Bytes of a credential at most; anything longer is unknown without being looked at.
     package static let longestCredential = 4096
 
-    package init(link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules) {
+    /// - Parameter onNewRules: told of a version that the store has and this cache has not; `adopt` must follow, whatever the rules are then.
+    package init(
+        link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules, onNewRules: @escaping @Sendable (Int) -> Void
+    ) {
+        self.onNewRules = onNewRules
         self.link = link
         self.keys = keys
         self.rules = rules
@@ -89,7 +96,19 @@ package actor KeyCache {
     }
 
     private func found(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int) {
-        let known = CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
+        ask(RedisCommand("HGET", keys.versions(keys.shard(of: record.id)), RulesVersion.name), secret) { cache, reply in
+            cache.judge(record, team, secret, askedAt, rules: reply.integer ?? 0)
+        }
+    }
+
+    /// Compiles the policy, once this node has the rules that hold.
+    private func judge(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int, rules version: Int) {
+        guard version <= rules.version else {
+            waitingForRules.append { $0.judge(record, team, secret, askedAt, rules: version) }
+            return onNewRules(version)
+        }
+        let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
+        let known = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
         if askedAt == changes {
             credentials.insert(known, for: secret)
             cached.insert(known, for: record.id)
@@ -134,6 +153,9 @@ package actor KeyCache {
     package func adopt(_ rules: GateRules) {
         self.rules = rules
         forgetAll()
+        let waiting = waitingForRules
+        waitingForRules = []
+        for work in waiting { work(self) }
     }
 
     /// How a credential is named in Redis: never in the clear.

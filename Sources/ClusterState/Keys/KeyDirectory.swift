@@ -6,10 +6,10 @@ import LuaScripts
 /// What a key needs beyond a record: names that it has alone, and credits.
 package struct KeyDirectory: Sendable {
     package let records: RecordStore<KeyRecord>
-    package let store: RedisStore
+    package let store: any CommandStore
     private var keys: RedisKeys { store.keys }
 
-    package init(store: RedisStore, origin: String) {
+    package init(store: any CommandStore, origin: String) {
         self.store = store
         records = RecordStore(store: store, origin: origin)
     }
@@ -72,6 +72,15 @@ package struct KeyDirectory: Sendable {
     /// The money of a key, or of a team.
     package func account(_ id: String) async throws(RecordRefusal) -> Account {
         Account(try await store.ask(RedisCommand("HMGET", keys.account(id), "credits", "spent", "calls", "used")))
+    }
+
+    /// The money of many at once, in their order.
+    package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
+        do {
+            return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(Account.init)
+        } catch {
+            throw .store(error)
+        }
     }
 
     private func owner(_ name: String) async throws(RecordRefusal) -> String? {

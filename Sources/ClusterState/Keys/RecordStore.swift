@@ -83,12 +83,12 @@ package enum RecordRefusal: Error, Sendable, Equatable {
 
 /// The records of one kind.
 package struct RecordStore<Record: StoredRecord>: Sendable {
-    let store: RedisStore
+    let store: any CommandStore
     let origin: String
     private var keys: RedisKeys { store.keys }
 
     /// - Parameter origin: the node that speaks, so that it knows its own words on the change feed.
-    package init(store: RedisStore, origin: String) {
+    package init(store: any CommandStore, origin: String) {
         self.store = store
         self.origin = origin
     }
@@ -108,7 +108,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     }
 
     /// Changes a record: `change` edits what it finds, and only the difference is written; where somebody else was faster it is asked again.
-    /// - Returns: the record as it is now.
+    /// - Returns: the record as it was written; its version is the one before.
     package func edit(
         _ id: String, _ operation: Operation, _ change: (inout Record) throws(RecordRefusal) -> Void
     ) async throws(RecordRefusal) -> Record {
@@ -135,16 +135,26 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         throw .contended
     }
 
-    /// Ids of all records, newest first; `count` at most from `offset`.
-    package func ids(offset: Int = 0, count: Int) async throws(RecordRefusal) -> [String] {
+    /// Which end of an index a list begins at.
+    package enum Order: Sendable {
+        /// The oldest first: records made meanwhile come at the end, and none is met twice.
+        case ascending
+        case descending
+    }
+
+    /// Ids of all records in the order of their making; `count` at most from `offset`.
+    package func ids(_ order: Order = .descending, offset: Int = 0, count: Int) async throws(RecordRefusal) -> [String] {
         var found: [(id: String, at: Double)] = []
         for shard in 0..<keys.shards {
             let reply = try await store.ask(
-                RedisCommand("ZREVRANGE", keys.index(Record.kind, shard), "0", String(offset + count - 1), "WITHSCORES"))
+                RedisCommand(
+                    order == .descending ? "ZREVRANGE" : "ZRANGE", keys.index(Record.kind, shard), keys.shards == 1 ? String(offset) : "0",
+                    String(offset + count - 1), "WITHSCORES"))
             let entries = reply.array?.compactMap(\.string) ?? []
             for index in stride(from: 0, to: entries.count - 1, by: 2) { found.append((entries[index], Double(entries[index + 1]) ?? 0)) }
         }
-        if keys.shards > 1 { found.sort { ($0.at, $0.id) > ($1.at, $1.id) } }
+        guard keys.shards > 1 else { return found.map(\.id) }
+        found.sort { order == .descending ? ($0.at, $0.id) > ($1.at, $1.id) : ($0.at, $0.id) < ($1.at, $1.id) }
         return found.dropFirst(offset).prefix(count).map(\.id)
     }
 
@@ -202,13 +212,6 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         case 2: throw .operationReused
         default: throw .unexpected
         }
-    }
-}
-
-extension RedisStore {
-    /// Sends patiently what may be applied twice.
-    func ask(_ command: RedisCommand) async throws(RecordRefusal) -> RedisReply {
-        do { return try await sendPatiently(command) } catch { throw .store(error) }
     }
 }
 

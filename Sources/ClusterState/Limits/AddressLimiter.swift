@@ -10,13 +10,13 @@ package struct AddressLimiter: Sendable {
         case `public`
     }
 
-    private let store: RedisStore
+    private let store: any CommandStore
     private let caps: [Scope: Int]
 
     static let windowMilliseconds = 60_000
 
     /// - Parameter caps: requests a minute and address; 0 for no limit.
-    package init(store: RedisStore, caps: [Scope: Int]) {
+    package init(store: any CommandStore, caps: [Scope: Int]) {
         self.store = store
         self.caps = caps
     }

@@ -11,7 +11,7 @@ import Synchronization
 /// what it has open there as *unknown*. Should it live after all, its own settlements learn what became of its holds, and it goes on under
 /// a new name. The work grows with what the dead node has open, and with nothing else.
 package final class Membership: Sendable {
-    private let store: RedisStore
+    private let store: any CommandStore
     private let identity: NodeIdentity
     private let clock: RedisClock
     private let refundUnknown: Bool
@@ -26,7 +26,7 @@ package final class Membership: Sendable {
     static let lifetime = 4000
 
     /// - Parameter refundUnknown: whether a call that nobody was answered gets its credits back.
-    package init(store: RedisStore, identity: NodeIdentity, clock: RedisClock, refundUnknown: Bool, logger: Logger) {
+    package init(store: any CommandStore, identity: NodeIdentity, clock: RedisClock, refundUnknown: Bool, logger: Logger) {
         self.store = store
         self.identity = identity
         self.clock = clock

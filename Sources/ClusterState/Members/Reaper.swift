@@ -5,7 +5,7 @@ import LuaScripts
 
 /// The last will of one dead node. It may be run by several nodes at once and again after a failure: each hold is ended once.
 struct Reaper {
-    let store: RedisStore
+    let store: any CommandStore
     let node: String
     /// Whether the price goes back.
     let refunds: Bool

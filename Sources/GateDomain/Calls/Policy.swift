@@ -10,11 +10,13 @@ package final class Policy: Sendable {
     /// Versions of what it was made from besides the accounts, by the names that the shard's `versions` hash has for them.
     package let guards: [PolicyGuard]
     package let rules: GateRules
+    private let team: TeamRecord?
     private let limits: LimitBook
 
     package init(key: KeyRecord, team: TeamRecord? = nil, rules: GateRules) {
         self.key = key
         self.rules = rules
+        self.team = team
         var accounts = [PolicyAccount(id: AccountID(key.id), version: key.version, isFunded: true, subject: .key)]
         var always: [Limit] = []
         if let team, team.isActive {
@@ -35,6 +37,11 @@ package final class Policy: Sendable {
             tools: Dictionary(uniqueKeysWithValues: rules.toolCallsPerMinute.map { tool, cap in
                 (tool, [Limit(name: "calls:" + tool, window: .rolling(Limit.minute), cap: cap, subject: .tool(tool))])
             }))
+    }
+
+    /// Whether it would come out the same.
+    package func isMade(of key: KeyRecord, _ team: TeamRecord?, _ rules: GateRules) -> Bool {
+        self.rules.version == rules.version && self.key == key && self.team == team
     }
 
     /// What admission has to take for one call.

@@ -22,10 +22,10 @@ final class Lane {
     var streams: Set<LiveStream> = []
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
-    /// The operator's rules as they are now; a call reads them once.
-    private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
+    /// The rules that calls are judged by on this loop.
+    private(set) var rules: GateRules
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
@@ -35,21 +35,15 @@ final class Lane {
         self.log = log
         self.link = link.value
         self.headers = RenderedHeaders(headers)
-        rules = node.rules
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: node.rules)
+        rules = node.rules
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
     }
 
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
     var now: Int { node.clock.milliseconds }
-
-    /// The operator's rules have been reloaded: calls that begin from now on are judged by these.
-    func adopt(_ rules: GateRules) {
-        self.rules = rules
-        cache.assumeIsolated { $0.adopt(rules) }
-    }
 
     /// An id for a hold that no other node, lane or time uses.
     func nextHold() -> String {
@@ -99,13 +93,20 @@ final class Lane {
     func apply(_ change: Change) {
         switch change {
         case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
+        // Many keys belong to a team, and changes of teams are rare.
         case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
-        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
-        case .record(.beat, _), .record(.switch, _), .record(.rules, _): break
+        case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }
+    }
+
+    /// The configuration has been reloaded.
+    func adopt(_ rules: GateRules) {
+        self.rules = rules
+        cache.assumeIsolated { $0.adopt(rules) }
     }
 }
 
