@@ -121,6 +121,16 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "HistoryTests",
+            dependencies: [
+                "ClusterState", "GateDomain", "LuaScripts", "GateTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "ClusterTests",
             dependencies: ["GateTesting", "gate-node"],
             swiftSettings: settings

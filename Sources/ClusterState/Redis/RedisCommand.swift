@@ -52,8 +52,13 @@ package struct RedisCommand: Sendable {
     package var withScriptText: RedisCommand {
         guard let script else { return self }
         var command = RedisCommand("EVAL", script.source)
-        for index in 2..<ends.count { command.append(bytes[ends[index - 1]..<ends[index]]) }
+        for word in words.dropFirst(2) { command.append(word) }
         return command
+    }
+
+    /// Its arguments, the command's name first.
+    var words: [ArraySlice<UInt8>] {
+        ends.indices.map { bytes[($0 == 0 ? 0 : ends[$0 - 1])..<ends[$0]] }
     }
 
     /// Lets hiredis format the command and appends it to what will be written.
