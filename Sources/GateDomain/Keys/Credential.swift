@@ -16,26 +16,3 @@ package enum Credential {
         secret.count >= 20 ? secret.prefix(7) + "..." + secret.suffix(4) : secret.prefix(3) + "..."
     }
 }
-
-/// Hex digits from the system's cryptographically secure generator.
-package enum RandomHex {
-    package static func digits(_ count: Int) -> String {
-        var generator = SystemRandomNumberGenerator()
-        return String(unsafeUninitializedCapacity: count) { buffer in
-            var index = 0
-            while index < count {
-                var bits = generator.next()
-                for _ in 0..<min(16, count - index) {
-                    buffer[index] = hexDigit(UInt8(truncatingIfNeeded: bits & 15))
-                    bits >>= 4
-                    index += 1
-                }
-            }
-            return count
-        }
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? value + UInt8(ascii: "0") : value - 10 + UInt8(ascii: "a")
-    }
-}

@@ -8,9 +8,13 @@ import Glibc
 import Darwin
 #endif
 
+/// The process's own streams. A write blocks until all is taken; what cannot be written is dropped.
 package enum StandardStream {
+    /// Writes bytes to standard error.
     package static func error(_ bytes: ByteBuffer) { write(2, bytes) }
+    /// Writes a line to standard output.
     package static func output(_ line: String) { write(1, ByteBuffer(string: line + "\n")) }
+    /// Writes a line to standard error.
     package static func error(_ line: String) { write(2, ByteBuffer(string: line + "\n")) }
 
     private static func write(_ descriptor: Int32, _ bytes: ByteBuffer) {

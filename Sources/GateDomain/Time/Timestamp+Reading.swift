@@ -3,7 +3,7 @@
 extension Timestamp {
     /// Milliseconds since 1970 of `2030-01-31`, `2030-01-31T12:00`, `…:30`, `…:30.5`, with `Z`, an offset, or nothing for UTC; nil for
     /// anything else.
-    static func milliseconds(_ text: String) -> Int? {
+    package static func milliseconds(_ text: String) -> Int? {
         var reader = TimestampReader(rest: Substring(text).utf8)
         guard let date = reader.date() else { return nil }
         if reader.rest.isEmpty { return date }
@@ -17,10 +17,10 @@ private struct TimestampReader {
     var rest: Substring.UTF8View
 
     mutating func date() -> Int? {
-        guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2), (1...12).contains(month),
-            (1...Self.days(in: month, of: year)).contains(day)
+        guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2),
+            let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
-        return Self.dayNumber(year, month, day) * 86_400_000
+        return date.daysSince1970 * 86_400_000
     }
 
     mutating func time() -> Int? {
@@ -57,22 +57,5 @@ private struct TimestampReader {
         guard rest.first == UInt8(ascii: character) else { return false }
         rest = rest.dropFirst()
         return true
-    }
-
-    private static func days(in month: Int, of year: Int) -> Int {
-        switch month {
-        case 2: year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400)) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-
-    /// Days since 1970 of a date of the Gregorian calendar (Hinnant's algorithm).
-    private static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = shifted / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }
