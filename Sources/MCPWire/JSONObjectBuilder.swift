@@ -22,6 +22,11 @@ struct JSONObjectBuilder {
         return true
     }
 
+    /// Lays a value over the member of that name, or appends it.
+    mutating func merge(_ value: JSONValue, into name: String) {
+        set(name, to: position(of: name).map { object.members[$0].value.overlaid(by: value) } ?? value)
+    }
+
     private func position(of name: String) -> Int? {
         index.isEmpty ? object.members.firstIndex { $0.name == name } : index[name]
     }

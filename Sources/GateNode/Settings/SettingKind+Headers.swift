@@ -1,4 +1,19 @@
-// The kind of the custom headers: names and values that may stand in every response.
+// Headers of every response: what one is, and how they are given.
+
+import MCPWire
+
+/// A header of every response, checked at the start (F-HDR-14, F-HDR-15).
+package struct CustomHeader: Sendable, Equatable {
+    /// An RFC 9110 token.
+    package var name: String
+    /// At most 8 KB, without control characters.
+    package var value: String
+
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
 
 extension SettingKind where Value == [CustomHeader] {
     /// `Name: value`, repeated or in a comma list; in the file an object of texts (F-HDR-15).
@@ -6,21 +21,21 @@ extension SettingKind where Value == [CustomHeader] {
         Self(
             .list(placeholder: "name:value"),
             parse: { texts, place, diagnostics in
-                var headers: [String: JSONDocument] = [:]
+                var headers: [(String, JSONValue)] = []
                 for line in texts.flatMap(headerLines) {
                     let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
                     guard parts.count == 2 else {
                         diagnostics.refuse(place, showing: "\"\(line)\"", "Expected \"Name: value\".")
                         return nil
                     }
-                    headers[String(trimmed(parts[0]))] = .string(String(trimmed(parts[1])))
+                    headers.append((String(trimmed(parts[0])), .string(String(trimmed(parts[1])))))
                 }
-                return .object(headers)
+                return JSONValue(members: headers)
             },
             read: { document, place, diagnostics in
                 guard let members = place.members(document, &diagnostics) else { return nil }
-                let headers = members.compactMap { name, value in
-                    CustomHeader(name, value, place.member(name), &diagnostics)
+                let headers = members.compactMap { member in
+                    CustomHeader(member.name, member.value, place.member(member.name), &diagnostics)
                 }
                 if Set(headers.map { $0.name.lowercased() }).count < headers.count {
                     diagnostics.refuse(place, "A header is given twice with different capitals.")
@@ -42,7 +57,7 @@ extension CustomHeader {
     private static let largestValue = 8192
 
     fileprivate init?(
-        _ name: String, _ document: JSONDocument, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
+        _ name: String, _ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
     ) {
         guard !name.isEmpty, name.utf8.allSatisfy(isTokenCharacter) else {
             diagnostics.refuse(place, "A header's name is made of letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).")

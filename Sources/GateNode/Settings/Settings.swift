@@ -1,3 +1,5 @@
+// Every setting of a node with its resolved value; the defaults stand here and nowhere else.
+
 package import GateDomain
 
 /// Every setting of a node with its resolved value; the defaults stand here and nowhere else.
@@ -109,4 +111,44 @@ extension Settings {
     package var stateDirectory: String {
         stateDir ?? stateFile.map { $0 + ".d" } ?? ".gate-node"
     }
+}
+
+extension Settings {
+    /// What a node does with calls while its store is away.
+    package enum OnStoreLoss: String, Sendable, CaseIterable {
+        /// Refuse at once, retryable.
+        case deny
+        /// Let rate limits pass; credits are refused all the same.
+        case open
+    }
+
+    /// What the reaper does with the credits of a call whose node died.
+    package enum UnknownCalls: String, Sendable, CaseIterable {
+        case refund, keep
+    }
+
+    package enum LogLevel: String, Sendable, CaseIterable {
+        case debug, info, warn, error, silent
+    }
+
+    package enum LogFormat: String, Sendable, CaseIterable {
+        case text, json
+    }
+}
+
+/// Which browser origins may read answers (F-HDR-17).
+package struct CORSSettings: Sendable, Equatable {
+    package enum Origins: Sendable, Equatable {
+        case any
+        /// `scheme://host[:port]`, matched exactly.
+        case listed([String])
+    }
+
+    package var origin = Origins.any
+    /// Never together with `Origins.any` (F-HDR-18).
+    package var credentials = false
+    /// Seconds for which a browser may keep a preflight answer.
+    package var maxAge = 86_400
+
+    package init() {}
 }
