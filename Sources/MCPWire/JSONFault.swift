@@ -1,6 +1,9 @@
+// What is wrong with JSON, and how it is said.
+
 /// Why bytes are not the JSON that was asked for.
 /// Small and without references, because the hot path throws it by value.
 package struct JSONFault: Error, Equatable {
+    /// What is wrong.
     package enum Reason: UInt8, Sendable {
         /// The bytes break the grammar of RFC 8259, or end before the value does.
         case syntax
@@ -16,6 +19,7 @@ package struct JSONFault: Error, Equatable {
         case forbiddenMember
     }
 
+    /// What is wrong with the bytes.
     package let reason: Reason
     /// Where the fault was noticed, in bytes from the start.
     package let offset: Int

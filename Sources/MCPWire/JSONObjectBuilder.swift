@@ -1,3 +1,5 @@
+// Objects of any size, filled in linear time.
+
 /// Fills an object in linear time: beyond a few members it keeps an index of their names, so that an object of a
 /// hundred thousand members costs no quadratic search (X34).
 struct JSONObjectBuilder {

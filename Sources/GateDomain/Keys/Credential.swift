@@ -2,7 +2,9 @@
 
 /// A secret of the form `pg_` + 48 hex digits (F-KEY-01); imported ones may be any text from 8 to 200 characters.
 package enum Credential {
+    /// What a credential of our own making begins with.
     package static let prefix = "pg_"
+    /// Characters of a credential.
     package static let lengths = 8...200
 
     /// A new credential from the system's cryptographically secure generator.

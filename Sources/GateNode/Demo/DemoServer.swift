@@ -1,3 +1,5 @@
+// A small MCP server to try the gate with.
+
 import Dispatch
 import Foundation
 package import MCPWire

@@ -1,3 +1,5 @@
+// The tools of the demo server.
+
 import MCPWire
 
 /// The tools of the demo server; each shows one behaviour that a gate has to cope with.

@@ -235,6 +235,7 @@ extension Setting {
 package enum SettingSection: CaseIterable, Sendable {
     case backend, pricing, access, state, http, process, later
 
+    /// The heading in the help text.
     package var title: String {
         switch self {
         case .backend: "Backend"
@@ -247,6 +248,7 @@ package enum SettingSection: CaseIterable, Sendable {
         }
     }
 
+    /// The rows of the chapter, in the order of the help text.
     package var settings: [Setting] {
         switch self {
         case .backend: Setting.backend

@@ -17,6 +17,7 @@ package struct Setting: Sendable {
     package let variables: [String]
     /// One sentence for the help text.
     package let help: String
+    /// How it is written on the command line.
     package let form: SettingForm
     /// Takes effect on a reload, without a restart (F-CFG-03).
     package let isReloadable: Bool

@@ -9,6 +9,7 @@ package struct CustomHeader: Sendable, Equatable {
     /// At most 8 KB, without control characters.
     package var value: String
 
+    /// A header that was checked already.
     package init(name: String, value: String) {
         self.name = name
         self.value = value

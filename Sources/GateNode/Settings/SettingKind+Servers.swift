@@ -6,11 +6,14 @@ import MCPWire
 package struct ServerSettings: Sendable, Equatable {
     /// Not empty, unique, without a colon.
     package var prefix: String
-    /// Exactly one of `serverCommand` and `remoteUrl` is set.
+    /// Program of a stdio server; exactly one of `serverCommand` and `remoteUrl` is set.
     package var serverCommand: String?
+    /// Arguments of `serverCommand`, each as it is.
     package var serverArgs: [String]
+    /// Streamable HTTP endpoint, http or https.
     package var remoteUrl: String?
 
+    /// A server; nothing is checked here.
     package init(
         prefix: String, serverCommand: String? = nil, serverArgs: [String] = [], remoteUrl: String? = nil
     ) {

@@ -20,6 +20,7 @@ struct SettingPlace: Sendable {
 
 /// Where the value of a setting came from; a later case is stronger (F-ENV-03).
 package enum SettingSource: Sendable, Equatable {
+    /// The configuration file.
     case file
     /// The variable's name.
     case variable(String)

@@ -4,9 +4,11 @@ package import MCPWire
 
 /// The settings that flags, variables and the file make together, where each came from, and what was wrong (F-ENV-03).
 package struct SettingsResolution: Sendable {
+    /// What the node runs with, if the diagnostics are valid.
     package private(set) var settings = Settings()
     /// The strongest source of each setting that is not at its default, by the setting's name.
     package private(set) var sources: [String: SettingSource] = [:]
+    /// All that was wrong or worth knowing.
     package private(set) var diagnostics = SettingsDiagnostics()
 
     /// Resolves all settings: flags over variables over the file over the defaults, field by field; objects merge by member.
@@ -105,6 +107,7 @@ extension Setting {
 
 /// What reading the configuration again changes on a running node (F-CFG-03, F-CFG-04).
 package struct SettingsReload: Sendable, Equatable {
+    /// The running settings with the changes that take effect now.
     package var settings: Settings
     /// Names of the settings that take effect now.
     package var changed: [String] = []

@@ -4,8 +4,10 @@
 package struct StartupFailure: Error, Sendable, Equatable {
     /// A whole sentence without the program's name, for example "Port 3402 is taken.".
     package let sentence: String
+    /// What the process ends with.
     package let status: ExitStatus
 
+    /// A failure with its sentence, which never repeats a secret.
     package init(_ sentence: String, status: ExitStatus) {
         self.sentence = sentence
         self.status = status
