@@ -64,7 +64,7 @@ package enum HTTP1Writer {
     }
 
     /// Whether a text may be the name of a field (RFC 9110 5.1).
-    package static func isFieldName(_ name: String) -> Bool {
+    package static func isFieldName(_ name: some StringProtocol) -> Bool {
         !name.isEmpty && name.utf8.allSatisfy { HTTP1ByteSet.token.contains($0) }
     }
 

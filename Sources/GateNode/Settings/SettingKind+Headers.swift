@@ -1,5 +1,6 @@
 // Headers of every response: what one is, and how they are given.
 
+import HTTPWire
 import MCPWire
 
 /// A header of every response, checked at the start (F-HDR-14, F-HDR-15).
@@ -60,7 +61,7 @@ extension CustomHeader {
     fileprivate init?(
         _ name: String, _ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
     ) {
-        guard !name.isEmpty, name.utf8.allSatisfy(isTokenCharacter) else {
+        guard HTTP1Writer.isFieldName(name) else {
             diagnostics.refuse(place, "A header's name is made of letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).")
             return nil
         }
@@ -90,21 +91,12 @@ extension CustomHeader {
 private func headerLines(_ text: String) -> [String] {
     text.split(separator: ",", omittingEmptySubsequences: false).reduce(into: []) { lines, part in
         let name = trimmed(part).prefix { $0 != ":" }
-        let startsHeader = part.contains(":") && !name.isEmpty && name.utf8.allSatisfy(isTokenCharacter)
+        let startsHeader = part.contains(":") && HTTP1Writer.isFieldName(name)
         if startsHeader || lines.isEmpty {
             lines.append(String(trimmed(part)))
         } else {
             lines[lines.count - 1] += "," + part
         }
-    }
-}
-
-/// RFC 9110, section 5.6.2: tchar.
-private func isTokenCharacter(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 }
 
