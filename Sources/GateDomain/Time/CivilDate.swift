@@ -9,8 +9,9 @@ package struct CivilDate: Sendable, Hashable {
     /// 1 to 31.
     package let day: Int
 
-    /// The date that lies this many days after 1970-01-01, negative before it (Hinnant's algorithm).
-    package init(daysSince1970 days: Int) {
+    /// The date of a day (Hinnant's algorithm).
+    /// - Parameter days: since 1970-01-01; negative before it.
+    package init(day days: Int) {
         let shifted = days + 719_468
         let (era, dayOfEra) = shifted.quotientAndFloorRemainder(146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
@@ -21,9 +22,8 @@ package struct CivilDate: Sendable, Hashable {
         day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
     }
 
-    /// Nil where the calendar has no such date.
-    package init?(year: Int, month: Int, day: Int) {
-        guard (1...12).contains(month), (1...Self.days(in: month, of: year)).contains(day) else { return nil }
+    /// A date that is known to be in the calendar; ask `exists` about one that was given from outside.
+    package init(year: Int, month: Int, day: Int) {
         self.year = year
         self.month = month
         self.day = day
@@ -35,6 +35,11 @@ package struct CivilDate: Sendable, Hashable {
         let (era, yearOfEra) = shifted.quotientAndFloorRemainder(400)
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
+    /// Whether the calendar has such a date.
+    package static func exists(year: Int, month: Int, day: Int) -> Bool {
+        (1...12).contains(month) && (1...days(in: month, of: year)).contains(day)
     }
 
     /// How many days a month has, 28 to 31.

@@ -18,9 +18,9 @@ private struct TimestampReader {
 
     mutating func date() -> Int? {
         guard let year = number(4), skip("-"), let month = number(2), skip("-"), let day = number(2),
-            let date = CivilDate(year: year, month: month, day: day)
+            CivilDate.exists(year: year, month: month, day: day)
         else { return nil }
-        return date.daysSince1970 * 86_400_000
+        return CivilDate(year: year, month: month, day: day).daysSince1970 * 86_400_000
     }
 
     mutating func time() -> Int? {

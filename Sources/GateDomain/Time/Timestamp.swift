@@ -6,7 +6,7 @@ package enum Timestamp {
     /// - Parameter milliseconds: since 1970; negative before it.
     package static func text(milliseconds: Int) -> String {
         let (day, rest) = milliseconds.quotientAndFloorRemainder(86_400_000)
-        let date = CivilDate(daysSince1970: day)
+        let date = CivilDate(day: day)
         let seconds = rest / 1000
         return "\(pad(date.year, 4))-\(pad(date.month, 2))-\(pad(date.day, 2))"
             + "T\(pad(seconds / 3600, 2)):\(pad(seconds / 60 % 60, 2)):\(pad(seconds % 60, 2)).\(pad(rest % 1000, 3))Z"
