@@ -3,6 +3,7 @@
 import NIOCore
 
 /// How the end of a message's body is found (RFC 9112 6.3).
+@usableFromInline
 package enum HTTP1Framing: Equatable, Sendable {
     /// There is no body.
     case none

@@ -4,6 +4,7 @@
 ///
 /// `sentence` says what each one means. After a fault nothing on that connection can be trusted, because the two sides no longer agree where a message ends
 /// (RFC 9112 11.2, X36).
+@usableFromInline
 package enum HTTP1Fault: Error, Equatable, Sendable {
     case malformedRequestLine
     case malformedMethod

@@ -1,11 +1,12 @@
 // The fields of a head that was read, as places in its bytes.
 
-package import NIOCore
+public import NIOCore
 
 /// The header fields of a parsed head: its bytes, and where the known values lie. Nothing is copied until it is asked for.
+@usableFromInline
 package struct HTTP1Fields: Sendable {
     /// The whole head, from the start line to the empty line.
-    package let bytes: ByteBuffer
+    @usableFromInline package let bytes: ByteBuffer
     @usableFromInline let slots: HTTP1FieldSlots
     private let start: Int
 
@@ -16,6 +17,7 @@ package struct HTTP1Fields: Sendable {
     }
 
     /// Whether the field is there.
+    @inlinable
     package func contains(_ field: HTTP1KnownField) -> Bool {
         slots[field] != nil
     }
@@ -136,6 +138,7 @@ struct HTTP1Span: Sendable {
 }
 
 /// The media types that decide how a body is read; everything else is `other`.
+@usableFromInline
 package enum HTTP1MediaType: Sendable {
     case json, eventStream, form, other
 

@@ -1,18 +1,19 @@
 // The head of a request: while its bytes arrive, complete, and as HTTPTypes sees it.
 
 package import HTTPTypes
-import NIOCore
+public import NIOCore
 
 /// Everything before the body of one request that passed all checks of `HTTP1RequestParser`.
 ///
 /// It keeps the bytes that it was parsed from; text is made when it is asked for.
+@usableFromInline
 package struct HTTP1RequestHead: Sendable {
     /// The method of the request line.
     package let method: HTTP1Method
     /// The version of the request line.
     package let version: HTTP1Version
     /// The header fields, in the order in which they came.
-    package let fields: HTTP1Fields
+    @usableFromInline package let fields: HTTP1Fields
     /// How long the body is; never `untilClose`.
     package let framing: HTTP1Framing
     /// Whether another request may follow on the connection.

@@ -32,6 +32,7 @@ struct HTTP1RequestLine: Sendable {
 }
 
 /// The method of a request; a token that is compared with regard to case (RFC 9110 9.1).
+@usableFromInline
 package enum HTTP1Method: Equatable, Sendable {
     case get, post, delete, put, patch, head, options
     /// Any other token of at most 32 bytes.
@@ -122,6 +123,7 @@ struct HTTP1Target: Sendable {
 }
 
 /// The two versions that are spoken.
+@usableFromInline
 package enum HTTP1Version: Sendable {
     case http10, http11
 

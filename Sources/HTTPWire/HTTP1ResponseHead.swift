@@ -1,6 +1,7 @@
 // The head of an upstream's answer: complete, and while its bytes arrive.
 
 /// Everything before the body of an upstream's final answer.
+@usableFromInline
 package struct HTTP1ResponseHead: Sendable {
     /// 200 to 599; provisional answers are skipped.
     package let status: Int

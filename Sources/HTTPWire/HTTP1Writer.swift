@@ -1,10 +1,11 @@
 // Heads and chunks written into a buffer.
 
-package import NIOCore
+public import NIOCore
 
 /// Writes heads and chunks into a buffer with few capacity checks and no text made on the way.
 ///
 /// What callers give as a value can never end its line: control bytes are left out (X36, F-HDR-15).
+@usableFromInline
 package enum HTTP1Writer {
     /// Opens an answer: the status line.
     @inlinable @inline(__always)

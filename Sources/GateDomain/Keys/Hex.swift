@@ -1,8 +1,10 @@
 // Bytes as hex digits: written, read, and drawn at random.
 
 /// Lower-case hex of bytes.
+@usableFromInline
 package enum Hex {
     /// Two digits for each byte.
+    @inlinable
     package static func string(_ sequence: some Sequence<UInt8>) -> String {
         let bytes = Array(sequence)
         return String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
@@ -17,6 +19,7 @@ package enum Hex {
     }
 
     /// The bytes that a text stands for; nil if it is not pairs of lower-case hex digits.
+    @inlinable
     package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var high: UInt8?
@@ -38,7 +41,8 @@ package enum Hex {
     }
 
     /// - Parameter value: 0 to 15.
-    fileprivate static func digit(_ value: UInt8) -> UInt8 {
+    @usableFromInline
+    static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }
