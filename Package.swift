@@ -8,10 +8,11 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// Every file of `Lua/`: the scripts and the two fragments that they include.
+/// Every file of `Lua/`: the scripts, and the fragments that they include.
 let scripts = [
-    "admit", "beat", "change_key", "create_key", "credit", "declare", "occupy", "session", "settle", "throttle", "unlist",
-    "ring", "whole",
+    "acquire_slot", "admit", "advance", "beat", "claim", "credit", "edit", "fence", "limit_address", "outcome",
+    "raise", "session", "settle",
+    "account", "ring", "whole",
 ]
 
 let package = Package(

@@ -2,17 +2,19 @@
 
 /// A script as it is sent to Redis. One file of `Lua/` each; its header states KEYS, ARGV, REPLY and EFFECT.
 package enum LuaScript: String, CaseIterable, Sendable {
+    case acquireSlot = "acquire_slot"
     case admit
+    case advance
     case beat
-    case changeKey = "change_key"
-    case createKey = "create_key"
+    case claim
     case credit
-    case declare
-    case occupy
+    case edit
+    case fence
+    case limitAddress = "limit_address"
+    case outcome
+    case raise
     case session
     case settle
-    case throttle
-    case unlist
 
     /// The text with its fragments in place of their `--#include` lines.
     package var source: String { Self.sources[self, default: ""] }
@@ -24,17 +26,19 @@ package enum LuaScript: String, CaseIterable, Sendable {
     private var file: String {
         let bytes: [UInt8] =
             switch self {
+            case .acquireSlot: PackageResources.acquire_slot_lua
             case .admit: PackageResources.admit_lua
+            case .advance: PackageResources.advance_lua
             case .beat: PackageResources.beat_lua
-            case .changeKey: PackageResources.change_key_lua
-            case .createKey: PackageResources.create_key_lua
+            case .claim: PackageResources.claim_lua
             case .credit: PackageResources.credit_lua
-            case .declare: PackageResources.declare_lua
-            case .occupy: PackageResources.occupy_lua
+            case .edit: PackageResources.edit_lua
+            case .fence: PackageResources.fence_lua
+            case .limitAddress: PackageResources.limit_address_lua
+            case .outcome: PackageResources.outcome_lua
+            case .raise: PackageResources.raise_lua
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
-            case .throttle: PackageResources.throttle_lua
-            case .unlist: PackageResources.unlist_lua
             }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -42,11 +46,13 @@ package enum LuaScript: String, CaseIterable, Sendable {
 
 /// A piece of Lua that several scripts share; Redis has no modules.
 private enum LuaFragment: String, CaseIterable {
+    case account
     case ring
     case whole
 
     var source: String {
         switch self {
+        case .account: String(decoding: PackageResources.account_lua, as: UTF8.self)
         case .ring: String(decoding: PackageResources.ring_lua, as: UTF8.self)
         case .whole: String(decoding: PackageResources.whole_lua, as: UTF8.self)
         }

@@ -1,95 +1,189 @@
--- admit: takes everything that one call (or one batch) needs, or takes nothing and says which check refused.
--- KEYS  balance, hold, holding, [call], ring...
--- ARGV  hold, version, price, calls, dry, value, account, fingerprint, retention, node, {limit, cap, window, cost}...
--- REPLY {0 admitted, credits, {remaining, reset}...} {1 stale} {2 expired} {3 ring, limit#, wait, credits} {4 insufficient, credits}
---       {5 spending limit, credits} {6 running} {7 replay, answer} {8 conflict} {9 abandoned} {10 gone}
--- EFFECT balance falls by price, windows grow by their cost, the hold and the call record are written; `dry` has none. A hold that
--- is open is admitted again without a further effect; one that was closed for good is not opened any more.
--- price and calls are integers below 2^53, windows and waits microseconds of Redis TIME; retention is milliseconds.
+-- admit: decides the admissions of one tick of one event loop, each for itself: takes everything that a call needs, or nothing.
+-- KEYS  open holds of the node, versions, account or ring or call...
+-- ARGV  guards, {guard name}..., then for each call:
+--       hold, until, dry, price, calls, event, primary, call key#, fingerprint, retention, {guard version}...,
+--       accounts, {key#, id, version, funded}..., limits, {account#, meter, kind, cap, warns, amount, x, y, z}...
+-- REPLY for each call an array: {0 admitted, credits, {remaining, reset}...} {1 stale} {2 late, now} {3 fenced} {4 expired}
+--       {5 limit, limit#, wait, credits} {6 insufficient, account#, credits} {7 spending limit, account#, credits} {8 running}
+--       {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#} {13 unanswered} {14 fault, why}
+-- EFFECT funded accounts fall by price and all have it spent, meters grow, the hold and the call record are written; a dry one has no
+-- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more.
+-- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one. until and now: ms, windows, spans and waits: microseconds of Redis TIME. Kinds of limits: r a rolling window
+-- (x ring key#, y window), n and c calls and credits of a period (x its number, y its start, z its end; 0, 0, 0 is the lifetime), o open
+-- calls. What is given back when the call ends stands in the hold: nobody has to be believed.
 --#include whole
+--#include account
 --#include ring
-local hold, version, price, dry, fingerprint = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[5] == '1', ARGV[8]
-local ring_key = 3
-
-if fingerprint ~= '' then
-  ring_key = 4
-  local call = redis.call('HMGET', KEYS[4], 'fingerprint', 'answer', 'hold')
-  if call[1] then
-    if call[1] ~= fingerprint then return {8} end
-    if call[2] then return {7, call[2]} end
-    if call[3] ~= hold then return {6} end
-  end
-end
-
-local fields = {'credits', 'spent', 'calls', 'version', 'expires', 'limit', 'holding', 'closed:' .. hold}
-for i = 11, #ARGV, 4 do fields[#fields + 1] = 'ring:' .. ARGV[i] end
-local account = redis.call('HMGET', KEYS[1], unpack(fields))
-if not account[1] then return {10} end
-if account[8] then return {9} end
-local credits, spent = tonumber(account[1]), tonumber(account[2])
-
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local rings, count = {}, 0
-for i = 11, #ARGV, 4 do
-  count = count + 1
-  local ring = ring_open(
-    KEYS[ring_key + count], account[8 + count], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]))
-  ring_advance(ring, now)
-  rings[count] = ring
+local milliseconds = math.floor(now / 1000)
+local guards, at = {}, 2
+for i = 1, tonumber(ARGV[1]) do
+  guards[i] = ARGV[at]
+  at = at + 1
 end
+local guarded = #guards > 0 and redis.call('HMGET', KEYS[2], unpack(guards)) or {}
 
-local function refusal()
-  if account[4] ~= version then return {1} end
-  local expires = tonumber(account[5] or 0)
-  if expires > 0 and now >= expires * 1000 then return {2} end
-  for index = 1, count do
-    if ring_free(rings[index]) < rings[index].cost then return {3, index, ring_wait(rings[index], now), credits} end
+-- The calls as they were asked.
+local calls, holds = {}, {'!'}
+while at <= #ARGV do
+  local call = {
+    hold = ARGV[at], till = tonumber(ARGV[at + 1]), dry = ARGV[at + 2] == '1', price = tonumber(ARGV[at + 3]), count = tonumber(ARGV[at + 4]),
+    event = ARGV[at + 5], primary = ARGV[at + 6], record = tonumber(ARGV[at + 7]), fingerprint = ARGV[at + 8], retention = ARGV[at + 9],
+    guards = at + 10, accounts = {}, limits = {},
+  }
+  at = at + 10 + #guards
+  for i = 1, tonumber(ARGV[at]) do
+    call.accounts[i] = {index = tonumber(ARGV[at + 1]), id = ARGV[at + 2], version = ARGV[at + 3], funded = ARGV[at + 4] == '1', names = {}}
+    at = at + 4
   end
-  if price > credits then return {4, credits} end
-  local limit = tonumber(account[6] or 0)
-  if limit > 0 and spent + price > limit then return {5, credits} end
+  at = at + 1
+  for i = 1, tonumber(ARGV[at]) do
+    local limit = {
+      account = tonumber(ARGV[at + 1]), name = 'm:' .. ARGV[at + 2], kind = ARGV[at + 3], cap = tonumber(ARGV[at + 4]),
+      warns = ARGV[at + 5] == '1', amount = tonumber(ARGV[at + 6]), x = tonumber(ARGV[at + 7]), y = tonumber(ARGV[at + 8]), z = tonumber(ARGV[at + 9]),
+    }
+    call.limits[i] = limit
+    local names = call.accounts[limit.account].names
+    names[#names + 1] = limit.name
+    at = at + 9
+  end
+  at = at + 1
+  calls[#calls + 1] = call
+  holds[#holds + 1] = call.hold
+end
+local open = redis.call('HMGET', KEYS[1], unpack(holds))
+local rings, opened = {}, {}
+
+local function measure(limit, account)
+  if limit.kind == 'r' then
+    local ring = rings[limit.x]
+    if not ring then
+      ring = ring_open(KEYS[limit.x], account.meters[limit.name], limit.cap, limit.y)
+      ring.account, ring.name = account, limit.name
+      if ring_advance(ring, now) then account_set(account, limit.name, ring_pack(ring)) end
+      rings[limit.x] = ring
+    end
+    limit.ring, limit.used = ring, limit.cap - ring_free(ring)
+  elseif limit.kind == 'o' then
+    limit.used = tonumber(account.meters[limit.name] == '' and 0 or account.meters[limit.name])
+  else
+    limit.used, limit.period = meter_read(account.meters[limit.name], limit.x)
+  end
+  if not limit.used then error('a corrupt meter') end
 end
 
-local function admitted()
-  local reply = {0, credits}
-  for index = 1, count do
-    local ring = rings[index]
-    reply[#reply + 1] = math.max(0, ring_free(ring))
-    reply[#reply + 1] = ring.first < ring.last and ring.oldest + ring.window - now or ring.window
+local function over(limit) return not limit.warns and limit.used + limit.amount > limit.cap end
+
+local function refusal(call)
+  for number, limit in ipairs(call.limits) do
+    if (limit.kind == 'r' or limit.kind == 'o') and over(limit) then
+      return {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, call.accounts[1].loaded.credits}
+    end
+  end
+  for place, leg in ipairs(call.accounts) do
+    local account = leg.loaded
+    if leg.funded and call.price > account.credits then return {6, place, account.credits} end
+    if account.limit > 0 and account.spent + call.price > account.limit then return {7, place, call.accounts[1].loaded.credits} end
+    for number, limit in ipairs(call.limits) do
+      if limit.account == place and limit.kind ~= 'r' and limit.kind ~= 'o' and over(limit) then
+        return {5, number, limit.z > 0 and limit.z - now or 0, call.accounts[1].loaded.credits}
+      end
+    end
+  end
+end
+
+-- `taken`: what the readings have to count that the meters do not show yet.
+local function admitted(call, taken)
+  local reply = {0, call.accounts[1].loaded.credits}
+  for _, limit in ipairs(call.limits) do
+    local ring = limit.ring
+    local used = ring and limit.cap - ring_free(ring) or limit.used
+    reply[#reply + 1] = limit.cap - used - (taken and limit.amount or 0)
+    reply[#reply + 1] = ring and (ring.first < ring.last and ring.oldest + ring.window - now or ring.window) or (limit.z or 0) > 0 and limit.z - now or 0
   end
   return reply
 end
 
-local refused = refusal()
-if dry then
-  for index = 1, count do ring_take(rings[index], now) end
-  return refused or admitted()
+local function take(call)
+  local legs, counts = {}, {}
+  for i, leg in ipairs(call.accounts) do
+    local account = leg.loaded
+    if leg.funded then account.credits = account.credits - call.price end
+    account.spent, account.calls, account.dirty = account.spent + call.price, account.calls + call.count, true
+    legs[i * 2 - 1], legs[i * 2] = leg.id, leg.funded and 1 or 0
+  end
+  for _, limit in ipairs(call.limits) do
+    local account = call.accounts[limit.account].loaded
+    if limit.ring then
+      ring_take(limit.ring, limit.amount, now)
+    else
+      limit.used = limit.used + limit.amount
+      account_set(account, limit.name, limit.kind == 'o' and whole(limit.used) or whole(limit.period) .. ':' .. whole(limit.used))
+      for _, value in ipairs({limit.account, limit.name, limit.kind, limit.period or 0, limit.amount}) do counts[#counts + 1] = value end
+    end
+  end
+  if call.record > 0 then
+    redis.call('HSET', KEYS[call.record], 'fingerprint', call.fingerprint, 'hold', call.hold)
+    redis.call('PEXPIRE', KEYS[call.record], call.retention)
+  end
+  opened[#opened + 1] = call.hold
+  opened[#opened + 1] = 'o' .. cmsgpack.pack({
+    f = 1, p = call.price, n = call.count, a = legs, m = counts, e = call.event, k = call.record > 0 and KEYS[call.record] or nil,
+    s = call.primary ~= '' and call.primary or nil,
+  })
 end
-if refused then
-  return redis.call('HEXISTS', KEYS[2], hold) == 1 and admitted() or refused
-end
-if redis.call('HSETNX', KEYS[2], hold, ARGV[6]) == 0 then return admitted() end
 
-credits = credits - price
-local changes = {
-  'credits', whole(credits), 'spent', whole(spent + price), 'calls', whole(account[3] + ARGV[4]), 'used', whole(now / 1000),
-}
-for index = 1, count do
-  local ring = rings[index]
-  ring_write(ring, now)
-  ring_take(ring, now)
-  changes[#changes + 1] = 'ring:' .. ARGV[7 + index * 4]
-  changes[#changes + 1] = ring_pack(ring)
+local function decide(call, held)
+  if open[1] ~= '1' then return {3} end
+  if held and string.sub(held, 1, 1) == 'd' then return {11} end
+  if not held and milliseconds > call.till then return {2, milliseconds} end
+  for i = 1, #guards do
+    local version = ARGV[call.guards + i - 1]
+    if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
+  end
+  for place, leg in ipairs(call.accounts) do
+    leg.loaded = account_load(leg.index, leg.names)
+    if not leg.loaded then return {12, place} end
+    if leg.loaded.version ~= leg.version then return {1} end
+  end
+  local expires = call.accounts[1].loaded.expires
+  if expires > 0 and milliseconds >= expires then return {4} end
+  if call.record > 0 then
+    local record = redis.call('HMGET', KEYS[call.record], 'fingerprint', 'answer', 'hold', 'lost')
+    if record[1] then
+      if record[1] ~= call.fingerprint then return {10} end
+      if record[2] then
+        redis.call('HSET', KEYS[call.record], 'seen', '1')
+        return {9, record[2]}
+      end
+      if record[4] then return {13} end
+      if record[3] ~= call.hold then return {8} end
+    end
+  end
+  for _, limit in ipairs(call.limits) do
+    if (limit.kind == 'n' or limit.kind == 'c') and limit.z > 0 and (now < limit.y or now >= limit.z) then return {2, milliseconds} end
+    measure(limit, call.accounts[limit.account].loaded)
+  end
+  if held then return admitted(call) end
+  local refused = refusal(call)
+  if refused then return refused end
+  if call.dry then return admitted(call, true) end
+  take(call)
+  return admitted(call)
 end
-if not account[7] then
-  redis.call('SADD', KEYS[3], ARGV[7])
-  changes[#changes + 1] = 'holding'
-  changes[#changes + 1] = '1'
+
+local replies = {}
+for i, call in ipairs(calls) do
+  local fine, reply = pcall(decide, call, open[i + 1])
+  replies[i] = fine and reply or {14, type(reply) == 'table' and reply.err or tostring(reply)}
 end
-redis.call('HSET', KEYS[1], unpack(changes))
-if fingerprint ~= '' then
-  redis.call('HSET', KEYS[4], 'fingerprint', fingerprint, 'hold', hold, 'node', ARGV[10])
-  redis.call('PEXPIRE', KEYS[4], ARGV[9])
+for _, ring in pairs(rings) do
+  if ring.added > 0 then
+    ring_write(ring, now)
+    account_set(ring.account, ring.name, ring_pack(ring))
+  end
 end
-return admitted()
+accounts_write(#opened > 0 and milliseconds or nil)
+if #opened > 0 then redis.call('HSET', KEYS[1], unpack(opened)) end
+return replies

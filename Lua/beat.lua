@@ -1,10 +1,11 @@
 -- beat: one heartbeat of a node: it says that it lives, hears who does not, and drives the change feed's own heartbeat.
 -- KEYS  nodes, feed
 -- ARGV  node, lifetime, channel, verb
--- REPLY {now, sequence, members, dead...}: now in microseconds of Redis TIME
--- EFFECT `beat` writes the node's time of life and publishes `- 0 <sequence> <node>`; `leave` declares the node dead at once, `forget`
--- strikes it off if it is dead (its open holds are resolved). lifetime is milliseconds.
--- A gap in everybody's beats means that Redis was away and not the nodes: nobody is declared dead for one lifetime after it.
+-- REPLY {now, sequence, members, dead...}: now in microseconds of Redis TIME; members is 0 for a node that was struck off
+-- EFFECT `join` and `beat` write the node's time of life and publish its heartbeat; `beat` does so only for a node that is on the list;
+-- `leave` declares the node dead at once, `forget` strikes it off if it is dead (its open holds are resolved). lifetime is milliseconds.
+-- A gap in everybody's beats means that Redis was away and not the nodes: nobody is declared dead for one lifetime after it. A beat from
+-- the future (the clock has stepped back) counts as one of now.
 --#include whole
 local node, lifetime, verb = ARGV[1], tonumber(ARGV[2]) * 1000, ARGV[4]
 local time = redis.call('TIME')
@@ -23,12 +24,17 @@ local beats, newest, grace = {}, 0, 0
 for i = 1, #entries, 2 do
   local value = tonumber(entries[i + 1])
   if entries[i] == 'grace' then
-    grace = value
+    grace = math.min(value, now + lifetime)
   else
+    if value > now then
+      value = now
+      redis.call('HSET', KEYS[1], entries[i], whole(now))
+    end
     beats[entries[i]] = value
     newest = math.max(newest, value)
   end
 end
+if verb == 'beat' and (beats[node] or 0) == 0 then return {now, 0, 0} end
 if newest > 0 and now - newest > lifetime / 2 then
   grace = now + lifetime
   redis.call('HSET', KEYS[1], 'grace', whole(grace))
@@ -45,5 +51,5 @@ for name, beat in pairs(beats) do
 end
 redis.call('HSET', KEYS[1], node, whole(now))
 local sequence = tonumber(redis.call('GET', KEYS[2]) or '0')
-redis.call('PUBLISH', ARGV[3], '- 0 ' .. whole(sequence) .. ' ' .. node)
+redis.call('PUBLISH', ARGV[3], 'beat - 0 ' .. whole(sequence) .. ' ' .. node)
 return {now, sequence, members, unpack(dead)}

@@ -1,5 +1,5 @@
 -- credit: one movement of credits into an account, applied once however often it is sent.
--- KEYS  record, balance, operation, audit
+-- KEYS  record, account, operation, audit
 -- ARGV  amount, fingerprint, retention, audit event, retained, ceiling
 -- REPLY {0 applied, credits} {1 no such key} {2 refused, state} {3 the operation id was used for another request} {4 above the ceiling}
 -- EFFECT credits and granted grow by amount; the operation remembers its answer for `retention` ms; the audit stream has its entry.

@@ -18,7 +18,7 @@ if verb == 'end' then
   redis.call('HSET', KEYS[1], 'ended', '1')
   redis.call('PEXPIRE', KEYS[1], lifetime)
   local sequence = redis.call('INCR', KEYS[3])
-  redis.call('PUBLISH', ARGV[5], '!session/' .. ARGV[1] .. ' 0 ' .. whole(sequence) .. ' ' .. ARGV[6])
+  redis.call('PUBLISH', ARGV[5], 'session ' .. ARGV[1] .. ' 0 ' .. whole(sequence) .. ' ' .. ARGV[6])
   return {0}
 end
 if not lives and verb ~= 'create' then

@@ -1,111 +1,194 @@
 -- settle: closes holds, each exactly once: what was really used is charged, the rest goes back, the events are written.
--- KEYS  usage, {balance, hold, [call]}...
--- ARGV  retained, {hold, price, returned, manner, kept, retention, answer, events, {base, surcharge, event}...}...
--- REPLY {status, credits, charged}...: 1 closed, now or by an earlier copy of this settlement; 0 closed otherwise, nothing is charged;
---       credits is -1 where nothing was moved since the admission
--- EFFECT the hold is gone; balance and spent move by price - charged, calls by -returned; the usage stream has an entry an event.
--- A surcharge is granted as far as balance and spending limit go (F-PRICE-06). `kept` is the call record: '' none, 'keep' store the
--- answer, 'drop' delete. Manners: 'settle'; 'release' takes back what an earlier copy has captured, as its caller was told of no
--- success; 'abandon' also closes a hold that an admission still under way would open; 'orphan' belongs to a dead node.
+-- KEYS  usage, open holds or account or call...
+-- ARGV  retained, acknowledged, {open#, hold}..., then for each settlement:
+--       open#, hold, mode, returned, call#, memory, retention, answer, until, accounts, {key#}..., events, {base, surcharge, event}...
+-- REPLY for each settlement an array: {1 closed by this settlement or a copy of it, credits, charge...} {2 closed by others, charged}
+--       {0 unknown, nothing to close} {3 fault, why}; credits is -1 where the account was not looked at
+-- EFFECT what the hold took and was not used goes back to accounts and meters; the usage stream has an entry for each event; the hold
+-- becomes *done, so much*, and is forgotten when its node acknowledges that. What goes back is read from the hold, never from here.
+-- key#, open#, call# are places in KEYS, 0 for none. Modes: `settle`; `release` also takes back what an earlier copy has charged, as its
+-- caller was told of no success (unless somebody has seen its stored answer), and keeps a hold that is not there yet from being opened
+-- before `until` (ms); `refund` and `keep` end a hold of a dead node without or with its price. Memory: '' none, `keep` store the
+-- answer, `drop` delete the record. A surcharge is granted as far as every account goes; an event '' is charged and not written.
 --#include whole
+--#include account
+local time = redis.call('TIME')
+local milliseconds = time[1] * 1000 + math.floor(time[2] / 1000)
+
 local function write(hold, charged, event)
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(charged), 'h', hold, 'e', event)
+  if event == '' then return end
+  return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(charged), 'h', hold, 'e', event)
 end
 
--- Charges for an open hold; its events begin at argument `first`. Where the charge is what was held the account stays as it is.
-local function capture(balance, hold, price, returned, events, first)
-  local last, wanted, extra, charged = first + events * 3 - 1, 0, 0, 0
-  for i = first, last, 3 do
+-- The accounts of a hold, with the meters that it counts in.
+local function legs_of(held, at)
+  local legs, names = {}, {}
+  for i = 1, #held.a / 2 do names[i] = {} end
+  for i = 1, #held.m, 5 do
+    local own = names[held.m[i]]
+    own[#own + 1] = held.m[i + 1]
+  end
+  for i = 1, #held.a / 2 do
+    local id, index = held.a[i * 2 - 1], tonumber(ARGV[at + i - 1])
+    if string.sub(KEYS[index], -#id) ~= id then error('a hold of another account') end
+    legs[i] = {account = account_load(index, names[i]), funded = held.a[i * 2] == 1}
+  end
+  return legs
+end
+
+-- Gives counts back: those of open calls always, those of calls as far as they were returned, those of credits as far as they were not charged.
+local function uncount(held, legs, closes, returned, unused)
+  for i = 1, #held.m, 5 do
+    local place, name, kind, period, amount = unpack(held.m, i, i + 4)
+    local account = legs[place].account
+    local back = kind == 'c' and unused or kind == 'o' and (closes and amount or 0) or
+      (amount == held.n and returned or returned == held.n and amount or 0)
+    if account and back ~= 0 then
+      if kind == 'o' then
+        account_set(account, name, whole(math.max(0, (tonumber(account.meters[name]) or 0) - back)))
+      else
+        local used, of = meter_read(account.meters[name], period)
+        if used and of == period then account_set(account, name, whole(of) .. ':' .. whole(math.max(0, used - back))) end
+      end
+    end
+  end
+end
+
+local function move(held, legs, unused, returned)
+  for _, leg in ipairs(legs) do
+    local account = leg.account
+    if account and (unused ~= 0 or returned ~= 0) then
+      if leg.funded then account.credits = account.credits + unused end
+      account.spent, account.calls, account.dirty = account.spent - unused, math.max(0, account.calls - returned), true
+    end
+  end
+end
+
+-- What an open hold is charged: each event's base, and of its surcharge what every account can bear. No legs where nothing moves.
+local function price(s, held)
+  local wanted, extra, charges, sum = 0, 0, {}, 0
+  for i = s.first, s.last, 3 do
     wanted = wanted + ARGV[i]
     extra = extra + ARGV[i + 1]
   end
-  if wanted == price and extra == 0 and returned == 0 then
-    for i = first, last, 3 do write(hold, ARGV[i], ARGV[i + 2]) end
-    return -1, price
+  local moves = wanted ~= held.p or extra > 0 or s.returned > 0 or #held.m > 0
+  local legs, spare = moves and legs_of(held, s.accounts) or {}, extra
+  for _, leg in ipairs(legs) do
+    local account = leg.account
+    if account and leg.funded then spare = math.min(spare, account.credits + held.p - wanted) end
+    if account and account.limit > 0 then spare = math.min(spare, account.limit - account.spent + held.p - wanted) end
   end
-  local account = redis.call('HMGET', balance, 'credits', 'spent', 'calls', 'limit')
-  local available, spent, limit = (account[1] or 0) + price, (account[2] or 0) - price, tonumber(account[4] or 0)
-  local spare = available - wanted
-  if limit > 0 then spare = math.min(spare, limit - spent - wanted) end
-  for i = first, last, 3 do
+  for i = s.first, s.last, 3 do
     local surcharge = math.max(0, math.min(tonumber(ARGV[i + 1]), spare))
-    local charge = math.min(ARGV[i] + surcharge, available - charged)
     spare = spare - surcharge
-    charged = charged + charge
-    write(hold, charge, ARGV[i + 2])
+    charges[#charges + 1] = ARGV[i] + surcharge
+    sum = sum + charges[#charges]
   end
-  if account[1] then
-    redis.call('HSET', balance, 'credits', whole(available - charged), 'spent', whole(spent + charged),
-      'calls', whole(account[3] - returned))
-  end
-  return available - charged, charged
+  return charges, sum, legs
 end
 
--- The entries of a hold that is closed, and their credits: the usage stream remembers how lately settled calls ended.
-local function recall(hold)
-  local entries, charged, from = {}, 0, '+'
-  for _ = 1, 40 do
-    local page = redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', 256)
-    for _, entry in ipairs(page) do
-      if entry[2][4] == hold then
-        entries[#entries + 1] = entry[1]
-        charged = charged + entry[2][2]
-      elseif #entries > 0 then
-        return entries, charged
-      end
-    end
-    if #page < 256 then break end
-    from = '(' .. page[#page][1]
-  end
-  return entries, charged
+local function done(s, held, charges, entries)
+  held.e, held.c, held.x, held.b = nil, charges, entries, s.orphan and 1 or nil
+  redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))
 end
 
--- Gives back what an earlier copy captured; the events say so in place of the ones that it wrote.
-local function revoke(balance, hold, returned, entries, charged, first, events)
-  local account = redis.call('HMGET', balance, 'credits', 'spent', 'calls')
-  redis.call('HSET', balance, 'credits', whole(account[1] + charged), 'spent', whole(account[2] - charged),
-    'calls', whole(math.max(0, account[3] - returned)))
-  redis.call('XDEL', KEYS[1], unpack(entries))
-  for i = first, first + events * 3 - 1, 3 do write(hold, 0, ARGV[i + 2]) end
+local function remember(s, closed)
+  if s.call == 0 then return end
+  local record = redis.call('HMGET', KEYS[s.call], 'hold', 'answer')
+  if record[1] ~= s.hold then return end
+  if s.memory == 'keep' and closed then
+    redis.call('HSET', KEYS[s.call], 'answer', s.answer)
+    redis.call('PEXPIRE', KEYS[s.call], s.retention)
+  elseif s.memory == 'lose' then
+    redis.call('HSET', KEYS[s.call], 'lost', '1')
+  elseif s.memory == 'drop' then
+    redis.call('DEL', KEYS[s.call])
+  end
 end
 
-local replies, key, arg = {}, 2, 2
-while arg <= #ARGV do
-  local hold, price, returned, manner = ARGV[arg], tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2]), ARGV[arg + 3]
-  local kept, events, first = ARGV[arg + 4], tonumber(ARGV[arg + 7]), arg + 8
-  local balance, holds = KEYS[key], KEYS[key + 1]
-  local call = kept ~= '' and KEYS[key + 2]
-  local record = call and redis.call('HMGET', call, 'hold', 'answer') or {}
-  local is_ours = record[1] == hold
-  local is_answered = is_ours and record[2]
-  local status, credits, charged = 0, -1, 0
-  local was_open = redis.call('HDEL', holds, hold) == 1
-  if was_open then
-    credits, charged = capture(balance, manner == 'orphan' and '' or hold, price, returned, events, first)
-    status = 1
-  elseif (manner == 'settle' or manner == 'release') and redis.call('HEXISTS', balance, 'closed:' .. hold) == 0 then
-    local entries, captured = recall(hold)
-    if #entries > 0 then
-      if manner == 'release' and not is_answered then
-        revoke(balance, hold, returned, entries, captured, first, events)
-        captured = 0
-      end
-      status, credits, charged = 1, tonumber(redis.call('HGET', balance, 'credits') or -1), captured
-    end
-  end
-  if manner == 'abandon' or (manner ~= 'settle' and status == 1 and not is_answered) then
-    redis.call('HSET', balance, 'closed:' .. hold, redis.call('TIME')[1])
-  end
-  if is_ours and kept == 'keep' and status == 1 then
-    redis.call('HSET', call, 'answer', ARGV[arg + 6])
-    redis.call('PEXPIRE', call, ARGV[arg + 5])
-  elseif is_ours and kept == 'drop' and not is_answered then
-    redis.call('DEL', call)
-  end
-  key = key + (call and 3 or 2)
-  arg = first + events * 3
-  replies[#replies + 1] = status
-  replies[#replies + 1] = credits
-  replies[#replies + 1] = charged
+local function total(charges)
+  local sum = 0
+  for i = 1, #charges do sum = sum + charges[i] end
+  return sum
 end
+
+-- The hold is open: this settlement closes it. Whatever can fail comes before the first credit moves.
+local function close(s, held)
+  local charges, sum, legs, entries = nil, 0, nil, {}
+  if s.orphan then
+    sum = s.mode == 'refund' and 0 or held.p
+    s.returned = s.mode == 'refund' and held.n or 0
+    charges, legs = {sum}, legs_of(held, s.accounts)
+    entries = {write(s.hold, sum, held.e)}
+  else
+    if s.mode == 'release' then s.returned = held.n end
+    charges, sum, legs = price(s, held)
+    for i = 1, #charges do entries[#entries + 1] = write(s.hold, charges[i], ARGV[s.first + i * 3 - 1]) end
+  end
+  done(s, held, charges, entries)
+  remember(s, true)
+  move(held, legs, held.p - sum, s.returned)
+  uncount(held, legs, true, s.returned, held.p - sum)
+  return {1, legs[1] and legs[1].account and legs[1].account.credits or -1, unpack(charges)}
+end
+
+-- The hold was closed before, by a copy of this settlement or by whoever took its node for dead.
+local function again(s, held)
+  if held.b then
+    if total(held.c) > 0 and s.memory == 'keep' then remember(s, true) end
+    return {2, total(held.c)}
+  end
+  local seen = s.call > 0 and redis.call('HGET', KEYS[s.call], 'seen')
+  if s.mode ~= 'release' or seen or total(held.c) == 0 then return {1, -1, unpack(held.c)} end
+  local charged, legs = total(held.c), legs_of(held, s.accounts)
+  if #held.x > 0 then redis.call('XDEL', KEYS[1], unpack(held.x)) end
+  local charges, entries = {}, {}
+  for i = s.first, s.last, 3 do
+    charges[#charges + 1] = 0
+    entries[#entries + 1] = write(s.hold, 0, ARGV[i + 2])
+  end
+  done(s, held, charges, entries)
+  remember(s, true)
+  move(held, legs, charged, held.n)
+  uncount(held, legs, false, held.n, charged)
+  return {1, legs[1].account and legs[1].account.credits or -1, unpack(charges)}
+end
+
+local function end_hold(s)
+  local text = redis.call('HGET', KEYS[s.open], s.hold)
+  if text then
+    local held = cmsgpack.unpack(string.sub(text, 2))
+    return string.sub(text, 1, 1) == 'o' and close(s, held) or again(s, held)
+  end
+  if s.mode == 'release' and milliseconds <= s.till then
+    redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, a = {}, m = {}, c = {}, x = {}}))
+  end
+  if s.mode == 'release' then remember(s, false) end
+  return {0}
+end
+
+local at, acknowledged = 3, {}
+for _ = 1, tonumber(ARGV[2]) do
+  local index = tonumber(ARGV[at])
+  acknowledged[index] = acknowledged[index] or {}
+  acknowledged[index][#acknowledged[index] + 1] = ARGV[at + 1]
+  at = at + 2
+end
+for index, holds in pairs(acknowledged) do redis.call('HDEL', KEYS[index], unpack(holds)) end
+
+local replies = {}
+while at <= #ARGV do
+  local s = {
+    open = tonumber(ARGV[at]), hold = ARGV[at + 1], mode = ARGV[at + 2], returned = tonumber(ARGV[at + 3]), call = tonumber(ARGV[at + 4]),
+    memory = ARGV[at + 5], retention = ARGV[at + 6], answer = ARGV[at + 7], till = tonumber(ARGV[at + 8]), accounts = at + 10,
+  }
+  s.orphan = s.mode == 'refund' or s.mode == 'keep'
+  at = s.accounts + ARGV[at + 9]
+  s.first = at + 1
+  s.last = s.first + ARGV[at] * 3 - 1
+  at = s.last + 1
+  local fine, reply = pcall(end_hold, s)
+  replies[#replies + 1] = fine and reply or {3, type(reply) == 'table' and reply.err or tostring(reply)}
+end
+accounts_write()
 return replies

@@ -33,6 +33,14 @@ package struct Envelope: Sendable {
     /// The size of the arguments in bytes without insignificant whitespace, 0 if there are none (F-PRICE-04).
     package internal(set) var argumentsCompactSize = 0
 
+    /// The one call of `tools/call`, as those of a batch are described.
+    package var call: BatchedCall {
+        var call = BatchedCall()
+        (call.toolName, call.toolNameToken) = (toolName, toolNameToken)
+        (call.arguments, call.argumentsCompactSize) = (arguments, argumentsCompactSize)
+        return call
+    }
+
     /// The calls of `tools/call_batch`; empty if params.calls is missing, no array, or empty: answer -32602
     /// (F-BATCH-06). An entry that is no object has neither name nor arguments.
     package internal(set) var batch: [BatchedCall] = []

@@ -8,6 +8,13 @@ package enum JSONText {
         output.append(.quote)
     }
 
+    /// `text` as a string token.
+    package static func quoted(_ text: String) -> [UInt8] {
+        var token: [UInt8] = []
+        append(text, to: &token)
+        return token
+    }
+
     /// Appends an integer of any width in decimal.
     package static func append(_ number: some FixedWidthInteger, to output: inout [UInt8]) {
         if number < 0 { output.append(.minus) }

@@ -38,7 +38,9 @@ struct WrapCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let resolution = SettingsResolution(flags: flags, environment: ProcessInfo.processInfo.environment)
+        let flags = flags
+        let resolve = { @Sendable in SettingsResolution(flags: flags, environment: ProcessInfo.processInfo.environment) }
+        let resolution = resolve()
         for diagnostic in resolution.diagnostics.entries {
             StandardError.print("\(diagnostic)")
         }
@@ -50,7 +52,7 @@ struct WrapCommand: AsyncParsableCommand {
             ).reported
         }
         do throws(StartupFailure) {
-            try await GateNodeMain.run(resolution.settings)
+            try await GateNodeMain.run(resolution.settings, resolve: resolve)
         } catch {
             throw error.reported
         }

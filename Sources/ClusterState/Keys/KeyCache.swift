@@ -1,49 +1,67 @@
 // The keys that one event loop has met lately: an actor that lives on that loop.
 
-import GateDomain
+package import GateDomain
 package import NIOCore
 import Crypto
 
 /// What a credential turned out to be.
 package enum KeyLookup: Sendable {
-    case found(KeyFacts)
+    case found(CachedKey)
     case unknown
     case failed(StoreFailure)
 }
 
-/// Local cache of keys; an actor whose executor is one event loop, so code of that loop asks it without a hop (`budget.md`).
+/// Local cache of keys; an actor whose executor is one event loop, so code of that loop asks it without a hop.
 ///
-/// Invariant: it never decides anything. What was judged by a cached record is admitted only if Redis holds the same version; a
-/// credential that is not known is asked for every time, so a new key works at once everywhere (V24). Loads are single-flight.
+/// Invariant: it never decides anything. What was judged by a cached policy is admitted only if Redis holds the same versions; a
+/// credential that is not known is asked for every time, so a new key works at once everywhere (V24). Loads are single-flight: those who
+/// ask while one is under way share the *next* one, as what that reads may be older than their question.
 package actor KeyCache {
     package nonisolated let unownedExecutor: UnownedSerialExecutor
     private let link: NIOLoopBound<RedisLink>
     private let keys: RedisKeys
-    /// Facts by credential; they hold only while they are also the facts of their key.
-    private var credentials: GenerationCache<String, KeyFacts>
-    private var facts: GenerationCache<String, KeyFacts>
-    private var loading: [String: [@Sendable (KeyLookup) -> Void]] = [:]
+    /// Cached keys by credential; they hold only while they are also the ones of their id.
+    private var credentials: GenerationCache<String, CachedKey>
+    private var cached: GenerationCache<String, CachedKey>
+    private var loads: [String: Load] = [:]
     /// Changes heard of; what was asked before one and is answered after it may be out of date and is not kept.
     private var changes = 0
+    private var rules: GateRules
+    /// What goes on when newer rules have been adopted.
+    private var waitingForRules: [@Sendable (isolated KeyCache) -> Void] = []
+    private let onNewRules: @Sendable (Int) -> Void
     package private(set) var hits = 0
     package private(set) var misses = 0
 
-    /// Keys that a loop remembers at most.
-    package static let capacity = 20_000
-
-    package init(link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys) {
-        self.link = link
-        self.keys = keys
-        unownedExecutor = loop.executor.asUnownedSerialExecutor()
-        credentials = GenerationCache(capacity: Self.capacity)
-        facts = GenerationCache(capacity: Self.capacity)
+    private struct Load {
+        var waiting: [@Sendable (KeyLookup) -> Void]
+        var next: [@Sendable (KeyLookup) -> Void] = []
     }
 
-    package var count: Int { facts.count }
+    /// Keys that a loop remembers at most.
+    package static let capacity = 20_000
+    /// Bytes of a credential at most; anything longer is unknown without being looked at.
+    package static let longestCredential = 4096
+
+    /// - Parameter onNewRules: told of a version that the store has and this cache has not; `adopt` must follow, whatever the rules are then.
+    package init(
+        link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules, onNewRules: @escaping @Sendable (Int) -> Void
+    ) {
+        self.onNewRules = onNewRules
+        self.link = link
+        self.keys = keys
+        self.rules = rules
+        unownedExecutor = loop.executor.asUnownedSerialExecutor()
+        credentials = GenerationCache(capacity: Self.capacity)
+        cached = GenerationCache(capacity: Self.capacity)
+    }
+
+    package var count: Int { cached.count }
 
     /// What is remembered of a credential; no I/O.
-    package func remembered(_ secret: String) -> KeyFacts? {
-        guard let known = credentials.value(for: secret), known === facts.value(for: known.record.id) else {
+    package func remembered(_ secret: String) -> CachedKey? {
+        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: secret), known === cached.value(for: known.record.id)
+        else {
             misses += 1
             return nil
         }
@@ -51,56 +69,93 @@ package actor KeyCache {
         return known
     }
 
-    /// Asks Redis; the answer comes on this loop.
+    /// Asks Redis; the answer comes on this loop, and is read after this was called.
     package func load(_ secret: String, _ completion: @escaping @Sendable (KeyLookup) -> Void) {
-        guard loading[secret]?.append(completion) == nil else { return }
-        loading[secret] = [completion]
-        link.value.send(RedisCommand("GET", keys.credential(Self.digest(secret)))) { result in
-            self.assumeIsolated { $0.loadedCredential(secret, result) }
+        guard secret.utf8.count <= Self.longestCredential else { return completion(.unknown) }
+        if loads[secret]?.next.append(completion) != nil { return }
+        loads[secret] = Load(waiting: [completion])
+        begin(secret)
+    }
+
+    private func begin(_ secret: String) {
+        let askedAt = changes
+        ask(RedisCommand("HGET", keys.credential(Self.digest(secret)), "owner"), secret) { cache, reply in
+            guard let id = reply.string else { return cache.finish(secret, .unknown) }
+            cache.readKey(id, secret, askedAt)
         }
     }
 
-    private func loadedCredential(_ secret: String, _ result: Result<RedisReply, StoreFailure>) {
-        switch result {
-        case .failure(let failure): finish(secret, .failed(failure))
-        case .success(let reply):
-            guard let id = reply.string else { return finish(secret, .unknown) }
-            let askedAt = changes
-            link.value.send(RedisCommand("HGETALL", keys.record(id))) { result in
-                self.assumeIsolated { $0.loadedRecord(secret, id, askedAt, result) }
+    private func readKey(_ id: String, _ secret: String, _ askedAt: Int) {
+        ask(RedisCommand("HGETALL", keys.record(id)), secret) { cache, reply in
+            guard let record = KeyRecord(id: id, fields: reply.fields) else { return cache.finish(secret, .unknown) }
+            guard let team = record.teamID else { return cache.found(record, nil, secret, askedAt) }
+            cache.ask(RedisCommand("HGETALL", cache.keys.record(team)), secret) { cache, reply in
+                cache.found(record, TeamRecord(id: team, fields: reply.fields), secret, askedAt)
             }
         }
     }
 
-    private func loadedRecord(_ secret: String, _ id: String, _ askedAt: Int, _ result: Result<RedisReply, StoreFailure>) {
-        switch result {
-        case .failure(let failure): finish(secret, .failed(failure))
-        case .success(let reply):
-            guard let record = KeyRecord(id: id, fields: reply.fields) else { return finish(secret, .unknown) }
-            let known = facts.value(for: id).flatMap { $0.record == record ? $0 : nil } ?? KeyFacts(record, keys: keys)
-            if askedAt == changes {
-                credentials.insert(known, for: secret)
-                facts.insert(known, for: id)
+    private func found(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int) {
+        ask(RedisCommand("HGET", keys.versions(keys.shard(of: record.id)), RulesVersion.name), secret) { cache, reply in
+            cache.judge(record, team, secret, askedAt, rules: reply.integer ?? 0)
+        }
+    }
+
+    /// Compiles the policy, once this node has the rules that hold.
+    private func judge(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int, rules version: Int) {
+        guard version <= rules.version else {
+            waitingForRules.append { $0.judge(record, team, secret, askedAt, rules: version) }
+            return onNewRules(version)
+        }
+        let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
+        let known = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
+        if askedAt == changes {
+            credentials.insert(known, for: secret)
+            cached.insert(known, for: record.id)
+        }
+        finish(secret, .found(known))
+    }
+
+    private func ask(_ command: RedisCommand, _ secret: String, _ body: @escaping @Sendable (isolated KeyCache, RedisReply) -> Void) {
+        link.value.send(command) { result in
+            self.assumeIsolated { cache in
+                switch result {
+                case .failure(let failure): cache.finish(secret, .failed(failure))
+                case .success(let reply): body(cache, reply)
+                }
             }
-            finish(secret, .found(known))
         }
     }
 
     private func finish(_ secret: String, _ lookup: KeyLookup) {
-        for completion in loading.removeValue(forKey: secret) ?? [] { completion(lookup) }
+        guard let load = loads.removeValue(forKey: secret) else { return }
+        if !load.next.isEmpty {
+            loads[secret] = Load(waiting: load.next)
+            begin(secret)
+        }
+        for completion in load.waiting { completion(lookup) }
     }
 
-    /// A key has changed somewhere.
-    package func forget(_ id: String) {
+    /// A key, or a team that keys belong to, has changed somewhere.
+    package func forget(key id: String) {
         changes += 1
-        facts.remove(id)
+        cached.remove(id)
     }
 
-    /// Messages may have been missed.
+    /// Messages may have been missed, or something has changed that many policies are made from.
     package func forgetAll() {
         changes += 1
-        facts.removeAll()
+        cached.removeAll()
         credentials.removeAll()
+    }
+
+    /// The operator's rules have been reloaded.
+    package func adopt(_ rules: GateRules) {
+        self.rules = rules
+        forgetAll()
+        let waiting = waitingForRules
+        waitingForRules = []
+        for work in waiting { work(self) }
     }
 
     /// How a credential is named in Redis: never in the clear.

@@ -4,31 +4,32 @@ package import GateDomain
 
 /// One call, or one batch, that asks to be let in.
 package struct AdmissionRequest {
-    package let facts: KeyFacts
+    package let caller: CachedKey
     /// Identifies the hold; unique over all nodes and times.
     package let hold: String
-    /// Credits to take, all or nothing.
+    /// Credits to take from every account of the policy, all or nothing; 0 to 2^53 - 1.
     package let price: Int
+    /// Calls of a batch, 1 for a single call.
     package let calls: Int
-    /// Windows and what each is asked for.
-    package let limits: [(limit: Limit, cost: Int)]
-    /// What the reaper needs should this node die.
-    package let note: HoldNote
+    /// Meters and what each is asked for.
+    package let limits: [(limit: Limit, amount: Int)]
+    /// The event to be written if nobody ever says what came of it, one for the whole hold.
+    package let event: CallEvent
     /// Nil unless the client sent an idempotency key.
     package let idempotency: Idempotency?
     /// Only asks; takes nothing (F-GATE-21).
     package let dry: Bool
 
     package init(
-        facts: KeyFacts, hold: String, price: Int, calls: Int, limits: [(limit: Limit, cost: Int)], note: HoldNote,
+        caller: CachedKey, hold: String, price: Int, calls: Int, limits: [(limit: Limit, amount: Int)], event: CallEvent,
         idempotency: Idempotency? = nil, dry: Bool = false
     ) {
-        self.facts = facts
+        self.caller = caller
         self.hold = hold
         self.price = price
         self.calls = calls
         self.limits = limits
-        self.note = note
+        self.event = event
         self.idempotency = idempotency
         self.dry = dry
     }
@@ -52,53 +53,19 @@ package struct Idempotency: Sendable, Equatable {
 
 /// The answer of the script.
 package enum Admission: Sendable {
-    /// Taken. `windows` has remaining admissions and microseconds to the next free one, a pair a limit.
-    case admitted(credits: Int, windows: [(remaining: Int, reset: Int)])
-    /// The record has changed since it was read: judge again.
+    /// Taken. `meters` has a reading a limit, in the order of the request.
+    case admitted(credits: Int, meters: [MeterReading])
+    /// Something that the policy was made from has changed since: judge again by fresh records.
     case stale
     case denied(Denial, credits: Int?)
     /// The same call is under way, perhaps on another node.
     case running
     /// The same call has been answered; this is the answer.
     case replay([UInt8])
+    /// The same call was charged by a node that died before its answer was known; it is not made again.
+    case unanswered
     /// The idempotency key was used for something else.
     case conflict
     /// Nothing was taken, or nobody knows: the hold has to be abandoned.
     case failed(StoreFailure)
-}
-
-/// What a hold says of itself, for whoever has to resolve it without its node.
-package struct HoldNote: Sendable, Equatable {
-    package var node: String
-    package var price: Int
-    package var calls: Int
-    package var idempotencyKey: String
-    /// The event to be written if the outcome stays unknown, one for the whole hold.
-    package var event: CallEvent
-
-    package init(node: String, price: Int, calls: Int, idempotencyKey: String, event: CallEvent) {
-        self.node = node
-        self.price = price
-        self.calls = calls
-        self.idempotencyKey = idempotencyKey
-        self.event = event
-    }
-
-    /// Four fields of its own, then those of the event.
-    package var packed: [UInt8] {
-        var fields = PackedFields()
-        fields.append(node)
-        fields.append(price)
-        fields.append(calls)
-        fields.append(idempotencyKey)
-        event.pack(into: &fields)
-        return fields.bytes
-    }
-
-    package init?(packed: String) {
-        let fields = PackedFields.split(packed)
-        guard fields.count > 4, let price = Int(fields[1]), let calls = Int(fields[2]), let event = CallEvent(fields: Array(fields[4...]))
-        else { return nil }
-        self.init(node: fields[0], price: price, calls: calls, idempotencyKey: fields[3], event: event)
-    }
 }

@@ -1,47 +1,44 @@
-// Credits that are set aside for a call which is under way.
+// Credits that are set aside for a call which is under way, and how that ends.
 
 package import GateDomain
 
-/// An open hold. Not copyable: it is handed to the ledger exactly once, to be settled or abandoned (`design.md` rule 5).
+/// An open hold. Not copyable: it is handed to the ledger exactly once, to be settled or abandoned (design rule 5).
 package struct Hold: ~Copyable {
     package let id: String
-    package let facts: KeyFacts
-    package let price: Int
-    package let calls: Int
+    package let caller: CachedKey
     package let idempotency: Idempotency?
+    /// Where it lies: the name under which its node was known when it was admitted.
+    let node: String
+    /// Milliseconds of Redis TIME after which no copy of its admission is carried out any more.
+    let admissibleUntil: Int
 
-    package init(_ request: AdmissionRequest) {
+    init(_ request: AdmissionRequest, node: String, admissibleUntil: Int) {
         id = request.hold
-        facts = request.facts
-        price = request.price
-        calls = request.calls
+        caller = request.caller
         idempotency = request.idempotency
+        self.node = node
+        self.admissibleUntil = admissibleUntil
     }
 }
 
-/// How a hold ends.
+/// How a hold ends. What goes back is read from the hold in Redis and never from here.
 package struct Settlement {
     package let hold: String
-    package let facts: KeyFacts
-    package let price: Int
-    /// Calls that the hold was opened for.
-    private let calls: Int
-    /// Calls that are taken back from the account's count, because they were refunded.
+    let caller: CachedKey
+    let node: String
+    let admissibleUntil: Int
+    /// Calls of the hold that are taken back from counts and quotas, because they were refunded.
     package let returned: Int
     package let charges: [Charge]
     package let memory: Memory
-    let manner: Manner
+    let mode: Mode
 
-    /// Who ends the hold, and what that means if it is not open (any more); the words of settle.lua.
-    enum Manner: String {
+    /// Who ends the hold, and what that means if it is closed already; the words of settle.lua.
+    enum Mode: String {
         /// An earlier copy may have been here: it is told what that one was told.
         case settle
-        /// The caller was told of no success: what an earlier copy captured is taken back.
+        /// The caller was told of no success: what an earlier copy took is given back, unless its stored answer has been seen.
         case release
-        /// Nobody knows whether it was opened: it is not opened any more.
-        case abandon
-        /// Its node is dead; whoever comes second does nothing.
-        case orphan
     }
 
     /// One event and its credits: `base` for certain, `surcharge` as far as the balance goes.
@@ -64,15 +61,15 @@ package struct Settlement {
         case drop(key: String)
     }
 
-    /// Settles a hold of this node.
+    /// Settles a hold of this node. - Parameter answer: kept for repetitions if the call was idempotent; nil lets it be made again.
     package init(_ hold: consuming Hold, returned: Int, charges: [Charge], answer: [UInt8]?) {
         self.hold = hold.id
-        facts = hold.facts
-        price = hold.price
-        calls = hold.calls
+        caller = hold.caller
+        node = hold.node
+        admissibleUntil = hold.admissibleUntil
         self.returned = returned
         self.charges = charges
-        manner = .settle
+        mode = .settle
         switch (hold.idempotency, answer) {
         case (nil, _): memory = .none
         case (let idempotency?, let answer?): memory = .keep(idempotency, answer: answer)
@@ -83,53 +80,42 @@ package struct Settlement {
     /// Gives back all of a hold of which nobody knows whether it was opened.
     package init(abandoning hold: consuming Hold) {
         self.hold = hold.id
-        facts = hold.facts
-        price = hold.price
-        calls = hold.calls
-        returned = hold.calls
+        caller = hold.caller
+        node = hold.node
+        admissibleUntil = hold.admissibleUntil
+        returned = 0
         charges = []
         memory = hold.idempotency.map { .drop(key: $0.key) } ?? .none
-        manner = .abandon
+        mode = .release
     }
 
-    /// Resolves a hold whose node is dead.
-    package init(orphan hold: String, note: HoldNote, facts: KeyFacts, refund: Bool) {
-        self.hold = hold
-        self.facts = facts
-        price = note.price
-        calls = note.calls
-        returned = refund ? note.calls : 0
-        charges = [Charge(base: refund ? 0 : note.price, event: note.event)]
-        memory = note.idempotencyKey.isEmpty ? .none : .drop(key: note.idempotencyKey)
-        manner = .orphan
-    }
-}
-
-extension Settlement {
     /// The same hold given back whole: its caller was told of no success.
     package var released: Settlement { Settlement(releasing: self) }
 
     private init(releasing other: Settlement) {
         hold = other.hold
-        facts = other.facts
-        price = other.price
-        calls = other.calls
-        returned = other.calls
+        caller = other.caller
+        node = other.node
+        admissibleUntil = other.admissibleUntil
+        returned = other.charges.count
         charges = other.charges.map { charge in
             var event = charge.event
             event.outcome = .unknown
             return Charge(base: 0, event: event)
         }
         memory = if case .keep(let idempotency, _) = other.memory { .drop(key: idempotency.key) } else { other.memory }
-        manner = .release
+        mode = .release
     }
 }
 
 /// What settling came to.
 package enum Settled: Sendable {
-    /// `credits` left, -1 where the admission has said it already, and `charged` in all.
-    case done(credits: Int, charged: Int)
-    /// The hold was not open any more: somebody else has resolved it, and nothing is charged.
+    /// Closed now or by an earlier copy of this settlement: `credits` left (nil where the admission has said it already), and what each
+    /// of the charges came to, surcharge included, in their order.
+    case done(credits: Int?, charged: [Int])
+    /// Another node took this one for dead and closed the hold with `charged` credits in all; 0 if they went back.
+    case closedByOthers(charged: Int)
+    /// The hold is not known any more, nor what became of it.
     case gone
     case failed(StoreFailure)
 }

@@ -1,216 +1,280 @@
 // Where credits are taken and given back: the Swift face of admit.lua and settle.lua, one an event loop.
 
-import GateDomain
-import NIOCore
-import LuaScripts
+package import GateDomain
+import DequeModule
 
-/// Money, from one event loop. Everything it does is one script; settlements of one tick travel together.
+/// Money, from one event loop. Admissions of one tick that share a shard travel in one script, and so do settlements.
 ///
 /// Invariant: every hold that may be open is settled until Redis has acknowledged it; nothing is dropped while the node lives.
 package final class Ledger {
-    private let link: RedisLink
+    package typealias Admitted = (Admission, consuming Hold?) -> Void
+
+    private struct Asked {
+        var part: AdmissionPart
+        var attempts = 0
+        let completion: (Admission, String) -> Void
+    }
+
+    private struct Ended {
+        let part: SettlementPart
+        let completion: (Settled) -> Void
+    }
+
+    private let link: any CommandLink
     private let keys: RedisKeys
-    private let nodeID: String
-    private var queue: [(settlement: Settlement, completion: (Settled) -> Void)] = []
-    private var flushScheduled = false
+    private let identity: NodeIdentity
+    private let clock: RedisClock
+    private var asked: [[Asked]]
+    private var ended: [[Ended]]
+    private var isFlushScheduled = false
     /// Settlements that Redis has not acknowledged and nobody waits for any more.
     private var unacknowledged: [Settlement] = []
+    /// Closed holds, oldest first.
+    private var closed: Deque<Acknowledgement> = []
+    private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
     package private(set) var openHolds = 0
 
-    /// Usage entries that are kept, about (F-LOG-02).
+    /// Usage entries that a shard keeps, about (F-LOG-02).
     package static let retainedEvents = 100_000
-    /// Settlements that one script carries at most; keeps a script under a millisecond.
+    /// Requests that one script carries at most; keeps a script under a millisecond.
     static let batch = 32
+    /// Milliseconds after it was sent until which an admission may be carried out; more than a command is waited for.
+    static let admissible = 1000
+    /// Acknowledgements that travel with one settlement script at most.
+    static let acknowledgements = 128
 
-    package init(link: RedisLink, keys: RedisKeys, nodeID: String) {
+    package init(link: any CommandLink, keys: RedisKeys, identity: NodeIdentity, clock: RedisClock) {
         self.link = link
         self.keys = keys
-        self.nodeID = nodeID
+        self.identity = identity
+        self.clock = clock
+        asked = Array(repeating: [], count: keys.shards)
+        ended = Array(repeating: [], count: keys.shards)
     }
 
     /// Settlements that still have to reach Redis.
-    package var backlog: Int { queue.count + unacknowledged.count }
+    package var backlog: Int { ended.reduce(unacknowledged.count) { $0 + $1.count } }
+    /// Closed holds whose marks Redis still keeps.
+    package var marks: Int { closed.count }
 
-    package func admit(_ request: AdmissionRequest, _ completion: @escaping (Admission) -> Void) {
-        openHolds += 1
-        link.send(command(for: request)) { result in
-            let admission = Self.read(result, of: request)
-            if case .admitted = admission, !request.dry {} else { self.openHolds -= 1 }
-            completion(admission)
+    // MARK: Admission
+
+    /// Asks for a call to be let in. The completion gets the hold when one was opened, or may have been: it has to be settled or abandoned.
+    package func admit(_ request: AdmissionRequest, _ completion: @escaping Admitted) {
+        if !request.dry { openHolds += 1 }
+        let until = clock.milliseconds + Self.admissible
+        if request.caller.isInOneShard {
+            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true) { admission, node in
+                self.finish(request, admission, node: node, until: until, completion)
+            }
+        } else {
+            ShardedAdmission(self, request, until: until, completion).begin()
         }
     }
 
-    private func command(for request: AdmissionRequest) -> RedisCommand {
-        let facts = request.facts
-        var command = RedisCommand(script: .admit, keys: 3 + (request.idempotency == nil ? 0 : 1) + request.limits.count)
-        command.append(facts.balance)
-        command.append(facts.hold)
-        command.append(keys.holding)
-        if let idempotency = request.idempotency { command.append(keys.call(facts.record.id, idempotency.key)) }
-        for (limit, _) in request.limits { command.append(facts.window(of: limit)) }
-        command.append(request.hold)
-        command.append(facts.record.version)
-        command.append(request.price)
-        command.append(request.calls)
-        command.append(request.dry ? 1 : 0)
-        command.append(request.note.packed)
-        command.append(facts.record.id)
-        command.append(request.idempotency?.fingerprint ?? "")
-        command.append(request.idempotency?.retention ?? 0)
-        command.append(nodeID)
-        for (limit, cost) in request.limits {
-            command.append(limit.name)
-            command.append(limit.cap)
-            command.append(limit.window)
-            command.append(cost)
-        }
-        return command
+    /// Asks for the share of a request that lies in the shard of `accounts`.
+    func ask(
+        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, _ completion: @escaping (Admission, String) -> Void
+    ) {
+        let part = AdmissionPart(request: request, accounts: accounts, admissibleUntil: until, isPrimary: isPrimary)
+        asked[request.caller.shards[accounts[0]]].append(Asked(part: part, completion: completion))
+        scheduleFlush()
     }
 
-    private static func read(_ result: Result<RedisReply, StoreFailure>, of request: AdmissionRequest) -> Admission {
-        let reply: RedisReply
+    /// Hands the outcome over, with the hold where there is one or may be one.
+    func finish(_ request: AdmissionRequest, _ admission: Admission, node: String, until: Int, _ completion: Admitted) {
+        if request.dry { return completion(admission, nil) }
+        switch admission {
+        case .admitted: return completion(admission, Hold(request, node: node, admissibleUntil: until))
+        case .failed(let failure) where failure.mayHaveBeenCarriedOut:
+            return completion(admission, Hold(request, node: node, admissibleUntil: until))
+        default:
+            openHolds -= 1
+            completion(admission, nil)
+        }
+    }
+
+    private func scheduleFlush() {
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        link.atEndOfTick { self.flush() }
+    }
+
+    private func flush() {
+        isFlushScheduled = false
+        for shard in asked.indices {
+            while !asked[shard].isEmpty { flushAdmissions(shard) }
+            while !ended[shard].isEmpty { flushSettlements(shard) }
+        }
+    }
+
+    private func flushAdmissions(_ shard: Int) {
+        let part = asked[shard].takeFirst(Self.batch)
+        let node = identity.name
+        let command = AdmissionPart.command(for: part.map(\.part), node: node, shard: shard, keys: keys) { self.span(of: $0) }
+        link.send(command) { result in self.decided(part, node, result) }
+    }
+
+    private func decided(_ part: [Asked], _ node: String, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
-        case .failure(let failure): return .failed(failure)
-        case .success(let success): reply = success
+        case .failure(let failure):
+            for each in part { each.completion(.failed(failure), node) }
+        case .success(let reply):
+            let replies = reply.array ?? []
+            for (index, each) in part.enumerated() {
+                switch each.part.answer(index < replies.count ? replies[index] : .null) {
+                case .decided(let admission): each.completion(admission, node)
+                case .late(let now): askAgain(each, node, now: now)
+                case .fenced:
+                    identity.wasFenced(node)
+                    each.completion(.failed(.unavailable("this node was taken for dead and joins anew")), node)
+                }
+            }
         }
-        switch reply.status {
-        case 0:
-            let pairs = (0..<request.limits.count).map { (remaining: reply.integer(at: 2 + $0 * 2), reset: reply.integer(at: 3 + $0 * 2)) }
-            return .admitted(credits: reply.integer(at: 1), windows: pairs)
-        case 1: return .stale
-        case 2: return .denied(.keyExpired, credits: nil)
-        case 3:
-            let limit = request.limits[min(max(reply.integer(at: 1) - 1, 0), request.limits.count - 1)].limit
-            return .denied(limit.denial(wait: reply.integer(at: 2)), credits: reply.integer(at: 3))
-        case 4: return .denied(.insufficientCredits(need: request.price, have: reply.integer(at: 1)), credits: reply.integer(at: 1))
-        case 5: return .denied(.spendingLimitReached, credits: reply.integer(at: 1))
-        case 6: return .running
-        case 7:
-            guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else { return .conflict }
-            return .replay(answer)
-        case 8: return .conflict
-        case 9: return .failed(.unknown)
-        case 10: return .denied(.invalidKey, credits: nil)
-        default: return .failed(.fault("an answer that admit.lua does not give"))
-        }
+    }
+
+    /// Redis's clock is elsewhere than this node thought: once more with what it says.
+    private func askAgain(_ late: Asked, _ node: String, now: Int) {
+        clock.heard(now * 1000)
+        spans.removeAll(keepingCapacity: true)
+        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still")), node) }
+        let old = late.part
+        let part = AdmissionPart(request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary)
+        asked[old.request.caller.shards[old.accounts[0]]].append(Asked(part: part, attempts: late.attempts + 1, completion: late.completion))
+        scheduleFlush()
+    }
+
+    private func span(of period: CalendarPeriod) -> CalendarPeriod.Span {
+        let now = clock.microseconds
+        if let span = spans[period], span.contains(now) { return span }
+        let span = period.span(at: now)
+        spans[period] = span
+        return span
     }
 
     /// What an account holds right now; a reading for people. Nil if Redis does not say.
-    package func balance(of facts: KeyFacts, _ completion: @escaping (Int?) -> Void) {
-        link.send(RedisCommand("HGET", facts.balance, "credits")) { completion((try? $0.get())?.integer) }
+    package func balance(of caller: CachedKey, _ completion: @escaping (Int?) -> Void) {
+        link.send(RedisCommand("HGET", caller.accounts[0], "credits")) { completion((try? $0.get())?.integer) }
     }
 
-    /// Ends a hold; the completion comes when Redis has it, or when waiting has no more sense.
+    // MARK: Settlement
+
+    /// Ends a hold; the completion comes when Redis has it, or when it is known that it has not.
     package func settle(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
-        queue.append((settlement, completion))
-        guard !flushScheduled else { return }
-        flushScheduled = true
-        link.eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.flush() }
+        close(settlement) { settled in
+            if case .failed = settled {} else { self.openHolds -= 1 }
+            completion(settled)
+        }
     }
 
     /// Gives a hold back of which nobody knows whether it is open, however long that takes.
     package func abandon(_ hold: consuming Hold) {
-        unacknowledged.append(Settlement(abandoning: hold))
-        retryUnacknowledged()
-    }
-
-    private func flush() {
-        flushScheduled = false
-        while !queue.isEmpty {
-            let part = Array(queue.prefix(Self.batch))
-            queue.removeFirst(part.count)
-            link.send(Self.command(for: part.map(\.settlement), keys: keys)) { self.settled(part, $0) }
-        }
-    }
-
-    private func settled(_ part: [(settlement: Settlement, completion: (Settled) -> Void)], _ result: Result<RedisReply, StoreFailure>) {
-        switch result {
-        case .success(let reply):
-            openHolds -= part.count
-            let entries = reply.array ?? []
-            for (index, item) in part.enumerated() {
-                let (status, credits, charged) = (
-                    entries.entry(index * 3), entries.entry(index * 3 + 1), entries.entry(index * 3 + 2)
-                )
-                item.completion(status == 1 ? .done(credits: credits, charged: charged) : .gone)
-            }
-        case .failure(let failure):
-            for item in part { item.completion(.failed(failure)) }
-        }
+        keepTrying(Settlement(abandoning: hold))
     }
 
     /// Keeps settlements whose callers have given up; called again whenever the link comes back.
     package func keepTrying(_ settlement: Settlement) {
         openHolds -= 1
-        unacknowledged.append(settlement)
+        release(settlement)
     }
 
+    /// Settles what nobody waits for, however long that takes.
+    func release(_ settlement: Settlement) {
+        unacknowledged.append(settlement)
+        retryUnacknowledged()
+    }
+
+    /// Sends again what nobody waits for, as far as the link carries it; a fault is not repeated for ever.
     package func retryUnacknowledged() {
         guard link.isUsable, !unacknowledged.isEmpty else { return }
-        let part = Array(unacknowledged.prefix(Self.batch))
-        unacknowledged.removeFirst(part.count)
-        link.send(Self.command(for: part, keys: keys)) { result in
-            if case .failure = result { self.unacknowledged += part }
-            if case .success = result { self.retryUnacknowledged() }
+        for settlement in unacknowledged.takeFirst(Self.batch) {
+            close(settlement) { settled in
+                switch settled {
+                case .failed(.fault): break
+                case .failed: self.unacknowledged.append(settlement)
+                default: self.retryUnacknowledged()
+                }
+            }
         }
     }
 
-    static func command(for part: [Settlement], keys: RedisKeys) -> RedisCommand {
-        let keyCount = part.reduce(1) { $0 + ($1.memory.key == nil ? 2 : 3) }
-        var command = RedisCommand(script: .settle, keys: keyCount)
-        command.append(keys.usage)
-        for settlement in part {
-            command.append(settlement.facts.balance)
-            command.append(settlement.facts.hold)
-            if let key = settlement.memory.key { command.append(keys.call(settlement.facts.record.id, key)) }
+    private func close(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
+        if settlement.caller.isInOneShard {
+            end(SettlementPart(settlement: settlement, accounts: Array(settlement.caller.accounts.indices), isPrimary: true), completion)
+        } else {
+            ShardedSettlement(self, settlement, completion).begin()
         }
-        command.append(retainedEvents)
-        for settlement in part { settlement.append(to: &command) }
-        return command
+    }
+
+    func end(_ part: SettlementPart, _ completion: @escaping (Settled) -> Void) {
+        ended[part.settlement.caller.shards[part.accounts[0]]].append(Ended(part: part, completion: completion))
+        scheduleFlush()
+    }
+
+    private func flushSettlements(_ shard: Int) {
+        let part = ended[shard].takeFirst(Self.batch)
+        let done = takeAcknowledgements(of: shard)
+        let command = SettlementPart.command(
+            for: part.map(\.part), acknowledging: done, shard: shard, keys: keys, retained: Self.retainedEvents)
+        link.send(command) { result in self.settled(part, done, shard, result) }
+    }
+
+    private func settled(_ part: [Ended], _ done: [Acknowledgement], _ shard: Int, _ result: Result<RedisReply, StoreFailure>) {
+        switch result {
+        case .failure(let failure):
+            closed.append(contentsOf: done)
+            for each in part { each.completion(.failed(failure)) }
+        case .success(let reply):
+            let replies = reply.array ?? []
+            for (index, each) in part.enumerated() {
+                let settled = SettlementPart.answer(index < replies.count ? replies[index] : .null)
+                if case .failed = settled {} else if each.part.isAcknowledged { acknowledge(each.part.settlement, in: shard) }
+                each.completion(settled)
+            }
+        }
+    }
+
+    /// Lets Redis forget what it remembers of a closed hold, once no late copy can arrive any more.
+    func acknowledge(_ settlement: Settlement, in shard: Int) {
+        let mark = Acknowledgement(
+            node: settlement.node, hold: settlement.hold, shard: shard, notBefore: settlement.admissibleUntil + Self.admissible)
+        closed.append(mark)
+    }
+
+    /// Marks of a shard that may be forgotten by now.
+    private func takeAcknowledgements(of shard: Int) -> [Acknowledgement] {
+        var due: [Acknowledgement] = []
+        let now = clock.milliseconds
+        while due.count < Self.acknowledgements, let first = closed.first, first.shard == shard, first.notBefore < now {
+            due.append(first)
+            closed.removeFirst()
+        }
+        return due
+    }
+
+    /// Called every second: settles what is owed, and lets Redis forget the marks of closed holds where no settlement carries them along.
+    package func sweep() {
+        retryUnacknowledged()
+        guard link.isUsable else { return }
+        let now = clock.milliseconds
+        while let first = closed.first, first.notBefore < now {
+            let done = takeAcknowledgements(of: first.shard)
+            let command = SettlementPart.command(for: [], acknowledging: done, shard: first.shard, keys: keys, retained: Self.retainedEvents)
+            link.send(command) { result in
+                if case .failure = result { self.closed.append(contentsOf: done) }
+            }
+        }
     }
 }
 
-extension Settlement {
-    fileprivate func append(to command: inout RedisCommand) {
-        command.append(hold)
-        command.append(price)
-        command.append(returned)
-        command.append(manner.rawValue)
-        switch memory {
-        case .none:
-            command.append("")
-            command.append(0)
-            command.append("")
-        case .keep(let idempotency, let answer):
-            command.append("keep")
-            command.append(idempotency.retention)
-            command.append(answer)
-        case .drop:
-            command.append("drop")
-            command.append(0)
-            command.append("")
+extension Array {
+    /// Removes and returns the first elements, `count` at most.
+    fileprivate mutating func takeFirst(_ count: Int) -> [Element] {
+        if self.count <= count {
+            defer { removeAll(keepingCapacity: true) }
+            return self
         }
-        command.append(charges.count)
-        for charge in charges {
-            command.append(charge.base)
-            command.append(charge.surcharge)
-            command.append(charge.event.packed)
-        }
-    }
-}
-
-extension Settlement.Memory {
-    fileprivate var key: String? {
-        switch self {
-        case .none: nil
-        case .keep(let idempotency, _): idempotency.key
-        case .drop(let key): key
-        }
-    }
-}
-
-extension [RedisReply] {
-    fileprivate func entry(_ index: Int) -> Int {
-        index < count ? self[index].integer ?? 0 : 0
+        defer { removeFirst(count) }
+        return Array(prefix(count))
     }
 }

@@ -129,9 +129,9 @@ package final class RedisLink {
             enqueue(Waiter(command: waiter.command.withScriptText, sentAt: waiter.sentAt, completion: completion))
             return
         }
-        let temporary = ["LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "ERR max"]
-        let failure = temporary.contains { text.hasPrefix($0) } ? StoreFailure.unavailable(text) : .fault(text)
-        completion(.failure(failure))
+        completion(.failure(StoreFailure(errorText: text)))
+        // The address leads to another server by now, or soon will.
+        if StoreFailure.isMoved(errorText: text) { channel?.close(promise: nil) }
     }
 
     /// Every 50 ms: tells those who have waited too long, and gives up a connection that says nothing.

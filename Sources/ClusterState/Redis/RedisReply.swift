@@ -61,6 +61,23 @@ package enum StoreFailure: Error, Sendable, Equatable {
         if case .unavailable = self { false } else { true }
     }
 
+    /// Reads an error reply, or the text of an error that a script has caught.
+    ///
+    /// What an operator or another server can heal is *unavailable*: the command had no effect. The words may stand behind a prefix: Redis 6
+    /// puts `ERR Error running script (…): @user_script:1: -` before those of a command that a script has called.
+    package init(errorText text: String) {
+        self = Self.temporary.contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") || text.contains(": " + $0 + " ") } ? .unavailable(text) : .fault(text)
+    }
+
+    private static let temporary = [
+        "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "ERR max", "UNBLOCKED",
+    ]
+
+    /// Whether another server has taken this one's place, so that the connection has to be made anew.
+    package static func isMoved(errorText text: String) -> Bool {
+        ["READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN"].contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") }
+    }
+
     package var sentence: String {
         switch self {
         case .unavailable(let why): "the store is unavailable: \(why)"

@@ -6,7 +6,7 @@ package import NIOCore
 import Synchronization
 
 /// One Redis, reached from every event loop of this node.
-package final class RedisStore: Sendable {
+package final class RedisStore: CommandStore {
     package let keys: RedisKeys
     package let connector: RedisConnector
     private let links: [(loop: any EventLoop, link: NIOLoopBound<RedisLink>)]

@@ -2,7 +2,7 @@
 
 import LuaScripts
 
-/// Sessions in Redis; see `session.lua` and `occupy.lua`.
+/// Sessions in Redis; see `session.lua` and `acquire_slot.lua`.
 package struct SessionCommands: Sendable {
     package enum Verb: String, Sendable {
         case create
@@ -26,11 +26,11 @@ package struct SessionCommands: Sendable {
 
     package func command(_ verb: Verb, _ id: String, fields: [(String, String)] = []) -> RedisCommand {
         var command = RedisCommand(script: .session, keys: 3)
-        for key in [keys.session(id), keys.sessions, keys.feed] { command.append(key) }
+        for key in [keys.session(id), keys.sessionIndex(id), keys.feed(keys.sessionShard(id))] { command.append(key) }
         command.append(id)
         command.append(verb.rawValue)
         command.append(lifetime)
-        command.append(capacity)
+        command.append(max(1, capacity / keys.shards))
         command.append(keys.channel)
         command.append("-")
         for (field, value) in fields {
@@ -51,7 +51,7 @@ package struct SessionCommands: Sendable {
     ///   - cap: places of a session.
     ///   - lifetime: milliseconds that a place is held without being renewed.
     package func place(of session: String, holder: String, cap: Int, lifetime: Int, leaving: Bool) -> RedisCommand {
-        var command = RedisCommand(script: .occupy, keys: 1)
+        var command = RedisCommand(script: .acquireSlot, keys: 1)
         command.append(keys.streams(session))
         command.append(holder)
         command.append(cap)
@@ -59,7 +59,4 @@ package struct SessionCommands: Sendable {
         command.append(leaving ? 1 : 0)
         return command
     }
-
-    /// How many sessions there are, as far as they have been used.
-    package var count: RedisCommand { RedisCommand("ZCARD", keys.sessions) }
 }

@@ -4,11 +4,26 @@ package import Logging
 package import NIOCore
 import Synchronization
 
+/// What messages of the feed are about; their first word.
+package enum Topic: String, Sendable, CaseIterable {
+    case beat
+    case key
+    case team
+    /// A switch of the whole cluster, e.g. maintenance.
+    case `switch`
+    /// The operator's rules.
+    case rules
+    /// A session has ended.
+    case session
+    /// A client has given up a request. Said in passing: it has no number, and nothing depends on its being heard.
+    case cancel
+
+    var isNumbered: Bool { self != .cancel }
+}
+
 /// What the feed says has changed.
 package enum Change: Sendable, Equatable {
-    case key(String)
-    /// A cluster-wide switch, e.g. `maintenance`.
-    case setting(String)
+    case record(Topic, id: String)
     /// Messages may have been missed: forget everything.
     case everything
 }
@@ -19,7 +34,7 @@ package enum Change: Sendable, Equatable {
 /// depends on the feed for being right: admissions compare versions in Redis.
 package final class ChangeFeed: Sendable {
     private let connector: RedisConnector
-    private let channelName: String
+    private let keys: RedisKeys
     private let loop: any EventLoop
     private let logger: Logger
     private let state: NIOLoopBoundBox<FeedState>
@@ -30,10 +45,10 @@ package final class ChangeFeed: Sendable {
     static let silence = TimeAmount.milliseconds(2500)
 
     package init(
-        connector: RedisConnector, channel: String, on loop: any EventLoop, logger: Logger, onChange: @escaping @Sendable (Change) -> Void
+        connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop, logger: Logger, onChange: @escaping @Sendable (Change) -> Void
     ) async throws {
         self.connector = connector
-        channelName = channel
+        self.keys = keys
         self.loop = loop
         self.logger = logger
         self.onChange = onChange
@@ -80,8 +95,17 @@ package final class ChangeFeed: Sendable {
         state.value.channel = channel
         state.value.heardAt = .now()
         var buffer = channel.allocator.buffer(capacity: 256)
-        for command in connector.greeting + [RedisCommand("SUBSCRIBE", channelName)] { command.write(to: &buffer) }
+        for command in connector.greeting + [RedisCommand("SUBSCRIBE", keys.channel)] { command.write(to: &buffer) }
         channel.writeAndFlush(buffer, promise: nil)
+    }
+
+    /// Where a message was numbered.
+    private func shard(_ topic: Topic, _ id: String) -> Int {
+        switch topic {
+        case .session: keys.sessionShard(id)
+        case .beat: 0
+        default: keys.shard(of: id)
+        }
     }
 
     private func redial() {
@@ -99,7 +123,7 @@ package final class ChangeFeed: Sendable {
         guard gone === state.value.channel else { return }
         lost()
         state.value.channel = nil
-        state.value.sequence = nil
+        state.value.sequences = [:]
         redial()
     }
 
@@ -110,52 +134,54 @@ package final class ChangeFeed: Sendable {
         if parts[0].string == "subscribe" {
             subscribed.store(true, ordering: .relaxed)
             onChange(.everything)
-        } else if parts[0].string == "message", let message = parts[2].string.flatMap(FeedMessage.init) {
+        } else if parts[0].string == "message", let message = parts[2].string.flatMap({ FeedMessage($0, shard: shard) }) {
             if state.value.follow(message) { lost(); subscribed.store(true, ordering: .relaxed) }
             if let change = message.change { onChange(change) }
         }
     }
 }
 
-/// One message: `<id> <version> <sequence> <origin>`; id `-` is the heartbeat, `!name` a switch, `~name` a word in passing that has no number.
+/// One message: `<topic> <id> <version> <sequence> <origin>`.
 package struct FeedMessage: Equatable {
+    let topic: Topic
     let id: String
+    let shard: Int
     let sequence: Int
+    let origin: String
 
-    init?(_ text: String) {
-        let words = text.split(separator: " ")
-        guard words.count == 4, let sequence = Int(words[2]) else { return nil }
-        id = String(words[0])
+    /// Nil for words that this version does not know.
+    init?(_ text: String, shard: (Topic, String) -> Int = { _, _ in 0 }) {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 5, let topic = Topic(rawValue: String(words[0])), let sequence = Int(words[3]) else { return nil }
+        self.topic = topic
+        id = String(words[1])
+        self.shard = shard(topic, id)
         self.sequence = sequence
+        origin = String(words[4])
     }
 
-    var isHeartbeat: Bool { id == "-" }
-    var isNumbered: Bool { !id.hasPrefix("~") }
+    var change: Change? { topic == .beat ? nil : .record(topic, id: id) }
 
-    var change: Change? {
-        if isHeartbeat { return nil }
-        return id.hasPrefix("!") || id.hasPrefix("~") ? .setting(String(id.dropFirst())) : .key(id)
-    }
-
-    /// The command that says something in passing to every node that listens; nothing depends on its being heard.
-    package static func passing(_ word: String, keys: RedisKeys, origin: String) -> RedisCommand {
-        RedisCommand("PUBLISH", keys.channel, "~\(word) 0 0 \(origin)")
+    /// The command that says something in passing to every node that listens. - Parameter id: without spaces, at most 400 bytes.
+    package static func passing(_ topic: Topic, _ id: String, keys: RedisKeys, origin: String) -> RedisCommand {
+        RedisCommand("PUBLISH", keys.channel, "\(topic.rawValue) \(id) 0 0 \(origin)")
     }
 }
 
 /// What the node knows of the feed; decides whether something was missed.
 struct FeedState {
     var channel: (any Channel)?
-    var sequence: Int?
+    /// The last number of each shard that has been heard of.
+    var sequences: [Int: Int] = [:]
     var heardAt: NIODeadline?
     var stopped = false
 
-    /// True if messages between the last one and this one are missing.
+    /// True if messages between the last one of its shard and this one are missing.
     mutating func follow(_ message: FeedMessage) -> Bool {
-        guard message.isNumbered else { return false }
-        defer { sequence = message.sequence }
-        guard let sequence else { return false }
-        return message.sequence != (message.isHeartbeat ? sequence : sequence + 1)
+        guard message.topic.isNumbered else { return false }
+        defer { sequences[message.shard] = message.sequence }
+        guard let last = sequences[message.shard] else { return false }
+        return message.sequence != (message.topic == .beat ? last : last + 1)
     }
 
     func isSilent(at now: NIODeadline) -> Bool {

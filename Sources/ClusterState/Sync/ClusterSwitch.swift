@@ -1,36 +1,31 @@
-// A switch of the whole cluster: a hash in Redis that one script changes and announces.
+// A switch of the whole cluster: a record that one script changes and announces.
 
-import LuaScripts
+package import GateDomain
 
 /// Fields that every node reads, e.g. those of maintenance; the feed tells of each change by the switch's name.
-package struct ClusterSwitch: Sendable {
-    private let name: String
-    private let key: String
-    private let store: RedisStore
-    private let origin: String
+package struct SwitchRecord: StoredRecord {
+    package static let kind = "switches"
+    package static let topic = Topic.switch
 
-    package init(_ name: String, at key: String, store: RedisStore, origin: String) {
-        self.name = name
-        self.key = key
-        self.store = store
-        self.origin = origin
+    /// The switch's name.
+    package let id: String
+    package var values: [String: String]
+    package let version: Int
+
+    package init(id: String, values: [String: String]) {
+        self.id = id
+        self.values = values
+        version = 0
     }
 
-    package func read() async throws(StoreFailure) -> [String: String] {
-        try await store.sendPatiently(RedisCommand("HGETALL", key)).fields
+    package init?(id: String, fields: [String: String]) {
+        guard let version = fields["version"].flatMap({ Int($0) }) else { return nil }
+        self.id = id
+        self.version = version
+        values = fields.filter { $0.key != "version" }
     }
 
-    /// Sets the fields; a field `since` keeps its value unless the field `decisive` changes. The audit entry is written with a change alone.
-    package func set(_ fields: [(String, String)], decisive: String, audit: AuditEntry) async throws(StoreFailure) {
-        var command = RedisCommand(script: .declare, keys: 3)
-        for key in [key, store.keys.feed, store.keys.audit] { command.append(key) }
-        for argument in [name, store.keys.channel, origin, audit.packed, String(KeyDirectory.retainedAudit), decisive] {
-            command.append(argument)
-        }
-        for (field, value) in fields {
-            command.append(field)
-            command.append(value)
-        }
-        _ = try await store.sendPatiently(command)
-    }
+    package var fields: [String: String] { values }
+    package var accountFields: [String: String] { [:] }
+    package var createdAt: Int { 0 }
 }

@@ -21,6 +21,9 @@ package struct IPAddress: Sendable, Hashable {
     /// Whether this is an IPv4 address.
     package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
+    /// Who may be told apart from others by it: an IPv4 address, or the /64 of an IPv6 one, within which anybody takes any address.
+    package var network: IPAddress { isV4 ? self : IPAddress(high: high, low: 0) }
+
     /// Reads `1.2.3.4`, `::1`, `::ffff:1.2.3.4`, `[::1]`, and drops a zone.
     package init?(_ text: some StringProtocol) {
         var text = Substring(text)

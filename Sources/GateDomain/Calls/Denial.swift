@@ -13,6 +13,12 @@ package enum Denial: Sendable, Equatable {
     case toolRateLimited(String, waitMicroseconds: Int)
     case insufficientCredits(need: Int, have: Int)
     case spendingLimitReached
+    case quotaExceeded(QuotaName)
+    /// As many calls of the key, or of the tool, are open as may be.
+    case tooManyInFlight(tool: String?)
+    case teamBudgetExceeded
+    /// A stage found something in the arguments or in the answer that the operator does not let pass; `rule` names the operator's rule.
+    case guardrailBlocked(rule: String)
 
     /// The canonical words of F-DENY-01 and F-DENY-02: what logs, metrics and reports count by.
     package enum Label: String, Sendable, CaseIterable {
@@ -27,6 +33,10 @@ package enum Denial: Sendable, Equatable {
         case toolRateLimited = "tool_rate_limited"
         case insufficientCredits = "insufficient_credits"
         case spendingLimitExceeded = "spending_limit_exceeded"
+        case quotaExceeded = "quota_exceeded"
+        case concurrencyLimit = "concurrency_limit"
+        case teamBudgetExceeded = "team_budget_exceeded"
+        case guardrailBlocked = "guardrail_blocked"
     }
 
     package var label: Label {
@@ -42,6 +52,10 @@ package enum Denial: Sendable, Equatable {
         case .toolRateLimited: .toolRateLimited
         case .insufficientCredits: .insufficientCredits
         case .spendingLimitReached: .spendingLimitExceeded
+        case .quotaExceeded: .quotaExceeded
+        case .tooManyInFlight: .concurrencyLimit
+        case .teamBudgetExceeded: .teamBudgetExceeded
+        case .guardrailBlocked: .guardrailBlocked
         }
     }
 
@@ -50,17 +64,38 @@ package enum Denial: Sendable, Equatable {
         switch self {
         case .insufficientCredits(let need, let have): "\(label.rawValue): need \(need), have \(have)"
         case .addressNotAllowed(let address): "\(label.rawValue): \(address)"
+        case .quotaExceeded(let name): name.word
+        case .guardrailBlocked(let rule): "\(label.rawValue): \(rule)"
         default: label.rawValue
         }
     }
 
-    /// The JSON-RPC code (F-RPC-01): one for every denial of this stage.
-    package var code: Int { -32402 }
+    /// What the caller reads.
+    package var sentence: String {
+        switch self {
+        case .tooManyInFlight: "Too many calls at once: \(reason)"
+        case .guardrailBlocked: "Not let pass: \(reason)"
+        default: "Payment required: \(reason)"
+        }
+    }
+
+    /// Whether the refusal says what the call would cost (F-RPC-10).
+    package var isAboutPayment: Bool { code == -32402 }
+
+    /// The JSON-RPC code (F-RPC-01, F-RPC-04, F-RPC-09).
+    package var code: Int {
+        switch self {
+        case .tooManyInFlight: -32005
+        case .guardrailBlocked: -32406
+        default: -32402
+        }
+    }
 
     /// Seconds after which a retry may succeed, at most 60 (F-HTTP-06); nil where waiting does not help.
     package var retryAfter: Int? {
         switch self {
         case .rateLimited(let wait), .toolRateLimited(_, let wait): min(60, max(1, (wait + 999_999) / 1_000_000))
+        case .tooManyInFlight: 1
         default: nil
         }
     }

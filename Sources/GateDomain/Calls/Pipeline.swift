@@ -1,100 +1,63 @@
-// The order in which a call is judged: the array is the order.
+// The order in which a call is judged: by phase, and within a phase the array is the order.
 
-/// One check of a call: a pure function of its facts.
-package struct Judgement: Sendable {
-    package let name: String
-    package let judge: @Sendable (borrowing CallFacts) -> Denial?
-
-    package init(_ name: String, _ judge: @escaping @Sendable (borrowing CallFacts) -> Denial?) {
-        self.name = name
-        self.judge = judge
-    }
-}
-
-/// What the admission script has to take for one call.
-package struct Plan: Sendable, Equatable {
-    /// Credits to hold.
-    package var price: Int
-    /// Windows to pass, the one that headers show last.
-    package var limits: [Limit]
-
-    package init(price: Int, limits: [Limit]) {
-        self.price = price
-        self.limits = limits
-    }
-}
-
-package enum Verdict: Sendable, Equatable {
-    case denied(Denial)
-    case planned(Plan)
-}
-
-/// Admission as a pure function: `judge(facts)` is the first refusal of its judgements, or a plan (F-GATE-07, F-GATE-17).
+/// All that is asked of a call without asking Redis (F-GATE-07, F-GATE-17).
 ///
-/// What needs the truth of all nodes at once (windows, balance, spending limit) is part of the plan and checked by the
-/// script that executes it. Dry run, shadow mode and tool lists are this same function with the script left out.
+/// What needs the truth of all nodes at once (meters, balance, spending limit) is part of the plan (`Policy.plan`) and checked by the
+/// script that executes it. Dry run, shadow mode, tool lists and estimates run these same phases and stop earlier.
 package struct Pipeline: Sendable {
-    package let judgements: [Judgement]
-    package let prices: PriceBook
-    package let limits: LimitBook
+    private let stages: [Stage]
+    /// Where each phase ends in `stages`, by its raw value.
+    private let ends: [Int]
 
-    package init(judgements: [Judgement] = Pipeline.standard, prices: PriceBook, limits: LimitBook) {
-        self.judgements = judgements
-        self.prices = prices
-        self.limits = limits
-    }
-
-    /// The judgements of every gate, in order.
-    package static let standard: [Judgement] = [.keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .addressAllowed, .toolAllowed]
-
-    /// Those that ask who calls and not what: the ones that a method free of charge must pass too (F-GATE-06).
-    package static let identity: [Judgement] = [.keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .addressAllowed]
-
-    package func judge(_ facts: borrowing CallFacts) -> Verdict {
-        if let denial = Self.firstRefusal(of: judgements, facts) { return .denied(denial) }
-        return .planned(plan(for: facts))
-    }
-
-    /// The plan of a call, whatever the judgements say of it.
-    package func plan(for facts: borrowing CallFacts) -> Plan {
-        Plan(price: prices.price(of: facts.tool, argumentBytes: facts.argumentBytes), limits: limits.limits(for: facts.tool))
-    }
-
-    package static func firstRefusal(of judgements: [Judgement], _ facts: borrowing CallFacts) -> Denial? {
-        for judgement in judgements {
-            if let denial = judgement.judge(facts) { return denial }
+    /// - Parameter stages: in any order of phases; those of one phase run in the order given.
+    package init(_ stages: [Stage] = Pipeline.standard) {
+        var (ordered, ends): ([Stage], [Int]) = ([], [])
+        for phase in Phase.allCases {
+            ordered += stages.filter { $0.phase == phase }
+            ends.append(ordered.count)
         }
-        return nil
+        self.stages = ordered
+        self.ends = ends
     }
-}
 
-extension CallFacts {
-    /// The key that calls, if it is one that exists.
-    package var key: KeyRecord? {
-        if case .key(let record) = caller { record } else { nil }
-    }
-}
+    /// The stages of every gate.
+    package static let standard: [Stage] = [.keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .addressAllowed, .toolAllowed]
 
-extension Judgement {
-    package static let keyPresent = Judgement("key present") { facts in
-        if case .nobody = facts.caller { .missingKey } else { nil }
+    package enum Decision: Sendable, Equatable {
+        case passed
+        case denied(Denial)
+        /// The JSON of a result that one of the stages knew.
+        case answered([UInt8])
     }
-    package static let keyKnown = Judgement("key known and not revoked") { facts in
-        guard let key = facts.key, key.state != .revoked else { return .invalidKey }
-        return nil
+
+    /// Runs the phases from the first to `last`.
+    package func run(upTo last: Phase, _ call: inout CallView) -> Decision {
+        run(.identity, upTo: last, &call)
     }
-    package static let keyNotSuspended = Judgement("key not suspended") { facts in
-        facts.key?.state == .suspended ? .keySuspended : nil
+
+    /// Runs one phase.
+    package func run(_ phase: Phase, _ call: inout CallView) -> Decision {
+        run(phase, upTo: phase, &call)
     }
-    package static let keyNotExpired = Judgement("key not expired") { facts in
-        facts.key?.isExpired(at: facts.now) == true ? .keyExpired : nil
+
+    /// Runs the phases from `first` to `last`; what their stages said on the way stands in the call.
+    package func run(_ first: Phase, upTo last: Phase, _ call: inout CallView) -> Decision {
+        let start = first == .identity ? 0 : ends[first.rawValue - 1]
+        for index in start..<max(start, ends[last.rawValue]) {
+            switch stages[index].decide(call) {
+            case .pass: continue
+            case .deny(let denial): return .denied(denial)
+            case .answer(let result): return .answered(result)
+            case .warn(let text): call.warn(text)
+            case .note(let text): call.note(text)
+            case .rewrite(let bytes): call.rewritten = bytes
+            }
+        }
+        return .passed
     }
-    package static let addressAllowed = Judgement("address allowed") { facts in
-        guard let ranges = facts.key?.addresses, !ranges.isEmpty else { return nil }
-        let address = facts.address
-        return ranges.contains { $0.contains(address) } ? nil : .addressNotAllowed(address)
-    }
-    package static let toolAllowed = Judgement("tool allowed") { facts in
-        facts.key?.access.refusal(of: facts.tool)
+
+    /// Whether the phase has any stage, so that nobody prepares what nobody looks at.
+    package func hasStages(of phase: Phase) -> Bool {
+        ends[phase.rawValue] > (phase == .identity ? 0 : ends[phase.rawValue - 1])
     }
 }

@@ -3,7 +3,7 @@
 /// A key as every node sees it; a snapshot that carries the version it was read at.
 ///
 /// Invariant: a decision made by this snapshot is carried out only if Redis still holds the same `version`
-/// (`spec/invariants.md` V21-V23).
+/// (V21 to V23).
 package struct KeyRecord: Sendable, Equatable {
     /// `key_` and 16 hex digits; stable over rotations, not a secret.
     package var id: String
@@ -24,12 +24,19 @@ package struct KeyRecord: Sendable, Equatable {
     package var tags: [String: String]
     package var namespace: String
     package var alias: String?
+    /// The team whose budget and quota its calls must pass too; nil for none.
+    package var teamID: String?
+    /// Its own quota; nil leaves it to its group or to the gate (F-QUOTA-03).
+    package var quota: Quota?
+    /// Why it was suspended, as the operator said; at most 500 characters.
+    package var suspendReason: String
     package var version: Int
 
     package init(
         id: String, name: String, prefix: String, masked: String, createdAt: Int, state: KeyState = .active,
         expiresAt: Int? = nil, spendingLimit: Int = 0, access: ToolAccess = ToolAccess(), addresses: [AddressRange] = [],
-        tags: [String: String] = [:], namespace: String = "default", alias: String? = nil, version: Int = 1
+        tags: [String: String] = [:], namespace: String = "default", alias: String? = nil, teamID: String? = nil,
+        quota: Quota? = nil, suspendReason: String = "", version: Int = 1
     ) {
         self.id = id
         self.name = name
@@ -44,6 +51,9 @@ package struct KeyRecord: Sendable, Equatable {
         self.tags = tags
         self.namespace = namespace
         self.alias = alias
+        self.teamID = teamID
+        self.quota = quota
+        self.suspendReason = suspendReason
         self.version = version
     }
 

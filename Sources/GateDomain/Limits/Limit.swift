@@ -1,57 +1,98 @@
-// A limit is a row: how often, in which window, and what is said when it is reached.
+// A limit is a row: of whom, what is counted, in which window, how much, and what happens when it is reached.
 
-/// A cap on admissions in a rolling window; the script keeps it exactly over all nodes (`spec/invariants.md` R14, R15).
+/// A cap on what an account uses; the admission script keeps it exactly over all nodes (R14, R15, M11).
+///
+/// Its state is a *meter* of the account, named by `name`; two limits of one account never share a name.
 package struct Limit: Sendable, Equatable {
-    /// Names the limit's own state in the account, e.g. `calls` or `calls:search`.
-    package let name: String
-    /// Admissions a window; at least 1.
-    package let cap: Int
-    /// Length of the window in microseconds of Redis TIME.
-    package let window: Int
-    /// Who is limited, for the sentence of the refusal.
-    package let subject: Subject
-
-    package enum Subject: Sendable, Equatable {
-        case key
-        case tool(String)
+    package enum Measure: Sendable, Hashable {
+        case calls
+        /// Credits, as they are held and then as they are charged.
+        case credits
+        /// Calls that are open at this moment; given back when they end, however they end.
+        case inFlight
     }
 
+    package enum Window: Sendable, Hashable {
+        /// Any interval of so many microseconds of Redis TIME; counts calls alone.
+        case rolling(Int)
+        /// The UTC day, week (from Monday) or month that Redis TIME lies in.
+        case calendar(CalendarPeriod)
+        case lifetime
+    }
+
+    package enum Action: Sendable, Hashable {
+        case deny
+        /// The call goes on, and its receipt says that the limit is passed.
+        case warn
+    }
+
+    /// Who is limited, for the sentence of the refusal.
+    package enum Subject: Sendable, Hashable {
+        case key
+        case tool(String)
+        case team
+    }
+
+    /// Names the meter in its account, e.g. `calls`, `calls:search`, `calls.day`; visible ASCII, at most 160 bytes.
+    package let name: String
+    /// Which of the policy's accounts it belongs to: 0 is the key's own.
+    package let account: Int
+    package let measure: Measure
+    package let window: Window
+    /// At least 1.
+    package let cap: Int
+    package let action: Action
+    package let subject: Subject
+
+    /// Microseconds.
     package static let minute = 60_000_000
 
-    package init(name: String, cap: Int, window: Int, subject: Subject) {
+    package init(
+        name: String, account: Int = 0, measure: Measure = .calls, window: Window, cap: Int, action: Action = .deny, subject: Subject = .key
+    ) {
         self.name = name
-        self.cap = cap
+        self.account = account
+        self.measure = measure
         self.window = window
+        self.cap = cap
+        self.action = action
         self.subject = subject
     }
 
-    /// What a caller is told when it is reached.
+    /// What a caller is told when it is reached. - Parameter wait: microseconds until it may have room, 0 where nobody knows.
     package func denial(wait: Int) -> Denial {
-        switch subject {
-        case .key: .rateLimited(waitMicroseconds: wait)
-        case .tool(let tool): .toolRateLimited(tool, waitMicroseconds: wait)
+        switch (measure, window, subject) {
+        case (.inFlight, _, .tool(let tool)): .tooManyInFlight(tool: tool)
+        case (.inFlight, _, _): .tooManyInFlight(tool: nil)
+        case (_, .rolling, .tool(let tool)): .toolRateLimited(tool, waitMicroseconds: wait)
+        case (_, .rolling, _): .rateLimited(waitMicroseconds: wait)
+        default: .quotaExceeded(QuotaName(self))
         }
     }
 }
 
-/// The limits that a gate's settings put on every key (F-RATE-01, F-RATE-02).
-package struct LimitBook: Sendable {
-    private let perKey: Limit?
-    private let tools: [String: Limit]
+/// Which quota was reached: who, what, how often; prints the words of F-DENY-04.
+package struct QuotaName: Sendable, Hashable {
+    package let subject: Limit.Subject
+    package let measure: Limit.Measure
+    package let window: Limit.Window
 
-    /// - Parameters:
-    ///   - callsPerMinute: per key, 0 for none.
-    ///   - toolCallsPerMinute: per key and tool; 0 for none.
-    package init(callsPerMinute: Int, toolCallsPerMinute: [String: Int]) {
-        perKey = callsPerMinute > 0 ? Limit(name: "calls", cap: callsPerMinute, window: Limit.minute, subject: .key) : nil
-        tools = toolCallsPerMinute.filter { $0.value > 0 }.reduce(into: [:]) { limits, entry in
-            limits[entry.key] = Limit(
-                name: "calls:" + entry.key, cap: entry.value, window: Limit.minute, subject: .tool(entry.key))
-        }
+    init(_ limit: Limit) {
+        subject = limit.subject
+        measure = limit.measure
+        window = limit.window
     }
 
-    /// The limits that a call must pass, the one that its headers show last (F-HDR-05).
-    package func limits(for tool: String) -> [Limit] {
-        [perKey, tools[tool]].compactMap(\.self)
+    /// E.g. `daily_call_quota_exceeded`, `team_monthly_credit_limit`.
+    package var word: String {
+        let period =
+            switch window {
+            case .calendar(.day): "daily"
+            case .calendar(.week): "weekly"
+            case .calendar(.month): "monthly"
+            case .lifetime, .rolling: "lifetime"
+            }
+        let unit = measure == .credits ? "credit" : "call"
+        return subject == .team ? "team_\(period)_\(unit)_limit" : "\(period)_\(unit)_quota_exceeded"
     }
 }

@@ -2,7 +2,8 @@
 
 /// One event a call, whatever way the call left (F-LOG-01, F-LOG-02).
 ///
-/// Its credits are not in here: the settling script decides them and writes both in one entry.
+/// Its credits are not in here: the settling script decides them and writes both in one entry. Nor are the key's name and its like:
+/// they belong to the key, and whoever shows the event reads them there.
 package struct CallEvent: Sendable, Equatable {
     package enum Outcome: String, Sendable {
         case ok
@@ -13,99 +14,57 @@ package struct CallEvent: Sendable, Equatable {
         case denied
     }
 
+    /// Empty for callers that no key is known of.
     package var keyID: String
-    package var keyName: String
-    package var keyPrefix: String
-    package var keyMasked: String
-    package var namespace: String
+    /// At most `toolBytes` long.
     package var tool: String
     package var outcome: Outcome
-    /// Empty unless denied, or `shadow:<reason>`.
+    /// Empty unless denied, failed, or `shadow:<reason>`.
     package var reason: String
     package var milliseconds: Int
     package var requestID: String
 
-    package init(
-        keyID: String, keyName: String, keyPrefix: String, keyMasked: String, namespace: String, tool: String, outcome: Outcome,
-        reason: String = "", milliseconds: Int, requestID: String
-    ) {
+    /// Bytes of a tool's name that are kept, whatever a client calls it.
+    package static let toolBytes = 128
+
+    package init(keyID: String, tool: String, outcome: Outcome, reason: String = "", milliseconds: Int, requestID: String) {
         self.keyID = keyID
-        self.keyName = keyName
-        self.keyPrefix = keyPrefix
-        self.keyMasked = keyMasked
-        self.namespace = namespace
-        self.tool = tool
+        self.tool = tool.cut(toBytes: Self.toolBytes)
         self.outcome = outcome
         self.reason = reason
         self.milliseconds = milliseconds
         self.requestID = requestID
     }
+}
 
-    /// One short text for the log: fields between unit separators, which no field may hold.
+extension CallEvent {
+    /// Tagged fields behind a format number; a reader keeps what it knows and passes over the rest (`PackedFields`).
     package var packed: [UInt8] {
-        var fields = PackedFields()
-        pack(into: &fields)
+        var fields = PackedFields(format: 1)
+        fields.append("k", keyID)
+        fields.append("t", tool)
+        fields.append("o", outcome.rawValue)
+        if !reason.isEmpty { fields.append("r", reason) }
+        fields.append("m", milliseconds)
+        fields.append("q", requestID)
         return fields.bytes
     }
 
-    /// Ten fields.
-    package func pack(into fields: inout PackedFields) {
-        fields.append(keyID)
-        fields.append(keyName)
-        fields.append(keyPrefix)
-        fields.append(keyMasked)
-        fields.append(namespace)
-        fields.append(tool)
-        fields.append(outcome.rawValue)
-        fields.append(reason)
-        fields.append(milliseconds)
-        fields.append(requestID)
-    }
-
-    package init?(packed: String) {
-        self.init(fields: PackedFields.split(packed))
-    }
-
-    package init?(fields: [String]) {
-        guard fields.count == 10, let outcome = Outcome(rawValue: fields[6]), let milliseconds = Int(fields[8]) else { return nil }
+    /// Nil if the bytes are no event at all; what is missing is empty, what is unknown is passed over.
+    package init?(packed: some Collection<UInt8>) {
+        guard let fields = PackedFields.read(packed), let tool = fields["t"] else { return nil }
         self.init(
-            keyID: fields[0], keyName: fields[1], keyPrefix: fields[2], keyMasked: fields[3], namespace: fields[4],
-            tool: fields[5], outcome: outcome, reason: fields[7], milliseconds: milliseconds, requestID: fields[9])
+            keyID: fields["k"] ?? "", tool: tool, outcome: fields["o"].flatMap(Outcome.init) ?? .unknown, reason: fields["r"] ?? "",
+            milliseconds: fields["m"].flatMap { Int($0) } ?? 0, requestID: fields["q"] ?? "")
     }
 }
 
-/// Texts joined by the unit separator (U+001F); control characters in them become spaces, so a field never becomes two.
-package struct PackedFields: Sendable {
-    package private(set) var bytes: [UInt8] = []
-    private var isEmpty = true
-
-    package init() {
-        bytes.reserveCapacity(224)
-    }
-
-    package init(_ fields: [String]) {
-        self.init()
-        for field in fields { append(field) }
-    }
-
-    package mutating func append(_ field: String) {
-        separate()
-        let start = bytes.count
-        bytes.append(contentsOf: field.utf8)
-        for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
-    }
-
-    package mutating func append(_ number: Int) {
-        separate()
-        bytes.append(contentsOf: String(number).utf8)
-    }
-
-    private mutating func separate() {
-        if !isEmpty { bytes.append(0x1f) }
-        isEmpty = false
-    }
-
-    package static func split(_ text: String) -> [String] {
-        text.utf8.split(separator: 0x1f, omittingEmptySubsequences: false).map { String(Substring($0)) }
+extension String {
+    /// The first whole characters that fit; never splits one.
+    package func cut(toBytes most: Int) -> String {
+        guard utf8.count > most else { return self }
+        var end = utf8.index(startIndex, offsetBy: most)
+        while end > startIndex, utf8[end] & 0xc0 == 0x80 { end = utf8.index(before: end) }
+        return String(self[startIndex..<end])
     }
 }

@@ -39,7 +39,7 @@ extension AdminKeys {
     /// - Parameter stateDirectory: the directory of the private Redis, which this process has locked; not used with a shared one.
     /// - Throws: `StoreFailure`, or `StartupFailure` where the key's file cannot be used.
     package static func resolve(
-        settings: Settings, store: RedisStore, stateDirectory: String
+        settings: Settings, store: any CommandStore, stateDirectory: String
     ) async throws -> (keys: AdminKeys, origin: Origin) {
         if let key = settings.adminKey { return (AdminKeys(bootstrapKey: key), .configured) }
         if settings.redisUrl == nil {
@@ -53,7 +53,7 @@ extension AdminKeys {
     private static func generate() -> String { "admin_" + RandomHex.digits(32) }
 
     /// The first node to write its digest wins. A claim whose answer was lost is recognised by its digest, so the winner always shows its key.
-    private static func claim(_ key: String, in store: RedisStore) async throws(StoreFailure) -> (AdminKeys, Origin) {
+    private static func claim(_ key: String, in store: any CommandStore) async throws(StoreFailure) -> (AdminKeys, Origin) {
         let own = Hex.string(digest(key))
         _ = try await store.sendPatiently(RedisCommand("HSETNX", store.keys.secrets, "admin", own))
         let agreed = try await store.sendPatiently(RedisCommand("HGET", store.keys.secrets, "admin")).string ?? ""

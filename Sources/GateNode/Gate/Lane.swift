@@ -21,13 +21,13 @@ final class Lane {
     var connections: Set<FrontHandler> = []
     var streams: Set<LiveStream> = []
     /// Requests that a client may still cancel, by session and its own id.
-    var cancellable: [CancelKey: UpstreamTicket] = [:]
+    var cancellable: [CancelKey: CallFlow] = [:]
+    /// The operator's rules as they are now; a call reads them once.
+    private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
     private var sequence: UInt64 = 0
     private let holdPrefix: String
-    /// Redis's wall clock minus this loop's monotonic one, in milliseconds; learnt anew every second.
-    private var clockOffset = 0
 
     init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
         self.node = node
@@ -35,19 +35,15 @@ final class Lane {
         self.log = log
         self.link = link.value
         self.headers = RenderedHeaders(headers)
-        ledger = Ledger(link: link.value, keys: node.store.keys, nodeID: node.id)
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys)
+        ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
+        rules = node.rules
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
-        readClock()
     }
 
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
-    var now: Int { Int(NIODeadline.now().uptimeNanoseconds / 1_000_000) + clockOffset }
-
-    private func readClock() {
-        clockOffset = node.members.now - Int(NIODeadline.now().uptimeNanoseconds / 1_000_000)
-    }
+    var now: Int { node.clock.milliseconds }
 
     /// An id for a hold that no other node, lane or time uses.
     func nextHold() -> String {
@@ -78,8 +74,7 @@ final class Lane {
     func sweep() {
         let now = NIODeadline.now()
         for connection in connections { connection.checkTime(at: now) }
-        ledger.retryUnacknowledged()
-        readClock()
+        ledger.sweep()
         sessions.sweep(at: now)
         log.flush()
     }
@@ -91,41 +86,55 @@ final class Lane {
         }
     }
 
-    /// Gives up a request of a client, if it is under way here.
-    func cancel(_ key: CancelKey) {
-        guard let ticket = cancellable[key] else { return }
-        ticket.upstream.cancel(ticket.number, on: eventLoop)
-    }
+    /// Gives up a call of a client, if it is under way here.
+    func cancel(_ key: CancelKey) { cancellable[key]?.cancel() }
 
     /// A change that the feed has told of.
     func apply(_ change: Change) {
         switch change {
-        case .key(let id): cache.assumeIsolated { $0.forget(id) }
-        case .everything: cache.assumeIsolated { $0.forgetAll() }
-        case .setting(let name):
-            if let key = CancelKey(word: name) { return cancel(key) }
-            guard let id = SessionBook.endedSession(in: name) else { return }
+        case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
+        case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.session, let id):
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
+        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
+        case .record(.beat, _), .record(.switch, _), .record(.rules, _): break
         }
+    }
+
+    /// The configuration has been reloaded.
+    func adopt(_ rules: GateRules) {
+        self.rules = rules
+        cache.assumeIsolated { $0.adopt(rules) }
     }
 }
 
-/// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session.
+/// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session, and only who has asked may give up.
 struct CancelKey: Hashable {
     let session: String
+    /// The id of the key that called; empty for nobody's.
+    let caller: String
     /// The raw token of the client's id.
     let id: [UInt8]
-}
 
-extension CancelKey {
+    /// Bytes of an id that can be given up.
+    static let longestID = 128
+
+    /// Nil for an id that is longer than anybody's.
+    init?(session: String, caller: String, id: [UInt8]) {
+        guard id.count <= Self.longestID else { return nil }
+        self.session = session
+        self.caller = caller
+        self.id = id
+    }
+
     /// As the change feed carries it: no space, whatever the client calls its requests.
-    var word: String { "cancel/\(session)/\(Hex.string(id))" }
+    var word: String { "\(session)/\(caller)/\(Hex.string(id))" }
 
     init?(word: String) {
-        let parts = word.split(separator: "/")
-        guard parts.count == 3, parts[0] == "cancel", let id = Hex.bytes(parts[2]) else { return nil }
-        self.init(session: String(parts[1]), id: id)
+        let parts = word.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, let id = Hex.bytes(parts[2]) else { return nil }
+        self.init(session: String(parts[0]), caller: String(parts[1]), id: id)
     }
 }
 

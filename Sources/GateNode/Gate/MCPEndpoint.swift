@@ -56,20 +56,32 @@ enum MCPEndpoint {
             switch envelope.method {
             case .initialize: Handshake.answer(exchange)
             case .ping: exchange.succeed(Array("{}".utf8))
-            case .toolsCall, .toolsCallBatch: Gate(exchange).begin()
-            case .toolsList: PassingRequest(exchange, .toolList).begin()
-            default: PassingRequest(exchange, .asItIs).begin()
+            case .toolsCall, .toolsCallBatch: CallFlow.begin(exchange)
+            case .toolsList: ProxiedRequest(exchange, .toolList).begin()
+            default: ProxiedRequest(exchange, .asItIs).begin()
             }
         }
     }
 
     /// Gives up the request that a client names, on whichever node it is under way (MCP Cancellation).
     private static func cancel(_ exchange: MCPExchange) {
-        guard let session = exchange.session, session.isPresented, let id = exchange.envelope.requestIdToCancel else { return }
-        let key = CancelKey(session: session.id, id: exchange.body.token(id))
-        let (lane, node) = (exchange.lane, exchange.lane.node)
+        guard let session = exchange.session, session.isPresented, let id = exchange.envelope.requestIdToCancel,
+            id.count <= CancelKey.longestID
+        else { return }
+        let (lane, token) = (exchange.lane, exchange.body.token(id))
+        guard let credential = exchange.credential else { return cancel(CancelKey(session: session.id, caller: "", id: token), in: lane) }
+        lane.identify(credential, fresh: false) { lookup, _ in
+            guard case .found(let key) = lookup else { return }
+            cancel(CancelKey(session: session.id, caller: key.record.id, id: token), in: lane)
+        }
+    }
+
+    private static func cancel(_ key: CancelKey?, in lane: Lane) {
+        guard let key else { return }
         lane.siblings?.forEach { $0.cancel(key) }
-        lane.link.send(FeedMessage.passing(key.word, keys: node.store.keys, origin: node.id)) { _ in }
+        // Nobody without a key makes the gate write: what a stranger has asked for in shadow mode is given up here alone.
+        guard !key.caller.isEmpty else { return }
+        lane.link.send(FeedMessage.passing(.cancel, key.word, keys: lane.node.store.keys, origin: lane.node.id)) { _ in }
     }
 
     private static func end(_ exchange: MCPExchange) {

@@ -50,6 +50,20 @@ extension MCPExchange {
         return message
     }
 
+    /// A whole message under the client's own id. - Parameter value: JSON.
+    func message(member: StaticString, _ value: [UInt8]) -> [UInt8] {
+        var message = opening(capacity: value.count + 16)
+        message.append(UInt8(ascii: "\""))
+        member.withUTF8Buffer { message.append(contentsOf: $0) }
+        message += #"":"#.utf8
+        message += value
+        message.append(UInt8(ascii: "}"))
+        return message
+    }
+
+    /// The value of a header of the request, for stages. - Parameter name: in lower case.
+    func header(_ name: StaticString) -> String? { head.fields.strings(named: name).first }
+
     private func opening(capacity: Int) -> [UInt8] {
         var message: [UInt8] = []
         message.reserveCapacity(capacity + 96)

@@ -28,17 +28,15 @@ struct ToolList {
         return tool
     }
 
-    /// Tools that the key may not call are left out; a key that is none, or may not call at all, sees the free ones (F-ACL-02, F-ACL-03).
-    func shown(to caller: CallFacts.Caller, pipeline: Pipeline, facts: CallFacts) -> JSONValue {
-        var isBarred = false
-        if case .nobody = caller {} else { isBarred = Pipeline.firstRefusal(of: Pipeline.identity, facts) != nil }
+    /// Tools that the caller may not call are left out; a key that may not call at all sees the free ones (F-ACL-02, F-ACL-03).
+    /// - Parameter permits: whether a tool is shown, by the phase `policy`.
+    func shown(prices: PriceBook, isBarred: Bool, permits: (String) -> Bool) -> JSONValue {
         var result = result
         result["tools"] = .array(
             tools.compactMap { tool in
                 guard let name = tool["name"]?.stringValue else { return nil }
-                let price = pipeline.prices.row(for: name)
-                if isBarred && !price.isFree { return nil }
-                if case .key(let key) = caller, !key.access.permits(name) { return nil }
+                let price = prices.row(for: name)
+                guard !isBarred || price.isFree, permits(name) else { return nil }
                 var tool = tool
                 tool["_pricing"] = PriceList.row(price)
                 return tool

@@ -5,7 +5,7 @@ import MCPWire
 
 enum DryRun {
     static func print(_ node: Node) {
-        let rows = node.upstreams.tools.map { node.pipeline.prices.row(for: $0) }
+        let rows = node.upstreams.tools.map { node.rules.prices.row(for: $0) }
         if node.settings.json {
             let report: JSONValue = [
                 "name": .string(node.settings.name), "defaultCreditsPerCall": .int(Int64(node.settings.defaultCreditsPerCall)),

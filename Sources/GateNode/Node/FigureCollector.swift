@@ -17,7 +17,9 @@ struct FigureCollector: Sendable {
         figures.nodes = node.members.members
         figures.reapedCalls = node.members.reaped
         figures.inFlight = node.switches.inFlight
-        figures.sessions = (try? await node.store.send(RedisCommand("ZCARD", node.store.keys.sessions)).integer) ?? 0
+        for shard in 0..<node.store.keys.shards {
+            figures.sessions += (try? await node.store.send(RedisCommand("ZCARD", node.store.keys.sessions(shard))).integer) ?? 0
+        }
         figures.queueDepths = ["settlements": figures.gate.settlementBacklog]
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
         figures.isReady = await Readiness(of: node).isReady

@@ -13,15 +13,16 @@ import Darwin
 
 /// Runs a node until it is told to stop.
 package enum GateNodeMain {
+    /// - Parameter resolve: reads flags, variables and file again, for a reload.
     /// - Throws: what keeps the node from starting, as one sentence and an exit code.
-    package static func run(_ settings: Settings) async throws(StartupFailure) {
+    package static func run(_ settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution) async throws(StartupFailure) {
         // A peer that has gone must be an error of the write and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         raiseDescriptorLimit()
         let logger = NodeLog.logger(settings)
         let threads = settings.threads > 0 ? settings.threads : System.coreCount
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-        var construction = NodeConstruction(settings: settings, group: group, logger: logger)
+        var construction = NodeConstruction(settings: settings, resolve: resolve, group: group, logger: logger)
         var failure: StartupFailure?
         do throws(StartupFailure) {
             let node = try await construction.build()

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Everything that lives as long as the node and may be used from any event loop or task.
 package final class Node: Sendable {
-    /// Random for each start, so that a restarted node is never taken for its dead self.
+    /// Random for each start, so that a restarted node is never taken for its dead self; the first name of its identity.
     package let id: String
     package let settings: Settings
     package let pipeline: Pipeline
@@ -15,7 +15,13 @@ package final class Node: Sendable {
     package let keys: KeyDirectory
     package let events: EventLog
     package let members: Membership
-    package let throttle: Throttle
+    package let addressLimiter: AddressLimiter
+    package let identity: NodeIdentity
+    package let clock: RedisClock
+    /// What the configuration says of calls at this moment.
+    package let ruleBook: RuleBook
+    /// Reads flags, variables and file as the start did.
+    let resolve: @Sendable () -> SettingsResolution
     package let addresses: ClientAddressRule
     package let upstreams: UpstreamSet
     package let adminKeys: AdminKeys
@@ -26,10 +32,13 @@ package final class Node: Sendable {
     package let startedAt = ContinuousClock.now
 
     package init(
-        id: String, settings: Settings, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
-        sessions: SessionMint, logger: Logger
+        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
+        rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionMint,
+        logger: Logger
     ) {
-        self.id = id
+        id = identity.base
+        self.identity = identity
+        self.clock = clock
         self.settings = settings
         self.store = store
         self.members = members
@@ -37,15 +46,12 @@ package final class Node: Sendable {
         self.adminKeys = adminKeys
         self.sessions = sessions
         self.logger = logger
-        pipeline = Pipeline(
-            prices: PriceBook(defaultPerCall: settings.defaultCreditsPerCall, tools: settings.toolPricing),
-            limits: LimitBook(
-                callsPerMinute: settings.globalRateLimitPerMin,
-                toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin))
-        )
+        self.resolve = resolve
+        pipeline = Pipeline()
+        ruleBook = RuleBook(settings, version: rulesVersion)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
-        throttle = Throttle(
+        addressLimiter = AddressLimiter(
             store: store,
             caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
         freeMethods = Set(settings.freeMethods)
@@ -92,6 +98,12 @@ package final class Switches: Sendable {
         get { drain.load(ordering: .relaxed) }
         set { drain.store(newValue, ordering: .relaxed) }
     }
+
+    private let oldRules = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// Somebody has met newer rules in the store than this node has; whoever reloads them is told.
+    package func rulesAreOld() { oldRules.withLock { $0 }?() }
+    package func onOldRules(_ work: @escaping @Sendable () -> Void) { oldRules.withLock { $0 = work } }
 
     package var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }
 

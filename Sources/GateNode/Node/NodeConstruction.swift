@@ -11,6 +11,8 @@ struct NodeConstruction {
     let settings: Settings
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
+    /// Reads the configuration as the start did.
+    let resolve: @Sendable () -> SettingsResolution
     private(set) var redis: PrivateRedis?
     private(set) var store: RedisStore?
     private(set) var upstreams: UpstreamSet?
@@ -20,8 +22,11 @@ struct NodeConstruction {
     /// How long a Redis that was named may take to be there (B42).
     private static let patience = Duration.seconds(20)
 
-    init(settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger) {
+    init(
+        settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, group: MultiThreadedEventLoopGroup, logger: Logger
+    ) {
         self.settings = settings
+        self.resolve = resolve
         self.group = group
         self.logger = logger
     }
@@ -41,15 +46,24 @@ struct NodeConstruction {
         }
         announcement = admin.origin.announcement
         let upstreams = try await startUpstreams()
-        let id = RandomHex.digits(12)
-        let members = Membership(store: store, nodeID: id, refundUnknown: settings.unknownCalls == .refund, logger: logger)
+        let (identity, clock) = (NodeIdentity(base: RandomHex.digits(12)), RedisClock())
+        let members = Membership(
+            store: store, identity: identity, clock: clock, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
-            id: id, settings: settings, store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
+            identity: identity, clock: clock, settings: settings, resolve: resolve, rulesVersion: try await rulesVersion(store, identity), store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
             sessions: SessionMint(secret: secret), logger: logger)
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
         await upstreams.discover(on: group.next())
         return node
+    }
+
+    private func rulesVersion(_ store: any CommandStore, _ identity: NodeIdentity) async throws(StartupFailure) -> Int {
+        do {
+            return try await RulesVersion(store: store, origin: identity.base).read()
+        } catch {
+            throw StartupFailure("Redis does not say which rules hold.", status: .storeUnavailable)
+        }
     }
 
     private mutating func openStore() async throws(StartupFailure) -> RedisStore {
@@ -58,7 +72,8 @@ struct NodeConstruction {
         let store: RedisStore
         do {
             connector = try RedisConnector(target)
-            store = try await RedisStore(connector: connector, keys: RedisKeys(prefix: settings.redisKeyPrefix), loops: loops, logger: logger)
+            store = try await RedisStore(
+                connector: connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: target.database), loops: loops, logger: logger)
         } catch {
             throw StartupFailure("TLS to Redis cannot be prepared: \(error).", status: .storeUnavailable)
         }
@@ -123,7 +138,7 @@ extension PrivateRedisFailure {
 
 /// Secrets that all nodes share; whoever comes first makes them.
 enum ClusterSecret {
-    static func session(_ store: RedisStore) async throws(StartupFailure) -> [UInt8] {
+    static func session(_ store: any CommandStore) async throws(StartupFailure) -> [UInt8] {
         do {
             _ = try await store.sendPatiently(RedisCommand("HSETNX", store.keys.secrets, "session", RandomHex.digits(64)))
             let text = try await store.sendPatiently(RedisCommand("HGET", store.keys.secrets, "session")).string ?? ""
@@ -139,13 +154,13 @@ enum ImportedKeys {
     static func create(_ keys: [String: Int], in node: Node) async throws(StartupFailure) {
         for (secret, credits) in keys.sorted(by: { $0.key < $1.key }) {
             let record = KeyRecord(
-                id: "key_" + RandomHex.digits(16), name: "imported", prefix: Credential.shortMask(secret), masked: Credential.longMask(secret),
+                id: AccountID.make("key").text, name: "imported", prefix: Credential.shortMask(secret), masked: Credential.longMask(secret),
                 createdAt: WallClock.milliseconds)
             let audit = AuditEntry(
                 type: "key.created", actor: "system", message: "Key imported at the start",
                 metadata: [("keyMasked", record.masked), ("credits", String(credits))])
-            do throws(KeyRefusal) {
-                try await node.keys.create(record, secret: secret, credits: credits, audit: audit)
+            do throws(RecordRefusal) {
+                try await node.keys.create(record, secret: secret, credits: credits, Operation(audit: audit))
             } catch {
                 if error == .credentialExists { continue }
                 throw StartupFailure("The key \(record.masked) cannot be imported.", status: .storeUnavailable)

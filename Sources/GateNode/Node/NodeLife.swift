@@ -40,12 +40,21 @@ struct NodeLife {
         let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
         let headers = ResponseHeaders(node.settings)
         let lanes = try await Lanes(node: node, loops: construction.loops, headers: headers, log: log)
+        node.ruleBook.onAdoption { rules in lanes.forEach { $0.adopt(rules) } }
         let upkeep = Upkeep(node: node, on: construction.loops[0])
+        node.switches.onOldRules { upkeep.request(.rules) }
         let feed = try await ChangeFeed(
-            connector: node.store.connector, channel: node.store.keys.channel, on: construction.loops[0], logger: logger
+            connector: node.store.connector, keys: node.store.keys, on: construction.loops[0], logger: logger
         ) { change in
             lanes.apply(change)
-            if change == .setting("maintenance") || change == .everything { upkeep.request(.maintenance) }
+            switch change {
+            case .record(.switch, _): upkeep.request(.maintenance)
+            case .record(.rules, _): upkeep.request(.rules)
+            case .everything:
+                upkeep.request(.maintenance)
+                upkeep.request(.rules)
+            default: break
+            }
         }
         feed.start()
         node.upstreams.news.listen { message in

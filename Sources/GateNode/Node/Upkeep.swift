@@ -11,6 +11,8 @@ struct Upkeep: Service {
         /// Every two seconds, even if nobody tells of a change (V22).
         case maintenance
         case tools
+        /// The operator's rules have a newer version than this node judges by.
+        case rules
     }
 
     private let node: Node
@@ -41,6 +43,7 @@ struct Upkeep: Service {
     private func tick() async {
         while !Task.isCancelled {
             requests.yield(.maintenance)
+            requests.yield(.rules)
             try? await Task.sleep(for: Self.interval)
         }
         requests.finish()
@@ -49,6 +52,7 @@ struct Upkeep: Service {
     private func perform(_ chore: Chore) async {
         switch chore {
         case .maintenance: await Maintenance.load(node)
+        case .rules: await RulesReload(node).follow()
         case .tools: await node.upstreams.discover(on: loop)
         }
     }

@@ -49,9 +49,9 @@ final class SessionBook {
 
     /// New sessions are limited by address (F-RATE-05).
     func admit(_ exchange: MCPExchange, then next: @escaping () -> Void) {
-        guard let command = exchange.lane.node.throttle.command(.session, exchange.address) else { return next() }
+        guard let command = exchange.lane.node.addressLimiter.command(.session, exchange.address) else { return next() }
         link.send(command) { result in
-            guard let wait = Throttle.wait(try? result.get()) else { return next() }
+            guard let wait = AddressLimiter.wait(try? result.get()) else { return next() }
             exchange.refuse(429, "Too many new sessions. Send the Mcp-Session-Id of an earlier answer.", retryAfter: wait)
         }
     }
@@ -102,10 +102,5 @@ final class SessionBook {
 
     private func make(_ kind: SessionMint.Kind, _ exchange: MCPExchange) -> String {
         mint.make(kind, now: exchange.lane.now / 1000, chance: random.next())
-    }
-
-    /// The session that a message of the change feed says has ended.
-    static func endedSession(in setting: String) -> String? {
-        setting.hasPrefix("session/") ? String(setting.dropFirst("session/".count)) : nil
     }
 }

@@ -1,5 +1,6 @@
 // The head of an answer on /mcp: what never changes as one run of bytes, the rest appended.
 
+import GateDomain
 import HTTPWire
 import NIOCore
 
@@ -40,6 +41,9 @@ enum AnswerHead {
             HTTP1Writer.appendField("x-ratelimit-reset", rate.reset, into: &buffer)
         }
         if readings.surcharge > 0 { HTTP1Writer.appendField("x-output-surcharge", readings.surcharge, into: &buffer) }
+        if !readings.warnings.isEmpty {
+            HTTP1Writer.appendSafe("x-guardrail-warning", readings.warnings.joined(separator: ", "), into: &buffer)
+        }
         if let seconds = readings.retryAfter { HTTP1Writer.appendField("retry-after", seconds, into: &buffer) }
     }
 

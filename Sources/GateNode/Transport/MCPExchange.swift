@@ -28,9 +28,11 @@ final class MCPExchange {
     /// What `X-Credits-Remaining` and `X-RateLimit-*` say (F-HDR-04); `reset` in seconds.
     struct Readings {
         var credits: Int?
-        var rate: (limit: Int, remaining: Int, reset: Int)?
+        var rate: RateReading?
         var surcharge = 0
         var retryAfter: Int?
+        /// What guardrails want the client to know.
+        var warnings: [String] = []
     }
 
     init(head: HTTP1RequestHead, body: ByteBuffer, connection: FrontHandler) {

@@ -61,7 +61,7 @@ extension ResponseHeaders {
     /// What a page in a browser may read of an answer (F-HDR-11).
     private static let exposed = [
         "X-Request-Id", "X-PayGate-Version", "Mcp-Session-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
-        "X-Credits-Remaining", "X-Output-Surcharge", "X-Cache", "Retry-After",
+        "X-Credits-Remaining", "X-Output-Surcharge", "X-Guardrail-Warning", "X-Cache", "Retry-After",
     ]
 
     /// What a page in a browser may send (F-HDR-11, F-HDR-16).
@@ -75,7 +75,7 @@ extension ResponseHeaders {
     }
 
     private static let reserved = Set(security.map(\.name)).union([
-        "x-paygate-version", "x-request-id", "mcp-session-id", "x-credits-remaining", "x-output-surcharge", "x-cache", "retry-after",
+        "x-paygate-version", "x-request-id", "mcp-session-id", "x-credits-remaining", "x-output-surcharge", "x-guardrail-warning", "x-cache", "retry-after",
         "vary", "allow", "date", "set-cookie", "x-powered-by",
     ])
 }

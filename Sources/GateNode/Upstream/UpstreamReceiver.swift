@@ -19,16 +19,21 @@ package enum UpstreamOutcome: Sendable {
     case failed(UpstreamFailure)
 }
 
-/// Why a request has no answer. Only `unavailable` and `refused` mean that the server has not worked on it.
+/// Why a request has no answer. Only `unavailable`, `overdue`, `withdrawn` and `refused` with a 4xx mean that the server has not worked on it.
 package enum UpstreamFailure: Error, Equatable, Sendable {
     /// It was certainly not sent.
     case unavailable
     /// It was sent, and the server or its connection went away before it answered.
     case died
-    /// Its deadline passed.
+    /// Its deadline passed after it was sent.
     case timedOut
+    /// Its deadline passed before it was sent.
+    case overdue
     case answerTooLarge
+    /// Given up by its client after it was sent.
     case cancelled
+    /// Given up by its client before it was sent.
+    case withdrawn
     /// An HTTP server no longer knows the session (404).
     case sessionLost
     /// An HTTP server answered with this status and no JSON-RPC message.

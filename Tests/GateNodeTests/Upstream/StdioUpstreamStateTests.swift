@@ -138,7 +138,7 @@ struct StdioUpstreamStateTests {
         #expect(starting.launching(handshake: 1, now: start) == true)
         #expect(admit(3, to: &starting) == .wait)
         let unsent = starting.cancel(3)
-        #expect(summary(unsent.map { [$0] } ?? []) == ["caller 3 cancelled unsent"])
+        #expect(summary(unsent.map { [$0] } ?? []) == ["caller 3 withdrawn unsent"])
         #expect(starting.shookHands(now: start).isEmpty)
     }
 

@@ -13,9 +13,8 @@ extension Endpoint {
     ) { request, node in
         let key = try await request.target(in: node)
         let limit = try request[.spendingLimit]
-        try await node.keys.change(
-            key.id, in: [.active, .suspended], fields: [(.limit, String(limit))],
-            audit: request.audit("Spending limit changed", of: key, ["spendingLimit": String(limit)]))
+        let audit = request.audit("Spending limit changed", of: key, ["spendingLimit": String(limit)])
+        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.spendingLimit = limit }
         return ["spendingLimit": limit, "message": limit == 0 ? "Spending limit removed" : "Spending limit updated"]
     }
 }

@@ -15,8 +15,10 @@ extension Endpoint {
         let key = try await request.target(in: node)
         let credits = try request[.addedCredits]
         let balance = try await node.keys.topUp(
-            key.id, credits: credits, operation: request.operation, fingerprint: "topup \(credits)",
-            audit: request.audit("Credits added", of: key, ["creditsAdded": String(credits)]))
+            key.id, credits: credits,
+            Operation(
+                id: request.operation, fingerprint: "topup \(credits)",
+                audit: request.audit("Credits added", of: key, ["creditsAdded": String(credits)])))
         return ["credits": balance, "message": "Added \(credits) credits"]
     }
 }

@@ -17,7 +17,7 @@ struct Endpoint: Sendable {
     let summary: String
     let role: EndpointRole
     /// Nil for probes, which must never be turned away.
-    let throttle: Throttle.Scope?
+    let throttle: AddressLimiter.Scope?
     let query: [any DeclaredField]
     let headers: [any DeclaredField]
     let body: [any DeclaredField]

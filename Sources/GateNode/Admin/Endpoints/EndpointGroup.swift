@@ -32,7 +32,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .credits: [.topUp, .setSpendingLimit]
         case .portal: [.readBalance]
         case .usage: [.exportUsage]
-        case .operations: [.readMaintenance, .setMaintenance]
+        case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         }
     }
 }

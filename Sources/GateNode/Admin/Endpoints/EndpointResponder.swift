@@ -23,6 +23,6 @@ struct EndpointResponder: HTTPResponder {
     private func pass(_ request: Request, from context: GateRequestContext) async throws {
         guard let scope = endpoint.throttle else { return }
         let client = node.addresses.client(peer: context.peer, forwardedFor: request.headers[.xForwardedFor])
-        if let wait = await node.throttle.refusal(scope, of: client) { throw HTTPFailure.tooManyRequests(wait: wait) }
+        if let wait = await node.addressLimiter.refusal(scope, of: client) { throw HTTPFailure.tooManyRequests(wait: wait) }
     }
 }

@@ -13,7 +13,7 @@ enum EndpointRole: Sendable, Equatable {
     case atLeast(AdminRole)
 
     /// Whose window its requests count in (F-RATE-04, F-RATE-06).
-    var throttle: Throttle.Scope? {
+    var throttle: AddressLimiter.Scope? {
         switch self {
         case .anyone: .public
         case .apiKey: nil
@@ -50,9 +50,10 @@ extension EndpointRole {
 extension KeyDirectory {
     /// The key that a secret proves; an id or an alias proves nothing (F-ALIAS-02).
     fileprivate func proven(by secret: String) async throws -> KeyRecord? {
-        let id = try await store.sendPatiently(RedisCommand("GET", store.keys.credential(KeyCache.digest(secret)))).string
+        guard secret.utf8.count <= KeyCache.longestCredential else { return nil }
+        let id = try await store.sendPatiently(RedisCommand("HGET", store.keys.credential(KeyCache.digest(secret)), "owner")).string
         guard let id else { return nil }
-        return try await record(id: id)
+        return try await records.read(id)
     }
 }
 

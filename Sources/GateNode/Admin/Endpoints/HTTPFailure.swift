@@ -49,6 +49,13 @@ extension HTTPFailure {
         HTTPFailure(.tooManyRequests, "Too many requests").retryable(after: wait)
     }
 
+    /// The same refusal with further members in its answer.
+    func with(_ details: JSONObject) -> HTTPFailure {
+        var failure = self
+        failure.details = details
+        return failure
+    }
+
     func retryable(after seconds: Int) -> HTTPFailure {
         var failure = self
         failure.headers[.retryAfter] = String(seconds)

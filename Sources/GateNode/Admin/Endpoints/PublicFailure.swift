@@ -12,16 +12,17 @@ extension HTTPFailure: PublicFailure {
     var failure: HTTPFailure { self }
 }
 
-extension KeyRefusal: PublicFailure {
+extension RecordRefusal: PublicFailure {
     var failure: HTTPFailure {
         switch self {
-        case .noSuchKey: .unknownKey
+        case .missing: .unknownKey
         // Revoked and expired keys are gone for everything but resuming and suspending, which say so themselves.
         case .state: .unknownKey
         case .credentialExists: .conflict("Key already exists")
         case .aliasTaken: .conflict("Alias is already in use")
         case .operationReused: HTTPFailure(.unprocessableContent, "This Idempotency-Key was used for another request")
         case .aboveCeiling: .badRequest("The balance would exceed what an account may hold")
+        case .contended: HTTPFailure(.serviceUnavailable, "Others keep changing it; nothing was changed. Try again.").retryable(after: 1)
         case .store(let failure): failure.failure
         }
     }

@@ -23,9 +23,9 @@ extension Endpoint {
         let secret = Credential.generate()
         let key = try request.newKey(secret: secret, now: node.members.now)
         let credits = try request[.newCredits]
-        if let alias = key.alias, try await node.keys.record(id: alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
+        if let alias = key.alias, try await node.keys.records.read(alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
         let audit = request.audit("Key created", of: key, ["credits": String(credits)])
-        try await node.keys.create(key, secret: secret, credits: credits, audit: audit)
+        try await node.keys.create(key, secret: secret, credits: credits, Operation(audit: audit))
         return [
             "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
             "allowedTools": key.access.allowed, "deniedTools": key.access.denied, "expiresAt": key.expiresAt.map(Timestamp.text),
@@ -41,7 +41,7 @@ extension EndpointRequest {
     func newKey(secret: String, now: Int) throws(HTTPFailure) -> KeyRecord {
         let name = try self[.newName]
         return KeyRecord(
-            id: "key_" + RandomHex.digits(16), name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),
+            id: AccountID.make("key").text, name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),
             masked: Credential.longMask(secret), createdAt: now, expiresAt: try expiry(now: now).value, spendingLimit: try self[.newSpendingLimit],
             access: ToolAccess(allowed: try self[.newAllowedTools], denied: try self[.newDeniedTools]), addresses: try self[.newAddresses],
             tags: try self[.newTags], namespace: try self[.newNamespace], alias: try self[.newAlias])

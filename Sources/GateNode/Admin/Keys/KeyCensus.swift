@@ -42,14 +42,11 @@ actor KeyCensus {
     /// One walk: keys that are not revoked, and the credits that they hold.
     static func count(_ keys: KeyDirectory) async throws -> Count {
         var count = Count()
-        let names = keys.store.keys
         try await keys.walk { ids in
             let start = ContinuousClock.now
-            let states = try await keys.store.sendAll(ids.map { RedisCommand("HGET", names.record($0), KeyRecord.Field.state.rawValue) })
-            let credits = try await keys.store.sendAll(ids.map { RedisCommand("HGET", names.balance($0), "credits") })
-            for (state, credits) in zip(states, credits) where state.string != KeyState.revoked.rawValue {
+            for key in try await keys.snapshots(ids) where key.record.state != .revoked {
                 count.active += 1
-                count.credits += credits.integer ?? 0
+                count.credits += key.account.credits
             }
             if ids.count == KeyDirectory.stride { try await Task.sleep(for: (ContinuousClock.now - start) * restFactor) }
         }

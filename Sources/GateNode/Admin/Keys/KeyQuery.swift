@@ -51,8 +51,8 @@ extension KeyQuery {
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     func page(of keys: KeyDirectory, at now: Int) async throws -> (keys: [KeySnapshot], total: Int) {
         if filter.isEmpty, sorting == .createdAt {
-            let ids = direction == .desc ? try await keys.ids(offset: offset, count: limit) : try await keys.oldestIDs(offset: offset, count: limit)
-            return (try await keys.snapshots(ids), try await keys.count())
+            let ids = try await keys.records.ids(direction == .desc ? .descending : .ascending, offset: offset, count: limit)
+            return (try await keys.snapshots(ids), try await keys.records.count())
         }
         var ranking = KeyRanking(direction: direction, capacity: offset + limit)
         try await keys.walk { ids in

@@ -15,24 +15,16 @@ extension KeyDirectory {
 
     /// The keys of these ids, in their order; those that are not there are left out.
     func snapshots(_ ids: [String]) async throws -> [KeySnapshot] {
-        let records = try await store.sendAll(ids.map { RedisCommand("HGETALL", store.keys.record($0)) })
-        let accounts = try await store.sendAll(ids.map { RedisCommand("HMGET", store.keys.balance($0), "credits", "spent", "calls", "used") })
-        return zip(ids, zip(records, accounts)).compactMap { id, read in
-            KeyRecord(id: id, fields: read.0.fields).map { KeySnapshot(record: $0, account: Account(read.1)) }
-        }
-    }
-
-    /// Ids from the oldest key on, so that keys made meanwhile come at the end and none is met twice.
-    func oldestIDs(offset: Int, count: Int) async throws -> [String] {
-        let reply = try await store.sendPatiently(RedisCommand("ZRANGE", store.keys.index, String(offset), String(offset + count - 1)))
-        return reply.array?.compactMap(\.string) ?? []
+        let found = try await records.read(ids)
+        let accounts = try await accounts(found.map(\.id))
+        return zip(found, accounts).map { KeySnapshot(record: $0, account: $1) }
     }
 
     /// Calls `visit` with the ids of all keys, a stride at a time: what a walk holds is bounded, whatever the number of keys.
     func walk(_ visit: ([String]) async throws -> Void) async throws {
         var offset = 0
         while true {
-            let ids = try await oldestIDs(offset: offset, count: Self.stride)
+            let ids = try await records.ids(.ascending, offset: offset, count: Self.stride)
             if ids.isEmpty { return }
             try await visit(ids)
             offset += ids.count

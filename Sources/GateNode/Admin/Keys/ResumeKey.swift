@@ -13,10 +13,11 @@ extension Endpoint {
     ) { request, node in
         let key = try await request.target(in: node, revoked: true)
         do {
-            try await node.keys.change(
-                key.id, in: [.suspended], fields: [(.state, KeyState.active.rawValue), (.suspendReason, "")],
-                audit: request.audit("Key resumed", of: key))
-        } catch KeyRefusal.state(let state) {
+            try await node.keys.edit(key.id, in: [.suspended], Operation(audit: request.audit("Key resumed", of: key))) { key in
+                key.state = .active
+                key.suspendReason = ""
+            }
+        } catch RecordRefusal.state(let state) {
             throw HTTPFailure.badRequest(state == KeyState.revoked.rawValue ? "Key is revoked" : "Key is not suspended")
         }
         return ["suspended": false, "message": "Key resumed"]

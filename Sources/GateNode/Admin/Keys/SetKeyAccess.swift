@@ -13,14 +13,14 @@ extension Endpoint {
     ) { request, node in
         let key = try await request.target(in: node)
         let (allowed, denied) = (try request[.newAllowed], try request[.newDenied])
-        var fields: [(KeyRecord.Field, String)] = []
-        if let allowed { fields.append((.allowed, allowed.lines)) }
-        if let denied { fields.append((.denied, denied.lines)) }
-        if !fields.isEmpty {
+        if allowed != nil || denied != nil {
             let audit = request.audit(
                 "Tool access changed", of: key,
                 ["allowed": String((allowed ?? key.access.allowed).count), "denied": String((denied ?? key.access.denied).count)])
-            try await node.keys.change(key.id, in: [.active, .suspended], fields: fields, audit: audit)
+            try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { key in
+                key.access.allowed = allowed ?? key.access.allowed
+                key.access.denied = denied ?? key.access.denied
+            }
         }
         return ["allowedTools": allowed ?? key.access.allowed, "deniedTools": denied ?? key.access.denied, "message": "Tool access updated"]
     }

@@ -13,9 +13,8 @@ extension Endpoint {
     ) { request, node in
         let key = try await request.target(in: node)
         let addresses = try request[.ips]
-        try await node.keys.change(
-            key.id, in: [.active, .suspended], fields: [(.addresses, addresses.map(\.text).lines)],
-            audit: request.audit("Addresses changed", of: key, ["addresses": String(addresses.count)]))
+        let audit = request.audit("Addresses changed", of: key, ["addresses": String(addresses.count)])
+        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.addresses = addresses }
         return ["ipAllowlist": addresses, "message": "Addresses updated"]
     }
 }

@@ -15,9 +15,8 @@ extension Endpoint {
         if case .unchanged = expiry { throw HTTPFailure.badRequest("Missing expiresIn or expiresAt") }
         let key = try await request.target(in: node)
         let time = expiry.value.map(Timestamp.text)
-        try await node.keys.change(
-            key.id, in: [.active, .suspended], fields: [(.expires, String(expiry.value ?? 0))],
-            audit: request.audit("Expiry changed", of: key, ["expiresAt": time ?? "never"]))
+        let audit = request.audit("Expiry changed", of: key, ["expiresAt": time ?? "never"])
+        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.expiresAt = expiry.value }
         return ["expiresAt": time, "message": time == nil ? "Expiry removed" : "Expiry updated"]
     }
 }

@@ -14,10 +14,12 @@ extension Endpoint {
         let key = try await request.target(in: node, revoked: true)
         let reason = try request[.suspendReason] ?? ""
         do {
-            try await node.keys.change(
-                key.id, in: [.active], fields: [(.state, KeyState.suspended.rawValue), (.suspendReason, reason)],
-                audit: request.audit("Key suspended", of: key, ["reason": reason]))
-        } catch KeyRefusal.state(let state) {
+            let audit = request.audit("Key suspended", of: key, ["reason": reason])
+            try await node.keys.edit(key.id, in: [.active], Operation(audit: audit)) { key in
+                key.state = .suspended
+                key.suspendReason = reason
+            }
+        } catch RecordRefusal.state(let state) {
             throw HTTPFailure.badRequest(state == KeyState.revoked.rawValue ? "Key is revoked" : "Key is already suspended")
         }
         return ["suspended": true, "message": "Key suspended"]

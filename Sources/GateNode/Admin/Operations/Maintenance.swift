@@ -10,9 +10,10 @@ package enum Maintenance {
 
     /// Reads the switch and sets this node's own by it; without a store the node stays as it was.
     ///
-    /// To be called at the start, on the feed's `.setting("maintenance")` and `.everything`, and every 2 s (V22).
+    /// To be called at the start, on the feed's word and on `.everything`, and every 2 s (V22).
     package static func load(_ node: Node) async {
-        guard let fields = try? await declared(node).read() else { return }
+        let fields: [String: String]
+        do { fields = try await records(node).read(name)?.values ?? [:] } catch { return }
         let isOn = fields["enabled"] == "1"
         node.switches.maintenance = isOn
             ? Switches.Maintenance(message: fields["message"] ?? usualMessage, since: fields["since"].flatMap { Int($0) } ?? 0) : nil
@@ -21,15 +22,26 @@ package enum Maintenance {
     /// Closes or opens `/mcp` on every node; what was never closed is not opened, so nothing is audited then.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     static func set(_ isOn: Bool, message: String, now: Int, audit: AuditEntry, on node: Node) async throws {
-        let declared = declared(node)
-        if !isOn, try await declared.read().isEmpty { return }
-        let fields = [("enabled", isOn ? "1" : "0"), ("message", message), ("since", String(now))]
-        try await declared.set(fields, decisive: "enabled", audit: audit)
+        let (records, operation, enabled) = (records(node), Operation(audit: audit), isOn ? "1" : "0")
+        do {
+            let found = try await records.read(name)
+            if found.map({ $0.values["enabled"] == enabled && (!isOn || $0.values["message"] == message) }) ?? !isOn { return await load(node) }
+            _ = try await records.edit(name, operation) { (record) throws(RecordRefusal) in
+                if record.values["enabled"] != enabled { record.values["since"] = String(now) }
+                record.values["enabled"] = enabled
+                record.values["message"] = message
+            }
+        } catch RecordRefusal.missing {
+            let values = ["enabled": enabled, "message": message, "since": String(now)]
+            try await records.create(SwitchRecord(id: name, values: values), operation)
+        }
         await load(node)
     }
 
-    private static func declared(_ node: Node) -> ClusterSwitch {
-        ClusterSwitch("maintenance", at: node.store.keys.maintenance, store: node.store, origin: node.id)
+    static let name = "maintenance"
+
+    private static func records(_ node: Node) -> RecordStore<SwitchRecord> {
+        RecordStore(store: node.store, origin: node.id)
     }
 }
 

@@ -37,7 +37,7 @@ extension Endpoint {
             "auth": ["api_key"], "features": settings.features,
             "pricing": JSONObject.of([
                 "defaultCreditsPerCall": settings.defaultCreditsPerCall,
-                "toolPricing": Dictionary(uniqueKeysWithValues: settings.toolPricing.keys.map { ($0, node.pipeline.prices.row(for: $0).listing) }),
+                "toolPricing": Dictionary(uniqueKeysWithValues: settings.toolPricing.keys.map { ($0, node.rules.prices.row(for: $0).listing) }),
             ]),
             "rateLimit": ["globalPerMin": settings.globalRateLimitPerMin],
             "serverLimits": [

@@ -9,7 +9,7 @@ extension Endpoint {
         .get, "/pricing", "What every tool costs.", for: .anyone,
         answer: ["server": .priceServer, "tools": .list(of: .priceRow)]
     ) { _, node in
-        let rows = node.upstreams.tools.sorted().map(node.pipeline.prices.row)
+        let rows = node.upstreams.tools.sorted().map(node.rules.prices.row)
         let server: JSONObject = .of([
             "specVersion": "2007-draft", "serverName": node.settings.name, "billingModel": "credits",
             "defaultCreditsPerCall": node.settings.defaultCreditsPerCall, "globalRateLimitPerMin": node.settings.globalRateLimitPerMin,

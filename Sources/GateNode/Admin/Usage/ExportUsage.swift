@@ -14,7 +14,7 @@ extension Endpoint {
     ) { request, node in
         let since = try request[.since]
         let namespace = try request[.namespaceFilter]?.lowercased()
-        let calls = try await node.events.entries(since: since ?? 0).filter { namespace == nil || $0.event.namespace == namespace }
+        let calls = try await node.events.entries(since: since ?? 0).filter { namespace == nil || $0.key.namespace == namespace }
         switch try request[.format] {
         case .json: return ["count": calls.count, "since": since.map(Timestamp.text) ?? "all", "events": calls.map(\.listing)]
         case .csv:
@@ -45,13 +45,13 @@ extension LoggedCall {
     fileprivate static let columns = ["timestamp", "apiKey", "keyName", "tool", "creditsCharged", "allowed", "denyReason"]
 
     fileprivate var row: [String] {
-        [Timestamp.text(milliseconds: time), event.keyPrefix, event.keyName, event.tool, String(credits), String(isAllowed), event.reason]
+        [Timestamp.text(milliseconds: time), key.prefix, key.name, event.tool, String(credits), String(isAllowed), event.reason]
     }
 
     fileprivate var listing: JSONObject {
         var listing: JSONObject = .of([
-            "timestamp": Timestamp.text(milliseconds: time), "apiKey": event.keyPrefix, "keyName": event.keyName, "tool": event.tool,
-            "creditsCharged": credits, "allowed": isAllowed, "outcome": event.outcome.rawValue, "namespace": event.namespace,
+            "timestamp": Timestamp.text(milliseconds: time), "apiKey": key.prefix, "keyName": key.name, "tool": event.tool,
+            "creditsCharged": credits, "allowed": isAllowed, "outcome": event.outcome.rawValue, "namespace": key.namespace,
             "requestId": event.requestID,
         ])
         if !event.reason.isEmpty { listing["denyReason"] = event.reason.json }

@@ -149,16 +149,24 @@ final class HTTPExchange {
         guard !isFinished else { return }
         if hasLostSession(body) { return renew() }
         // Over HTTP an answer belongs to its exchange, so its id need not be ours (a static responder always says the same).
-        if let reply = body.withUnsafeReadableBytes({ Reply.scan($0) }), reply.isAnswer { return finish(.answered(body, reply)) }
+        if let reply = body.withUnsafeReadableBytes({ Reply.scan($0) }), reply.isAnswer {
+            // A result under a 5xx is a failure like any other 5xx.
+            if status >= 500, case .result = reply.kind { return fail(.refused(status: status)) }
+            return finish(.answered(body, reply))
+        }
         if case .post = verb, status >= 300 { fail(.refused(status: status)) } else { fail(.died) }
     }
 
     /// A 404 says that the session is gone (2025-11-25, Session Management). Servers that keep their sessions in a map of
-    /// their own, as the SDKs' examples do, say 400 and something about a session.
+    /// their own, as the SDKs' examples do, say 400 in words of their own, for no request in particular: before they have looked at it. Any
+    /// other 400 may come after the work, with words of the client in it, and nothing is sent twice for that.
     private func hasLostSession(_ body: ByteBuffer) -> Bool {
         guard status == 404 || status == 400, ownSession == nil, session?.id != nil, case .post = verb else { return false }
         if status == 404 { return true }
-        return String(decoding: body.readableBytesView.prefix(1_000), as: UTF8.self).lowercased().contains("session")
+        guard let reply = body.withUnsafeReadableBytes({ Reply.scan($0) }), case .error = reply.kind, let error = reply.error,
+            reply.id.map({ body.text($0) == "null" }) ?? true
+        else { return false }
+        return body.text(error).contains(#""Bad Request: No valid session ID provided""#)
     }
 
     private func renew() {

@@ -74,9 +74,9 @@ final class HTTPHandshake: UpstreamReceiver {
         switch failure {
         case .unavailable: "cannot be reached: \(trouble ?? "it closes new connections")"
         case .refused(let status): "refused 'initialize' with status \(status)"
-        case .timedOut: "did not answer 'initialize' in time"
+        case .timedOut, .overdue: "did not answer 'initialize' in time"
         case .answerTooLarge: "answered 'initialize' at too great length"
-        case .died, .cancelled, .sessionLost: "did not answer 'initialize' with a JSON-RPC message"
+        case .died, .cancelled, .withdrawn, .sessionLost: "did not answer 'initialize' with a JSON-RPC message"
         }
     }
 }

@@ -16,7 +16,7 @@ extension HTTPUpstreamPool {
         let now = NIODeadline.now()
         for exchange in underWay where !exchange.isFinished {
             guard let deadline = exchange.deadline, deadline <= now else { continue }
-            abandon(exchange, .timedOut)
+            abandon(exchange, exchange.mayBeWorkedOn ? .timedOut : .overdue)
         }
         watch(underWay.lazy.filter { !$0.isFinished }.compactMap(\.deadline).min())
     }
@@ -24,7 +24,7 @@ extension HTTPUpstreamPool {
     /// Gives up the request with this number, if it is still under way.
     func cancel(_ number: UInt64) {
         guard let exchange = underWay.first(where: { $0.number == number && !$0.isFinished }) else { return }
-        abandon(exchange, .cancelled)
+        abandon(exchange, exchange.mayBeWorkedOn ? .cancelled : .withdrawn)
     }
 
     private func abandon(_ exchange: HTTPExchange, _ failure: UpstreamFailure) {

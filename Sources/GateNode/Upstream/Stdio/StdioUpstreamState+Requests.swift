@@ -39,7 +39,7 @@ extension StdioUpstreamState {
             return Failed(number: number, caller: caller, failure: .cancelled, wasSent: true)
         }
         guard let index = waiting.firstIndex(where: { $0.request.number == number }) else { return nil }
-        return Failed(number: number, caller: waiting.remove(at: index).caller, failure: .cancelled, wasSent: false)
+        return Failed(number: number, caller: waiting.remove(at: index).caller, failure: .withdrawn, wasSent: false)
     }
 
     /// Ends what is overdue, and finds the next deadline.

@@ -143,10 +143,10 @@ struct HTTPUpstreamConnectionTests {
         try await eventually { server.methods.last == "tools/call" }
         let number = upstream.nextNumber()
         async let third = upstream.call("slow", number: number)
-        #expect(try await upstream.call("slow", within: .milliseconds(50)).failure == .timedOut)
+        #expect(try await upstream.call("slow", within: .milliseconds(50)).failure == .overdue)
         try await eventually { try await upstream.connections().waiting == 1 }
         HTTPLoops.home.execute { upstream.cancel(number, on: HTTPLoops.home) }
-        #expect(try await third.failure == .cancelled)
+        #expect(try await third.failure == .withdrawn)
         #expect(try await first.answer != nil)
         #expect(server.methods.filter { $0 == "tools/call" }.count == 1)
         await upstream.stop()

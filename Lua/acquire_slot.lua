@@ -1,4 +1,4 @@
--- occupy: one of a few places that must be given back or are lost with their holder (the live streams of a session).
+-- acquire_slot: one of a few places that must be given back or are lost with their holder (the live streams of a session).
 -- KEYS  places
 -- ARGV  holder, cap, lifetime, leaving
 -- REPLY {0 held, taken} {1 full, taken}

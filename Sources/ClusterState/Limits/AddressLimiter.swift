@@ -4,19 +4,19 @@ package import GateDomain
 import LuaScripts
 
 /// An exact window over all nodes for each address. It protects the gate and not money: without a store it lets everybody through (F-RATE-10).
-package struct Throttle: Sendable {
+package struct AddressLimiter: Sendable {
     package enum Scope: String, Sendable {
         case admin, session
         case `public`
     }
 
-    private let store: RedisStore
+    private let store: any CommandStore
     private let caps: [Scope: Int]
 
     static let windowMilliseconds = 60_000
 
     /// - Parameter caps: requests a minute and address; 0 for no limit.
-    package init(store: RedisStore, caps: [Scope: Int]) {
+    package init(store: any CommandStore, caps: [Scope: Int]) {
         self.store = store
         self.caps = caps
     }
@@ -30,8 +30,8 @@ package struct Throttle: Sendable {
     /// The same on an event loop of the call path; nil at once where there is no limit.
     package func command(_ scope: Scope, _ address: IPAddress) -> RedisCommand? {
         guard let cap = caps[scope], cap > 0 else { return nil }
-        var command = RedisCommand(script: .throttle, keys: 1)
-        command.append(store.keys.visits(scope.rawValue, address.description))
+        var command = RedisCommand(script: .limitAddress, keys: 1)
+        command.append(store.keys.visits(scope.rawValue, address.network.description))
         command.append(cap)
         command.append(Self.windowMilliseconds)
         return command

@@ -6,7 +6,7 @@ import MCPWire
 import NIOCore
 
 /// A request that is forwarded without being charged; confined to its event loop.
-final class PassingRequest {
+final class ProxiedRequest {
     enum Shape {
         case asItIs
         /// Filtered by what the key may call, and priced.
@@ -16,7 +16,8 @@ final class PassingRequest {
     private let exchange: MCPExchange
     private let shape: Shape
     private let lane: Lane
-    private var caller = CallFacts.Caller.nobody
+    private var caller = CallView.Caller.nobody
+    private lazy var address = exchange.address
     private var pending = 0
     private var answers: [(upstream: any Upstream, message: ByteBuffer, reply: Reply)] = []
     private var failure = UpstreamFailure.unavailable
@@ -30,28 +31,34 @@ final class PassingRequest {
     func begin() {
         let isFree = lane.node.isFree(exchange.envelope, in: exchange.body)
         if isFree && shape == .asItIs { return forward() }
-        guard let credential = exchange.credential else { return isFree || isShadow ? forward() : refuse(.missingKey) }
+        guard let credential = exchange.credential else { return proceed(isFree) }
         // A decision about a key is made by what Redis holds now (V21).
         lane.identify(credential, fresh: true) { [self] lookup, _ in
             switch lookup {
-            case .found(let facts): caller = .key(facts.record)
+            case .found(let key): caller = .key(key.policy)
             case .unknown: caller = .unknown
             case .failed: if !isFree { return exchange.failForStore() }
             }
-            if !isFree, !isShadow, let denial = Pipeline.firstRefusal(of: Pipeline.identity, facts) { return refuse(denial) }
-            forward()
+            proceed(isFree)
         }
     }
 
-    private var isShadow: Bool { lane.node.settings.shadowMode }
+    private func proceed(_ isFree: Bool) {
+        if !isFree, !isShadow, case .denied(let denial) = judge(.identity) { return refuse(denial) }
+        forward()
+    }
 
-    private var facts: CallFacts {
-        CallFacts(caller: caller, tool: "", argumentBytes: 0, address: exchange.address, now: lane.now)
+    private var isShadow: Bool { lane.rules.isShadow }
+
+    /// What one phase says, of a tool where it asks for one.
+    private func judge(_ phase: Phase, tool: String = "") -> Pipeline.Decision {
+        var view = CallView(caller: caller, tool: tool, address: address, now: lane.now, headers: exchange.header)
+        return lane.node.pipeline.run(phase, &view)
     }
 
     private func refuse(_ denial: Denial) {
         lane.meter.count(denial, of: "none")
-        exchange.fail(code: denial.code, "Payment required: \(denial.reason)", data: ["reason": .string(denial.reason)])
+        exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
     /// Lists are asked of every server behind the gate, anything else of the first.
@@ -63,10 +70,10 @@ final class PassingRequest {
 
     /// One server's share of the answer.
     private final class Part: UpstreamReceiver {
-        private let request: PassingRequest
+        private let request: ProxiedRequest
         private let upstream: any Upstream
 
-        init(_ request: PassingRequest, _ upstream: any Upstream) {
+        init(_ request: ProxiedRequest, _ upstream: any Upstream) {
             self.request = request
             self.upstream = upstream
         }
@@ -104,6 +111,11 @@ final class PassingRequest {
         }
         let lists = sorted.compactMap { answer in answer.reply.result.map { (prefix: answer.upstream.prefix, result: answer.message.token($0)) } }
         guard let list = ToolList(lists) else { return exchange.relay(first.message, first.reply) }
-        exchange.succeed(list.shown(to: caller, pipeline: lane.node.pipeline, facts: facts).bytes)
+        exchange.succeed(list.shown(prices: (caller.policy?.rules ?? lane.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed }.bytes)
+    }
+
+    /// Whoever shows no key reads the whole list; a key that may not call at all reads what is free.
+    private var isBarred: Bool {
+        if case .nobody = caller { false } else { judge(.identity) != .passed }
     }
 }

@@ -1,0 +1,67 @@
+-- fragment account: the accounts that a script touches, read once each, written once each at the end.
+-- An account is a hash: credits, spent, granted, calls, used, version, expires (ms, 0 for never), limit (of spent, 0 for none), and one
+-- field `m:<name>` for the state of each of its meters. KEYS are given by their index.
+local BASE = {'credits', 'spent', 'calls', 'version', 'expires', 'limit'}
+local accounts = {}
+
+-- The account with the meters of `names`; nil if there is none. Raises where it is no account, before anything is changed.
+local function account_load(index, names)
+  local account = accounts[index]
+  local wanted = {}
+  for i = 1, #names do
+    if not account or account.meters[names[i]] == nil then wanted[#wanted + 1] = names[i] end
+  end
+  if account then
+    if #wanted == 0 then return account end
+    local values = redis.call('HMGET', KEYS[index], unpack(wanted))
+    for i = 1, #wanted do account.meters[wanted[i]] = values[i] or '' end
+    return account
+  end
+  local fields = {unpack(BASE)}
+  for i = 1, #wanted do fields[#BASE + i] = wanted[i] end
+  local values = redis.call('HMGET', KEYS[index], unpack(fields))
+  if not values[4] then return nil end
+  account = {
+    credits = tonumber(values[1] or 0), spent = tonumber(values[2] or 0), calls = tonumber(values[3] or 0), version = values[4],
+    expires = tonumber(values[5] or 0), limit = tonumber(values[6] or 0), meters = {}, changed = {},
+  }
+  if not (account.credits and account.spent and account.calls and account.expires and account.limit) then error('a corrupt account') end
+  for i = 1, #wanted do account.meters[wanted[i]] = values[#BASE + i] or '' end
+  accounts[index] = account
+  return account
+end
+
+-- What a calendar or lifetime meter holds, and of which period. One whose period is in the future (the clock has stepped back) goes on
+-- counting there, so that no period is ever counted anew. Nil where it is no meter.
+local function meter_read(text, period)
+  if text == '' then return 0, period end
+  local of, used = string.match(text, '^(%d+):(%d+)$')
+  if not of then return nil end
+  of, used = tonumber(of), tonumber(used)
+  if of < period then return 0, period end
+  return used, of
+end
+
+local function account_set(account, name, value)
+  account.meters[name] = value
+  account.changed[name] = value
+  account.dirty = true
+end
+
+-- Writes what has changed. `now`: milliseconds, where the account has just been used, else nil.
+local function accounts_write(now)
+  for index, account in pairs(accounts) do
+    if account.dirty then
+      local changes = {'credits', whole(account.credits), 'spent', whole(account.spent), 'calls', whole(account.calls)}
+      if now then
+        changes[7] = 'used'
+        changes[8] = whole(now)
+      end
+      for name, value in pairs(account.changed) do
+        changes[#changes + 1] = name
+        changes[#changes + 1] = value
+      end
+      redis.call('HSET', KEYS[index], unpack(changes))
+    end
+  end
+end

@@ -1,0 +1,33 @@
+// A key as an event loop knows it: its policy, and the names that its scripts need, made once.
+
+package import GateDomain
+
+/// An immutable snapshot of one key; shared by all calls that are judged by it.
+package final class CachedKey: Sendable {
+    package let policy: Policy
+    /// The accounts' names in Redis, in the order of the policy.
+    let accounts: [String]
+    /// The shards that they lie in, in the same order.
+    let shards: [Int]
+    /// Whether all of them lie in one shard, so that one script admits a call.
+    let isInOneShard: Bool
+    /// What the names of its idempotent calls begin with.
+    let calls: String
+    private let rings: [String: String]
+
+    package init(_ policy: Policy, keys: RedisKeys) {
+        self.policy = policy
+        accounts = policy.accounts.map { keys.account($0.id.text) }
+        shards = policy.accounts.map { keys.shard(ofHome: $0.id.home) }
+        isInOneShard = Set(shards).count == 1
+        calls = keys.calls(policy.key.id)
+        rings = policy.allLimits.reduce(into: [:]) { rings, limit in
+            if case .rolling = limit.window { rings[limit.name] = keys.ring(policy.accounts[limit.account].id.text, limit.name) }
+        }
+    }
+
+    package var record: KeyRecord { policy.key }
+
+    /// The string of a rolling window.
+    func ring(of limit: Limit) -> String { rings[limit.name] ?? "" }
+}

@@ -1,0 +1,226 @@
+// Records as admins see and change them: every change is one script, may be sent twice, and binds every node at once.
+
+package import GateDomain
+import LuaScripts
+
+/// Something that an operator keeps: a hash of named fields with a version, changed only by `edit.lua`.
+package protocol StoredRecord: Sendable, Equatable {
+    /// What the index of all of them is called.
+    static var kind: String { get }
+    /// What the change feed calls a change of one.
+    static var topic: Topic { get }
+    var id: String { get }
+    /// Grows by one with each change; a decision made by an older one is not carried out.
+    var version: Int { get }
+    /// Milliseconds since 1970; orders the index.
+    var createdAt: Int { get }
+    /// Every field of the record but the version.
+    var fields: [String: String] { get }
+    /// What the account of the same id has to know of it besides the version; empty where it has none.
+    var accountFields: [String: String] { get }
+    /// Nil if the hash is not there or not such a record.
+    init?(id: String, fields: [String: String])
+}
+
+/// Who did what to what, written with the change itself (F-AUDIT-06).
+package struct AuditEntry: Sendable {
+    package let type: String
+    package let actor: String
+    package let message: String
+    /// Pairs for people; never a secret.
+    package let metadata: [(String, String)]
+
+    package init(type: String, actor: String, message: String, metadata: [(String, String)]) {
+        self.type = type
+        self.actor = actor
+        self.message = message
+        self.metadata = metadata
+    }
+
+    /// Tagged fields behind a format number; metadata names carry a dot before them.
+    package var packed: [UInt8] {
+        var fields = PackedFields(format: 1)
+        fields.append("t", type)
+        fields.append("a", actor)
+        fields.append("m", message)
+        for (name, value) in metadata { fields.append(name: "." + name, value) }
+        return fields.bytes
+    }
+}
+
+/// One operation of an admin: it is carried out once, however often it is sent (M12, V23).
+package struct Operation: Sendable {
+    /// Unique; of the client's choosing or random.
+    package let id: String
+    /// What is asked, so that one id is never used for two things.
+    package let fingerprint: String
+    package let audit: AuditEntry
+
+    /// - Parameter id: nil makes a random one, for changes that nobody repeats but this node.
+    package init(id: String? = nil, fingerprint: String = "", audit: AuditEntry) {
+        self.id = id ?? RandomHex.digits(24)
+        self.fingerprint = fingerprint
+        self.audit = audit
+    }
+}
+
+/// Why a mutation was not carried out; nothing has changed.
+package enum RecordRefusal: Error, Sendable, Equatable {
+    case missing
+    /// The state that the key is in does not allow it: `suspended`, `revoked`, `expired`, `active`.
+    case state(String)
+    case credentialExists
+    case aliasTaken
+    case operationReused
+    case aboveCeiling
+    /// Others kept changing it.
+    case contended
+    case store(StoreFailure)
+
+    /// An answer that the script does not give.
+    static let unexpected = RecordRefusal.store(.fault("an answer that belongs to no script"))
+}
+
+/// The records of one kind.
+package struct RecordStore<Record: StoredRecord>: Sendable {
+    let store: any CommandStore
+    let origin: String
+    private var keys: RedisKeys { store.keys }
+
+    /// - Parameter origin: the node that speaks, so that it knows its own words on the change feed.
+    package init(store: any CommandStore, origin: String) {
+        self.store = store
+        self.origin = origin
+    }
+
+    package func read(_ id: String) async throws(RecordRefusal) -> Record? {
+        Record(id: id, fields: try await store.ask(RedisCommand("HGETALL", keys.record(id))).fields)
+    }
+
+    /// Writes a new record, with its account if it has one. Sending the same operation twice makes one.
+    /// - Parameter account: further fields of a new account, e.g. its credits.
+    /// - Throws: `contended` where a record of that id is there already.
+    package func create(_ record: Record, account: [String: String] = [:], _ operation: Operation) async throws(RecordRefusal) {
+        let edit = Edit(
+            expected: "", fields: record.fields, removed: [],
+            account: record.accountFields.isEmpty && account.isEmpty ? [:] : record.accountFields.merging(account) { $1 }, lists: true)
+        guard try await apply(edit, to: record.id, createdAt: record.createdAt, operation) else { throw .contended }
+    }
+
+    /// Changes a record: `change` edits what it finds, and only the difference is written; where somebody else was faster it is asked again.
+    /// - Returns: the record as it was written; its version is the one before.
+    package func edit(
+        _ id: String, _ operation: Operation, _ change: (inout Record) throws(RecordRefusal) -> Void
+    ) async throws(RecordRefusal) -> Record {
+        for _ in 0..<16 {
+            guard let before = try await read(id) else { throw .missing }
+            var after = before
+            try change(&after)
+            let (old, new) = (before.fields, after.fields)
+            let edit = Edit(
+                expected: String(before.version), fields: new.filter { old[$0.key] != $0.value },
+                removed: old.keys.filter { new[$0] == nil }, account: after.accountFields, lists: false)
+            if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return after }
+        }
+        throw .contended
+    }
+
+    /// Takes a record away; its account stays for what was counted in it.
+    package func delete(_ id: String, _ operation: Operation) async throws(RecordRefusal) {
+        for _ in 0..<16 {
+            guard let before = try await read(id) else { throw .missing }
+            let edit = Edit(expected: "delete:\(before.version)", fields: [:], removed: [], account: before.accountFields, lists: true)
+            if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return }
+        }
+        throw .contended
+    }
+
+    /// Which end of an index a list begins at.
+    package enum Order: Sendable {
+        /// The oldest first: records made meanwhile come at the end, and none is met twice.
+        case ascending
+        case descending
+    }
+
+    /// Ids of all records in the order of their making; `count` at most from `offset`.
+    package func ids(_ order: Order = .descending, offset: Int = 0, count: Int) async throws(RecordRefusal) -> [String] {
+        var found: [(id: String, at: Double)] = []
+        for shard in 0..<keys.shards {
+            let reply = try await store.ask(
+                RedisCommand(
+                    order == .descending ? "ZREVRANGE" : "ZRANGE", keys.index(Record.kind, shard), keys.shards == 1 ? String(offset) : "0",
+                    String(offset + count - 1), "WITHSCORES"))
+            let entries = reply.array?.compactMap(\.string) ?? []
+            for index in stride(from: 0, to: entries.count - 1, by: 2) { found.append((entries[index], Double(entries[index + 1]) ?? 0)) }
+        }
+        guard keys.shards > 1 else { return found.map(\.id) }
+        found.sort { order == .descending ? ($0.at, $0.id) > ($1.at, $1.id) : ($0.at, $0.id) < ($1.at, $1.id) }
+        return found.dropFirst(offset).prefix(count).map(\.id)
+    }
+
+    package func count() async throws(RecordRefusal) -> Int {
+        var sum = 0
+        for shard in 0..<keys.shards { sum += try await store.ask(RedisCommand("ZCARD", keys.index(Record.kind, shard))).integer ?? 0 }
+        return sum
+    }
+
+    /// Several records at once; those that are gone are left out.
+    package func read(_ ids: [String]) async throws(RecordRefusal) -> [Record] {
+        let replies: [RedisReply]
+        do { replies = try await store.sendAll(ids.map { RedisCommand("HGETALL", keys.record($0)) }) } catch { throw .store(error) }
+        return zip(ids, replies).compactMap { Record(id: $0, fields: $1.fields) }
+    }
+
+    private struct Edit {
+        let expected: String
+        let fields: [String: String]
+        let removed: [String]
+        let account: [String: String]
+        /// Whether the index changes with it.
+        let lists: Bool
+    }
+
+    static var operationRetention: Int { 48 * 3_600_000 }
+    static var retainedAudit: Int { 10_000 }
+
+    /// False where the record is not as it was expected.
+    private func apply(_ edit: Edit, to id: String, createdAt: Int, _ operation: Operation) async throws(RecordRefusal) -> Bool {
+        let shard = keys.shard(of: id)
+        var command = RedisCommand(script: .edit, keys: 7)
+        for name in [
+            keys.record(id), keys.operation(id, operation.id), keys.feed(shard), keys.audit(shard), keys.account(id), keys.versions(shard),
+            keys.index(Record.kind, shard),
+        ] { command.append(name) }
+        command.append("\(Record.kind):\(id):\(operation.fingerprint)")
+        command.append(Self.operationRetention)
+        command.append(edit.expected)
+        command.append(Record.topic.rawValue)
+        command.append(id)
+        command.append(keys.channel)
+        command.append(origin)
+        command.append(operation.audit.packed)
+        command.append(Self.retainedAudit)
+        command.append("")
+        command.append(edit.lists ? String(createdAt) : "")
+        command.append(pairs: edit.fields)
+        command.append(edit.removed.count)
+        for field in edit.removed { command.append(field) }
+        command.append(pairs: edit.account)
+        switch try await store.ask(command).status {
+        case 0: return true
+        case 1: return false
+        case 2: throw .operationReused
+        default: throw .unexpected
+        }
+    }
+}
+
+extension RedisCommand {
+    fileprivate mutating func append(pairs: [String: String]) {
+        append(pairs.count)
+        for (field, value) in pairs.sorted(by: { $0.key < $1.key }) {
+            append(field)
+            append(value)
+        }
+    }
+}

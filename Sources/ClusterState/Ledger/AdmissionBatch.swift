@@ -1,0 +1,156 @@
+// The admissions of one tick for one shard, as admit.lua reads them, and its answers.
+
+import GateDomain
+import LuaScripts
+
+/// One admission in a batch: a request, or the share of it that lies in one shard.
+struct AdmissionPart {
+    let request: AdmissionRequest
+    /// The accounts of the policy that this part is for, by their places in it.
+    let accounts: [Int]
+    /// Milliseconds of Redis TIME after which it must not be carried out.
+    let admissibleUntil: Int
+    /// Whether it is the share of the key's own shard, which decides; the others follow it.
+    let isPrimary: Bool
+}
+
+extension AdmissionPart {
+    /// The command for parts that share a shard and a node.
+    static func command(for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, calendar: (CalendarPeriod) -> CalendarPeriod.Span) -> RedisCommand {
+        var names = ScriptKeys(keys.open(node, shard), keys.versions(shard))
+        let places = parts.map { $0.places(in: &names) }
+        var command = RedisCommand(script: .admit, keys: names.names.count)
+        for name in names.names { command.append(name) }
+        // Every policy of a node is guarded by the same records.
+        let guards = parts.first?.request.caller.policy.guards ?? []
+        command.append(guards.count)
+        for each in guards { command.append(each.name) }
+        for (part, places) in zip(parts, places) { part.append(to: &command, places, guards: guards.count, calendar: calendar) }
+        return command
+    }
+
+    private struct Places {
+        var call = 0
+        var accounts: [Int] = []
+        var rings: [Int] = []
+    }
+
+    private var limits: [(limit: Limit, amount: Int)] {
+        accounts.count == request.caller.accounts.count ? request.limits : request.limits.filter { accounts.contains($0.limit.account) }
+    }
+
+    private func places(in names: inout ScriptKeys) -> Places {
+        var places = Places()
+        let caller = request.caller
+        if isPrimary, !request.dry, let idempotency = request.idempotency { places.call = names.place(of: caller.calls + idempotency.key) }
+        for account in accounts { places.accounts.append(names.place(of: caller.accounts[account])) }
+        for (limit, _) in limits {
+            if case .rolling = limit.window { places.rings.append(names.place(of: caller.ring(of: limit))) }
+        }
+        return places
+    }
+
+    private func append(to command: inout RedisCommand, _ places: Places, guards: Int, calendar: (CalendarPeriod) -> CalendarPeriod.Span) {
+        let policy = request.caller.policy
+        command.append(request.hold)
+        command.append(admissibleUntil)
+        command.append(request.dry ? 1 : 0)
+        command.append(request.price)
+        command.append(request.calls)
+        command.append(request.event.packed)
+        if isPrimary { command.append("") } else { command.append(request.caller.shards[0]) }
+        command.append(places.call)
+        command.append(request.idempotency?.fingerprint ?? "")
+        command.append(request.idempotency?.retention ?? 0)
+        for index in 0..<guards { command.append(index < policy.guards.count ? policy.guards[index].version : 0) }
+        command.append(accounts.count)
+        for (account, place) in zip(accounts, places.accounts) {
+            command.append(place)
+            command.append(policy.accounts[account].id.text)
+            command.append(policy.accounts[account].version)
+            command.append(policy.accounts[account].isFunded ? 1 : 0)
+        }
+        command.append(limits.count)
+        var rings = places.rings[...]
+        for (limit, amount) in limits {
+            command.append((accounts.firstIndex(of: limit.account) ?? 0) + 1)
+            command.append(limit.name)
+            command.append(limit.kind)
+            command.append(limit.cap)
+            command.append(limit.action == .warn ? 1 : 0)
+            command.append(amount)
+            switch limit.window {
+            case .rolling(let window):
+                command.append(rings.popFirst() ?? 0)
+                command.append(window)
+                command.append(0)
+            case .calendar(let period):
+                let span = calendar(period)
+                command.append(span.number)
+                command.append(span.start)
+                command.append(span.end)
+            case .lifetime:
+                for _ in 0..<3 { command.append(0) }
+            }
+        }
+    }
+}
+
+extension Limit {
+    /// The letter by which admit.lua and settle.lua know what is counted.
+    fileprivate var kind: String {
+        switch (measure, window) {
+        case (.inFlight, _): "o"
+        case (_, .rolling): "r"
+        case (.calls, _): "n"
+        case (.credits, _): "c"
+        }
+    }
+}
+
+/// What admit.lua said of one part.
+enum AdmissionAnswer {
+    case decided(Admission)
+    /// Its moment has passed, or the period that was named is another one: it is now so many milliseconds.
+    case late(now: Int)
+    /// The node's name is shut out of the shard.
+    case fenced
+}
+
+extension AdmissionPart {
+    func answer(_ reply: RedisReply) -> AdmissionAnswer {
+        let limits = limits
+        switch reply.status {
+        case 0:
+            let meters = limits.indices.map { MeterReading(remaining: reply.integer(at: 2 + $0 * 2), reset: reply.integer(at: 3 + $0 * 2)) }
+            return .decided(.admitted(credits: reply.integer(at: 1), meters: meters))
+        case 1: return .decided(.stale)
+        case 2: return .late(now: reply.integer(at: 1))
+        case 3: return .fenced
+        case 4: return .decided(.denied(.keyExpired, credits: nil))
+        case 5:
+            let number = reply.integer(at: 1) - 1
+            guard limits.indices.contains(number) else { return .decided(.failed(.fault("admit.lua names a limit that was not asked for"))) }
+            return .decided(.denied(limits[number].limit.denial(wait: reply.integer(at: 2)), credits: reply.integer(at: 3)))
+        case 6:
+            return .decided(
+                .denied(.insufficientCredits(need: request.price, have: reply.integer(at: 2)), credits: reply.integer(at: 2)))
+        case 7: return .decided(.denied(account(reply.integer(at: 1)).spendingDenial, credits: reply.integer(at: 2)))
+        case 8: return .decided(.running)
+        case 9:
+            guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else { return .decided(.conflict) }
+            return .decided(.replay(answer))
+        case 10: return .decided(.conflict)
+        case 11: return .decided(.failed(.unavailable("the call was given up before")))
+        case 12: return .decided(account(reply.integer(at: 1)).subject == .key ? .denied(.invalidKey, credits: nil) : .stale)
+        case 13: return .decided(.unanswered)
+        case 14: return .decided(.failed(StoreFailure(errorText: reply.array?.last?.string ?? "")))
+        default: return .decided(.failed(.fault("an answer that admit.lua does not give")))
+        }
+    }
+
+    /// - Parameter place: as the script counts, from 1, among the accounts of this part.
+    private func account(_ place: Int) -> PolicyAccount {
+        request.caller.policy.accounts[accounts.indices.contains(place - 1) ? accounts[place - 1] : 0]
+    }
+}

@@ -1,0 +1,123 @@
+// A call whose accounts lie in several shards: one script a shard, one after another, each of which may be sent twice.
+
+import GateDomain
+
+extension CachedKey {
+    /// The places of the policy's accounts by shard; the key's own shard comes last.
+    fileprivate var groups: [[Int]] {
+        var groups: [[Int]] = []
+        for account in accounts.indices where shards[account] != shards[0] {
+            if let index = groups.firstIndex(where: { shards[$0[0]] == shards[account] }) { groups[index].append(account) } else { groups.append([account]) }
+        }
+        return groups + [accounts.indices.filter { shards[$0] == shards[0] }]
+    }
+}
+
+/// Reserves in the other shards first; the key's own shard decides last, and if it refuses the others are given back.
+///
+/// Invariant: what is open in another shard names the key's own shard, so whoever finds the node dead asks there what became of the call.
+final class ShardedAdmission {
+    private let ledger: Ledger
+    private let request: AdmissionRequest
+    private let until: Int
+    private let completion: Ledger.Admitted
+    private let groups: [[Int]]
+    private var readings: [MeterReading?]
+    private var node: String?
+
+    init(_ ledger: Ledger, _ request: AdmissionRequest, until: Int, _ completion: @escaping Ledger.Admitted) {
+        self.ledger = ledger
+        self.request = request
+        self.until = until
+        self.completion = completion
+        groups = request.caller.groups
+        readings = Array(repeating: nil, count: request.limits.count)
+    }
+
+    func begin() { ask(0) }
+
+    private func ask(_ step: Int) {
+        ledger.ask(request, accounts: groups[step], until: until, isPrimary: step == groups.count - 1) { [self] admission, node in
+            answered(step, admission, node)
+        }
+    }
+
+    private func answered(_ step: Int, _ admission: Admission, _ node: String) {
+        let isSameNode = self.node.map { $0 == node } ?? true
+        self.node = self.node ?? node
+        guard case .admitted(let credits, let meters) = admission, isSameNode else { return giveUp(step, admission, node) }
+        let own = request.limits.indices.filter { groups[step].contains(request.limits[$0].limit.account) }
+        for (index, reading) in zip(own, meters) { readings[index] = reading }
+        guard step == groups.count - 1 else { return ask(step + 1) }
+        let all = readings.map { $0 ?? MeterReading(remaining: 0, reset: 0) }
+        ledger.finish(request, .admitted(credits: credits, meters: all), node: node, until: until, completion)
+    }
+
+    private func giveUp(_ step: Int, _ admission: Admission, _ node: String) {
+        let refusal: Admission = if case .admitted = admission { .failed(.unavailable("this node has a new name")) } else { admission }
+        // The last step hands its doubt to the caller with the hold; what earlier steps took is given back here.
+        let isInDoubt = if case .failed(let failure) = refusal { failure.mayHaveBeenCarriedOut } else { false }
+        if !request.dry, step > 0 || isInDoubt || self.node != node, !(isInDoubt && step == groups.count - 1) {
+            ledger.release(Settlement(abandoning: Hold(request, node: self.node ?? node, admissibleUntil: until)))
+            if let first = self.node, first != node {
+                ledger.release(Settlement(abandoning: Hold(request, node: node, admissibleUntil: until)))
+            }
+        }
+        let told: Admission = isInDoubt && step < groups.count - 1 ? .failed(.unavailable("another shard does not answer")) : refusal
+        ledger.finish(request, told, node: node, until: until, completion)
+    }
+}
+
+/// Settles in the key's own shard first, then lets the others follow with what it has charged.
+///
+/// The mark of the first is kept until the others have followed: if the node dies between, the reaper reads there what they are charged.
+final class ShardedSettlement {
+    private let ledger: Ledger
+    private let settlement: Settlement
+    private let completion: (Settled) -> Void
+    private var groups: [[Int]]
+    private var outcome = Settled.gone
+    private var charged: [Int] = []
+    private var open = 0
+    private var failure: StoreFailure?
+
+    init(_ ledger: Ledger, _ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
+        self.ledger = ledger
+        self.settlement = settlement
+        self.completion = completion
+        groups = settlement.caller.groups
+    }
+
+    func begin() {
+        let own = groups.removeLast()
+        var part = SettlementPart(settlement: settlement, accounts: own, isPrimary: true)
+        part.isAcknowledged = false
+        ledger.end(part) { [self] settled in
+            outcome = settled
+            switch settled {
+            case .failed: return completion(settled)
+            case .done(_, let charges): charged = charges
+            case .closedByOthers(let total): charged = settlement.charges.indices.map { $0 == 0 ? total : 0 }
+            case .gone: charged = settlement.charges.map { _ in 0 }
+            }
+            follow()
+        }
+    }
+
+    private func follow() {
+        open = groups.count
+        for group in groups {
+            ledger.end(SettlementPart(settlement: settlement, accounts: group, isPrimary: false, charged: charged)) { [self] settled in
+                if case .failed(let failure) = settled { self.failure = failure }
+                open -= 1
+                if open == 0 { finish() }
+            }
+        }
+    }
+
+    private func finish() {
+        if let failure { return completion(.failed(failure)) }
+        ledger.acknowledge(settlement, in: settlement.caller.shards[0])
+        completion(outcome)
+    }
+}

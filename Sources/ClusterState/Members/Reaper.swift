@@ -1,0 +1,119 @@
+// Ends what a dead node has left open, shard by shard, in pages.
+
+import GateDomain
+import LuaScripts
+
+/// The last will of one dead node. It may be run by several nodes at once and again after a failure: each hold is ended once.
+struct Reaper {
+    let store: any CommandStore
+    let node: String
+    /// Whether the price goes back.
+    let refunds: Bool
+
+    /// Milliseconds for which a dead node's closed holds are remembered: longer than any answer is waited for.
+    private static let retention = 600_000
+    private static let batch = 32
+
+    /// A hold that was found open.
+    private struct Orphan {
+        let hold: String
+        let call: String
+        /// The shard whose hold of the same name decides, if it is not this one.
+        let primary: Int?
+        let accounts: [String]
+    }
+
+    /// - Returns: how many calls were resolved.
+    func run() async throws(StoreFailure) -> Int {
+        var resolved = 0
+        var followers: [(shard: Int, orphan: Orphan)] = []
+        // Every shard first: from here on nothing more is opened, and only then is what follows another shard's decision looked at.
+        for shard in 0..<store.keys.shards {
+            var cursor = "0"
+            repeat {
+                let page = try await fence(shard, cursor)
+                cursor = page.next
+                followers += page.orphans.filter { $0.primary != nil }.map { (shard, $0) }
+                resolved += try await end(page.orphans.filter { $0.primary == nil }, in: shard)
+            } while cursor != "0"
+        }
+        for (shard, orphan) in followers {
+            try await follow(orphan, in: shard)
+        }
+        return resolved
+    }
+
+    private func fence(_ shard: Int, _ cursor: String) async throws(StoreFailure) -> (next: String, orphans: [Orphan]) {
+        var command = RedisCommand(script: .fence, keys: 1)
+        command.append(store.keys.open(node, shard))
+        command.append(cursor)
+        command.append(Self.retention)
+        let reply = try await store.send(command).array ?? []
+        let orphans = reply.dropFirst().compactMap { entry -> Orphan? in
+            let words = entry.array?.compactMap(\.string) ?? []
+            guard words.count > 3 else { return nil }
+            return Orphan(hold: words[0], call: words[1], primary: Int(words[2]), accounts: Array(words[3...]))
+        }
+        return (reply.first?.string ?? "0", orphans)
+    }
+
+    private func end(_ orphans: [Orphan], in shard: Int) async throws(StoreFailure) -> Int {
+        var rest = orphans[...]
+        var count = 0
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(Self.batch))
+            rest = rest.dropFirst(Self.batch)
+            let mode = refunds ? "refund" : "keep"
+            let reply = try await store.send(command(for: part, in: shard) { _ in (mode, []) })
+            count += (reply.array ?? []).count { $0.status == 1 }
+        }
+        return count
+    }
+
+    /// Charges in this shard what the key's own shard has charged; nothing, if the call never got there.
+    private func follow(_ orphan: Orphan, in shard: Int) async throws(StoreFailure) {
+        guard let primary = orphan.primary, (0..<store.keys.shards).contains(primary) else { return }
+        var question = RedisCommand(script: .outcome, keys: 1)
+        question.append(store.keys.open(node, primary))
+        question.append(orphan.hold)
+        let outcome = try await store.send(question)
+        let charged = outcome.status == 2 ? outcome.integer(at: 1) : 0
+        _ = try await store.send(command(for: [orphan], in: shard) { _ in charged == 0 ? ("refund", []) : ("settle", [charged]) })
+    }
+
+    /// - Parameter how: the mode, and the charges without an event of their own.
+    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, charges: [Int])) -> RedisCommand {
+        var names = ScriptKeys(store.keys.usage(shard), store.keys.open(node, shard))
+        let places = orphans.map { orphan in
+            (
+                call: orphan.call.isEmpty ? 0 : names.place(of: orphan.call),
+                accounts: orphan.accounts.map { names.place(of: store.keys.account($0)) }
+            )
+        }
+        var command = RedisCommand(script: .settle, keys: names.names.count)
+        for name in names.names { command.append(name) }
+        command.append(Ledger.retainedEvents)
+        command.append(0)
+        for (orphan, place) in zip(orphans, places) {
+            let (mode, charges) = how(orphan)
+            command.append(2)
+            command.append(orphan.hold)
+            command.append(mode)
+            command.append(0)
+            command.append(place.call)
+            if place.call == 0 { command.append("") } else { command.append(refunds ? "drop" : "lose") }
+            command.append(0)
+            command.append("")
+            command.append(0)
+            command.append(place.accounts.count)
+            for account in place.accounts { command.append(account) }
+            command.append(charges.count)
+            for charge in charges {
+                command.append(charge)
+                command.append(0)
+                command.append("")
+            }
+        }
+        return command
+    }
+}

@@ -1,0 +1,64 @@
+// One tool call of a request: its plan, its outcome, its receipt.
+
+/// A single call, or one of a batch.
+package struct CallPart: Sendable {
+    package let tool: String
+    package internal(set) var plan = Plan(price: 0, limits: [])
+    /// A stage knew the answer: no server is asked.
+    package internal(set) var isKnown = false
+    /// Nil while it is under way.
+    package internal(set) var outcome: PartOutcome?
+    /// A hold was opened for it.
+    var isHeld = false
+    /// What was held for it goes back.
+    package internal(set) var isRefunded = false
+    /// What the answer's size asks for.
+    var surchargeAsked = 0
+    /// Credits as the ledger decided; nil before that.
+    var charged: Int?
+    /// As much of the surcharge as the balance of the admission would pay.
+    var surchargeExpected = 0
+
+    package init(tool: String) {
+        self.tool = tool
+    }
+
+    /// Credits that are to be kept of what was held.
+    var kept: Int { isHeld && !isRefunded ? plan.price : 0 }
+
+    /// What the ledger decided; before that, what it is asked for.
+    package var receipt: Receipt {
+        let total = charged ?? kept + surchargeExpected
+        let held = isHeld ? plan.price : 0
+        let base = min(total, held)
+        return Receipt(held: held, base: base, surcharge: total - base)
+    }
+}
+
+/// The parts of a call. The first lies inside, so that a single call needs no memory for a list.
+package struct CallParts: Sendable {
+    private var first: CallPart
+    private var others: [CallPart]
+
+    /// - Parameter tools: at least one name; a call without any has one part without a name.
+    package init(tools: some Collection<String>) {
+        first = CallPart(tool: tools.first ?? "")
+        others = tools.dropFirst().map(CallPart.init)
+    }
+
+    package init(tool: String) {
+        first = CallPart(tool: tool)
+        others = []
+    }
+
+    package var count: Int { others.count + 1 }
+    package var indices: Range<Int> { 0..<count }
+
+    package subscript(index: Int) -> CallPart {
+        get { index == 0 ? first : others[index - 1] }
+        set { if index == 0 { first = newValue } else { others[index - 1] = newValue } }
+        _modify {
+            if index == 0 { yield &first } else { yield &others[index - 1] }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// What the operator's configuration says of every call: one immutable snapshot, swapped as a whole when it is reloaded.
+
+/// The rules of a gate that may be reloaded (F-CFG-03).
+package struct GateRules: Sendable {
+    /// Counts reloads over the whole cluster; every admission is guarded by it.
+    package let version: Int
+    package let prices: PriceBook
+    /// Calls a minute and key, 0 for none (F-RATE-01).
+    package let callsPerMinute: Int
+    /// Calls a minute, key and tool (F-RATE-02).
+    package let toolCallsPerMinute: [String: Int]
+    /// What a key has that has no quota of its own (F-QUOTA-03).
+    package let globalQuota: Quota
+    /// Open calls a key may have at once, 0 for any number (F-CONC-01).
+    package let maxInFlightPerKey: Int
+    /// Decide and record, but deny and charge nothing (F-GATE-14).
+    package let isShadow: Bool
+    /// Whether the credits of failed calls go back (F-CREDIT-02).
+    package let refundsFailures: Bool
+
+    package init(
+        version: Int = 0, prices: PriceBook, callsPerMinute: Int = 0, toolCallsPerMinute: [String: Int] = [:], globalQuota: Quota = Quota(),
+        maxInFlightPerKey: Int = 0, isShadow: Bool = false, refundsFailures: Bool = false
+    ) {
+        self.version = version
+        self.prices = prices
+        self.callsPerMinute = callsPerMinute
+        self.toolCallsPerMinute = toolCallsPerMinute.filter { $0.value > 0 }
+        self.globalQuota = globalQuota
+        self.maxInFlightPerKey = maxInFlightPerKey
+        self.isShadow = isShadow
+        self.refundsFailures = refundsFailures
+    }
+}

@@ -1,0 +1,86 @@
+// What applies to one key, compiled once from everything that says something about it.
+
+/// A key's policy: an immutable value, made from records whose versions it names.
+///
+/// Invariant: a decision made by it is carried out only if Redis still holds every version that it was made from (V21 to V23).
+package final class Policy: Sendable {
+    package let key: KeyRecord
+    /// The accounts that a call must pass, the key's own first.
+    package let accounts: [PolicyAccount]
+    /// Versions of what it was made from besides the accounts, by the names that the shard's `versions` hash has for them.
+    package let guards: [PolicyGuard]
+    package let rules: GateRules
+    private let team: TeamRecord?
+    private let limits: LimitBook
+
+    package init(key: KeyRecord, team: TeamRecord? = nil, rules: GateRules) {
+        self.key = key
+        self.rules = rules
+        self.team = team
+        var accounts = [PolicyAccount(id: AccountID(key.id), version: key.version, isFunded: true, subject: .key)]
+        var always: [Limit] = []
+        if let team, team.isActive {
+            accounts.append(PolicyAccount(id: AccountID(team.id), version: team.version, isFunded: false, subject: .team))
+            always += team.quota.limits(account: 1, subject: .team)
+        }
+        always += (key.quota ?? rules.globalQuota).limits(account: 0, subject: .key)
+        if rules.maxInFlightPerKey > 0 {
+            always.append(Limit(name: "open", measure: .inFlight, window: .lifetime, cap: rules.maxInFlightPerKey))
+        }
+        if rules.callsPerMinute > 0 {
+            always.append(Limit(name: "calls", window: .rolling(Limit.minute), cap: rules.callsPerMinute))
+        }
+        self.accounts = accounts
+        guards = [PolicyGuard(name: "rules", version: rules.version)]
+        limits = LimitBook(
+            always: always,
+            tools: Dictionary(uniqueKeysWithValues: rules.toolCallsPerMinute.map { tool, cap in
+                (tool, [Limit(name: "calls:" + tool, window: .rolling(Limit.minute), cap: cap, subject: .tool(tool))])
+            }))
+    }
+
+    /// Whether it would come out the same.
+    package func isMade(of key: KeyRecord, _ team: TeamRecord?, _ rules: GateRules) -> Bool {
+        self.rules.version == rules.version && self.key == key && self.team == team
+    }
+
+    /// What admission has to take for one call.
+    /// - Parameter argumentBytes: compact size of the arguments, 0 when there are none.
+    package func plan(tool: String, argumentBytes: Int) -> Plan {
+        Plan(price: rules.prices.price(of: tool, argumentBytes: argumentBytes), limits: limits.limits(for: tool))
+    }
+
+    /// Every limit that any call of the key may meet.
+    package var allLimits: [Limit] { limits.all }
+}
+
+/// One of the accounts that a call must pass.
+package struct PolicyAccount: Sendable, Equatable {
+    package let id: AccountID
+    package let version: Int
+    /// True where the account's own credits pay; false where it only has a budget, which its spending may not pass (teams).
+    package let isFunded: Bool
+    package let subject: Limit.Subject
+
+    /// What a caller is told when the account may spend no more.
+    package var spendingDenial: Denial { subject == .team ? .teamBudgetExceeded : .spendingLimitReached }
+}
+
+/// A record, and the version of it that a policy was made from.
+package struct PolicyGuard: Sendable, Equatable {
+    package let name: String
+    package let version: Int
+}
+
+/// What the admission script has to take for one call.
+package struct Plan: Sendable, Equatable {
+    /// Credits to hold in each account of the policy.
+    package var price: Int
+    /// Meters to pass; headers show the last rolling one.
+    package var limits: [Limit]
+
+    package init(price: Int, limits: [Limit]) {
+        self.price = price
+        self.limits = limits
+    }
+}

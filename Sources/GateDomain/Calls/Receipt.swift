@@ -1,0 +1,24 @@
+// What one part of a call came to; headers, body, log, metrics and event say nothing else.
+
+/// The credits of one part, or of all parts of a call.
+package struct Receipt: Sendable, Equatable {
+    /// Set aside before the call.
+    package var held: Int
+    /// Kept of that.
+    package var base: Int
+    /// Taken for the size of the answer, as far as the balance went.
+    package var surcharge: Int
+
+    package init(held: Int = 0, base: Int = 0, surcharge: Int = 0) {
+        self.held = held
+        self.base = base
+        self.surcharge = surcharge
+    }
+
+    package var refunded: Int { held - base }
+    package var charged: Int { base + surcharge }
+
+    package static func + (left: Receipt, right: Receipt) -> Receipt {
+        Receipt(held: left.held + right.held, base: left.base + right.base, surcharge: left.surcharge + right.surcharge)
+    }
+}

@@ -1,0 +1,71 @@
+// One check of a call, as a value; and those that every gate has.
+
+/// What a stage is for, in the order in which they run. Admission lies between `route` and `output`.
+package enum Phase: Int, Sendable, CaseIterable, Comparable {
+    /// Who calls, and may they call at all: what methods free of charge ask too (F-GATE-06).
+    case identity
+    /// What may they call: what lists of tools are filtered by.
+    case policy
+    /// What is in the arguments.
+    case input
+    /// Is the answer known already.
+    case cache
+    /// Which server shall have it.
+    case route
+    /// What is in the answer.
+    case output
+
+    package static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// What a stage wants.
+package enum Effect: Sendable, Equatable {
+    case pass
+    case deny(Denial)
+    /// Goes on, and tells the client.
+    case warn(String)
+    /// Goes on, and tells the operator.
+    case note(String)
+    /// Goes on with other arguments, or in the phase `output` with another answer: the JSON of one value.
+    case rewrite([UInt8])
+    /// The result, without asking the server: the JSON of one value. Such a call is admitted like any other, at no price.
+    case answer([UInt8])
+}
+
+/// A pure function of a call. No stage knows another; a new rule is a new value in the array and nothing else.
+package struct Stage: Sendable {
+    package let name: String
+    package let phase: Phase
+    package let decide: @Sendable (borrowing CallView) -> Effect
+
+    package init(_ name: String, _ phase: Phase, _ decide: @escaping @Sendable (borrowing CallView) -> Effect) {
+        self.name = name
+        self.phase = phase
+        self.decide = decide
+    }
+}
+
+extension Stage {
+    package static let keyPresent = Stage("key present", .identity) { call in
+        if case .nobody = call.caller { .deny(.missingKey) } else { .pass }
+    }
+    package static let keyKnown = Stage("key known and not revoked", .identity) { call in
+        guard let key = call.key, key.state != .revoked else { return .deny(.invalidKey) }
+        return .pass
+    }
+    package static let keyNotSuspended = Stage("key not suspended", .identity) { call in
+        call.key?.state == .suspended ? .deny(.keySuspended) : .pass
+    }
+    package static let keyNotExpired = Stage("key not expired", .identity) { call in
+        call.key?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
+    }
+    package static let addressAllowed = Stage("address allowed", .identity) { call in
+        guard let ranges = call.key?.addresses, !ranges.isEmpty else { return .pass }
+        let address = call.address
+        return ranges.contains { $0.contains(address) } ? .pass : .deny(.addressNotAllowed(address))
+    }
+    package static let toolAllowed = Stage("tool allowed", .policy) { call in
+        guard let denial = call.key?.access.refusal(of: call.tool) else { return .pass }
+        return .deny(denial)
+    }
+}

@@ -1,0 +1,23 @@
+// Which limits a call meets: compiled once from what applies, looked up for each call.
+
+/// The limits of a policy, by tool (F-RATE-01, F-RATE-02, F-QUOTA-01, F-CONC-01).
+package struct LimitBook: Sendable {
+    private let always: [Limit]
+    private let tools: [String: [Limit]]
+
+    /// - Parameters:
+    ///   - always: met by every call; the one that headers show is a rolling one, the last of them.
+    ///   - tools: what a call of one tool meets besides.
+    package init(always: [Limit], tools: [String: [Limit]] = [:]) {
+        self.always = always
+        // A tool's own limits come last among its own: headers show the tool's window instead of the key's (F-HDR-05).
+        self.tools = tools.mapValues { always + $0 }
+    }
+
+    package func limits(for tool: String) -> [Limit] {
+        tools.isEmpty ? always : tools[tool] ?? always
+    }
+
+    /// Every limit there is, for whoever has to name all meters.
+    package var all: [Limit] { always + tools.values.flatMap { $0.dropFirst(always.count) } }
+}

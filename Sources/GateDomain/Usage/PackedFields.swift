@@ -1,0 +1,57 @@
+// How records of a few short fields lie in the store: a format number, then fields that carry their names.
+
+/// Fields as `<format> US <tag>=<value> US <tag>=<value> …` with US the unit separator (U+001F); control characters in a value become
+/// spaces, so a field never becomes two. Two versions of the node read each other's: unknown tags are passed over.
+package struct PackedFields: Sendable {
+    package private(set) var bytes: [UInt8] = []
+
+    private static let separator: UInt8 = 0x1f
+
+    /// - Parameter format: 1 or more; a reader refuses what is not a number.
+    package init(format: Int) {
+        bytes.reserveCapacity(160)
+        bytes.append(contentsOf: String(format).utf8)
+    }
+
+    package mutating func append(_ tag: StaticString, _ value: String) {
+        begin(tag)
+        append(text: value)
+    }
+
+    /// A field whose name is not known before; it must hold neither `=` nor control characters, which become `_`.
+    package mutating func append(name: String, _ value: String) {
+        bytes.append(Self.separator)
+        bytes.append(contentsOf: name.utf8.map { $0 < 0x20 || $0 == UInt8(ascii: "=") ? UInt8(ascii: "_") : $0 })
+        bytes.append(UInt8(ascii: "="))
+        append(text: value)
+    }
+
+    private mutating func append(text: String) {
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
+    }
+
+    package mutating func append(_ tag: StaticString, _ value: Int) {
+        begin(tag)
+        bytes.append(contentsOf: String(value).utf8)
+    }
+
+    private mutating func begin(_ tag: StaticString) {
+        bytes.append(Self.separator)
+        tag.withUTF8Buffer { bytes.append(contentsOf: $0) }
+        bytes.append(UInt8(ascii: "="))
+    }
+
+    /// The fields by tag; nil if the bytes do not begin with a format number. Of a tag that stands twice the last value counts.
+    package static func read(_ bytes: some Collection<UInt8>) -> [String: String]? {
+        let parts = bytes.split(separator: separator, omittingEmptySubsequences: false)
+        guard let format = parts.first, !format.isEmpty, format.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        var fields: [String: String] = [:]
+        for part in parts.dropFirst() {
+            guard let equals = part.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            fields[String(decoding: part[..<equals], as: UTF8.self)] = String(decoding: part[part.index(after: equals)...], as: UTF8.self)
+        }
+        return fields
+    }
+}

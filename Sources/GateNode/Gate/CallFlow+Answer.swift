@@ -1,0 +1,156 @@
+// What a client, the metrics and the call log get for a call.
+
+import ClusterState
+import GateDomain
+import Logging
+import MCPWire
+import NIOCore
+
+extension CallFlow {
+    private var isBatch: Bool { exchange.envelope.method == .toolsCallBatch }
+
+    /// The last step: readings into the head, one answer, one line, one count.
+    func finish(_ reply: CallMachine.Reply) {
+        unregister()
+        lane.meter.staleJudgements += machine.staleJudgements
+        exchange.readings.credits = machine.credits
+        exchange.readings.rate = machine.rate
+        for call in calls { exchange.readings.warnings += call.warnings }
+        switch reply {
+        case .served: deliver()
+        case .denied(let denial, let part): refuse(denial, part)
+        case .unavailable:
+            lane.meter.count(calls[0].label(in: lane), .unavailable)
+            exchange.failForStore()
+            log("unavailable")
+        case .lost(let nothingCharged):
+            let sentence = nothingCharged ? "nothing was charged. Try again." : "whether it was charged is not known. Look at the balance before trying again."
+            exchange.fail(status: 503, code: -32603, "The outcome of the call was lost; \(sentence)", retryAfter: 1)
+            log("lost")
+        case .replayed(let answer): replay(answer)
+        case .unanswered:
+            exchange.fail(
+                code: -32603, "The call was charged once and its answer was lost with its node; it is not made again under this idempotency key")
+            log("unanswered")
+        case .conflict: exchange.fail(status: 422, code: -32600, "This idempotency key was used for another request")
+        case .stillRunning: exchange.fail(status: 409, code: -32600, "A call with this idempotency key is still running", retryAfter: 1)
+        case .cancelled:
+            exchange.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
+            log("cancelled")
+        case .nobody: exchange.acknowledge()
+        }
+        for call in calls {
+            for note in call.notes { lane.node.logger.notice("\(note)", metadata: ["request": "\(exchange.requestID)"]) }
+        }
+    }
+
+    private func deliver() {
+        let receipt = machine.receipt
+        exchange.readings.surcharge = receipt.surcharge
+        var hasFailed = false
+        for (part, call) in calls.enumerated() {
+            let (entry, label) = (machine.parts[part], call.label(in: lane))
+            let isFailed = entry.outcome?.isFailure ?? false
+            hasFailed = hasFailed || isFailed
+            lane.meter.count(label, isFailed ? .failed : .allowed)
+            if entry.receipt.charged > 0 { lane.meter.credits[label, default: 0] += entry.receipt.charged }
+            if entry.isRefunded { lane.meter.refunds[label, default: 0] += 1 }
+        }
+        exchange.answer(answer())
+        log(machine.shadowed.map { "shadow:\($0.label.rawValue)" } ?? (hasFailed ? "failed" : "ok"), credits: receipt.charged)
+    }
+
+    /// The same call has been answered before: the same answer, under the id of this request, and no charge.
+    private func replay(_ answer: [UInt8]) {
+        lane.meter.replays += 1
+        let stored = ByteBuffer(bytes: answer)
+        if let reply = stored.withUnsafeReadableBytes({ Reply.scan($0) }) { exchange.relay(stored, reply) } else { exchange.answer(answer) }
+        log("replayed")
+    }
+
+    // MARK: The message
+
+    /// The whole message. What the servers said stays bytes, in a batch too.
+    private func answer() -> [UInt8] {
+        guard isBatch else { return calls[0].answer(to: exchange) }
+        var message = Array(#"{"jsonrpc":"2.0","id":"#.utf8)
+        message += exchange.idToken
+        message += #","result":{"results":["#.utf8
+        for (part, call) in calls.enumerated() {
+            if part > 0 { message.append(UInt8(ascii: ",")) }
+            message += #"{"tool":"#.utf8
+            JSONText.append(call.tool, to: &message)
+            message.append(UInt8(ascii: ","))
+            call.appendMember(to: &message)
+            message += #","creditsCharged":"#.utf8
+            JSONText.append(machine.parts[part].receipt.charged, to: &message)
+            message.append(UInt8(ascii: "}"))
+        }
+        message += #"],"totalCreditsCharged":"#.utf8
+        JSONText.append(machine.receipt.charged, to: &message)
+        message += #","remainingCredits":"#.utf8
+        JSONText.append(machine.credits ?? 0, to: &message)
+        message += "}}".utf8
+        return message
+    }
+
+    /// What a repetition is answered with. It is kept in the same step that charges, so it says of a surcharge what the balance had for it
+    /// when the call was admitted.
+    var storedAnswer: [UInt8] {
+        let answer = answer()
+        return answer.count <= Self.longestMemory ? answer : exchange.failure(
+            code: -32603, "The call was charged once and answered, but its answer was too large to keep (request \(exchange.requestID))")
+    }
+
+    /// Bytes of an answer that Redis keeps for repetitions.
+    static let longestMemory = 1_048_576
+
+    // MARK: Refusals
+
+    private func refuse(_ denial: Denial, _ part: Int) {
+        lane.meter.count(denial, of: calls[part].label(in: lane))
+        exchange.readings.retryAfter = denial.retryAfter
+        exchange.fail(code: denial.code, denial.sentence, data: refusalData(denial, part))
+        // A stranger's refusal is counted and not logged: nobody without a key makes the gate write.
+        if caller != nil { log("denied:\(denial.label.rawValue)") } else { recordLatency() }
+    }
+
+    /// F-RPC-10, F-RPC-11 and the shapes of existing clients.
+    private func refusalData(_ denial: Denial, _ part: Int) -> JSONValue {
+        var data: JSONObject = ["reason": .string(denial.reason)]
+        if isBatch { data["failedIndex"] = .int(Int64(part)) }
+        guard denial.isAboutPayment else { return .object(data) }
+        let required = Int64(machine.price)
+        let remaining = Int64(machine.credits ?? 0)
+        let payment: JSONValue = [
+            "version": "1", "scheme": "credits", "creditsRequired": .int(required), "creditsAvailable": .int(remaining),
+            "topUpUrl": "/topup", "pricingUrl": "/pricing", "accepts": ["X-API-Key", "Bearer"],
+        ]
+        if isBatch {
+            data["totalCreditsRequired"] = .int(required)
+        } else {
+            data["creditsRequired"] = .int(required)
+            data["pricing"] = PriceList.row((caller?.policy.rules ?? lane.rules).prices.row(for: calls[0].tool))
+        }
+        data["remainingCredits"] = .int(remaining)
+        data["x402"] = payment
+        return .object(data)
+    }
+
+    // MARK: The log
+
+    private func log(_ status: String, credits: Int = 0) {
+        let took = recordLatency()
+        guard lane.log.isOn else { return }
+        lane.log.line(
+            now: lane.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes), key: caller?.record.masked ?? "-",
+            status: status, credits: credits, microseconds: Int(took.nanoseconds / 1000), requestID: exchange.requestID)
+    }
+
+    @discardableResult
+    private func recordLatency() -> TimeAmount {
+        let took = NIODeadline.now() - exchange.receivedAt
+        lane.meter.gateLatency.record(took)
+        return took
+    }
+}

@@ -1,0 +1,213 @@
+// What a call does: the actions of its machine, carried out on one event loop.
+
+import ClusterState
+import GateDomain
+import HTTPWire
+import MCPWire
+import NIOCore
+
+/// One call, or one batch of calls, on its way through a lane; confined to the event loop of its connection.
+///
+/// It decides nothing: `CallMachine` says what is to be done, this does it and tells the machine what came of it. Whatever it waits for
+/// (a completion, a timer, an answer) holds it, and nothing else does.
+final class CallFlow {
+    let exchange: MCPExchange
+    let lane: Lane
+    let calls: [ToolCall]
+    private(set) var machine: CallMachine
+    private(set) var caller: CachedKey?
+    private var hold: Hold?
+    private var settlement: Settlement?
+    private let idempotencyKey: String?
+    private var cancelKey: CancelKey?
+
+    /// Begins what the exchange asks for, or says why it cannot be judged at all (F-BATCH-06).
+    static func begin(_ exchange: MCPExchange) {
+        let calls = ToolCall.calls(of: exchange.envelope)
+        if let fault = fault(of: calls, exchange) { return exchange.fail(code: -32602, fault) }
+        let key = exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
+        // A name has to be one that everybody writes the same way.
+        if let key, key.utf8.count > 255 || !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+            return exchange.fail(status: 400, code: -32600, "X-Idempotency-Key must be 1 to 255 visible ASCII characters")
+        }
+        let flow = CallFlow(exchange, calls, idempotencyKey: key)
+        flow.perform(flow.machine.begin())
+    }
+
+    private init(_ exchange: MCPExchange, _ calls: [ToolCall], idempotencyKey: String?) {
+        self.exchange = exchange
+        self.calls = calls
+        self.idempotencyKey = idempotencyKey
+        lane = exchange.lane
+        machine = CallMachine(
+            parts: calls.count == 1 ? CallParts(tool: calls[0].tool) : CallParts(tools: calls.map(\.tool)), rules: exchange.lane.rules,
+            requestID: exchange.requestID, isIdempotent: idempotencyKey != nil,
+            opensWithoutStore: exchange.lane.node.settings.onStoreLoss == .open)
+    }
+
+    private static func fault(of calls: [ToolCall], _ exchange: MCPExchange) -> String? {
+        if exchange.envelope.batchIsTooLong { return "Invalid params: at most \(Envelope.batchCap) calls in a batch" }
+        if calls.isEmpty { return "Invalid params: calls must be a non-empty array" }
+        return calls.lazy.compactMap { $0.fault(in: exchange.lane.node.upstreams) }.first
+    }
+
+    /// Milliseconds since the request was received.
+    private var elapsed: Int { Int((NIODeadline.now() - exchange.receivedAt).nanoseconds / 1_000_000) }
+
+    // MARK: Actions
+
+    private func perform(_ first: CallMachine.Action) {
+        var action = first
+        while true {
+            switch action {
+            case .identify(let fresh): return identify(fresh: fresh)
+            case .readBalance: return readBalance()
+            case .admit(let order): return admit(order)
+            case .forward: return forward()
+            case .settle(let order): return settle(order)
+            case .settleAgain: return sendSettlement()
+            case .wait(let milliseconds): return wait(milliseconds)
+            case .reply(let reply): return finish(reply)
+            case .none: return
+            case .abandon: abandon()
+            case .release: release()
+            case .cancel: for call in calls { call.cancel(on: lane.eventLoop) }
+            case .note(let event): lane.note(event)
+            }
+            action = machine.next()
+        }
+    }
+
+    private func identify(fresh: Bool) {
+        guard let secret = exchange.credential else { return judge(.nobody, isFresh: true) }
+        lane.identify(secret, fresh: fresh) { [self] lookup, isFresh in found(lookup, isFresh: isFresh) }
+    }
+
+    private func found(_ lookup: KeyLookup, isFresh: Bool) {
+        switch lookup {
+        case .found(let key):
+            caller = key
+            judge(.key(key.policy), isFresh: isFresh)
+        case .unknown:
+            caller = nil
+            judge(.unknown, isFresh: true)
+        case .failed: perform(machine.identityAway(at: elapsed))
+        }
+    }
+
+    private func judge(_ caller: CallView.Caller, isFresh: Bool) {
+        registerForCancel()
+        let address = exchange.address
+        perform(machine.identified(caller, isFresh: isFresh, at: elapsed) { calls[$0].judge(caller, from: address, exchange) })
+    }
+
+    private func readBalance() {
+        guard let caller else { return perform(machine.balanceRead(nil, at: elapsed)) }
+        lane.ledger.balance(of: caller) { [self] in perform(machine.balanceRead($0, at: elapsed)) }
+    }
+
+    private func admit(_ order: CallMachine.AdmissionOrder) {
+        guard let caller else { return perform(machine.admitted(.away(mayHaveBeenTaken: false), at: elapsed)) }
+        let request = AdmissionRequest(
+            caller: caller, hold: lane.nextHold(), price: order.price, calls: order.calls, limits: order.limits,
+            event: machine.openEvent(at: elapsed), idempotency: order.isDry ? nil : idempotency, dry: order.isDry)
+        lane.ledger.admit(request) { [self] admission, hold in admitted(admission, hold) }
+    }
+
+    private var idempotency: Idempotency? {
+        guard let idempotencyKey else { return nil }
+        return Idempotency(
+            key: idempotencyKey, fingerprint: Fingerprint.of(exchange), retention: lane.node.settings.idempotencyTtlSeconds * 1000)
+    }
+
+    private func admitted(_ admission: Admission, _ hold: consuming Hold?) {
+        self.hold = hold
+        perform(machine.admitted(admission.outcome, at: elapsed))
+    }
+
+    private func forward() {
+        for (part, call) in calls.enumerated() where !machine.parts[part].isKnown { call.forward(part, of: self) }
+    }
+
+    /// One of the calls has ended.
+    func ended(_ part: Int, _ outcome: PartOutcome) {
+        perform(machine.answered(part, outcome, at: elapsed))
+    }
+
+    private func settle(_ order: CallMachine.SettlementOrder) {
+        guard let hold = hold.take() else { return }
+        let now = elapsed
+        let charges = calls.indices.map { part in
+            let charge = machine.charge(of: part, at: now)
+            return Settlement.Charge(base: charge.base, surcharge: charge.surcharge, event: charge.event)
+        }
+        settlement = Settlement(hold, returned: order.returned, charges: charges, answer: order.keepsAnswer ? storedAnswer : nil)
+        sendSettlement()
+    }
+
+    private func sendSettlement() {
+        guard let settlement else { return }
+        lane.ledger.settle(settlement) { [self] in perform(machine.settled($0.outcome, at: elapsed)) }
+    }
+
+    private func abandon() {
+        guard let hold = hold.take() else { return }
+        lane.ledger.abandon(hold)
+    }
+
+    private func release() {
+        guard let settlement else { return }
+        lane.ledger.keepTrying(settlement.released)
+    }
+
+    private func wait(_ milliseconds: Int) {
+        lane.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: .milliseconds(Int64(milliseconds))) { [self] in
+            if !exchange.clientIsThere { machine.clientLeft() }
+            perform(machine.timerFired(at: elapsed))
+        }
+    }
+
+    // MARK: Cancellation
+
+    /// A client may give up what it has asked for itself, in a session that it has named (MCP Cancellation).
+    private func registerForCancel() {
+        guard cancelKey == nil, let session = exchange.session, session.isPresented, let id = exchange.envelope.id else { return }
+        guard let key = CancelKey(session: session.id, caller: caller?.record.id ?? "", id: exchange.body.token(id)) else { return }
+        cancelKey = key
+        lane.cancellable[key] = self
+    }
+
+    func cancel() { perform(machine.cancelledByClient()) }
+
+    /// The call is over.
+    func unregister() {
+        if let cancelKey, lane.cancellable[cancelKey] === self { lane.cancellable[cancelKey] = nil }
+    }
+}
+
+extension Admission {
+    fileprivate var outcome: AdmissionOutcome {
+        switch self {
+        case .admitted(let credits, let meters): .admitted(credits: credits, meters: meters)
+        case .stale: .stale
+        case .denied(let denial, let credits): .denied(denial, credits: credits)
+        case .running: .running
+        case .replay(let answer): .replayed(answer)
+        case .unanswered: .unanswered
+        case .conflict: .conflict
+        case .failed(let failure): .away(mayHaveBeenTaken: failure.mayHaveBeenCarriedOut)
+        }
+    }
+}
+
+extension Settled {
+    fileprivate var outcome: SettlementOutcome {
+        switch self {
+        case .done(let credits, let charged): .done(credits: credits, charged: charged)
+        case .closedByOthers(let charged): .closedByOthers(charged: charged)
+        case .gone: .gone
+        case .failed(.fault): .fault
+        case .failed: .away
+        }
+    }
+}

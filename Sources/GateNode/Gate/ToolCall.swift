@@ -1,0 +1,239 @@
+// One tool call of a request: what it asks, how it is judged, what its server said.
+
+import ClusterState
+import GateDomain
+import MCPWire
+import NIOCore
+
+/// A single call, or one of a batch; the receiver of its server's answer. Confined to the event loop of its request.
+final class ToolCall: UpstreamReceiver {
+    /// What became of it.
+    private enum Answer {
+        /// Nobody was asked, or nobody has answered yet.
+        case none
+        case message(ByteBuffer, Reply)
+        /// A result, or an error, that a stage has written.
+        case written(result: [UInt8]?, error: [UInt8]?)
+        case failed(UpstreamFailure)
+        case withheld(Denial)
+    }
+
+    private let request: BatchedCall
+    let tool: String
+    private(set) var warnings: [String] = []
+    private(set) var notes: [String] = []
+    /// The arguments as a stage has rewritten them.
+    private var arguments: [UInt8]?
+    private var answer = Answer.none
+    private var sentAt = NIODeadline.uptimeNanoseconds(0)
+    private var ticket: UpstreamTicket?
+    private var part = 0
+    /// Set while the server is waited for.
+    private var flow: CallFlow?
+
+    /// Bytes of a tool's name at most. Names are compared as text, which takes the longer the stranger they are.
+    static let longestName = 256
+
+    private init(_ request: BatchedCall) {
+        self.request = request
+        tool = request.toolName ?? ""
+    }
+
+    static func calls(of envelope: Envelope) -> [ToolCall] {
+        envelope.method == .toolsCall ? [ToolCall(envelope.call)] : envelope.batch.map(ToolCall.init)
+    }
+
+    /// Why it cannot be judged at all.
+    func fault(in upstreams: UpstreamSet) -> String? {
+        if request.toolName == nil { return "Invalid params: missing tool name" }
+        if tool.utf8.count > Self.longestName { return "Invalid params: tool names have at most \(Self.longestName) bytes" }
+        return upstreams.routingFault(of: tool)
+    }
+
+    /// The name that metrics may carry: one of a closed set.
+    func label(in lane: Lane) -> String { lane.node.upstreams.label(of: tool) }
+
+    // MARK: Judging
+
+    /// Runs the phases before the admission; what the stages said is kept.
+    func judge(_ caller: CallView.Caller, from address: IPAddress, _ exchange: MCPExchange) -> CallMachine.Judgement {
+        let (lane, size) = (exchange.lane, request.argumentsCompactSize)
+        let plan =
+            caller.policy?.plan(tool: tool, argumentBytes: size)
+            ?? Plan(price: lane.rules.prices.price(of: tool, argumentBytes: size), limits: [])
+        return exchange.body.withUnsafeReadableBytes { body in
+            var view = CallView(
+                caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]), argumentBytes: size,
+                address: address, now: lane.now, headers: exchange.header)
+            let decision = lane.node.pipeline.run(upTo: .route, &view)
+            (warnings, notes, arguments) = (view.warnings, view.notes, view.rewritten)
+            switch decision {
+            case .passed: return .init(plan: plan)
+            case .denied(let denial): return .init(plan: plan, denial: denial)
+            case .answered(let result):
+                answer = .written(result: result, error: nil)
+                return .init(plan: plan, isKnown: true)
+            }
+        }
+    }
+
+    // MARK: The server
+
+    func forward(_ part: Int, of flow: CallFlow) {
+        let (lane, exchange) = (flow.lane, flow.exchange)
+        guard let route = lane.node.upstreams.route(tool) else {
+            answer = .failed(.unavailable)
+            return flow.ended(part, .unavailable)
+        }
+        self.flow = flow
+        self.part = part
+        sentAt = .now()
+        let number = route.upstream.nextNumber()
+        ticket = UpstreamTicket(upstream: route.upstream, number: number)
+        let bytes =
+            exchange.envelope.method == .toolsCallBatch
+            ? built(number, name: route.name ?? tool, exchange)
+            : UpstreamRequest.rewritten(
+                exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) }, arguments: arguments,
+                allocator: lane.allocator)
+        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.node.timeout(of: tool))
+        route.upstream.send(message, to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
+    }
+
+    /// A call of a batch as a message of its own.
+    private func built(_ number: UInt64, name: String, _ exchange: MCPExchange) -> ByteBuffer {
+        var message = Array(#"{"jsonrpc":"2.0","id":"#.utf8)
+        JSONText.append(number, to: &message)
+        message += #","method":"tools/call","params":{"name":"#.utf8
+        JSONText.append(name, to: &message)
+        if let range = request.arguments {
+            message += #","arguments":"#.utf8
+            let append = { (bytes: UnsafeRawBufferPointer) in Splice.append([], to: bytes, lines: .joined, output: &message) }
+            if let arguments { arguments.withUnsafeBytes(append) } else {
+                exchange.body.withUnsafeReadableBytes { append(UnsafeRawBufferPointer(rebasing: $0[range])) }
+            }
+        }
+        message += "}}".utf8
+        return ByteBuffer(bytes: message)
+    }
+
+    /// Tells the server that nobody wants the answer any more, if it is waited for.
+    func cancel(on loop: any EventLoop) {
+        guard flow != nil, let ticket else { return }
+        ticket.upstream.cancel(ticket.number, on: loop)
+    }
+
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
+        guard let flow, flow.calls.count == 1 else { return }
+        flow.exchange.relay(notification: message, reply)
+    }
+
+    func upstreamFinished(_ outcome: UpstreamOutcome) {
+        guard let flow = flow.take() else { return }
+        flow.lane.meter.upstreamLatency.record(.now() - sentAt)
+        switch outcome {
+        case .answered(let message, let reply): flow.ended(part, answered(message, reply, flow))
+        case .failed(let failure):
+            answer = .failed(failure)
+            flow.ended(part, failure.outcome)
+        }
+    }
+
+    /// Runs the stages of the phase `output`, where there are any.
+    private func answered(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> PartOutcome {
+        answer = .message(message, reply)
+        let (lane, exchange) = (flow.lane, flow.exchange)
+        if lane.node.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
+            let denial: Denial? = message.withUnsafeReadableBytes { bytes in
+                var view = CallView(
+                    caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[value]),
+                    argumentBytes: request.argumentsCompactSize, address: exchange.address, now: lane.now, headers: exchange.header)
+                let decision = lane.node.pipeline.run(.output, &view)
+                warnings += view.warnings
+                notes += view.notes
+                switch decision {
+                case .denied(let denial): return denial
+                case .answered(let result): answer = .written(result: result, error: nil)
+                case .passed:
+                    guard let rewritten = view.rewritten else { break }
+                    answer = reply.result == nil ? .written(result: nil, error: rewritten) : .written(result: rewritten, error: nil)
+                }
+                return nil
+            }
+            if let denial, flow.machine.isShadow {
+                notes.append("shadow:" + denial.reason)
+            } else if let denial {
+                answer = .withheld(denial)
+                return .withheld(denial)
+            }
+        }
+        guard case .result(let isError) = reply.kind else { return .rpcError }
+        return .result(isError: isError, bytes: reply.result?.count ?? message.readableBytes)
+    }
+
+    // MARK: The answer
+
+    /// The message for the client of a single call.
+    func answer(to exchange: MCPExchange) -> [UInt8] {
+        switch answer {
+        case .message(let message, let reply): return exchange.restored(message, reply)
+        case .written(let result?, _): return exchange.message(member: "result", result)
+        case .written(nil, let error): return exchange.message(member: "error", error ?? Array("null".utf8))
+        case .failed(let failure): return exchange.failure(code: failure.code, failure.sentence)
+        case .withheld(let denial): return exchange.failure(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
+        case .none: return exchange.failure(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
+        }
+    }
+
+    /// Appends `"result":…` or `"error":…`, for the list of a batch.
+    func appendMember(to output: inout [UInt8]) {
+        switch answer {
+        case .message(let message, let reply):
+            output += (reply.result == nil ? #""error":"# : #""result":"#).utf8
+            message.withUnsafeReadableBytes { output += $0[reply.result ?? reply.error ?? 0..<0] }
+        case .written(let result, let error):
+            output += (result == nil ? #""error":"# : #""result":"#).utf8
+            output += result ?? error ?? Array("null".utf8)
+        case .failed(let failure): append(failure.code, failure.sentence, to: &output)
+        case .withheld(let denial): append(denial.code, denial.sentence, to: &output)
+        case .none: append(UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence, to: &output)
+        }
+    }
+
+    private func append(_ code: Int, _ sentence: String, to output: inout [UInt8]) {
+        output += #""error":{"code":"#.utf8
+        JSONText.append(code, to: &output)
+        output += #","message":"#.utf8
+        JSONText.append(sentence, to: &output)
+        output.append(UInt8(ascii: "}"))
+    }
+}
+
+extension UpstreamFailure {
+    /// The JSON-RPC code that a client sees (F-RPC-03, F-RPC-09).
+    var code: Int { self == .timedOut || self == .overdue ? -32004 : -32603 }
+
+    var sentence: String {
+        switch self {
+        case .unavailable: "The MCP server is not available"
+        case .died: "The MCP server ended before it answered"
+        case .timedOut, .overdue: "The tool did not answer in time"
+        case .answerTooLarge: "The answer of the MCP server is too large"
+        case .cancelled, .withdrawn: "The call was cancelled"
+        case .sessionLost: "The MCP server has lost the session"
+        case .refused(let status): "The MCP server refused the request (HTTP \(status))"
+        }
+    }
+
+    /// What it means for the charge. A server that refuses with a 4xx has not worked on the call; one that says 5xx may have.
+    var outcome: PartOutcome {
+        switch self {
+        case .unavailable, .overdue, .sessionLost: .unavailable
+        case .refused(let status): status < 500 ? .unavailable : .lost
+        case .died, .answerTooLarge: .lost
+        case .timedOut: .timedOut
+        case .cancelled: .cancelledByClient
+        case .withdrawn: .withdrawn
+        }
+    }
+}
