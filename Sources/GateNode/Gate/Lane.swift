@@ -22,10 +22,10 @@ final class Lane {
     var streams: Set<LiveStream> = []
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
-    /// The operator's rules as they are now; a call reads them once.
-    private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
+    /// The rules that calls are judged by on this loop.
+    private(set) var rules: GateRules
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
@@ -93,12 +93,13 @@ final class Lane {
     func apply(_ change: Change) {
         switch change {
         case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
+        // Many keys belong to a team, and changes of teams are rare.
         case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
             for stream in streams where stream.session.id == id { stream.close() }
-        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
-        case .record(.beat, _), .record(.switch, _), .record(.rules, _): break
+        case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }
     }
 

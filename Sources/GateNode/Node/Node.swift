@@ -10,6 +10,7 @@ package final class Node: Sendable {
     /// Random for each start, so that a restarted node is never taken for its dead self; the first name of its identity.
     package let id: String
     package let settings: Settings
+    /// What is asked of every call, in its order.
     package let pipeline: Pipeline
     package let store: RedisStore
     package let keys: KeyDirectory
@@ -32,9 +33,8 @@ package final class Node: Sendable {
     package let startedAt = ContinuousClock.now
 
     package init(
-        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
-        rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionMint,
-        logger: Logger
+        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
+        sessions: SessionMint, logger: Logger
     ) {
         id = identity.base
         self.identity = identity
@@ -47,7 +47,7 @@ package final class Node: Sendable {
         self.sessions = sessions
         self.logger = logger
         self.resolve = resolve
-        pipeline = Pipeline()
+        pipeline = Pipeline(guardrails: [])
         ruleBook = RuleBook(settings, version: rulesVersion)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)

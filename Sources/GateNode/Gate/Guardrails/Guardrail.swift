@@ -41,6 +41,13 @@ package struct GuardrailRule: Sendable, Equatable {
     }
 }
 
+extension Pipeline {
+    /// The stages of every gate, and those of the operator's guardrails in the order given; rules beyond `GuardrailRule.capacity` are left out.
+    package init(guardrails: [GuardrailRule]) {
+        self.init(Pipeline.standard + guardrails.prefix(GuardrailRule.capacity).flatMap(\.stages))
+    }
+}
+
 extension GuardrailRule {
     /// The rule as stages: one for arguments, one for answers, or both.
     package var stages: [Stage] {
