@@ -38,6 +38,15 @@ let package = Package(
     targets: [
         .target(name: "GateDomain", swiftSettings: settings),
         .target(name: "MCPWire", swiftSettings: settings),
+        .target(
+            name: "HTTPWire",
+            dependencies: [
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "LuaScripts", path: "Lua", resources: scripts.map { .embedInCode("\($0).lua") }, swiftSettings: settings),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .target(
@@ -56,7 +65,7 @@ let package = Package(
         .target(
             name: "GateNode",
             dependencies: [
-                "GateDomain", "MCPWire", "ClusterState",
+                "GateDomain", "MCPWire", "HTTPWire", "ClusterState",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -93,6 +102,16 @@ let package = Package(
         ),
         .testTarget(name: "GateDomainTests", dependencies: ["GateDomain"], swiftSettings: settings),
         .testTarget(name: "MCPWireTests", dependencies: ["MCPWire"], swiftSettings: settings),
+        .testTarget(
+            name: "HTTPWireTests",
+            dependencies: [
+                "HTTPWire", "GateTesting",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "ClusterStateTests",
             dependencies: [

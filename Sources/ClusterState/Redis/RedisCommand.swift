@@ -3,6 +3,7 @@
 package import LuaScripts
 import CHiredis
 import Crypto
+import GateDomain
 import NIOCore
 
 /// The arguments of one command, appended one after another.
@@ -93,47 +94,4 @@ private enum ScriptDigest {
         })
 
     static func of(_ script: LuaScript) -> String { digests[script, default: ""] }
-}
-
-/// Lower-case hex of bytes.
-package enum Hex {
-    package static func string(_ sequence: some Sequence<UInt8>) -> String {
-        let bytes = Array(sequence)
-        return String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
-            var index = 0
-            for byte in bytes {
-                buffer[index] = digit(byte >> 4)
-                buffer[index + 1] = digit(byte & 15)
-                index += 2
-            }
-            return index
-        }
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
-}
-
-extension Hex {
-    /// Nil if the text is not pairs of hex digits.
-    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var high: UInt8?
-        for unit in text.utf8 {
-            let digit: UInt8
-            switch unit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = unit - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = unit - UInt8(ascii: "a") + 10
-            default: return nil
-            }
-            if let first = high {
-                bytes.append(first << 4 | digit)
-                high = nil
-            } else {
-                high = digit
-            }
-        }
-        return high == nil ? bytes : nil
-    }
 }

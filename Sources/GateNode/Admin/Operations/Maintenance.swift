@@ -1,6 +1,7 @@
 // Maintenance: one switch of the whole cluster that closes /mcp and nothing else (F-GATE-02).
 
 import ClusterState
+import GateDomain
 import MCPWire
 
 /// How maintenance lies in Redis, and how a node hears of it.
