@@ -22,17 +22,17 @@ package enum Maintenance {
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     static func set(_ isOn: Bool, message: String, now: Int, audit: AuditEntry, on node: Node) async throws {
         let (records, operation, enabled) = (records(node), Operation(audit: audit), isOn ? "1" : "0")
-        do {
-            let found = try await records.read(name)
-            if found.map({ $0.values["enabled"] == enabled && (!isOn || $0.values["message"] == message) }) ?? !isOn { return await load(node) }
+        let found = try await records.read(name)
+        if found.map({ $0.values["enabled"] == enabled && (!isOn || $0.values["message"] == message) }) ?? !isOn { return await load(node) }
+        if found == nil {
+            let values = ["enabled": enabled, "message": message, "since": String(now)]
+            try await records.create(SwitchRecord(id: name, values: values), operation)
+        } else {
             _ = try await records.edit(name, operation) { (record) throws(RecordRefusal) in
                 if record.values["enabled"] != enabled { record.values["since"] = String(now) }
                 record.values["enabled"] = enabled
                 record.values["message"] = message
             }
-        } catch RecordRefusal.missing {
-            let values = ["enabled": enabled, "message": message, "since": String(now)]
-            try await records.create(SwitchRecord(id: name, values: values), operation)
         }
         await load(node)
     }
