@@ -22,6 +22,8 @@ final class Lane {
     var streams: Set<LiveStream> = []
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
+    /// The operator's rules as they are now; a call reads them once.
+    private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
     /// The rules that calls are judged by on this loop.
