@@ -26,8 +26,6 @@ final class Lane {
     private(set) var rules: GateRules
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
-    /// The rules that calls are judged by on this loop.
-    private(set) var rules: GateRules
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
