@@ -8,7 +8,7 @@ import Testing
 @Suite("Every endpoint")
 struct EndpointTableTests {
     static let served = EndpointTable.all.filter { $0.handler != nil }
-    static let guarded = served.filter { if case .atLeast = $0.role { true } else { false } }
+    static let guarded = served.filter { $0.requirement.leastRole != nil }
     static let writers = guarded.filter(\.takesBody)
 
     @Test("stands in the table once, and names each of its fields once")
@@ -33,7 +33,7 @@ struct EndpointTableTests {
         #expect(schema?["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] == endpoint.body.filter(\.isRequired).map(\.name))
         let statuses = Set(operation["responses"]?.objectValue?.names ?? [])
         #expect(statuses == Set(([endpoint.success] + endpoint.failures).map { String($0.code) }))
-        #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.role == .anyone))
+        #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.requirement == .anyone))
     }
 
     @Test("has an operation id of its own")
@@ -146,7 +146,7 @@ struct EndpointTableTests {
     @Test("F-HTTP-05: is reached by its own method alone; others are told which; unknown paths are unknown")
     func methods() async throws {
         try await AdminBench.run { bench in
-            for (path, endpoints) in EndpointTable.byPath {
+            for (path, endpoints) in EndpointTable.byPath() {
                 let allowed = try #require(try await bench.send(.options, path).header("Allow")).split(separator: ",").map { $0.filter { $0 != " " } }
                 #expect(Set(allowed).isSuperset(of: endpoints.map(\.method.rawValue)))
                 for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete] where !allowed.contains(method.rawValue) {

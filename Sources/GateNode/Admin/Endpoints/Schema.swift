@@ -24,6 +24,8 @@ extension Schema {
     /// ISO 8601 in UTC.
     static let time = Schema(["type": "string", "format": "date-time"])
     static let object = Schema(["type": "object"])
+    /// Any bytes.
+    static let bytes = Schema(["type": "string", "format": "binary"])
 
     static func integer(_ range: ClosedRange<Int>) -> Schema {
         Schema(["type": "integer", "minimum": range.lowerBound, "maximum": range.upperBound])
