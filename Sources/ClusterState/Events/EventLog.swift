@@ -1,7 +1,6 @@
 // The log of calls in Redis: what was charged, and what was refused.
 
 package import GateDomain
-import NIOCore
 
 /// One entry of the log as it is read back.
 package struct LoggedCall: Sendable {
@@ -29,28 +28,15 @@ package struct EventLog: Sendable {
         return command
     }
 
-    /// All entries at or after `since` (milliseconds), oldest first.
-    package func entries(since: Int = 0) async throws(StoreFailure) -> [LoggedCall] {
-        let usage = try await read(store.keys.usage, since: since)
-        let denials = try await read(store.keys.denials, since: since)
-        return (usage + denials).sorted { ($0.time, $0.sequence) < ($1.time, $1.sequence) }
-    }
-
-    private func read(_ stream: String, since: Int) async throws(StoreFailure) -> [LoggedCall] {
-        var entries: [LoggedCall] = []
-        var from = String(since)
-        while true {
-            let page = try await store.sendPatiently(RedisCommand("XRANGE", stream, from, "+", "COUNT", "5000")).array ?? []
-            entries += page.compactMap(LoggedCall.init)
-            guard page.count == 5000, let last = page.last?.array?.first?.string else { return entries }
-            from = "(" + last
-        }
+    /// The entries at or after `since` (milliseconds), oldest first.
+    package func pages(since: Int = 0) -> EventPages {
+        EventPages(of: [store.keys.usage, store.keys.denials], since: since, in: store)
     }
 }
 
 extension LoggedCall {
     /// Reads `[id, [c, credits, …, e, packed]]`.
-    fileprivate init?(_ entry: RedisReply) {
+    init?(_ entry: RedisReply) {
         guard let parts = entry.array, parts.count == 2, let id = parts[0].string, let fields = parts[1].array, fields.count >= 4,
             let credits = fields[1].integer, let packed = fields.last?.string, let event = CallEvent(packed: packed)
         else { return nil }

@@ -7,6 +7,8 @@ import GateDomain
 struct KeySnapshot: Sendable {
     let record: KeyRecord
     let account: Account
+    /// Milliseconds since 1970 of Redis TIME.
+    let readAt: Int
 }
 
 extension KeyDirectory {
@@ -14,11 +16,12 @@ extension KeyDirectory {
     static let stride = 500
 
     /// The keys of these ids, in their order; those that are not there are left out.
-    func snapshots(_ ids: [String]) async throws -> [KeySnapshot] {
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    func snapshots(_ ids: [String], at now: Int) async throws -> [KeySnapshot] {
         let records = try await store.sendAll(ids.map { RedisCommand("HGETALL", store.keys.record($0)) })
         let accounts = try await store.sendAll(ids.map { RedisCommand("HMGET", store.keys.balance($0), "credits", "spent", "calls", "used") })
         return zip(ids, zip(records, accounts)).compactMap { id, read in
-            KeyRecord(id: id, fields: read.0.fields).map { KeySnapshot(record: $0, account: Account(read.1)) }
+            KeyRecord(id: id, fields: read.0.fields).map { KeySnapshot(record: $0, account: Account(read.1), readAt: now) }
         }
     }
 
