@@ -106,6 +106,30 @@ struct EndpointShapeTests {
         }
     }
 
+    @Test("each shape is documented: parameters of paths in braces, forms and bytes by their media types, an answer without a body without content")
+    func documented() throws {
+        let bytes = Endpoint(.put, "/bytes", "Test.", for: .apiKey, reads: .bytes(["application/octet-stream"], limit: 9), answer: .object)
+        let paths = OpenAPIDocument.document(of: [("test", "Test.", Self.shapes + [bytes])])["paths"]
+        let parameters = try #require(paths?["/things/{id}/{word}/end"]?["post"]?["parameters"]?.arrayValue)
+        #expect(parameters.map { $0["name"] } == ["id", "word"] && parameters.allSatisfy { $0["in"] == "path" && $0["required"] == true })
+        let content = { (path: String, method: String) in paths?[path]?[method]?["requestBody"]?["content"]?.objectValue?.names }
+        #expect(content("/form", "post") == [MediaType.form] && content("/either", "post") == [MediaType.json, MediaType.form])
+        #expect(content("/bytes", "put") == ["application/octet-stream"] && content("/things", "delete") == [MediaType.json])
+        #expect(paths?["/bytes"]?["put"]?["requestBody"]?["content"]?["application/octet-stream"]?["schema"]?["format"] == "binary")
+        #expect(paths?["/away"]?["get"]?["responses"]?["302"] == ["description": "Found"])
+        #expect(paths?["/things"]?.objectValue?.names == ["delete"])
+    }
+
+    @Test("F-HTTP-08: where no field is needed a body may be empty, and needs no content type then")
+    func emptyBodies() async throws {
+        try await AdminBench.run { bench in
+            let made = try await bench.send(.post, "/keys", ["X-Admin-Key": AdminBench.adminKey])
+            #expect(made.status == 201)
+            let topUp = try await bench.send(.post, "/topup", ["X-Admin-Key": AdminBench.adminKey])
+            #expect(topUp.status == 400 && topUp.error == "Missing key")
+        }
+    }
+
     @Test("reading what is not declared is an error that names the endpoint and the field")
     func undeclared() async throws {
         let found = Mutex<[String]>([])

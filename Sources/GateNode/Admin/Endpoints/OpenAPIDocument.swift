@@ -6,27 +6,35 @@ import MCPWire
 
 /// The description of the whole API.
 enum OpenAPIDocument {
-    static let json: JSONValue = [
-        "openapi": "3.1.0",
-        "info": [
-            "title": "gate-node", "version": .string(ProductVersion.current),
-            "description": "A gate for MCP servers: API keys, prices, limits, and an exact account of every tool call.",
-        ],
-        "tags": .array(EndpointGroup.allCases.map { ["name": .string($0.rawValue), "description": .string($0.help)] }),
-        "paths": .object(paths),
-        "components": ["securitySchemes": securitySchemes, "schemas": ["Error": errorSchema.json]],
-    ]
+    static let json = document(of: EndpointGroup.allCases.map { ($0.rawValue, $0.help, $0.endpoints) })
 
-    private static let paths: JSONObject = EndpointGroup.allCases.reduce(into: [:]) { paths, group in
-        for endpoint in group.endpoints {
-            var methods = paths[endpoint.pattern.template]?.objectValue ?? [:]
-            methods[endpoint.method.rawValue.lowercased()] = .object(endpoint.operation(tag: group.rawValue))
-            paths[endpoint.pattern.template] = .object(methods)
-        }
+    /// - Parameter groups: endpoints under their tags.
+    static func document(of groups: [(tag: String, help: String, endpoints: [Endpoint])]) -> JSONValue {
+        let schemes = groups.flatMap(\.endpoints).flatMap(\.requirement.schemes).map { ($0.name, $0.definition) }.sorted { $0.0 < $1.0 }
+        return [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "gate-node", "version": .string(ProductVersion.current),
+                "description": "A gate for MCP servers: API keys, prices, limits, and an exact account of every tool call.",
+            ],
+            "tags": .array(groups.map { ["name": .string($0.tag), "description": .string($0.help)] }),
+            "paths": .object(paths(of: groups)),
+            "components": ["securitySchemes": .object(JSONObject(schemes)), "schemas": ["Error": errorSchema.json]],
+        ]
     }
 
-    private static let securitySchemes: JSONValue = .object(
-        JSONObject(EndpointTable.all.flatMap(\.requirement.schemes).map { ($0.name, $0.definition) }.sorted { $0.0 < $1.0 }))
+    private static func paths(of groups: [(tag: String, help: String, endpoints: [Endpoint])]) -> JSONObject {
+        var paths: [String: JSONObject] = [:]
+        var order: [String] = []
+        for group in groups {
+            for endpoint in group.endpoints {
+                let path = endpoint.pattern.template
+                if paths[path] == nil { order.append(path) }
+                paths[path, default: [:]][endpoint.method.rawValue.lowercased()] = .object(endpoint.operation(tag: group.tag))
+            }
+        }
+        return JSONObject(order.map { ($0, paths[$0, default: [:]].json) })
+    }
 
     private static let errorSchema: Schema = ["error": .string, "requestId": .string]
 }
