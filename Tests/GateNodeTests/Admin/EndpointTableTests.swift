@@ -35,7 +35,7 @@ struct EndpointTableTests {
         #expect(schema?["properties"]?.objectValue?.names ?? [] == endpoint.body.map(\.name))
         #expect(schema?["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] == endpoint.body.filter(\.isRequired).map(\.name))
         let statuses = Set(operation["responses"]?.objectValue?.names ?? [])
-        #expect(statuses == Set(([endpoint.success] + endpoint.failures).map { String($0.code) }))
+        #expect(statuses == Set(([endpoint.success] + endpoint.failures + [endpoint.otherSuccess].compactMap(\.self)).map { String($0.code) }))
         #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.requirement == .anyone))
     }
 

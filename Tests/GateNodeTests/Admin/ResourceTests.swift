@@ -47,6 +47,49 @@ private struct Team: Sendable, Equatable {
     ]
 }
 
+/// A record whose id its client chooses.
+private struct Template: Sendable, Equatable {
+    var name = ""
+    var credits = 0
+    let createdAt: Int
+
+    static let view = View<Template>([.text("name", \.name), .credits("credits", \.credits), .time("createdAt", \.createdAt)])
+    static let name = Field("name", .alias, "Its name.")
+
+    static func resource(_ store: TemplateStore) -> Resource<Template> {
+        Resource(
+            "template", path: "/keys/templates", role: .admin, id: name, view: view, capacity: 2, store: { _ in store },
+            attributes: [.fixed(name, \.name), .defaulting(Field("credits", .credits, "What a key may spend."), to: 100, \.credits)],
+            make: { Template(createdAt: $0) }, identify: \.name,
+            verbs: [.list(as: "templates", count: "total"), .put(.post, as: "template"), .delete(.post, "/keys/templates/delete")])
+    }
+}
+
+private actor TemplateStore: ResourceStore {
+    private var templates: [String: Template] = [:]
+
+    func list(offset: Int, count: Int) -> (records: [Template], total: Int) {
+        (Array(templates.values.sorted { $0.name < $1.name }.dropFirst(offset).prefix(count)), templates.count)
+    }
+
+    func record(_ id: String) -> Template? { templates[id] }
+
+    func create(_ record: Template, capacity: Int, audit: AuditEntry) throws {
+        guard templates[record.name] == nil else { throw ResourceRefusal.taken("name") }
+        guard templates.count < capacity else { throw ResourceRefusal.full(capacity: capacity) }
+        templates[record.name] = record
+    }
+
+    func update(_ id: String, audit: @Sendable (Template) -> AuditEntry, _ change: @Sendable (inout Template) throws -> Void) throws -> Template? {
+        guard var template = templates[id] else { return nil }
+        try change(&template)
+        templates[id] = template
+        return template
+    }
+
+    func delete(_ id: String, audit: @Sendable (Template) -> AuditEntry) -> Template? { templates.removeValue(forKey: id) }
+}
+
 /// Keeps teams for as long as a test; names are unique.
 private actor TeamStore: ResourceStore {
     private var teams: [Team] = []
@@ -124,6 +167,22 @@ struct ResourceTests {
             #expect(changed.json["name"] == "green" && changed.json["id"] == team["id"])
             #expect(try await bench.send(.delete, "/teams/\(id)", headers).status == 200)
             #expect(try await bench.get("/teams/\(id)").status == 404)
+        }
+    }
+
+    @Test("a record of an id that the client chooses is made with 201, and changed with 200 in what the request gives")
+    func puts() async throws {
+        try await AdminBench.run(serving: Template.resource(TemplateStore()).endpoints) { bench in
+            let made = try await bench.post("/keys/templates", ["name": "basic"])
+            #expect(made.status == 201 && made.json["template"]?["credits"] == 100 && made.json["message"] == "Template created")
+            let changed = try await bench.post("/keys/templates", ["name": "basic", "credits": 7])
+            #expect(changed.status == 200 && changed.json["template"]?["credits"] == 7 && changed.json["message"] == "Template updated")
+            #expect(try await bench.post("/keys/templates", ["name": "basic"]).json["template"] == changed.json["template"])
+            #expect(try await bench.post("/keys/templates", ["credits": 7]).error == "Missing name")
+            #expect(try await bench.post("/keys/templates", ["name": "a"]).status == 201)
+            #expect(try await bench.post("/keys/templates", ["name": "b"]).error == "There may be at most 2")
+            #expect(try await bench.post("/keys/templates/delete", ["name": "a"]).json["name"] == "a")
+            #expect(try await bench.get("/keys/templates").json == ["templates": [try #require(changed.json["template"])], "total": 1])
         }
     }
 

@@ -28,6 +28,8 @@ struct Endpoint: Sendable {
     /// The kind of body that `body` is read from.
     let reads: BodyRule
     let success: HTTPResponse.Status
+    /// Another status of the same answer: 200 where something was changed and not made.
+    let otherSuccess: HTTPResponse.Status?
     let answer: Schema
     /// Media types of the answer, the usual one first; none for an answer without a body.
     let media: [String]
@@ -40,8 +42,9 @@ struct Endpoint: Sendable {
     init(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
         parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
-        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok, answer: Schema,
-        media: [String] = [MediaType.json], failures: [HTTPResponse.Status] = [], audits: [String] = [], handler: Handler? = nil
+        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
+        or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
+        failures: [HTTPResponse.Status] = [], audits: [String] = [], handler: Handler? = nil
     ) {
         self.method = method
         self.path = path
@@ -55,6 +58,7 @@ struct Endpoint: Sendable {
         self.body = body
         self.reads = reads
         self.success = success
+        self.otherSuccess = otherSuccess
         self.answer = answer
         self.media = media
         self.audits = audits
@@ -66,13 +70,14 @@ struct Endpoint: Sendable {
     init<Part>(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
         parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
-        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok, answer: Schema,
-        media: [String] = [MediaType.json], failures: [HTTPResponse.Status] = [], audits: [String] = [],
+        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
+        or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
+        failures: [HTTPResponse.Status] = [], audits: [String] = [],
         using part: @escaping @Sendable (Node) -> Part, handler: @escaping @Sendable (EndpointRequest, Part) async throws -> EndpointResponse
     ) {
         self.init(
             method, path, summary, for: requirement, isThrottled: isThrottled, parameters: parameters, query: query, headers: headers,
-            body: body, reads: reads, success: success, answer: answer, media: media, failures: failures, audits: audits
+            body: body, reads: reads, success: success, or: otherSuccess, answer: answer, media: media, failures: failures, audits: audits
         ) { request, node in
             try await handler(request, part(node))
         }

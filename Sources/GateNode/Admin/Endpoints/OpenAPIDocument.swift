@@ -45,7 +45,7 @@ extension Endpoint {
             "operationId": method.rawValue.lowercased() + pathName.prefix(1).uppercased() + pathName.dropFirst(),
             "summary": summary, "tags": [tag], "security": requirement.schemes.map { JSONObject([($0.name, .array([]))]) },
         ])
-        let inputs = parameters.map { $0.parameter(in: "path") } + query.map { $0.parameter(in: "query") } + headers.map { $0.parameter(in: "header") }
+        let inputs = [("path", parameters), ("query", query), ("header", headers)].flatMap { place, fields in fields.map { $0.parameter(in: place) } }
         if !inputs.isEmpty { operation["parameters"] = .array(inputs) }
         if !body.isEmpty || reads.isRaw { operation["requestBody"] = requestBody }
         operation["responses"] = .object(responses)
@@ -68,9 +68,12 @@ extension Endpoint {
         let content = media.map { type in
             (type, ["schema": type == MediaType.json ? answer.json : Schema.string.json] as JSONValue)
         }
-        var page: JSONObject = ["description": .string(success.reasonPhrase)]
-        if !content.isEmpty { page["content"] = .object(JSONObject(content)) }
-        var responses: JSONObject = [String(success.code): .object(page)]
+        var responses: JSONObject = [:]
+        for status in [success] + [otherSuccess].compactMap(\.self) {
+            var page: JSONObject = ["description": .string(status.reasonPhrase)]
+            if !content.isEmpty { page["content"] = .object(JSONObject(content)) }
+            responses[String(status.code)] = .object(page)
+        }
         for failure in failures { responses[String(failure.code)] = failure.errorResponse }
         return responses
     }

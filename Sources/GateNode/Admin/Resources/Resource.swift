@@ -11,7 +11,10 @@ import MCPWire
 ///         "team", path: "/teams", role: .admin, id: Field.teamID, view: Team.view, capacity: 1000, store: { $0.teams },
 ///         attributes: [.required(Field.name, \.name), .defaulting(Field.budget, to: 0, \.budget)],
 ///         make: { now in Team(id: "team_" + RandomHex.digits(16), createdAt: now) }, identify: \.id,
-///         verbs: [.list(as: "teams", count: "count"), .create(as: "team"), .update(.post, "/teams/update", as: "team"), .delete(.post, "/teams/delete")])
+///         verbs: [
+///             .list(as: "teams", count: "count"), .create(as: "team"), .update(.post, "/teams/update", as: "team"),
+///             .delete(.post, "/teams/delete"),
+///         ])
 ///
 /// A verb's id is a parameter of its path where the path names it, a field of its body where it has one, and of its query otherwise.
 struct Resource<Record: Sendable>: Sendable {
@@ -62,6 +65,7 @@ struct Resource<Record: Sendable>: Sendable {
             switch verb.act {
             case .list(let member, let count): list(verb, member, count)
             case .create: create(verb)
+            case .put: put(verb)
             case .read: read(verb)
             case .update: update(verb)
             case .delete: delete(verb)
@@ -74,7 +78,7 @@ struct Resource<Record: Sendable>: Sendable {
 struct ResourceVerb: Sendable {
     enum Act: Sendable {
         case list(member: String, count: String)
-        case create, read, update, delete
+        case create, put, read, update, delete
     }
 
     let act: Act
@@ -91,6 +95,11 @@ struct ResourceVerb: Sendable {
 
     static func create(_ method: HTTPRequest.Method = .post, _ path: String? = nil, as member: String? = nil) -> ResourceVerb {
         ResourceVerb(act: .create, method: method, path: path, member: member)
+    }
+
+    /// Makes a record of an id that the client chooses, or changes the one that there is: 201 or 200.
+    static func put(_ method: HTTPRequest.Method, _ path: String? = nil, as member: String? = nil) -> ResourceVerb {
+        ResourceVerb(act: .put, method: method, path: path, member: member)
     }
 
     static func read(_ path: String, as member: String? = nil) -> ResourceVerb {
@@ -158,20 +167,47 @@ extension Resource {
         }
     }
 
+    /// The id is one of the attributes (`fixed`). What is left out stays, and is what a new record has where there is none.
+    private func put(_ verb: ResourceVerb) -> Endpoint {
+        let place = place(in: verb)
+        return Endpoint(
+            verb.method, verb.path ?? path, "Make a \(noun), or change the one of that \(id.name); what is left out stays.", for: .atLeast(role),
+            parameters: place.parameters, query: place.query, body: place.body + changes.compactMap(\.onUpdate), success: .created, or: .ok,
+            answer: schema(of: verb), failures: [.conflict], audits: [noun + ".created", noun + ".updated"], using: parts
+        ) { request, parts in
+            if let record = try await changed(by: request, in: parts.store) { return answer(verb, record, "\(title) updated", status: .ok) }
+            var record = make(parts.now)
+            for attribute in attributes { try attribute.create(request, &record) }
+            do {
+                try await parts.store.create(record, capacity: capacity, audit: audit(request, "created", of: record))
+                return answer(verb, record, "\(title) created")
+            } catch let refusal as ResourceRefusal {
+                // Somebody else has made it meanwhile.
+                guard let record = try await changed(by: request, in: parts.store) else { throw refusal }
+                return answer(verb, record, "\(title) updated", status: .ok)
+            }
+        }
+    }
+
+    /// The attributes that a request may change.
+    private var changes: [Attribute<Record>] { attributes.filter { $0.onUpdate != nil && $0.name != id.name } }
+
+    private func changed(by request: EndpointRequest, in store: any ResourceStore<Record>) async throws -> Record? {
+        let given = changes.filter { $0.isGiven(request) }
+        let names = given.map(\.name).joined(separator: ",")
+        return try await store.update(request[id], audit: { audit(request, "updated", of: $0, [("changes", names)]) }) { record in
+            for attribute in given { try attribute.update(request, &record) }
+        }
+    }
+
     private func update(_ verb: ResourceVerb) -> Endpoint {
         let place = place(in: verb)
-        let changes = attributes.filter { $0.onUpdate != nil && $0.name != id.name }
         return Endpoint(
             verb.method, verb.path ?? path, "Change a \(noun); what is left out stays.", for: .atLeast(role), parameters: place.parameters,
             query: place.query, body: place.body + changes.compactMap(\.onUpdate), answer: schema(of: verb), failures: [.notFound, .conflict],
             audits: [noun + ".updated"], using: parts
         ) { request, parts in
-            let given = changes.filter { $0.isGiven(request) }
-            let names = given.map(\.name).joined(separator: ",")
-            let record = try await parts.store.update(
-                request[id], audit: { audit(request, "updated", of: $0, [("changes", names)]) },
-                { record in for attribute in given { try attribute.update(request, &record) } })
-            guard let record else { throw unknown }
+            guard let record = try await changed(by: request, in: parts.store) else { throw unknown }
             return answer(verb, record, "\(title) updated")
         }
     }
@@ -199,11 +235,11 @@ extension Resource {
         return Schema(members: [(member, view.schema), ("message", .string.maybe)])
     }
 
-    private func answer(_ verb: ResourceVerb, _ record: Record, _ message: String?) -> EndpointResponse {
-        guard let member = verb.member else { return EndpointResponse(view, record) }
+    private func answer(_ verb: ResourceVerb, _ record: Record, _ message: String?, status: HTTPResponse.Status? = nil) -> EndpointResponse {
+        guard let member = verb.member else { return EndpointResponse(view, record, status: status) }
         var page: JSONObject = [member: view.json(record).json]
         page["message"] = message.map(JSONValue.string)
-        return EndpointResponse(json: .object(page))
+        return EndpointResponse(json: .object(page), status: status)
     }
 
     private func audit(_ request: EndpointRequest, _ what: String, of record: Record, _ more: [(String, String)] = []) -> AuditEntry {
