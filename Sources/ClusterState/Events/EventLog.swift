@@ -22,14 +22,17 @@ package struct KeyLabel: Sendable, Equatable {
     package var masked = ""
     package var namespace = ""
 
-    fileprivate static let fields = ["name", "prefix", "masked", "namespace"]
+    init() {}
 
-    fileprivate init() {}
-
-    fileprivate init(_ reply: RedisReply) {
+    /// Reads an HMGET of the fields that `command` asks for.
+    init(_ reply: RedisReply) {
         let texts = (reply.array ?? []).map { $0.string ?? "" }
         guard texts.count == 4 else { return }
         (name, prefix, masked, namespace) = (texts[0], texts[1], texts[2], texts[3])
+    }
+
+    static func command(of id: String, keys: RedisKeys) -> RedisCommand {
+        RedisCommand("HMGET", keys.record(id), "name", "prefix", "masked", "namespace")
     }
 }
 
@@ -37,9 +40,6 @@ package struct KeyLabel: Sendable, Equatable {
 /// keys that were not. They are apart so that a flood of refused calls never pushes out the record of a charge.
 package struct EventLog: Sendable {
     private let store: any CommandStore
-
-    /// Entries that are read at once.
-    private static let page = 2000
 
     package init(store: any CommandStore) {
         self.store = store
@@ -53,94 +53,11 @@ package struct EventLog: Sendable {
         return command
     }
 
-    /// All entries at or after `since` (milliseconds), oldest first.
-    package func entries(since: Int = 0) async throws(StoreFailure) -> [LoggedCall] {
-        var entries: [LoggedCall] = []
-        for try await page in pages(since: since) { entries += page }
-        return entries
-    }
-
     /// The entries in pages, each ordered, and every page later than the one before it: the streams of all shards are merged by time.
-    package func pages(since: Int = 0) -> Pages {
+    package func pages(since: Int = 0) -> EventPages {
         let keys = store.keys
         let streams = (0..<keys.shards).flatMap { [keys.usage($0), keys.denials($0)] }
-        return Pages(store: store, streams: streams, since: max(0, since))
-    }
-
-    /// An asynchronous sequence of ordered pages.
-    package struct Pages: AsyncSequence, Sendable {
-        package typealias Element = [LoggedCall]
-        package typealias Failure = StoreFailure
-
-        fileprivate let store: any CommandStore
-        fileprivate let streams: [String]
-        fileprivate let since: Int
-
-        package func makeAsyncIterator() -> Iterator { Iterator(store: store, heads: streams.map { Head(stream: $0, from: String(since)) }) }
-
-        package struct Iterator: AsyncIteratorProtocol {
-            fileprivate let store: any CommandStore
-            fileprivate var heads: [Head]
-            private var labels: [String: KeyLabel] = [:]
-
-            /// Labels that are remembered while a log is read.
-            private static let mostLabels = 20_000
-
-            fileprivate init(store: any CommandStore, heads: [Head]) {
-                self.store = store
-                self.heads = heads
-            }
-
-            /// Reads on wherever a stream has nothing waiting, then hands over what no unread entry can be older than.
-            package mutating func next(isolation actor: isolated (any Actor)? = #isolation) async throws(StoreFailure) -> [LoggedCall]? {
-                while true {
-                    let hungry = heads.indices.filter { heads[$0].waiting.isEmpty && !heads[$0].isAtEnd }
-                    for index in hungry { try await heads[index].read(from: store, count: EventLog.page) }
-                    let limit = heads.filter { !$0.isAtEnd }.compactMap(\.waiting.last?.time).min()
-                    var page: [LoggedCall] = []
-                    for index in heads.indices {
-                        let count = limit.map { limit in heads[index].waiting.prefix { $0.time <= limit }.count } ?? heads[index].waiting.count
-                        page += heads[index].waiting.prefix(count)
-                        heads[index].waiting.removeFirst(count)
-                    }
-                    if !page.isEmpty { return try await labelled(page.sorted { ($0.time, $0.sequence) < ($1.time, $1.sequence) }) }
-                    if heads.allSatisfy({ $0.isAtEnd && $0.waiting.isEmpty }) { return nil }
-                }
-            }
-
-            package mutating func next() async throws(StoreFailure) -> [LoggedCall]? { try await next(isolation: nil) }
-
-            private mutating func labelled(_ calls: [LoggedCall]) async throws(StoreFailure) -> [LoggedCall] {
-                if labels.count > Self.mostLabels { labels.removeAll() }
-                let unknown = Array(Set(calls.map(\.event.keyID)).filter { !$0.isEmpty && labels[$0] == nil })
-                let replies = try await store.sendAll(
-                    unknown.map { id in
-                        var command = RedisCommand("HMGET", store.keys.record(id))
-                        for field in KeyLabel.fields { command.append(field) }
-                        return command
-                    })
-                for (id, reply) in zip(unknown, replies) { labels[id] = KeyLabel(reply) }
-                return calls.map { call in
-                    var call = call
-                    call.key = labels[call.event.keyID] ?? KeyLabel()
-                    return call
-                }
-            }
-        }
-    }
-
-    fileprivate struct Head: Sendable {
-        let stream: String
-        var from: String
-        var waiting: [LoggedCall] = []
-        var isAtEnd = false
-
-        mutating func read(from store: any CommandStore, count: Int) async throws(StoreFailure) {
-            let reply = try await store.sendPatiently(RedisCommand("XRANGE", stream, from, "+", "COUNT", String(count))).array ?? []
-            waiting = reply.compactMap(LoggedCall.init)
-            isAtEnd = reply.count < count
-            if let last = reply.last?.array?.first?.string { from = "(" + last }
-        }
+        return EventPages(of: streams, since: max(0, since), in: store)
     }
 }
 

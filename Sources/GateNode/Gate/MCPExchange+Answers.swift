@@ -5,14 +5,19 @@ import MCPWire
 import NIOCore
 
 extension MCPExchange {
-    /// The secret that the request carries: X-API-Key, else a Bearer token (F-GATE-04).
-    var credential: String? {
-        if let key = head.fields.string(of: .xAPIKey) { return key.isEmpty ? nil : key }
-        guard let authorization = head.fields.string(of: .authorization), authorization.count > 7,
-            authorization.prefix(7).lowercased() == "bearer "
-        else { return nil }
-        return String(authorization.dropFirst(7))
+    /// What the request shows to prove its key.
+    var proof: Proof {
+        Proof.ofKey { header in
+            switch header {
+            case .apiKey: head.fields.string(of: .xAPIKey)
+            case .adminKey: head.fields.string(of: .xAdminKey)
+            case .authorization: head.fields.string(of: .authorization)
+            }
+        }
     }
+
+    /// The secret that the request carries: nil if there is none, empty if it can be none of ours.
+    var credential: String? { proof.secret }
 
     /// A plain HTTP refusal: `{error, requestId}` (F-HTTP-02).
     func refuse(_ status: Int, _ sentence: String, retryAfter: Int? = nil) {

@@ -47,11 +47,5 @@ struct ToolList {
 
 /// Prices as clients read them (F-REG-01).
 enum PriceList {
-    static func row(_ row: PriceRow) -> JSONValue {
-        [
-            "name": .string(row.name), "creditsPerCall": .int(Int64(row.creditsPerCall)),
-            "creditsPerKbInput": .int(Int64(row.creditsPerKbInput)), "creditsPerKbOutput": .int(Int64(row.creditsPerKbOutput)),
-            "rateLimitPerMin": .int(Int64(row.rateLimitPerMin)), "pricingModel": .string(row.pricingModel), "isFree": .bool(row.isFree),
-        ]
-    }
+    static func row(_ row: PriceRow) -> JSONValue { .object(PriceRow.view.json(row)) }
 }

@@ -102,7 +102,7 @@ struct TestNode: Sendable {
 
     func openHolds(_ facts: KeyFacts) async throws -> Int { try await send("HLEN", facts.hold).integer ?? -1 }
 
-    func events() async throws -> [LoggedCall] { try await EventLog(store: store).entries() }
+    func events() async throws -> [LoggedCall] { try await EventLog(store: store).pages().reduce(into: []) { $0 += $1 } }
 
     /// Microseconds of Redis TIME.
     func time() async throws -> Int {

@@ -21,8 +21,9 @@ struct AdminBench: Sendable {
     let client: any TestClientProtocol
 
     /// Runs a test on a fresh node and a fresh Redis.
+    /// - Parameter endpoints: what it serves; all that a node serves by default.
     static func run(
-        on redis: RedisServer? = nil, adjusting adjust: @Sendable (inout Settings) -> Void = { _ in }, figures: NodeFigures = NodeFigures(),
+        on redis: RedisServer? = nil, serving endpoints: [Endpoint] = EndpointTable.all, adjusting adjust: @Sendable (inout Settings) -> Void = { _ in }, figures: NodeFigures = NodeFigures(),
         _ test: @Sendable (AdminBench) async throws -> Void
     ) async throws {
         let server: RedisServer
@@ -31,25 +32,29 @@ struct AdminBench: Sendable {
         (settings.adminRateLimit, settings.publicRateLimit, settings.redisUrl) = (0, 0, server.url)
         adjust(&settings)
         let node = try await makeNode(settings, server)
-        let application = Application(responder: GateRouter.responder(for: node) { figures }, logger: .silent)
+        let application = Application(responder: GateRouter(endpoints, for: node) { figures }, logger: .silent)
         try await application.test(.router) { client in
             try await test(AdminBench(redis: server, node: node, client: client))
         }
         await node.store.stop()
     }
 
-    private static func makeNode(_ settings: Settings, _ redis: RedisServer) async throws -> Node {
-        let store = try await store(of: redis)
+    static func makeNode(
+        _ settings: Settings, _ redis: RedisServer, on loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    ) async throws -> Node {
+        let store = try await store(of: redis, on: loop)
         let members = Membership(store: store, nodeID: "test", refundUnknown: true, logger: .silent)
         return Node(
             id: "test", settings: settings, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
             adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionMint(secret: [UInt8](repeating: 1, count: 32)), logger: .silent)
     }
 
-    static func store(of redis: RedisServer) async throws -> RedisStore {
+    static func store(
+        of redis: RedisServer, on loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    ) async throws -> RedisStore {
         guard let target = RedisTarget(url: redis.url) else { throw KitFailure("no target in \(redis.url)") }
         let store = try await RedisStore(
-            connector: RedisConnector(target), keys: RedisKeys(prefix: "pg:"), loops: [MultiThreadedEventLoopGroup.singleton.next()],
+            connector: RedisConnector(target), keys: RedisKeys(prefix: "pg:"), loops: [loop],
             logger: .silent)
         try await eventually("the store is reached", within: .seconds(5)) { await store.isReachable }
         return store

@@ -3,12 +3,13 @@
 @testable import GateNode
 import HTTPTypes
 import MCPWire
+import Synchronization
 import Testing
 
 @Suite("Every endpoint")
 struct EndpointTableTests {
     static let served = EndpointTable.all.filter { $0.handler != nil }
-    static let guarded = served.filter { if case .atLeast = $0.role { true } else { false } }
+    static let guarded = served.filter { $0.requirement.leastRole != nil }
     static let writers = guarded.filter(\.takesBody)
 
     @Test("stands in the table once, and names each of its fields once")
@@ -18,22 +19,24 @@ struct EndpointTableTests {
         for endpoint in EndpointTable.all {
             #expect(Set(endpoint.fields.map(\.name)).count == endpoint.fields.count, "\(endpoint.path)")
             #expect(endpoint.path.hasPrefix("/") && endpoint.summary.hasSuffix("."), "\(endpoint.path)")
-            #expect(endpoint.body.isEmpty || endpoint.takesBody, "\(endpoint.path)")
+            #expect(endpoint.parameters.map(\.name) == endpoint.pattern.parameters && endpoint.parameters.allSatisfy(\.isRequired), "\(endpoint.path)")
+            #expect(!endpoint.reads.isRaw || endpoint.body.isEmpty, "\(endpoint.path)")
         }
+        #expect(EndpointTable.clashes(in: EndpointTable.all) == [])
     }
 
     @Test("F-UI-04: is documented, with its inputs, its answer, its refusals and its role", arguments: EndpointTable.all)
     func documented(_ endpoint: Endpoint) throws {
-        let operation = try #require(OpenAPIDocument.json["paths"]?[endpoint.path]?[endpoint.method.rawValue.lowercased()])
+        let operation = try #require(OpenAPIDocument.json["paths"]?[endpoint.pattern.template]?[endpoint.method.rawValue.lowercased()])
         #expect(operation["summary"]?.stringValue == endpoint.summary)
         let parameters = operation["parameters"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
-        #expect(parameters == (endpoint.query + endpoint.headers).map(\.name))
+        #expect(parameters == (endpoint.parameters + endpoint.query + endpoint.headers).map(\.name))
         let schema = operation["requestBody"]?["content"]?["application/json"]?["schema"]
         #expect(schema?["properties"]?.objectValue?.names ?? [] == endpoint.body.map(\.name))
         #expect(schema?["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] == endpoint.body.filter(\.isRequired).map(\.name))
         let statuses = Set(operation["responses"]?.objectValue?.names ?? [])
-        #expect(statuses == Set(([endpoint.success] + endpoint.failures).map { String($0.code) }))
-        #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.role == .anyone))
+        #expect(statuses == Set(([endpoint.success] + endpoint.failures + [endpoint.otherSuccess].compactMap(\.self)).map { String($0.code) }))
+        #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.requirement == .anyone))
     }
 
     @Test("has an operation id of its own")
@@ -127,10 +130,18 @@ struct EndpointTableTests {
         }
     }
 
-    @Test("answers as it is documented, in success and in failure")
+    @Test("answers as it is documented, in success and in failure, and reads nothing that it does not declare")
     func answers() async throws {
+        let undeclared = Mutex<[String]>([])
+        try await Undeclared.$report.withValue({ sentence in undeclared.withLock { $0.append(sentence) } }) {
+            try await checkAnswers()
+        }
+        #expect(undeclared.withLock { $0 } == [])
+    }
+
+    private func checkAnswers() async throws {
         try await AdminBench.run { bench in
-            for endpoint in Self.served where endpoint.media == [MediaType.json] {
+            for endpoint in Self.served where endpoint.media.first == MediaType.json {
                 let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
                 if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
                 let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
@@ -146,7 +157,7 @@ struct EndpointTableTests {
     @Test("F-HTTP-05: is reached by its own method alone; others are told which; unknown paths are unknown")
     func methods() async throws {
         try await AdminBench.run { bench in
-            for (path, endpoints) in EndpointTable.byPath {
+            for (path, endpoints) in EndpointTable.byPath() {
                 let allowed = try #require(try await bench.send(.options, path).header("Allow")).split(separator: ",").map { $0.filter { $0 != " " } }
                 #expect(Set(allowed).isSuperset(of: endpoints.map(\.method.rawValue)))
                 for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete] where !allowed.contains(method.rawValue) {

@@ -42,8 +42,8 @@ struct ExpositionTests {
         ("plain", #""plain""#), (#"a"b"#, #""a""b""#), ("=cmd()", #""'=cmd()""#), ("+1", #""+1""#), ("-2+3", #""'-2+3""#), ("@x", #""'@x""#), ("\tx", "\"'\tx\""), ("", #""""#),
     ])
     func csv(_ value: String, _ cell: String) {
-        var table = CSVTable(columns: ["c"])
-        table.add([value])
-        #expect(String(decoding: table.bytes, as: UTF8.self) == "c\r\n\(cell)\r\n")
+        var text = CSVText.head(["c"])
+        CSVText.append([value], to: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "c\r\n\(cell)\r\n")
     }
 }

@@ -78,6 +78,36 @@ struct PageTests {
         }
     }
 
+    @Test("GET /usage: a record of many pages comes whole and in its order, refused calls among the others")
+    func longUsage() async throws {
+        try await AdminBench.run { bench in
+            let (store, count) = (bench.node.store, 2600)
+            let event = { (index: Int, outcome: CallEvent.Outcome) in
+                CallEvent(
+                    keyID: "key_1", keyName: "n", keyPrefix: "pg_1234567...", keyMasked: "pg_1...", namespace: index.isMultiple(of: 2) ? "even" : "odd",
+                    tool: "tool\(index)", outcome: outcome, milliseconds: 3, requestID: "req_\(index)")
+            }
+            // Refused calls are rare at first and then many, so that each stream in turn is the longer one.
+            for base in stride(from: 0, to: count, by: 100) {
+                _ = try await store.sendAll((base..<base + 100).map { index in
+                    let isDenied = index < 1300 ? index.isMultiple(of: 50) : !index.isMultiple(of: 50)
+                    var command = RedisCommand("XADD", isDenied ? store.keys.denials : store.keys.usage, "\(1_000_000 + index)-0", "c", "0", "e")
+                    command.append(event(index, isDenied ? .denied : .ok).packed)
+                    return command
+                })
+            }
+            let all = try await bench.get("/usage").json
+            #expect(all["count"] == .int(Int64(count)))
+            #expect(all["events"]?.arrayValue?.compactMap { $0["tool"]?.stringValue } == (0..<count).map { "tool\($0)" })
+            let even = try await bench.get("/usage?namespace=even&since=1970-01-01T00:16:42Z").json
+            #expect(even["count"] == 300 && even["events"]?[0]?["tool"] == "tool2000")
+            let csv = try await bench.get("/usage?format=csv").text.split(separator: "\r\n")
+            #expect(csv.count == count + 1 && csv[count].contains("\"tool\(count - 1)\""))
+            let pages = try await bench.node.events.pages().reduce(into: []) { $0.append($1.count) }
+            #expect(pages.reduce(0, +) == count && pages.count > 2 && pages.allSatisfy { (1...2000).contains($0) })
+        }
+    }
+
     @Test("F-MET-01, F-MET-02: every metric of the table is on the page with its help and type; figures of all keys come from a walk aside")
     func metrics() async throws {
         var figures = NodeFigures()

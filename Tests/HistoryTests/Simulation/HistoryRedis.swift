@@ -26,7 +26,7 @@ final class HistoryRedis {
             "history redis",
             ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", directory.path],
             environment: clock.environment)
-        try await program.waitForOutput("Ready to accept connections")
+        try await program.waitForOutput("ready to accept connections at")
         socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

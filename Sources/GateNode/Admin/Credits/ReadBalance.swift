@@ -12,10 +12,10 @@ extension Endpoint {
             "remainingBudget": .integer.nullable.described("Null without a spending limit."), "lastUsedAt": .time.nullable,
             "allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "expiresAt": .time.nullable, "tags": .tags,
             "ipAllowlist": .list(of: .string), "namespace": .string, "suspended": .boolean,
-        ]
-    ) { request, node in
+        ], using: \.keys
+    ) { request, keys in
         let key = try request.holder
-        let account = try await node.keys.account(key.id)
+        let account = try await keys.account(key.id)
         return [
             "name": key.name, "credits": account.credits, "totalSpent": account.spent, "totalCalls": account.calls,
             "spendingLimit": key.spendingLimit,

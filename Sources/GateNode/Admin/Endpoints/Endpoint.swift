@@ -1,4 +1,4 @@
-// A route as a value. Router, role check, validation, OpenAPI, the index pages and the generic tests read the same values.
+// A route as a value. Router, proof, validation, OpenAPI, the index pages and the generic tests read the same values.
 
 import ClusterState
 import HTTPTypes
@@ -12,18 +12,26 @@ struct Endpoint: Sendable {
     typealias Handler = @Sendable (EndpointRequest, Node) async throws -> EndpointResponse
 
     let method: HTTPRequest.Method
+    /// With its parameters after colons: `/api/keys/:id/revoke`.
     let path: String
+    let pattern: PathPattern
     /// One sentence.
     let summary: String
-    let role: EndpointRole
+    let requirement: Requirement
     /// Nil for probes, which must never be turned away.
     let throttle: AddressLimiter.Scope?
+    /// The parameters of the path; each is a required field of the name that the path has for it.
+    let parameters: [any DeclaredField]
     let query: [any DeclaredField]
     let headers: [any DeclaredField]
     let body: [any DeclaredField]
+    /// The kind of body that `body` is read from.
+    let reads: BodyRule
     let success: HTTPResponse.Status
+    /// Another status of the same answer: 200 where something was changed and not made.
+    let otherSuccess: HTTPResponse.Status?
     let answer: Schema
-    /// Media types of the answer; the first is the usual one.
+    /// Media types of the answer, the usual one first; none for an answer without a body.
     let media: [String]
     /// Types of the audit events that it may write (F-AUDIT-02, F-AUDIT-03).
     let audits: [String]
@@ -32,45 +40,62 @@ struct Endpoint: Sendable {
     private let ownFailures: [HTTPResponse.Status]
 
     init(
-        _ method: HTTPRequest.Method, _ path: String, _ summary: String, for role: EndpointRole, isThrottled: Bool = true,
-        query: [any DeclaredField] = [], headers: [any DeclaredField] = [], body: [any DeclaredField] = [],
-        success: HTTPResponse.Status = .ok, answer: Schema, media: [String] = [MediaType.json],
+        _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
+        parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
+        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
+        or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
         failures: [HTTPResponse.Status] = [], audits: [String] = [], handler: Handler? = nil
     ) {
         self.method = method
         self.path = path
+        pattern = PathPattern(path)
         self.summary = summary
-        self.role = role
-        throttle = isThrottled ? role.throttle : nil
+        self.requirement = requirement
+        throttle = isThrottled ? requirement.throttle : nil
+        self.parameters = parameters
         self.query = query
         self.headers = headers
         self.body = body
+        self.reads = reads
         self.success = success
+        self.otherSuccess = otherSuccess
         self.answer = answer
         self.media = media
         self.audits = audits
         self.handler = handler
         ownFailures = failures
     }
+
+    /// An endpoint that works with one part of the node and sees no other: `using: \.events`.
+    init<Part>(
+        _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
+        parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
+        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
+        or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
+        failures: [HTTPResponse.Status] = [], audits: [String] = [],
+        using part: @escaping @Sendable (Node) -> Part, handler: @escaping @Sendable (EndpointRequest, Part) async throws -> EndpointResponse
+    ) {
+        self.init(
+            method, path, summary, for: requirement, isThrottled: isThrottled, parameters: parameters, query: query, headers: headers,
+            body: body, reads: reads, success: success, or: otherSuccess, answer: answer, media: media, failures: failures, audits: audits
+        ) { request, node in
+            try await handler(request, part(node))
+        }
+    }
 }
 
 extension Endpoint {
-    var fields: [any DeclaredField] { query + headers + body }
+    var fields: [any DeclaredField] { parameters + query + headers + body }
 
     /// Whether a request has a body that is read.
-    var takesBody: Bool { method == .post || method == .put || method == .patch }
+    var takesBody: Bool { method == .post || method == .put || method == .patch || !body.isEmpty || reads.isRaw }
 
     /// Pages that are told about by HEAD as well (`reference-answers.md`).
-    var answersHead: Bool { method == .get && role == .anyone }
+    var answersHead: Bool { method == .get && requirement == .anyone }
 
     /// Every status of a refusal, in order: what its declaration implies and what it says of its own.
     var failures: [HTTPResponse.Status] {
-        var failures = ownFailures
-        switch role {
-        case .anyone: break
-        case .apiKey: failures += [.unauthorized, .serviceUnavailable]
-        case .atLeast(let role): failures += [.unauthorized, .serviceUnavailable] + (role > .viewer ? [.forbidden] : [])
-        }
+        var failures = ownFailures + requirement.refusals
         if takesBody { failures += [.badRequest, .contentTooLarge, .unsupportedMediaType] }
         if !fields.isEmpty { failures += [.badRequest] }
         if throttle != nil { failures += [.tooManyRequests] }
@@ -85,10 +110,13 @@ extension Endpoint {
     }
 }
 
-/// Media types that answers have.
+/// Media types of bodies and answers.
 enum MediaType {
     static let json = "application/json"
+    static let form = "application/x-www-form-urlencoded"
     static let csv = "text/csv; charset=utf-8"
+    static let jsonLines = "application/x-ndjson"
+    static let eventStream = "text/event-stream"
     static let text = "text/plain; charset=utf-8"
     static let exposition = "text/plain; version=0.0.4; charset=utf-8"
 }

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import HTTPTypes
 import MCPWire
 
 /// One request to an endpoint, after role, throttle and inputs have been checked.
@@ -15,28 +16,50 @@ struct EndpointRequest: Sendable {
     let figures: @Sendable () async -> NodeFigures
 
     /// The value of one of the endpoint's fields.
+    /// - Throws: 400 if it is not acceptable; 500 if the endpoint does not declare it, which is a fault of the endpoint.
     subscript<Value>(field: Field<Value>) -> Value {
         get throws(HTTPFailure) {
-            assert(endpoint.fields.contains { $0.name == field.name }, "\(endpoint.path) does not declare \(field.name)")
+            guard endpoint.fields.contains(where: { $0.name == field.name }) else { throw Undeclared.found(field.name, in: endpoint) }
             return try field.value(of: inputs[field.name])
+        }
+    }
+
+    /// The body byte for byte.
+    /// - Throws: 500 if the endpoint does not declare that it reads bytes, which is a fault of the endpoint.
+    var bytes: [UInt8] {
+        get throws(HTTPFailure) {
+            guard endpoint.reads.isRaw else { throw Undeclared.found("its bytes", in: endpoint) }
+            return inputs.bytes
         }
     }
 
     /// The key that the request proved.
     var holder: KeyRecord {
         get throws(HTTPFailure) {
-            guard case .holder(let key) = caller else { throw .unauthorized("Missing or invalid API key") }
+            guard let key = caller.identity as? KeyRecord else { throw .unauthorized("Missing or invalid API key") }
             return key
         }
     }
 
     /// Who acts, in the words of the audit log.
-    var actor: String {
-        switch caller {
-        case .anyone: "anyone"
-        case .holder(let key): key.masked
-        case .admin: "admin"
+    var actor: String { caller.actor }
+}
+
+/// An endpoint that reads what it does not declare: it would be neither checked nor documented.
+enum Undeclared {
+    /// Hears of it in tests, which go on then; without it a debug build stops at once.
+    @TaskLocal static var report: (@Sendable (String) -> Void)?
+
+    static func found(_ what: String, in endpoint: Endpoint) -> HTTPFailure {
+        let sentence = "\(endpoint.method.rawValue) \(endpoint.path) does not declare \(what)"
+        if let report {
+            report(sentence)
+        } else {
+            #if DEBUG
+                preconditionFailure(sentence)
+            #endif
         }
+        return .internal
     }
 }
 

@@ -3,20 +3,28 @@
 import ClusterState
 import GateDomain
 import Hummingbird
+import Logging
 
-/// Serves one endpoint: throttle, role, inputs, work. Each step refuses by throwing; nothing has changed then.
-struct EndpointResponder: HTTPResponder {
+/// Serves one endpoint: throttle, proof, inputs, work. Each step refuses by throwing; nothing has changed then.
+struct EndpointResponder: Sendable {
     let endpoint: Endpoint
     let handler: Endpoint.Handler
     let node: Node
+    let authenticator: Authenticator
     let figures: @Sendable () async -> NodeFigures
 
-    func respond(to request: Request, context: GateRequestContext) async throws -> Response {
+    /// - Parameter captures: the segments of the path that stand for its parameters.
+    func respond(to request: Request, captures: [Substring], context: GateRequestContext) async throws -> Response {
         try await pass(request, from: context)
-        let caller = try await endpoint.role.caller(request.headers, node)
-        let inputs = try await EndpointInputs(of: request, for: endpoint)
+        let early = endpoint.requirement.readsBody ? try await body(of: request) : nil
+        let caller = try await endpoint.requirement.caller(shown(by: request, early), authenticator)
+        let body = if let early { early } else { try await body(of: request) }
+        let inputs = try EndpointInputs(of: request, captures: captures, body: body, for: endpoint)
         let checked = EndpointRequest(id: context.requestID, endpoint: endpoint, caller: caller, inputs: inputs, figures: figures)
-        return try await handler(checked, node).response(or: endpoint.success)
+        let answer = try await handler(checked, node)
+        return answer.response(or: endpoint.success, on: StreamedConnection(channel: context.channel)) { [logger = node.logger] error in
+            logger.warning("a streamed answer was cut off", metadata: ["request": "\(checked.id)", "path": "\(endpoint.path)", "error": "\(error)"])
+        }
     }
 
     /// Counts the request against the window of its client's address (F-RATE-11).
@@ -24,5 +32,14 @@ struct EndpointResponder: HTTPResponder {
         guard let scope = endpoint.throttle else { return }
         let client = node.addresses.client(peer: context.peer, forwardedFor: request.headers[.xForwardedFor])
         if let wait = await node.addressLimiter.refusal(scope, of: client) { throw HTTPFailure.tooManyRequests(wait: wait) }
+    }
+
+    private func body(of request: Request) async throws -> ReceivedBody {
+        endpoint.takesBody ? try await endpoint.reads.receive(request) : .none
+    }
+
+    private func shown(by request: Request, _ body: ReceivedBody?) -> Presented {
+        let parameters = request.uri.queryParameters
+        return Presented(header: { request.headers[$0] }, query: { parameters[Substring($0)].map(String.init) }, body: body?.bytes ?? [])
     }
 }

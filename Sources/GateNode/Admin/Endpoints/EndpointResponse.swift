@@ -1,4 +1,4 @@
-// What a verb answers.
+// What a verb answers: JSON, text, a stream that is written as it is made, or the way to another page.
 
 import HTTPTypes
 import Hummingbird
@@ -7,23 +7,46 @@ import NIOCore
 
 /// An answer; as a literal it is a JSON object with the endpoint's own status.
 struct EndpointResponse: Sendable {
+    /// Makes the parts of an answer, in order; each `write` returns when the connection has room for more.
+    typealias Producer = @Sendable (_ write: ([UInt8]) async throws -> Void) async throws -> Void
+
+    private enum Body: Sendable {
+        case whole([UInt8])
+        case streamed(Producer)
+    }
+
     /// Nil for the status that the endpoint declares.
     var status: HTTPResponse.Status?
     var headers: HTTPFields = [:]
-    private let bytes: [UInt8]
+    private let body: Body
 
     init(json: JSONValue, status: HTTPResponse.Status? = nil) {
         self.init(json.bytes, type: MediaType.json, status: status)
     }
 
-    init(_ text: String, type: String) {
-        self.init(Array(text.utf8), type: type, status: nil)
+    init(_ text: String, type: String, status: HTTPResponse.Status? = nil) {
+        self.init(Array(text.utf8), type: type, status: status)
     }
 
     init(_ bytes: [UInt8], type: String, status: HTTPResponse.Status? = nil) {
-        self.bytes = bytes
+        body = .whole(bytes)
         self.status = status
         headers[.contentType] = type
+    }
+
+    /// An answer of unknown length. Nothing of it is kept; a failure of `produce` resets the connection, so that what has been
+    /// sent never looks like all of it. What may fail is best tried once before this answer is made.
+    init(streaming type: String, _ produce: @escaping Producer) {
+        body = .streamed(produce)
+        headers[.contentType] = type
+    }
+
+    /// Sends the client elsewhere.
+    /// - Parameter location: an absolute URL or a path; it holds no control characters.
+    init(redirect location: String, status: HTTPResponse.Status = .found) {
+        body = .whole([])
+        self.status = status
+        headers[.location] = location
     }
 
     /// May be kept by clients and caches for an hour (F-HDR-13).
@@ -33,8 +56,34 @@ struct EndpointResponse: Sendable {
         return response
     }
 
-    func response(or usual: HTTPResponse.Status) -> Response {
-        Response(status: status ?? usual, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    /// - Parameters:
+    ///   - usual: the status that the endpoint declares.
+    ///   - connection: the one that a streamed answer is written to.
+    ///   - cut: told why a streamed answer has failed half way.
+    func response(
+        or usual: HTTPResponse.Status, on connection: StreamedConnection? = nil, cut: @escaping @Sendable (any Error) -> Void = { _ in }
+    ) -> Response {
+        switch body {
+        case .whole(let bytes):
+            return Response(status: status ?? usual, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        case .streamed(let produce):
+            let body = ResponseBody { writer in
+                do {
+                    try await produce { part in
+                        if part.isEmpty { return }
+                        let alarm = connection?.watch()
+                        defer { alarm?.cancel() }
+                        try await writer.write(ByteBuffer(bytes: part))
+                    }
+                } catch {
+                    cut(error)
+                    connection?.reset()
+                    throw error
+                }
+                try await writer.finish(nil)
+            }
+            return Response(status: status ?? usual, headers: headers, body: body)
+        }
     }
 }
 

@@ -10,16 +10,27 @@ enum EndpointTable {
     static let paths: Set<String> = Set(all.map(\.path))
 
     /// The paths with the methods that they know.
-    static let byPath: [(path: String, endpoints: [Endpoint])] = Dictionary(grouping: all, by: \.path)
-        .map { (path: $0.key, endpoints: $0.value) }.sorted { $0.path < $1.path }
+    static func byPath(_ endpoints: [Endpoint] = all) -> [(path: String, endpoints: [Endpoint])] {
+        Dictionary(grouping: endpoints, by: \.path).map { (path: $0.key, endpoints: $0.value) }.sorted { $0.path < $1.path }
+    }
+
+    /// Routes that no request could tell apart: two of one method on paths of one shape, and paths of one shape that name their
+    /// parameters differently.
+    static func clashes(in endpoints: [Endpoint]) -> [String] {
+        Dictionary(grouping: endpoints, by: \.pattern.shape).values.flatMap { same in
+            let paths = Set(same.map(\.path)).sorted()
+            let twice = Dictionary(grouping: same, by: \.method).filter { $0.value.count > 1 }.map { "\($0.key.rawValue) \(paths[0]) is there twice" }
+            return (paths.count > 1 ? [paths.joined(separator: " and ") + " are one path"] : []) + twice
+        }.sorted()
+    }
 
     /// What an index page shows: camel-case names and paths (`reference-answers.md`).
     /// - Parameter marksRoles: adds `(admin)` to the paths that need an admin key.
     static func index(marksRoles: Bool) -> [String: String] {
         Dictionary(
             all.map { endpoint in
-                guard marksRoles, case .atLeast = endpoint.role else { return (endpoint.pathName, endpoint.path) }
-                return (endpoint.pathName, endpoint.path + " (admin)")
+                let isMarked = marksRoles && endpoint.requirement.leastRole != nil
+                return (endpoint.pathName, endpoint.path + (isMarked ? " (admin)" : ""))
             }, uniquingKeysWith: { first, _ in first })
     }
 }

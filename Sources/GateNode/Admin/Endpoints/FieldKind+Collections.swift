@@ -44,6 +44,16 @@ extension FieldKind where Value == [String: String] {
     }
 }
 
+extension FieldKind where Value == [String: String?] {
+    /// Changes of tags: null removes one.
+    static let tagChanges = Self(.map(of: .string(0...100).nullable).with("maxProperties", 50)) { json throws(FieldFault) in
+        guard let members = json.objectValue else { throw .rule("Must be at most 50 tags of at most 100 characters each, or null.") }
+        let kept = members.filter { !$0.value.isNull }.map { ($0.name, $0.value) }
+        let set = try FieldKind<[String: String]>.tags.read(.object(JSONObject(kept)))
+        return members.reduce(into: [:]) { changes, member in changes.updateValue(set[member.name], forKey: member.name) }
+    }
+}
+
 extension FieldKind where Value == Never {
     /// A documented field whose feature this version does not serve: refused, never stored and ignored.
     static let later = Self(Schema(["description": "Not available in this version."])) { _ throws(FieldFault) in

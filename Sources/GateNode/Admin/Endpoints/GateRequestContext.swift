@@ -7,13 +7,16 @@ import NIOCore
 /// Travels with a request through the router.
 package struct GateRequestContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
+    /// The connection that it came on.
+    let channel: any Channel
     /// The other end of the socket.
     package let peer: IPAddress
-    /// Set by the edge (F-HDR-01).
+    /// Set by the router (F-HDR-01).
     package internal(set) var requestID = ""
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
         peer = source.channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) } ?? IPAddress(v4: 0x7f00_0001)
     }
 }

@@ -1,15 +1,25 @@
-// Builds the router from the table.
+// Everything but `/mcp`, which the front handler answers on the event loop of its connection: from a path to its endpoint and back.
 
-import ClusterState
 import HTTPTypes
 package import Hummingbird
+import Logging
 
-/// Everything but `/mcp`, which the front handler answers on the event loop of its connection.
-package enum GateRouter {
+/// The router, built from the table: every request gets a name, every answer its headers, every failure a page, every pair a count.
+package struct GateRouter: HTTPResponder {
+    package typealias Context = GateRequestContext
+
+    private let routes: RouteTree<Page>
+    private let headers: ResponseHeaders
+    private let meter: RouterMeter
+    private let logger: Logger
+
     /// - Parameter figures: gathers what the node measures; the router adds what it measures itself.
-    package static func responder(
-        for node: Node, figures: @escaping @Sendable () async -> NodeFigures
-    ) -> some HTTPResponder<GateRequestContext> {
+    package static func responder(for node: Node, figures: @escaping @Sendable () async -> NodeFigures) -> GateRouter {
+        GateRouter(EndpointTable.all, for: node, figures: figures)
+    }
+
+    /// - Parameter endpoints: no two of them on one path and method; a second one is not served, and a test finds it.
+    init(_ endpoints: [Endpoint], for node: Node, figures: @escaping @Sendable () async -> NodeFigures) {
         let meter = RouterMeter()
         let census = KeyCensus(node.keys)
         let allFigures: @Sendable () async -> NodeFigures = {
@@ -18,66 +28,102 @@ package enum GateRouter {
             all.census = await census.latest()
             return all
         }
-        let headers = ResponseHeaders(node.settings)
-        let router = Router(context: GateRequestContext.self)
-        router.add(middleware: Edge(headers: headers, meter: meter, logger: node.logger))
-        for (path, endpoints) in EndpointTable.byPath {
-            let page = Page(path: path, endpoints: endpoints)
-            page.serve(on: router, node: node, headers: headers, figures: allFigures)
+        let (headers, authenticator) = (ResponseHeaders(node.settings), Authenticator(node))
+        var routes = RouteTree<Page>()
+        for (path, endpoints) in EndpointTable.byPath(endpoints) {
+            let responders = endpoints.compactMap { endpoint in
+                endpoint.handler.map {
+                    EndpointResponder(endpoint: endpoint, handler: $0, node: node, authenticator: authenticator, figures: allFigures)
+                }
+            }
+            let page = Page(path: path, endpoints: endpoints, responders: responders, preflight: headers.preflight)
+            _ = routes.insert(PathPattern(path), page)
         }
-        return router.buildResponder()
+        (self.routes, self.headers, self.meter, logger) = (routes, headers, meter, node.logger)
+    }
+
+    package func respond(to request: Request, context: GateRequestContext) async throws -> Response {
+        var context = context
+        context.requestID = request.headers[.xRequestID].flatMap { RequestID.isSafe($0) ? $0 : nil } ?? Self.newRequestID()
+        let route = routes.match(request.uri.path)
+        var response: Response
+        do {
+            guard request.method.isCommon else { throw HTTPFailure.unknownMethod }
+            guard let route else { throw HTTPFailure.unknownPath }
+            response = try await route.value.respond(to: request, captures: route.captures, context: context)
+        } catch {
+            response = failure(of: error, in: context).response(requestID: context.requestID)
+        }
+        dress(&response, for: request, context)
+        meter.count(request.method, route: route?.value.path, response.status)
+        if request.method == .head { response.body = response.body.contentLength == nil ? .unmeasured : ResponseBody() }
+        return response
+    }
+
+    private func failure(of error: any Error, in context: GateRequestContext) -> HTTPFailure {
+        if let error = error as? any PublicFailure { return error.failure }
+        logger.error("an endpoint failed", metadata: ["request": "\(context.requestID)", "error": "\(error)"])
+        return .internal
+    }
+
+    /// What an endpoint has set itself stays.
+    private func dress(_ response: inout Response, for request: Request, _ context: GateRequestContext) {
+        for (name, value) in headers.fixed + headers.cors(for: request.headers[.origin]) {
+            guard let name = HTTPField.Name(name), response.headers[name] == nil else { continue }
+            response.headers[name] = value
+        }
+        response.headers[.xRequestID] = context.requestID
+    }
+
+    private static func newRequestID() -> String {
+        var random = FastRandom()
+        return random.requestID()
     }
 }
 
 /// One path with all of its methods.
-private struct Page {
+private struct Page: Sendable {
     let path: String
-    let endpoints: [Endpoint]
-
+    private let responders: [HTTPRequest.Method: EndpointResponder]
+    private let preflight: [ResponseHeaders.Header]
     /// The methods that the path knows, as in `Allow` (F-HTTP-05).
-    private var methods: [HTTPRequest.Method] {
+    private let allow: String
+    /// Methods that are answered elsewhere.
+    private let absent: Set<HTTPRequest.Method>
+
+    init(path: String, endpoints: [Endpoint], responders: [EndpointResponder], preflight: [ResponseHeaders.Header]) {
+        self.path = path
+        self.preflight = preflight
         let head: [HTTPRequest.Method] = endpoints.contains(where: \.answersHead) ? [.head] : []
-        return endpoints.map(\.method) + head + [.options]
+        allow = (endpoints.map(\.method) + head + [.options]).map(\.rawValue).joined(separator: ", ")
+        absent = Set(endpoints.filter { $0.handler == nil }.map(\.method))
+        var served = Dictionary(responders.map { ($0.endpoint.method, $0) }, uniquingKeysWith: { first, _ in first })
+        if let page = served[.get], page.endpoint.answersHead { served[.head] = page }
+        self.responders = served
     }
 
-    private var allow: String { methods.map(\.rawValue).joined(separator: ", ") }
-
-    func serve(
-        on router: Router<GateRequestContext>, node: Node, headers: ResponseHeaders, figures: @escaping @Sendable () async -> NodeFigures
-    ) {
-        let route = RouterPath(path)
-        for endpoint in endpoints {
-            guard let handler = endpoint.handler else { continue }
-            let responder = EndpointResponder(endpoint: endpoint, handler: handler, node: node, figures: figures)
-            router.on(route, method: endpoint.method, responder: responder)
-            if endpoint.answersHead { router.on(route, method: .head, responder: responder) }
+    func respond(to request: Request, captures: [Substring], context: GateRequestContext) async throws -> Response {
+        if let responder = responders[request.method] {
+            return try await responder.respond(to: request, captures: captures, context: context)
         }
-        router.on(route, method: .options, responder: Preflight(allow: allow, headers: headers))
-        for method in HTTPRequest.Method.common where !methods.contains(method) {
-            router.on(route, method: method, responder: MethodRefusal(allow: allow))
-        }
+        if request.method == .options { return options }
+        throw absent.contains(request.method) ? HTTPFailure.unknownPath : HTTPFailure.methodNotAllowed(allow: allow)
     }
-}
 
-/// The answer to OPTIONS: what may be sent here, and by whom in a browser (F-HDR-17).
-private struct Preflight: HTTPResponder {
-    let allow: String
-    let headers: ResponseHeaders
-
-    func respond(to request: Request, context: GateRequestContext) async throws -> Response {
+    /// What may be sent here, and by whom in a browser (F-HDR-17).
+    private var options: Response {
         var response = Response(status: .noContent)
         response.headers[.allow] = allow
-        for (name, value) in headers.preflight {
+        for (name, value) in preflight {
             if let name = HTTPField.Name(name) { response.headers[name] = value }
         }
         return response
     }
 }
 
-private struct MethodRefusal: HTTPResponder {
-    let allow: String
-
-    func respond(to request: Request, context: GateRequestContext) async throws -> Response {
-        throw HTTPFailure.methodNotAllowed(allow: allow)
+extension ResponseBody {
+    /// Nothing, in place of a body whose length nobody knows.
+    fileprivate static var unmeasured: ResponseBody {
+        ResponseBody { writer in try await writer.finish(nil) }
     }
 }

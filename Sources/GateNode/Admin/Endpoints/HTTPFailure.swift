@@ -27,9 +27,6 @@ extension HTTPFailure {
     static let unknownKey = notFound("Key not found")
     static let unknownPath = notFound("Not found")
     static let unknownMethod = HTTPFailure(.notImplemented, "Unknown method")
-    static let bodyTooLarge = HTTPFailure(.contentTooLarge, "Request body exceeds 1 MiB")
-    static let unsupportedMediaType = HTTPFailure(
-        .unsupportedMediaType, "Unsupported Media Type. Use Content-Type: application/json")
     static let `internal` = HTTPFailure(.internalServerError, "Internal error")
 
     static func forbidden(required: AdminRole, current: AdminRole) -> HTTPFailure {

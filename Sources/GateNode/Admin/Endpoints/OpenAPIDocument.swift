@@ -6,30 +6,35 @@ import MCPWire
 
 /// The description of the whole API.
 enum OpenAPIDocument {
-    static let json: JSONValue = [
-        "openapi": "3.1.0",
-        "info": [
-            "title": "gate-node", "version": .string(ProductVersion.current),
-            "description": "A gate for MCP servers: API keys, prices, limits, and an exact account of every tool call.",
-        ],
-        "tags": .array(EndpointGroup.allCases.map { ["name": .string($0.rawValue), "description": .string($0.help)] }),
-        "paths": .object(paths),
-        "components": ["securitySchemes": securitySchemes, "schemas": ["Error": errorSchema.json]],
-    ]
+    static let json = document(of: EndpointGroup.allCases.map { ($0.rawValue, $0.help, $0.endpoints) })
 
-    private static let paths: JSONObject = EndpointGroup.allCases.reduce(into: [:]) { paths, group in
-        for endpoint in group.endpoints {
-            var methods = paths[endpoint.path]?.objectValue ?? [:]
-            methods[endpoint.method.rawValue.lowercased()] = .object(endpoint.operation(tag: group.rawValue))
-            paths[endpoint.path] = .object(methods)
-        }
+    /// - Parameter groups: endpoints under their tags.
+    static func document(of groups: [(tag: String, help: String, endpoints: [Endpoint])]) -> JSONValue {
+        let schemes = groups.flatMap(\.endpoints).flatMap(\.requirement.schemes).map { ($0.name, $0.definition) }.sorted { $0.0 < $1.0 }
+        return [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "gate-node", "version": .string(ProductVersion.current),
+                "description": "A gate for MCP servers: API keys, prices, limits, and an exact account of every tool call.",
+            ],
+            "tags": .array(groups.map { ["name": .string($0.tag), "description": .string($0.help)] }),
+            "paths": .object(paths(of: groups)),
+            "components": ["securitySchemes": .object(JSONObject(schemes)), "schemas": ["Error": errorSchema.json]],
+        ]
     }
 
-    private static let securitySchemes: JSONValue = [
-        "adminKey": ["type": "apiKey", "in": "header", "name": "X-Admin-Key"],
-        "apiKey": ["type": "apiKey", "in": "header", "name": "X-API-Key"],
-        "bearer": ["type": "http", "scheme": "bearer"],
-    ]
+    private static func paths(of groups: [(tag: String, help: String, endpoints: [Endpoint])]) -> JSONObject {
+        var paths: [String: JSONObject] = [:]
+        var order: [String] = []
+        for group in groups {
+            for endpoint in group.endpoints {
+                let path = endpoint.pattern.template
+                if paths[path] == nil { order.append(path) }
+                paths[path, default: [:]][endpoint.method.rawValue.lowercased()] = .object(endpoint.operation(tag: group.tag))
+            }
+        }
+        return JSONObject(order.map { ($0, paths[$0, default: [:]].json) })
+    }
 
     private static let errorSchema: Schema = ["error": .string, "requestId": .string]
 }
@@ -38,21 +43,24 @@ extension Endpoint {
     fileprivate func operation(tag: String) -> JSONObject {
         var operation: JSONObject = .of([
             "operationId": method.rawValue.lowercased() + pathName.prefix(1).uppercased() + pathName.dropFirst(),
-            "summary": summary, "tags": [tag], "security": role.security,
+            "summary": summary, "tags": [tag], "security": requirement.schemes.map { JSONObject([($0.name, .array([]))]) },
         ])
-        let parameters = query.map { $0.parameter(in: "query") } + headers.map { $0.parameter(in: "header") }
-        if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
-        if !body.isEmpty { operation["requestBody"] = requestBody }
+        let inputs = [("path", parameters), ("query", query), ("header", headers)].flatMap { place, fields in fields.map { $0.parameter(in: place) } }
+        if !inputs.isEmpty { operation["parameters"] = .array(inputs) }
+        if !body.isEmpty || reads.isRaw { operation["requestBody"] = requestBody }
         operation["responses"] = .object(responses)
-        if case .atLeast(let least) = role { operation["x-required-role"] = .string(least.rawValue) }
+        if let least = requirement.leastRole { operation["x-required-role"] = .string(least.rawValue) }
         if !audits.isEmpty { operation["x-audit-events"] = audits.json }
         return operation
     }
 
     private var requestBody: JSONValue {
-        let schema = Schema(members: body.map { ($0.name, $0.isRequired ? $0.schema : $0.schema.maybe) })
+        let fields = Schema(members: body.map { ($0.name, $0.isRequired ? $0.schema : $0.schema.maybe) })
+        let schema = reads.isRaw ? .bytes : fields
+        let types = reads.types.isEmpty ? ["*/*"] : reads.types
         return [
-            "required": .bool(body.contains(where: \.isRequired)), "content": [MediaType.json: ["schema": schema.json]],
+            "required": .bool(reads.isRaw || body.contains(where: \.isRequired)),
+            "content": .object(JSONObject(types.map { ($0, ["schema": schema.json]) })),
         ]
     }
 
@@ -60,9 +68,12 @@ extension Endpoint {
         let content = media.map { type in
             (type, ["schema": type == MediaType.json ? answer.json : Schema.string.json] as JSONValue)
         }
-        var responses: JSONObject = [
-            String(success.code): ["description": .string(success.reasonPhrase), "content": .object(JSONObject(content))]
-        ]
+        var responses: JSONObject = [:]
+        for status in [success] + [otherSuccess].compactMap(\.self) {
+            var page: JSONObject = ["description": .string(status.reasonPhrase)]
+            if !content.isEmpty { page["content"] = .object(JSONObject(content)) }
+            responses[String(status.code)] = .object(page)
+        }
         for failure in failures { responses[String(failure.code)] = failure.errorResponse }
         return responses
     }
@@ -78,16 +89,6 @@ extension HTTPResponse.Status {
             response["headers"] = ["Retry-After": ["description": "Seconds until it is worth trying again.", "schema": Schema.integer(1...60).json]]
         }
         return .object(response)
-    }
-}
-
-extension EndpointRole {
-    fileprivate var security: JSONValue {
-        switch self {
-        case .anyone: []
-        case .apiKey: [["apiKey": []], ["bearer": []]]
-        case .atLeast: [["adminKey": []]]
-        }
     }
 }
 

@@ -9,10 +9,9 @@ final class RouterMeter: Sendable {
 
     var requests: [GateMeter.RequestLabel: Int] { counts.withLock { $0 } }
 
-    /// - Parameter route: the path of the endpoint as it was declared.
+    /// - Parameter route: the path of the endpoint as it was declared; nil if there is none.
     func count(_ method: HTTPRequest.Method, route: String?, _ status: HTTPResponse.Status) {
-        let route = route.flatMap { EndpointTable.paths.contains($0) ? $0 : nil } ?? "none"
-        let label = GateMeter.RequestLabel(method: method.isCommon ? method.rawValue : "other", route: route, status: status.code)
+        let label = GateMeter.RequestLabel(method: method.isCommon ? method.rawValue : "other", route: route ?? "none", status: status.code)
         counts.withLock { $0[label, default: 0] += 1 }
     }
 }

@@ -24,6 +24,8 @@ extension Schema {
     /// ISO 8601 in UTC.
     static let time = Schema(["type": "string", "format": "date-time"])
     static let object = Schema(["type": "object"])
+    /// Any bytes.
+    static let bytes = Schema(["type": "string", "format": "binary"])
 
     static func integer(_ range: ClosedRange<Int>) -> Schema {
         Schema(["type": "integer", "minimum": range.lowerBound, "maximum": range.upperBound])
@@ -41,11 +43,23 @@ extension Schema {
 
     static func map(of value: Schema) -> Schema { Schema(["type": "object", "additionalProperties": value.json]) }
 
+    /// Labels of a record.
+    static let tags = map(of: .string)
+
     /// Also null.
     var nullable: Schema {
         changed { $0["type"] = .array([$0["type"], .string("null")].compactMap(\.self)) }
     }
 
+    /// Without the null that `nullable` has added.
+    var notNull: Schema {
+        changed { members in
+            guard let types = members["type"]?.arrayValue?.filter({ $0 != .string("null") }), let only = types.first else { return }
+            members["type"] = types.count == 1 ? only : .array(types)
+        }
+    }
+
+    /// As a member of an object it may be left out.
     var maybe: Schema {
         var schema = self
         schema.isOptional = true

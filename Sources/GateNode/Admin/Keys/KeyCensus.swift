@@ -44,7 +44,7 @@ actor KeyCensus {
         var count = Count()
         try await keys.walk { ids in
             let start = ContinuousClock.now
-            for key in try await keys.snapshots(ids) where key.record.state != .revoked {
+            for key in try await keys.snapshots(ids, at: 0) where key.record.state != .revoked {
                 count.active += 1
                 count.credits += key.account.credits
             }

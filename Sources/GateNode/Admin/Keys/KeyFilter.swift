@@ -6,7 +6,7 @@ import GateDomain
 /// Conditions that a key has to meet, all of them.
 struct KeyFilter: Sendable {
     private let namespace: String?
-    private let conditions: [@Sendable (KeySnapshot, Int) -> Bool]
+    private let conditions: [@Sendable (KeySnapshot) -> Bool]
 
     private static let namespace = Field("namespace", .text(upTo: 50), "Keys of this namespace.").optional
     private static let active = Field("active", .flag, "Keys that are not revoked, or that are.").optional
@@ -21,13 +21,13 @@ struct KeyFilter: Sendable {
 
     init(_ request: EndpointRequest) throws {
         namespace = try request[Self.namespace]?.lowercased()
-        var conditions: [@Sendable (KeySnapshot, Int) -> Bool] = []
-        if let wanted = try request[Self.active] { conditions.append { key, _ in (key.record.state != .revoked) == wanted } }
-        if let wanted = try request[Self.suspended] { conditions.append { key, _ in (key.record.state == .suspended) == wanted } }
-        if let wanted = try request[Self.expired] { conditions.append { key, now in key.record.isExpired(at: now) == wanted } }
-        if let prefix = try request[Self.namePrefix]?.lowercased() { conditions.append { key, _ in key.record.name.lowercased().hasPrefix(prefix) } }
-        if let least = try request[Self.minCredits] { conditions.append { key, _ in Double(key.account.credits) >= least } }
-        if let most = try request[Self.maxCredits] { conditions.append { key, _ in Double(key.account.credits) <= most } }
+        var conditions: [@Sendable (KeySnapshot) -> Bool] = []
+        if let wanted = try request[Self.active] { conditions.append { key in (key.record.state != .revoked) == wanted } }
+        if let wanted = try request[Self.suspended] { conditions.append { key in (key.record.state == .suspended) == wanted } }
+        if let wanted = try request[Self.expired] { conditions.append { key in key.record.isExpired(at: key.readAt) == wanted } }
+        if let prefix = try request[Self.namePrefix]?.lowercased() { conditions.append { key in key.record.name.lowercased().hasPrefix(prefix) } }
+        if let least = try request[Self.minCredits] { conditions.append { key in Double(key.account.credits) >= least } }
+        if let most = try request[Self.maxCredits] { conditions.append { key in Double(key.account.credits) <= most } }
         self.conditions = conditions
     }
 
@@ -36,8 +36,7 @@ struct KeyFilter: Sendable {
     /// Whether anything besides the namespace was asked for.
     var asksForMore: Bool { !conditions.isEmpty }
 
-    /// - Parameter now: milliseconds since 1970 of Redis TIME.
-    func admits(_ key: KeySnapshot, at now: Int) -> Bool {
-        (namespace == nil || key.record.namespace == namespace) && conditions.allSatisfy { $0(key, now) }
+    func admits(_ key: KeySnapshot) -> Bool {
+        (namespace == nil || key.record.namespace == namespace) && conditions.allSatisfy { $0(key) }
     }
 }

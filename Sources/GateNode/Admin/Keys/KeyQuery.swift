@@ -52,15 +52,15 @@ extension KeyQuery {
     func page(of keys: KeyDirectory, at now: Int) async throws -> (keys: [KeySnapshot], total: Int) {
         if filter.isEmpty, sorting == .createdAt {
             let ids = try await keys.records.ids(direction == .desc ? .descending : .ascending, offset: offset, count: limit)
-            return (try await keys.snapshots(ids), try await keys.records.count())
+            return (try await keys.snapshots(ids, at: now), try await keys.records.count())
         }
         var ranking = KeyRanking(direction: direction, capacity: offset + limit)
         try await keys.walk { ids in
-            for key in try await keys.snapshots(ids) where filter.admits(key, at: now) {
+            for key in try await keys.snapshots(ids, at: now) where filter.admits(key) {
                 ranking.add(key.record.id, by: sorting.rank(of: key))
             }
         }
-        return (try await keys.snapshots(Array(ranking.best.dropFirst(offset))), ranking.total)
+        return (try await keys.snapshots(Array(ranking.best.dropFirst(offset)), at: now), ranking.total)
     }
 }
 

@@ -7,6 +7,8 @@ import GateDomain
 struct KeySnapshot: Sendable {
     let record: KeyRecord
     let account: Account
+    /// Milliseconds since 1970 of Redis TIME.
+    let readAt: Int
 }
 
 extension KeyDirectory {
@@ -14,10 +16,11 @@ extension KeyDirectory {
     static let stride = 500
 
     /// The keys of these ids, in their order; those that are not there are left out.
-    func snapshots(_ ids: [String]) async throws -> [KeySnapshot] {
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    func snapshots(_ ids: [String], at now: Int) async throws -> [KeySnapshot] {
         let found = try await records.read(ids)
         let accounts = try await accounts(found.map(\.id))
-        return zip(found, accounts).map { KeySnapshot(record: $0, account: $1) }
+        return zip(found, accounts).map { KeySnapshot(record: $0, account: $1, readAt: now) }
     }
 
     /// Calls `visit` with the ids of all keys, a stride at a time: what a walk holds is bounded, whatever the number of keys.

@@ -9,20 +9,23 @@ extension Endpoint {
     static let listKeys = Endpoint(
         .get, "/keys", "List keys: a plain array, or a page with its total when a parameter besides namespace is given.", for: .atLeast(.viewer),
         query: KeyQuery.fields,
-        answer: Schema([
-            "oneOf": [
-                Schema.list(of: .keyListing).json,
-                (["keys": .list(of: .keyListing), "total": .integer, "offset": .integer, "limit": .integer, "hasMore": .boolean] as Schema).json,
-            ]
-        ])
+        answer: Schema(["oneOf": [Schema.list(of: KeySnapshot.view.schema).json, PageOfKeys.view.schema.json]])
     ) { request, node in
         let query = try KeyQuery(request)
         let now = node.members.now
         let page = try await query.page(of: node.keys, at: now)
-        let keys = page.keys.map { $0.listing(at: now) }
-        guard query.isPaged else { return EndpointResponse(json: keys.json) }
-        return [
-            "keys": keys, "total": page.total, "offset": query.offset, "limit": query.limit, "hasMore": query.offset + keys.count < page.total,
-        ]
+        guard query.isPaged else { return EndpointResponse(json: page.keys.map(KeySnapshot.view.json).json) }
+        return EndpointResponse(PageOfKeys.view, PageOfKeys(keys: page.keys, total: page.total, query: query))
     }
+}
+
+private struct PageOfKeys {
+    let keys: [KeySnapshot]
+    let total: Int
+    let query: KeyQuery
+
+    static let view = View<PageOfKeys>([
+        .list("keys", KeySnapshot.view, \.keys), .integer("total", \.total), .integer("offset", \.query.offset), .integer("limit", \.query.limit),
+        .flag("hasMore") { $0.query.offset + $0.keys.count < $0.total },
+    ])
 }

@@ -6,21 +6,13 @@ import MCPWire
 
 extension Endpoint {
     static let health = Endpoint(
-        .get, "/health", "How the node is; 503 while it drains.", for: .anyone,
-        answer: [
-            "status": .choice(["healthy", "draining", "maintenance"]), "uptime": .integer.described("Seconds."), "version": .string,
-            "inflight": .integer, "redis": (["connected": .boolean, "pubsub": .boolean] as Schema).maybe.described("With a shared Redis."),
-        ],
-        failures: [.serviceUnavailable]
+        .get, "/health", "How the node is; 503 while it drains.", for: .anyone, answer: Health.view.schema, failures: [.serviceUnavailable]
     ) { request, node in
-        let status = node.switches.isLeaving ? "draining" : node.switches.isInMaintenance ? "maintenance" : "healthy"
-        var page: JSONObject = .of([
-            "status": status, "uptime": node.uptimeSeconds, "version": ProductVersion.current, "inflight": node.switches.inFlight,
-        ])
+        var health = Health(node: node)
         if node.settings.redisUrl != nil {
-            page["redis"] = ["connected": .bool(await node.store.isReachable), "pubsub": .bool(await request.figures().isFeedConnected)]
+            health.redis = Health.Redis(isConnected: await node.store.isReachable, isSubscribed: await request.figures().isFeedConnected)
         }
-        return EndpointResponse(json: page.json, status: node.switches.isLeaving ? .serviceUnavailable : nil)
+        return EndpointResponse(Health.view, health, status: node.switches.isLeaving ? .serviceUnavailable : nil)
     }
 
     static let livez = Endpoint(
@@ -28,6 +20,27 @@ extension Endpoint {
     ) { _, _ in
         ["status": "alive"]
     }
+}
+
+/// How a node is, as everybody may know it.
+private struct Health {
+    struct Redis {
+        let isConnected: Bool
+        let isSubscribed: Bool
+    }
+
+    let node: Node
+    /// Of a shared Redis alone.
+    var redis: Redis?
+
+    private var status: String { node.switches.isLeaving ? "draining" : node.switches.isInMaintenance ? "maintenance" : "healthy" }
+
+    static let view = View<Health>([
+        .choice("status", ["healthy", "draining", "maintenance"], \.status), .integer("uptime", \.node.uptimeSeconds).described("Seconds."),
+        .text("version") { _ in ProductVersion.current }, .integer("inflight", \.node.switches.inFlight),
+        .object("redis", View<Redis>([.flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed)]), \.redis)
+            .maybe.described("With a shared Redis."),
+    ])
 }
 
 extension Node {

@@ -5,48 +5,45 @@ import HTTPTypes
 import MCPWire
 
 extension Endpoint {
-    static let root = Endpoint(
-        .get, "/", "The endpoints and a few flags.", for: .anyone,
-        answer: [
-            "name": .string, "version": .string, "endpoints": .map(of: .string), "shadowMode": .boolean, "oauth": .boolean,
-            "redis": .boolean, "stripeCheckout": .boolean,
-        ]
-    ) { _, node in
-        [
-            "name": node.settings.name, "version": ProductVersion.current, "endpoints": EndpointTable.index(marksRoles: false),
-            "shadowMode": node.settings.shadowMode, "oauth": false, "redis": node.settings.redisUrl != nil, "stripeCheckout": false,
-        ]
+    static let root = Endpoint(.get, "/", "The endpoints and a few flags.", for: .anyone, answer: InfoPage.index.schema) { _, node in
+        EndpointResponse(InfoPage.index, node)
     }
 
-    static let info = Endpoint(
-        .get, "/info", "Capabilities, prices, limits and endpoints.", for: .anyone,
-        answer: [
-            "name": .string, "version": .string, "transport": .choice(["stdio", "http", "multi-server"]), "port": .integer,
-            "auth": .list(of: .string), "features": .map(of: .boolean),
-            "pricing": ["defaultCreditsPerCall": .integer, "toolPricing": .map(of: .object)],
-            "rateLimit": ["globalPerMin": .integer.described("0 for no limit.")],
-            "serverLimits": [
-                "requestTimeoutMs": .integer, "headersTimeoutMs": .integer, "keepAliveTimeoutMs": .integer, "maxRequestsPerSocket": .integer,
-            ],
-            "endpoints": .map(of: .string),
-        ]
-    ) { _, node in
-        let settings = node.settings
-        return [
-            "name": settings.name, "version": ProductVersion.current, "transport": node.upstreams.transport, "port": settings.port,
-            "auth": ["api_key"], "features": settings.features,
-            "pricing": JSONObject.of([
-                "defaultCreditsPerCall": settings.defaultCreditsPerCall,
-                "toolPricing": Dictionary(uniqueKeysWithValues: settings.toolPricing.keys.map { ($0, node.rules.prices.row(for: $0).listing) }),
-            ]),
-            "rateLimit": ["globalPerMin": settings.globalRateLimitPerMin],
-            "serverLimits": [
-                "requestTimeoutMs": settings.requestTimeoutMs, "headersTimeoutMs": settings.headersTimeoutMs,
-                "keepAliveTimeoutMs": settings.keepAliveTimeoutMs, "maxRequestsPerSocket": settings.maxRequestsPerSocket,
-            ],
-            "endpoints": EndpointTable.index(marksRoles: true),
-        ]
+    static let info = Endpoint(.get, "/info", "Capabilities, prices, limits and endpoints.", for: .anyone, answer: InfoPage.view.schema) { _, node in
+        EndpointResponse(InfoPage.view, node)
     }
+}
+
+private enum InfoPage {
+    static let index = View<Node>([
+        .text("name", \.settings.name), .text("version") { _ in ProductVersion.current },
+        .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: false) }, .flag("shadowMode", \.settings.shadowMode),
+        .flag("oauth") { _ in false }, .flag("redis") { $0.settings.redisUrl != nil }, .flag("stripeCheckout") { _ in false },
+    ])
+
+    static let view = View<Node>([
+        .text("name", \.settings.name), .text("version") { _ in ProductVersion.current },
+        .choice("transport", ["stdio", "http", "multi-server"], \.upstreams.transport), .integer("port", \.settings.port),
+        .texts("auth") { _ in ["api_key"] }, .of("features", .map(of: .boolean), \.settings.features),
+        .object("pricing", pricing, \.self), .object("rateLimit", rateLimit, \.settings), .object("serverLimits", serverLimits, \.settings),
+        .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: true) },
+    ])
+
+    private static let pricing = View<Node>([
+        .credits("defaultCreditsPerCall", \.settings.defaultCreditsPerCall),
+        .of("toolPricing", .map(of: PriceRow.view.schema)) { node in
+            Dictionary(uniqueKeysWithValues: node.settings.toolPricing.keys.map { ($0, PriceRow.view.json(node.rules.prices.row(for: $0))) })
+        },
+    ])
+
+    private static let rateLimit = View<Settings>([
+        .integer("globalPerMin", \.globalRateLimitPerMin).described("0 for no limit.")
+    ])
+
+    private static let serverLimits = View<Settings>([
+        .integer("requestTimeoutMs", \.requestTimeoutMs), .integer("headersTimeoutMs", \.headersTimeoutMs),
+        .integer("keepAliveTimeoutMs", \.keepAliveTimeoutMs), .integer("maxRequestsPerSocket", \.maxRequestsPerSocket),
+    ])
 }
 
 extension Settings {

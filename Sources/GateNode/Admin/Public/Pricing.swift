@@ -6,41 +6,34 @@ import MCPWire
 
 extension Endpoint {
     static let pricing = Endpoint(
-        .get, "/pricing", "What every tool costs.", for: .anyone,
-        answer: ["server": .priceServer, "tools": .list(of: .priceRow)]
+        .get, "/pricing", "What every tool costs.", for: .anyone, answer: PriceTable.view.schema
     ) { _, node in
-        let rows = node.upstreams.tools.sorted().map(node.rules.prices.row)
-        let server: JSONObject = .of([
-            "specVersion": "2007-draft", "serverName": node.settings.name, "billingModel": "credits",
-            "defaultCreditsPerCall": node.settings.defaultCreditsPerCall, "globalRateLimitPerMin": node.settings.globalRateLimitPerMin,
-            "shadowMode": node.settings.shadowMode, "authMethods": ["api_key"], "oauthSupported": false, "paymentErrorCode": -32402,
-            "pricingEndpoint": "/pricing", "globalQuota": JSONValue.null, "toolCount": rows.count, "freeToolCount": rows.filter(\.isFree).count,
-            "x402Compatible": true,
-        ])
-        return ["server": server, "tools": rows.map(\.listing)]
+        EndpointResponse(PriceTable.view, PriceTable(settings: node.settings, tools: node.upstreams.tools.sorted().map(node.rules.prices.row)))
     }
+}
+
+/// The prices of a gate, and how it bills.
+private struct PriceTable {
+    let settings: Settings
+    let tools: [PriceRow]
+
+    static let view = View<PriceTable>([.object("server", server, \.self), .list("tools", PriceRow.view, \.tools)])
+
+    private static let server = View<PriceTable>([
+        .text("specVersion") { _ in "2007-draft" }, .text("serverName", \.settings.name), .text("billingModel") { _ in "credits" },
+        .credits("defaultCreditsPerCall", \.settings.defaultCreditsPerCall), .integer("globalRateLimitPerMin", \.settings.globalRateLimitPerMin),
+        .flag("shadowMode", \.settings.shadowMode), .texts("authMethods") { _ in ["api_key"] }, .flag("oauthSupported") { _ in false },
+        .integer("paymentErrorCode") { _ in -32402 }, .text("pricingEndpoint") { _ in "/pricing" },
+        .of("globalQuota", Schema.object.nullable) { _ in JSONValue.null }, .integer("toolCount", \.tools.count),
+        .integer("freeToolCount") { $0.tools.count(where: \.isFree) }, .flag("x402Compatible") { _ in true },
+    ])
 }
 
 extension PriceRow {
-    /// As price lists show it (F-REG-01).
-    var listing: JSONObject {
-        .of([
-            "name": name, "creditsPerCall": creditsPerCall, "creditsPerKbInput": creditsPerKbInput, "creditsPerKbOutput": creditsPerKbOutput,
-            "rateLimitPerMin": rateLimitPerMin, "pricingModel": pricingModel, "isFree": isFree,
-        ])
-    }
-}
-
-extension Schema {
-    fileprivate static let priceServer: Schema = [
-        "specVersion": .string, "serverName": .string, "billingModel": .string, "defaultCreditsPerCall": .integer,
-        "globalRateLimitPerMin": .integer, "shadowMode": .boolean, "authMethods": .list(of: .string), "oauthSupported": .boolean,
-        "paymentErrorCode": .integer, "pricingEndpoint": .string, "globalQuota": .object.nullable, "toolCount": .integer,
-        "freeToolCount": .integer, "x402Compatible": .boolean,
-    ]
-
-    fileprivate static let priceRow: Schema = [
-        "name": .string, "creditsPerCall": .integer, "creditsPerKbInput": .integer, "creditsPerKbOutput": .integer,
-        "rateLimitPerMin": .integer, "pricingModel": .choice(["flat", "dynamic"]), "isFree": .boolean,
-    ]
+    /// As price lists and `_pricing` show it (F-REG-01).
+    static let view = View<PriceRow>([
+        .text("name", \.name), .credits("creditsPerCall", \.creditsPerCall), .credits("creditsPerKbInput", \.creditsPerKbInput),
+        .credits("creditsPerKbOutput", \.creditsPerKbOutput), .integer("rateLimitPerMin", \.rateLimitPerMin),
+        .choice("pricingModel", ["flat", "dynamic"], \.pricingModel), .flag("isFree", \.isFree),
+    ])
 }

@@ -20,6 +20,6 @@ private enum RobotsPage {
     }()
 
     private static func isOpen(_ endpoint: Endpoint) -> Bool {
-        endpoint.role == .anyone && endpoint.path != "/metrics"
+        endpoint.requirement == .anyone && endpoint.path != "/metrics"
     }
 }

@@ -1,4 +1,4 @@
-// GET /usage: the record of calls, as JSON or CSV.
+// GET /usage: the record of calls, as JSON or CSV; written page by page, so that it may be as long as it is.
 
 import ClusterState
 import GateDomain
@@ -9,18 +9,65 @@ extension Endpoint {
     static let exportUsage = Endpoint(
         .get, "/usage", "Export the record of calls, oldest first.", for: .atLeast(.viewer),
         query: [Field.since, Field.format, Field.namespaceFilter],
-        answer: ["count": .integer, "since": .string, "events": .list(of: .usageEvent)],
-        media: [MediaType.json, MediaType.csv]
-    ) { request, node in
+        answer: ["since": .string, "events": .list(of: LoggedCall.view.schema), "count": .integer],
+        media: [MediaType.json, MediaType.csv], using: \.events
+    ) { request, events in
         let since = try request[.since]
-        let namespace = try request[.namespaceFilter]?.lowercased()
-        let calls = try await node.events.entries(since: since ?? 0).filter { namespace == nil || $0.key.namespace == namespace }
-        switch try request[.format] {
-        case .json: return ["count": calls.count, "since": since.map(Timestamp.text) ?? "all", "events": calls.map(\.listing)]
-        case .csv:
-            var table = CSVTable(columns: LoggedCall.columns)
-            for call in calls { table.add(call.row) }
-            return EndpointResponse(table.bytes, type: MediaType.csv)
+        let record = try await UsageRecord(events.pages(since: since ?? 0), namespace: request[.namespaceFilter]?.lowercased())
+        return switch try request[.format] {
+        case .json: record.json(since: since.map(Timestamp.text) ?? "all")
+        case .csv: record.csv
+        }
+    }
+}
+
+/// The calls of an export. Its first page is read at once, so that a store that is away is said and not found out half way.
+private struct UsageRecord: Sendable {
+    private let first: [LoggedCall]?
+    private let rest: EventPages.Iterator
+    private let namespace: String?
+
+    init(_ pages: EventPages, namespace: String?) async throws {
+        var iterator = pages.makeAsyncIterator()
+        first = try await iterator.next()
+        rest = iterator
+        self.namespace = namespace
+    }
+
+    func json(since: String) -> EndpointResponse {
+        EndpointResponse(streaming: MediaType.json) { write in
+            var part = Array("{\"since\":\(JSONValue.string(since).text),\"events\":[".utf8)
+            var count = 0
+            try await forEachPage { calls in
+                for call in calls {
+                    if count > 0 { part.append(UInt8(ascii: ",")) }
+                    JSONValue.object(LoggedCall.view.json(call)).append(to: &part)
+                    count += 1
+                }
+                try await write(part)
+                part.removeAll(keepingCapacity: true)
+            }
+            try await write(part + "],\"count\":\(count)}".utf8)
+        }
+    }
+
+    var csv: EndpointResponse {
+        EndpointResponse(streaming: MediaType.csv) { write in
+            var part = LoggedCall.table.head
+            try await forEachPage { calls in
+                for call in calls { LoggedCall.table.append(call, to: &part) }
+                try await write(part)
+                part.removeAll(keepingCapacity: true)
+            }
+            try await write(part)
+        }
+    }
+
+    private func forEachPage(_ body: ([LoggedCall]) async throws -> Void) async throws {
+        var (page, pages) = (first, rest)
+        while let calls = page {
+            try await body(namespace == nil ? calls : calls.filter { $0.key.namespace == namespace })
+            page = try await pages.next()
         }
     }
 }
@@ -42,30 +89,16 @@ extension Field where Value == String? {
 }
 
 extension LoggedCall {
-    fileprivate static let columns = ["timestamp", "apiKey", "keyName", "tool", "creditsCharged", "allowed", "denyReason"]
+    fileprivate static let view = View<LoggedCall>([
+        .time("timestamp", \.time), .text("apiKey", \.key.prefix), .text("keyName", \.key.name), .text("tool", \.event.tool),
+        .credits("creditsCharged", \.credits), .flag("allowed", \.isAllowed),
+        .choice("outcome", ["ok", "failed", "unknown", "denied"], \.event.outcome.rawValue), .text("namespace", \.key.namespace),
+        .text("requestId", \.event.requestID), .text("denyReason", \.reason).maybe, .integer("durationMs", \.duration).maybe,
+    ])
 
-    fileprivate var row: [String] {
-        [Timestamp.text(milliseconds: time), key.prefix, key.name, event.tool, String(credits), String(isAllowed), event.reason]
-    }
-
-    fileprivate var listing: JSONObject {
-        var listing: JSONObject = .of([
-            "timestamp": Timestamp.text(milliseconds: time), "apiKey": key.prefix, "keyName": key.name, "tool": event.tool,
-            "creditsCharged": credits, "allowed": isAllowed, "outcome": event.outcome.rawValue, "namespace": key.namespace,
-            "requestId": event.requestID,
-        ])
-        if !event.reason.isEmpty { listing["denyReason"] = event.reason.json }
-        if isAllowed { listing["durationMs"] = event.milliseconds.json }
-        return listing
-    }
+    fileprivate static let table = view.table(["timestamp", "apiKey", "keyName", "tool", "creditsCharged", "allowed", "denyReason"])
 
     private var isAllowed: Bool { event.outcome != .denied }
-}
-
-extension Schema {
-    fileprivate static let usageEvent: Schema = [
-        "timestamp": .time, "apiKey": .string, "keyName": .string, "tool": .string, "creditsCharged": .integer, "allowed": .boolean,
-        "outcome": .choice(["ok", "failed", "unknown", "denied"]), "namespace": .string, "requestId": .string, "denyReason": .string.maybe,
-        "durationMs": .integer.maybe,
-    ]
+    private var reason: String? { event.reason.isEmpty ? nil : event.reason }
+    private var duration: Int? { isAllowed ? event.milliseconds : nil }
 }

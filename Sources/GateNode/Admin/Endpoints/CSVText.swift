@@ -1,15 +1,13 @@
 // Comma-separated values that are safe to open in a spreadsheet.
 
 /// RFC 4180, every value in quotes. A value that a spreadsheet would take for a formula gets an apostrophe in front.
-struct CSVTable {
-    private(set) var bytes: [UInt8] = []
-
-    init(columns: [String]) {
-        bytes += (columns.joined(separator: ",") + "\r\n").utf8
+enum CSVText {
+    static func head(_ columns: [String]) -> [UInt8] {
+        Array((columns.joined(separator: ",") + "\r\n").utf8)
     }
 
-    mutating func add(_ row: [String]) {
-        bytes += (row.map(Self.cell).joined(separator: ",") + "\r\n").utf8
+    static func append(_ row: [String], to bytes: inout [UInt8]) {
+        bytes += (row.map(cell).joined(separator: ",") + "\r\n").utf8
     }
 
     private static func cell(_ value: String) -> String {
