@@ -1,6 +1,7 @@
 // Nodes that die with calls open.
 
 import GateTesting
+import Glibc
 import Testing
 
 extension ClusterTests {
@@ -36,6 +37,21 @@ extension ClusterTests {
                 #expect(await cluster[0].echo(key: key).isServed)
             }
         }
+
+        @Test("F30: what a killed node has started ends with it, also a server that does not mind the end of its input or SIGTERM", .enabled(if: hasSetpriv))
+        func noOrphans() async throws {
+            let command = "sh -c \"trap '' TERM; \(Repository.binary) demo-server; sleep 1000\""
+            try await GateCluster.run(nodes: 1, upstream: .command(command)) { cluster in
+                let key = try await cluster[0].createKey()
+                #expect(await cluster[0].echo(key: key).isServed)
+                let children = cluster.nodes[0].program.children
+                #expect(!children.isEmpty)
+                try await cluster.nodes[0].kill9()
+                try await eventually("no child is left", within: .seconds(2)) { !children.contains(where: Program.isAlive) }
+            }
+        }
+
+        private static let hasSetpriv = access("/usr/bin/setpriv", X_OK) == 0
 
         @Test("D20: the node dies in an idempotent call: a retry elsewhere ends in a definite answer within 15 s, and one charge stands")
         func retryElsewhere() async throws {

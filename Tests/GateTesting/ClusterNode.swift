@@ -28,6 +28,10 @@ package final class ClusterNode: Sendable {
 
     package func kill9() async throws { try await program.kill9() }
 
+    /// Stands still, with all its connections, until `wake`.
+    package func pause() { program.signal(SIGSTOP) }
+    package func wake() { program.signal(SIGCONT) }
+
     /// SIGTERM; the exit status, nil if it still runs after the limit.
     package func terminate(within limit: Duration = .seconds(35)) async throws -> Int32? {
         program.signal(SIGTERM)

@@ -7,8 +7,8 @@ package import Testing
 /// - Returns: How long it took.
 @discardableResult
 package func eventually(
-    _ guarantee: Comment,
-    within limit: Duration,
+    _ guarantee: Comment = "the condition holds",
+    within limit: Duration = .seconds(10),
     every interval: Duration = .milliseconds(20),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool

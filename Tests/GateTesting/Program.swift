@@ -95,6 +95,11 @@ package final class Program: Sendable {
         }
     }
 
+    /// Stops what it has started, or lets it go on; both keep all that is sent to them meanwhile.
+    package func signalChildren(_ signal: Int32) {
+        for child in children { kill(child, signal) }
+    }
+
     /// Whether a process runs; a zombie does not.
     package static func isAlive(_ processIdentifier: Int32) -> Bool {
         let state = text(ofFile: "/proc/\(processIdentifier)/stat").split(separator: ")").last?.split(separator: " ").first

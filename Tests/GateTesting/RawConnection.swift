@@ -9,18 +9,26 @@ package final class RawConnection: Sendable {
     private let channel: any Channel
     private let received: Received
 
-    package init(port: Int) async throws {
+    /// - Parameter readsLate: Nothing is read before `read()`; the kernel holds a few kilobytes for it meanwhile.
+    package init(port: Int, readsLate: Bool = false) async throws {
         let received = Received()
         self.received = received
-        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(5))
             .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.autoRead, value: !readsLate)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ReceivingHandler(received)) }
             }
-            .connect(host: "127.0.0.1", port: port).get()
+        let narrow = readsLate ? bootstrap.channelOption(.socketOption(.so_rcvbuf), value: 4096) : bootstrap
+        channel = try await narrow.connect(host: "127.0.0.1", port: port).get()
     }
 
+    /// Reads all that comes from now on.
+    package func read() async throws { try await channel.setOption(.autoRead, value: true).get() }
+
+    /// Bytes so far.
+    package var count: Int { received.count }
     package var text: String { String(decoding: received.bytes, as: UTF8.self) }
     /// Whether the other side has ended the connection.
     package var isEnded: Bool { received.isEnded }
@@ -67,6 +75,7 @@ private final class Received: Sendable {
     private let state = Mutex<(bytes: [UInt8], isEnded: Bool)>(([], false))
 
     var bytes: [UInt8] { state.withLock { $0.bytes } }
+    var count: Int { state.withLock { $0.bytes.count } }
     var isEnded: Bool { state.withLock { $0.isEnded } }
     func append(_ buffer: ByteBuffer) { state.withLock { $0.bytes.append(contentsOf: buffer.readableBytesView) } }
     func end() { state.withLock { $0.isEnded = true } }

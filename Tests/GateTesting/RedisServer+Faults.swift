@@ -1,4 +1,6 @@
-// What can go wrong with the connections to a Redis that itself is well.
+// What can go wrong with a Redis and its connections, and what it says of itself.
+
+import Testing
 
 extension RedisServer {
     /// No node can be subscribed to anything until `restoreChangeFeed`: subscribers are thrown out and refused. All else works.
@@ -15,5 +17,56 @@ extension RedisServer {
     package func killConnections() async throws {
         try await command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         try await command("CLIENT", "KILL", "TYPE", "pubsub")
+    }
+}
+
+extension RedisServer {
+    /// Copies another one and follows it; returns once it has all of it.
+    package func follow(_ master: RedisServer) async throws {
+        try await command("REPLICAOF", "127.0.0.1", "\(master.port)")
+        try await eventually("the replica is in step", within: .seconds(10)) {
+            let here = try await facts("replication")
+            guard here["master_link_status"] == "up" else { return false }
+            return try await here["slave_repl_offset"] == master.facts("replication")["master_repl_offset"]
+        }
+    }
+
+    /// Takes writes from now on; `old`, its master so far, follows it and answers READONLY.
+    package func takeOver(from old: RedisServer) async throws {
+        try await command("REPLICAOF", "NO", "ONE")
+        try await old.command("REPLICAOF", "127.0.0.1", "\(port)")
+    }
+
+    /// One section of `INFO`.
+    package func facts(_ section: String) async throws -> [String: String] {
+        let lines = try await command("INFO", section).split(whereSeparator: \.isNewline)
+        return lines.reduce(into: [:]) { facts, line in
+            guard let colon = line.firstIndex(of: ":") else { return }
+            facts[String(line[..<colon])] = String(line[line.index(after: colon)...])
+        }
+    }
+
+    /// Bytes of everything that it keeps, without its buffers.
+    package var dataset: Int {
+        get async throws { try await Int(facts("memory")["used_memory_dataset"] ?? "") ?? 0 }
+    }
+
+    /// Microseconds of the slowest command or script since `forgetSlowCommands`.
+    package var slowestCommand: Int {
+        get async throws {
+            let entries = try await command("EVAL", "local m = 0; for _, e in ipairs(redis.call('SLOWLOG', 'GET', 128)) do m = math.max(m, e[3]) end; return m", "0")
+            return Int(entries) ?? 0
+        }
+    }
+
+    package func forgetSlowCommands() async throws {
+        try await command("CONFIG", "SET", "slowlog-log-slower-than", "1000")
+        try await command("SLOWLOG", "RESET")
+    }
+
+    /// Does something to every key of a type whose name contains the text; `action` is Lua, with `key`.
+    package func alter(_ type: String, containing text: String, _ action: String) async throws {
+        let walk = "local n = 0; for _, key in ipairs(redis.call('KEYS', '*' .. ARGV[1] .. '*')) do if redis.call('TYPE', key).ok == ARGV[2] then \(action); n = n + 1 end end; return n"
+        guard try await command("EVAL", walk, "0", text, type) != "0" else { throw KitFailure("no \(type) is named after \(text)") }
     }
 }

@@ -3,28 +3,37 @@
 import Glibc
 import Synchronization
 
-/// `redis-server` on a port of 127.0.0.1, with its files in a temporary directory.
+/// `redis-server` on a port of 127.0.0.1 and on a Unix socket, with its files in a temporary directory.
 package final class RedisServer: Sendable {
     /// How much of what was acknowledged outlives the process.
     package enum Durability: String, Sendable, CaseIterable {
         case memory, everysec, always
     }
 
+    /// One that tests share which leave it alone; each takes a prefix of its own.
+    package static let shared = Task { try await RedisServer() }
+
     package let port: Int
     package let directory: TemporaryDirectory
     private let durability: Durability
+    private let clock: SteppingClock?
     private let program: Mutex<Program>
 
     /// Starts it and waits until it answers.
-    package init(_ durability: Durability = .memory) async throws {
+    ///
+    /// - Parameter clock: What it takes for the time of day.
+    package init(_ durability: Durability = .memory, clock: SteppingClock? = nil) async throws {
         self.durability = durability
+        self.clock = clock
         port = FreePort.take()
         directory = try TemporaryDirectory()
-        program = Mutex(try Self.launch(durability, port, in: directory))
+        program = Mutex(try Self.launch(durability, port, in: directory, clock))
         try await waitUntilItAnswers()
     }
 
     package var url: String { "redis://127.0.0.1:\(port)" }
+    /// The path of its Unix socket.
+    package var socket: String { directory.file("redis.sock") }
 
     /// Stops answering, keeps all connections.
     package func pause() { current.signal(SIGSTOP) }
@@ -34,7 +43,7 @@ package final class RedisServer: Sendable {
 
     /// Starts it anew on the files that it left, on the same port.
     package func restart() async throws {
-        let next = try Self.launch(durability, port, in: directory)
+        let next = try Self.launch(durability, port, in: directory, clock)
         program.withLock { $0 = next }
         try await waitUntilItAnswers()
     }
@@ -60,14 +69,15 @@ package final class RedisServer: Sendable {
 
     private var current: Program { program.withLock { $0 } }
 
-    private static func launch(_ durability: Durability, _ port: Int, in directory: TemporaryDirectory) throws -> Program {
-        var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--dir", directory.path]
-        command += ["--maxmemory-policy", "noeviction", "--appendonly", durability == .memory ? "no" : "yes"]
+    private static func launch(_ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?) throws -> Program {
+        var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", directory.file("redis.sock")]
+        command += ["--save", "", "--dir", directory.path, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
+        command += ["--appendonly", durability == .memory ? "no" : "yes"]
         if durability != .memory { command += ["--appendfsync", durability.rawValue, "--aof-use-rdb-preamble", "no"] }
-        return try Program("redis", command)
+        return try Program("redis", command, environment: clock?.environment ?? [:])
     }
 
     private func waitUntilItAnswers() async throws {
-        try await current.waitForOutput("Ready to accept connections")
+        try await current.waitForOutput("The server is now ready to accept connections at")
     }
 }

@@ -1,6 +1,7 @@
-// Nodes whose clock is wrong.
+// Nodes and Redis servers whose clock is wrong, or steps while they run.
 
 import Foundation
+import Synchronization
 
 /// A small library, compiled when it is first needed, that moves what a program reads as the time of day and nothing else.
 package struct SkewedClock: Sendable {
@@ -27,27 +28,38 @@ package struct SkewedClock: Sendable {
         ["LD_PRELOAD": library, "GATE_TEST_CLOCK_OFFSET": "\(seconds)"]
     }
 
+    /// A clock that the programs which are given its variables read, and that steps while they run.
+    package func stepping() throws -> SteppingClock { try SteppingClock(library: library) }
+
     private static let source = """
         #define _GNU_SOURCE
+        #include <fcntl.h>
         #include <stdlib.h>
+        #include <sys/mman.h>
         #include <sys/syscall.h>
         #include <sys/time.h>
         #include <time.h>
         #include <unistd.h>
 
-        static long offset;
+        static long fixed;
+        static volatile long *offset = &fixed;
         __attribute__((constructor)) static void read_offset(void) {
-            const char *text = getenv("GATE_TEST_CLOCK_OFFSET");
-            offset = text ? atol(text) : 0;
+            const char *text = getenv("GATE_TEST_CLOCK_OFFSET"), *path = getenv("GATE_TEST_CLOCK_FILE");
+            fixed = text ? atol(text) : 0;
+            int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+            if (file < 0) return;
+            void *shared = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, file, 0);
+            close(file);
+            if (shared != MAP_FAILED) offset = shared;
         }
         int clock_gettime(clockid_t clock, struct timespec *now) {
             int result = (int)syscall(SYS_clock_gettime, clock, now);
-            if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) now->tv_sec += offset;
+            if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) now->tv_sec += *offset;
             return result;
         }
         int gettimeofday(struct timeval *restrict now, void *restrict zone) {
             int result = (int)syscall(SYS_gettimeofday, now, zone);
-            now->tv_sec += offset;
+            now->tv_sec += *offset;
             return result;
         }
         time_t time(time_t *now) {
@@ -57,4 +69,29 @@ package struct SkewedClock: Sendable {
             return reading.tv_sec;
         }
         """
+}
+
+/// Seconds by which some programs' time of day is wrong, in a file that all of them have mapped into their memory.
+package final class SteppingClock: Sendable {
+    private let directory: TemporaryDirectory
+    private let library: String
+    private let seconds = Mutex(0)
+
+    fileprivate init(library: String) throws {
+        self.library = library
+        directory = try TemporaryDirectory()
+        try directory.write(String(repeating: "\0", count: 8), to: "offset")
+    }
+
+    package var environment: [String: String] { ["LD_PRELOAD": library, "GATE_TEST_CLOCK_FILE": directory.file("offset")] }
+
+    /// The programs' time moves by so many seconds, at once; backwards if they are negative.
+    package func step(_ step: Int) throws {
+        try seconds.withLock { seconds in
+            seconds += step
+            let file = try FileHandle(forUpdating: URL(fileURLWithPath: directory.file("offset")))
+            try file.write(contentsOf: withUnsafeBytes(of: seconds.littleEndian) { Data($0) })
+            try file.close()
+        }
+    }
 }

@@ -1,4 +1,4 @@
-// Why a child could not be launched, in words for the person who wrote the command.
+// How a child ends, and why one could not be launched, in words for the person who wrote the command.
 
 import Glibc
 
@@ -21,6 +21,22 @@ package enum ChildProcessFailure: Error, Equatable {
         case .noWorkingDirectory(let path): "The working directory '\(path)' does not exist."
         case .system(let call, let errno): "\(call) failed: \(String(cString: strerror(errno)))."
         case .pipes(let reason): "The pipes to the child could not be opened: \(reason)."
+        }
+    }
+}
+
+/// How a child ended.
+package enum ChildExit: Sendable, Equatable, CustomStringConvertible {
+    case exited(code: Int32)
+    case signalled(Int32)
+    /// Somebody else has reaped the child; only its end is known.
+    case unknown
+
+    package var description: String {
+        switch self {
+        case .exited(let code): "exit code \(code)"
+        case .signalled(let signal): "signal \(signal)"
+        case .unknown: "unknown status"
         }
     }
 }

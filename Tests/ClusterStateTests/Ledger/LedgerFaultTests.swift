@@ -3,6 +3,7 @@
 @testable import ClusterState
 import Foundation
 import GateDomain
+import GateTesting
 import Testing
 
 @Suite("The ledger under faults", .serialized)
@@ -66,7 +67,7 @@ struct LedgerFaultTests {
 
     @Test("Connections killed at random: granted = spent + left, spent is what callers were told, no hold remains (M1, M3, M5, M6)")
     func killedConnections() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let first = try await TestNode(on: server)
         let nodes = [first, try await TestNode(on: server, prefix: first.keys.prefix, id: "node-b")]
         let killer = try await TestNode(on: server)
@@ -86,22 +87,22 @@ struct LedgerFaultTests {
 
     @Test("Redis killed and started again on its file: no acknowledged charge is lost, none is invented (M4, M12)")
     func killedRedis() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
         let facts = try await node.makeKey(credits: Self.granted)
         async let load = Self.load([node], facts, workers: 16, rounds: Self.isLong ? 400 : 100)
         for _ in 0..<(Self.isLong ? 5 : 2) {
             try await Task.sleep(for: .milliseconds(120))
-            server.kill()
+            try await server.kill9()
             try await Task.sleep(for: .milliseconds(50))
-            try await server.start()
+            try await server.restart()
         }
         try await Self.expectConservation([node], facts, await load)
     }
 
     @Test("Redis stopped in the middle: late settlements are taken back, because their callers were told of no success (M1, M5)")
     func stoppedRedis() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
         let facts = try await node.makeKey(credits: Self.granted)
         async let load = Self.load([node], facts, workers: 16, rounds: 100)

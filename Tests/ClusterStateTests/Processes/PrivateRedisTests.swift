@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import Foundation
+import GateTesting
 import Logging
 import NIOCore
 import NIOPosix

@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import GateDomain
+import GateTesting
 import LuaScripts
 import NIOCore
 import Testing
@@ -81,7 +82,7 @@ struct RedisLinkTests {
 
     @Test("A Redis that forgets its scripts fails no call (F27)")
     func scriptFlush() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let (node, other) = (try await TestNode(on: server), try await TestNode(on: server))
         let facts = try await node.makeKey(credits: 1000)
         let outcomes = await withTaskGroup(of: Bool.self) { group in
@@ -101,7 +102,7 @@ struct RedisLinkTests {
 
     @Test("A connection that is killed is replaced within a second; no call fails, and each is applied once (F27, F28)")
     func clientKill() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let (node, other) = (try await TestNode(on: server), try await TestNode(on: server))
         let facts = try await node.makeKey(credits: 100_000)
         let settled = await withTaskGroup(of: Bool.self) { group in
@@ -135,7 +136,7 @@ struct RedisLinkTests {
 
     @Test("A Redis that stands still: unknown within 600 ms, then refused at once, and back by itself without a shifted reply (F25, F28)")
     func standstill() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
         server.pause()
         let start = ContinuousClock.now
@@ -153,7 +154,7 @@ struct RedisLinkTests {
 
     @Test("A standstill that outlasts the connection ends by itself as well (F25)")
     func longStandstill() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
         let facts = try await node.makeKey(credits: 10)
         server.pause()
@@ -171,9 +172,9 @@ struct RedisLinkTests {
 
     @Test("A Redis that is gone: refused at once, and back by itself when it is (F25)")
     func restart() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
-        server.kill()
+        try await server.kill9()
         let start = ContinuousClock.now
         #expect(await Self.echo(50, from: node, marker: 1).answered == 0)
         #expect(ContinuousClock.now - start < .milliseconds(900))
@@ -181,7 +182,7 @@ struct RedisLinkTests {
             let start = ContinuousClock.now
             return await Self.echo(1, from: node, marker: 2).unavailable == 1 && ContinuousClock.now - start < .milliseconds(50)
         }
-        try await server.start()
+        try await server.restart()
         try await eventually(within: .seconds(3)) { await node.store.isReachable }
         let after = await Self.echo(200, from: node, marker: 3)
         #expect(after.answered == 200 && after.shifted == 0)
@@ -189,7 +190,7 @@ struct RedisLinkTests {
 
     @Test("A link that is stopped answers everybody who waits")
     func stop() async throws {
-        let server = try await RedisServer()
+        let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
         server.pause()
         async let waiting = Self.echo(20, from: node, marker: 1)

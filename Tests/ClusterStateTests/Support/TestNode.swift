@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import GateDomain
+import GateTesting
 import Logging
 import LuaScripts
 import NIOCore
@@ -49,8 +50,9 @@ struct TestNode: Sendable {
 
     /// - Parameter prefix: shared by the nodes of one cluster; a new one by default.
     init(
-        on server: RedisServer = .shared, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a"
+        on given: RedisServer? = nil, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a"
     ) async throws {
+        let server = if let given { given } else { try await RedisServer.shared.value }
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let keys = RedisKeys(prefix: prefix)
         let store = try await RedisStore(

@@ -3,6 +3,7 @@
 import ClusterState
 import Foundation
 @testable import GateNode
+import GateTesting
 import Logging
 import NIOCore
 import NIOPosix

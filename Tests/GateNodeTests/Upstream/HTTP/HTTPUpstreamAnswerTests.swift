@@ -1,6 +1,7 @@
 // Everything that an HTTP server may answer to a call (MCP 2025-11-25, Transports; F33, F-MCP-08, F-MCP-11, X34).
 
 @testable import GateNode
+import GateTesting
 import MCPWire
 import NIOCore
 import Synchronization

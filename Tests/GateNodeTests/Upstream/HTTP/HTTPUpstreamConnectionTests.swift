@@ -2,6 +2,7 @@
 
 import Foundation
 @testable import GateNode
+import GateTesting
 import MCPWire
 import NIOCore
 import NIOSSL
