@@ -38,6 +38,15 @@ let package = Package(
     targets: [
         .target(name: "GateDomain", swiftSettings: settings),
         .target(name: "MCPWire", swiftSettings: settings),
+        .target(
+            name: "HTTPWire",
+            dependencies: [
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "LuaScripts", path: "Lua", resources: scripts.map { .embedInCode("\($0).lua") }, swiftSettings: settings),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .target(
@@ -56,7 +65,7 @@ let package = Package(
         .target(
             name: "GateNode",
             dependencies: [
-                "GateDomain", "MCPWire", "ClusterState",
+                "GateDomain", "MCPWire", "HTTPWire", "ClusterState",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -94,6 +103,16 @@ let package = Package(
         .testTarget(name: "GateDomainTests", dependencies: ["GateDomain"], swiftSettings: settings),
         .testTarget(name: "MCPWireTests", dependencies: ["MCPWire"], swiftSettings: settings),
         .testTarget(
+            name: "HTTPWireTests",
+            dependencies: [
+                "HTTPWire", "GateTesting",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "ClusterStateTests",
             dependencies: [
                 "ClusterState", "GateDomain", "LuaScripts", "GateTesting",
@@ -117,6 +136,16 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "HistoryTests",
+            dependencies: [
+                "ClusterState", "GateDomain", "LuaScripts", "GateTesting",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

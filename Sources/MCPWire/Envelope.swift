@@ -2,7 +2,9 @@
 ///
 /// Ranges are byte offsets into the memory that was scanned. A raw token is the text of a JSON value as it stands,
 /// strings with their quotes, so that it can be put back byte for byte with its type.
+@usableFromInline
 package struct Envelope: Sendable {
+    @usableFromInline
     package enum Kind: Sendable {
         /// Has a method and an id, which may be null.
         case request

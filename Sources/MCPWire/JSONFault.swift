@@ -1,6 +1,9 @@
+// What is wrong with JSON, and how it is said.
+
 /// Why bytes are not the JSON that was asked for.
 /// Small and without references, because the hot path throws it by value.
 package struct JSONFault: Error, Equatable {
+    /// What is wrong.
     package enum Reason: UInt8, Sendable {
         /// The bytes break the grammar of RFC 8259, or end before the value does.
         case syntax
@@ -16,21 +19,34 @@ package struct JSONFault: Error, Equatable {
         case forbiddenMember
     }
 
+    /// What is wrong with the bytes.
     package let reason: Reason
     /// Where the fault was noticed, in bytes from the start.
     package let offset: Int
 
     /// A sentence that may be shown to whoever sent the bytes.
-    package var sentence: String {
-        let fault =
-            switch reason {
-            case .syntax: "invalid JSON"
-            case .text: "invalid text in a JSON string"
-            case .depth: "JSON is nested too deeply"
-            case .magnitude: "number out of range"
-            case .duplicateMember: "duplicate member in a JSON object"
-            case .forbiddenMember: "forbidden member in a JSON object"
-            }
-        return "\(fault) at byte \(offset)"
+    package var sentence: String { "\(reason.phrase) at byte \(offset)" }
+
+    /// A sentence for whoever edits the text that was parsed: lines and columns count from 1, columns in bytes.
+    /// - Parameter text: the bytes in which the fault was found.
+    package func sentence(in text: [UInt8]) -> String {
+        let before = text.prefix(offset)
+        let line = before.count { $0 == .lineFeed } + 1
+        let column = before.reversed().prefix { $0 != .lineFeed }.count + 1
+        return "\(reason.phrase) in line \(line), column \(column)"
+    }
+}
+
+extension JSONFault.Reason {
+    /// The fault without its place, repeating nothing of the input.
+    fileprivate var phrase: String {
+        switch self {
+        case .syntax: "invalid JSON"
+        case .text: "invalid text in a JSON string"
+        case .depth: "JSON is nested too deeply"
+        case .magnitude: "number out of range"
+        case .duplicateMember: "duplicate member in a JSON object"
+        case .forbiddenMember: "forbidden member in a JSON object"
+        }
     }
 }

@@ -1,12 +1,19 @@
+// JSON objects that keep the order of their members.
+
 /// The members of a JSON object in their order, each name once.
 package struct JSONObject: Sendable, Equatable {
+    /// One member; a name occurs once in an object.
     package struct Member: Sendable, Equatable {
+        /// The name, unescaped.
         package let name: String
+        /// The value, null included.
         package var value: JSONValue
     }
 
+    /// In the order in which they were sent or set.
     package internal(set) var members: [Member] = []
 
+    /// An object without members.
     package init() {}
 
     /// The value of a member. Setting nil removes it, setting a new one appends it. Linear in the number of members.
@@ -23,11 +30,15 @@ package struct JSONObject: Sendable, Equatable {
         }
     }
 
+    /// Whether there is no member.
     package var isEmpty: Bool { members.isEmpty }
+    /// How many members there are.
     package var count: Int { members.count }
+    /// The names, in order.
     package var names: [String] { members.map(\.name) }
 }
 
 extension JSONObject: Sequence {
+    /// Walks the members in order.
     package func makeIterator() -> IndexingIterator<[Member]> { members.makeIterator() }
 }

@@ -1,3 +1,5 @@
+// Objects of any size, filled in linear time.
+
 /// Fills an object in linear time: beyond a few members it keeps an index of their names, so that an object of a
 /// hundred thousand members costs no quadratic search (X34).
 struct JSONObjectBuilder {
@@ -20,6 +22,11 @@ struct JSONObjectBuilder {
             for (position, member) in object.members.enumerated() { index[member.name] = position }
         }
         return true
+    }
+
+    /// Lays a value over the member of that name, or appends it.
+    mutating func merge(_ value: JSONValue, into name: String) {
+        set(name, to: position(of: name).map { object.members[$0].value.overlaid(by: value) } ?? value)
     }
 
     private func position(of name: String) -> Int? {

@@ -1,9 +1,12 @@
+// The one reader of JSON that everything else walks.
+
 /// The one strict reader of JSON (RFC 8259) over memory: it walks objects and arrays without building anything.
 ///
 /// `Envelope`, `Reply` and `JSONValue` are walks of this scanner, so they agree on what is JSON.
 /// A walk opens a container and asks for its members until there is none; each member's value has to be consumed
 /// (walked, skipped or measured) before the next is asked for.
 package struct JSONScanner {
+    /// The memory that is read; it has to outlive the scanner.
     package let bytes: UnsafeRawBufferPointer
     /// The offset of the next unread byte.
     package internal(set) var position = 0

@@ -1,6 +1,7 @@
 // Building of values from JSON text, on the same scanner that checks the messages of the call path.
 
 extension JSONValue {
+    /// What is done with members that mean trouble.
     package enum MemberRules: Sendable {
         /// The last of several members of one name wins, as it does in JavaScript. For what upstreams send.
         case lenient
@@ -10,6 +11,7 @@ extension JSONValue {
 
     /// Parses one value; nothing but whitespace may follow it. Half a surrogate pair becomes U+FFFD.
     /// - Parameter depthCap: how many arrays and objects may be open at once.
+    /// - Throws: the first fault, with its place.
     package static func parse(
         _ bytes: UnsafeRawBufferPointer, rules: MemberRules = .lenient, depthCap: Int = 64
     ) throws(JSONFault) -> JSONValue {
@@ -20,6 +22,7 @@ extension JSONValue {
     }
 
     /// Parses one value out of an array of bytes.
+    /// - Throws: the first fault, with its place.
     package static func parse(
         _ bytes: [UInt8], rules: MemberRules = .lenient, depthCap: Int = 64
     ) throws(JSONFault) -> JSONValue {
@@ -34,6 +37,7 @@ extension JSONValue {
     }
 
     /// Parses one value out of a string.
+    /// - Throws: the first fault, with its place in the text's UTF-8.
     package static func parse(_ text: String, rules: MemberRules = .lenient) throws(JSONFault) -> JSONValue {
         try parse(Array(text.utf8), rules: rules)
     }

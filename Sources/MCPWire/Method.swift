@@ -1,4 +1,5 @@
 /// The methods that the gate treats in a way of their own; everything else passes through as `other`.
+@usableFromInline
 package enum Method: UInt8, Sendable, CaseIterable {
     case initialize
     /// Both `notifications/initialized` and the bare `initialized` of early clients.
@@ -14,7 +15,7 @@ package enum Method: UInt8, Sendable, CaseIterable {
     case other
 
     /// Needs no key and costs nothing.
-    package var isFree: Bool {
+    @inlinable package var isFree: Bool {
         switch self {
         case .initialize, .initialized, .ping, .toolsList, .resourcesList, .promptsList: true
         case .toolsCall, .toolsCallBatch, .notificationsCancelled, .notificationsProgress, .other: false
@@ -22,7 +23,7 @@ package enum Method: UInt8, Sendable, CaseIterable {
     }
 
     /// Has to be admitted and is charged.
-    package var isGated: Bool { self == .toolsCall || self == .toolsCallBatch }
+    @inlinable package var isGated: Bool { self == .toolsCall || self == .toolsCallBatch }
 
     /// The method of a string token, whatever escapes it is written with (`tools\/call` is common from PHP).
     init(_ token: StringToken, in bytes: UnsafeRawBufferPointer) {

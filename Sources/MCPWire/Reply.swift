@@ -1,7 +1,9 @@
 /// One JSON-RPC message from an upstream, read as far as its routing and its settlement need it.
 ///
 /// Ranges are byte offsets into the memory that was scanned; raw tokens keep their quotes.
+@usableFromInline
 package struct Reply: Sendable {
+    @usableFromInline
     package enum Kind: Sendable, Equatable {
         /// `isError` is true only if the result is an object with `"isError": true`.
         case result(isError: Bool)

@@ -29,7 +29,7 @@ struct InitCommand: ParsableCommand {
         let configuration = try configuration()
         do {
             // The file may hold an admin key and a Redis password.
-            let text = Data(try PrintedJSON.file(configuration).utf8)
+            let text = Data(configuration.utf8)
             try text.write(to: URL(filePath: output), options: .atomic)
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: output)
         } catch {
@@ -38,9 +38,9 @@ struct InitCommand: ParsableCommand {
         print("Wrote \(output). Next: gate-node wrap --config \(ShellWords.join([output]))")
     }
 
-    private func configuration() throws -> JSONDocument {
-        guard isatty(FileHandle.standardInput.fileDescriptor) == 1 else { return Interview.defaults }
-        let answers = Interview.hold { question in
+    private func configuration() throws -> String {
+        guard isatty(FileHandle.standardInput.fileDescriptor) == 1 else { return Interview.defaultFile }
+        let answers = Interview.file { question in
             FileHandle.standardOutput.write(Data("\(question): ".utf8))
             return readLine()
         } reject: { sentence in

@@ -22,7 +22,7 @@ struct ValidateCommand: ParsableCommand {
 
     func run() throws {
         let diagnostics = SettingsResolution(flags: ["config": [config]]).diagnostics
-        print(json ? try PrintedJSON.line(diagnostics) : report(diagnostics))
+        print(json ? diagnostics.jsonLine : report(diagnostics))
         if !diagnostics.isValid { throw ExitCode(ExitStatus.invalidConfiguration.rawValue) }
     }
 

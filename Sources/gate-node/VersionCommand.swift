@@ -16,7 +16,7 @@ struct VersionCommand: ParsableCommand {
     @Flag(help: "Print {version}.")
     var json = false
 
-    func run() throws {
-        print(json ? try PrintedJSON.line(["version": ProductVersion.current]) : ProductVersion.current)
+    func run() {
+        print(json ? #"{"version":"\#(ProductVersion.current)"}"# : ProductVersion.current)
     }
 }

@@ -109,6 +109,46 @@ struct JSONValueTests {
         #expect(number == 1)
     }
 
+    @Test("a path leads through objects to what is there, and null is as good as nothing")
+    func paths() throws {
+        let value = try JSONValue.parse(#"{"a":{"b":{"c":1},"n":null},"s":"x"}"#)
+        #expect(value[path: "a.b.c"] == 1)
+        #expect(value[path: "s"]?.stringValue == "x")
+        for path in ["a.n", "a.n.x", "a.x", "s.x", "x"] { #expect(value[path: path]?.text == nil) }
+        #expect(JSONValue(7, at: "a.b").text == #"{"a":{"b":7}}"#)
+    }
+
+    @Test("objects laid over one another merge by member, anything else is replaced", arguments: [
+        (#"{"a":1,"b":{"c":1,"d":2}}"#, #"{"b":{"d":3,"e":4},"f":5}"#, #"{"a":1,"b":{"c":1,"d":3,"e":4},"f":5}"#),
+        (#"{"a":[1,2]}"#, #"{"a":[3]}"#, #"{"a":[3]}"#), (#"{"a":{"b":1}}"#, #"{"a":2}"#, #"{"a":2}"#), (#"{"a":1}"#, #"{"a":null}"#, #"{"a":null}"#),
+        ("1", "{}", "{}"), ("{}", "1", "1"),
+    ])
+    func layers(_ weaker: String, _ stronger: String, _ both: String) throws {
+        #expect(try JSONValue.parse(weaker).overlaid(by: JSONValue.parse(stronger)).text == both)
+    }
+
+    @Test("what is written for people reads back the same")
+    func indented() throws {
+        let value = try JSONValue.parse(#"{"a":[1,{"b":[]}],"c":{},"d":"x\ny"}"#)
+        #expect(try JSONValue.parse(value.indentedText) == value)
+        #expect(try JSONValue.parse(#"{"a":[1,{}]}"#).indentedText == "{\n  \"a\": [\n    1,\n    {}\n  ]\n}\n")
+    }
+
+    @Test("a fault in a file is told by line and column")
+    func lines() {
+        func place(_ text: String) -> String? {
+            do throws(JSONFault) {
+                _ = try JSONValue.parse(text)
+                return nil
+            } catch {
+                return error.sentence(in: Array(text.utf8))
+            }
+        }
+        #expect(place("{\n  \"a\": 1,\n  \"b\" 2\n}") == "invalid JSON in line 3, column 7")
+        #expect(place("") == "invalid JSON in line 1, column 1")
+        #expect(place("[1,\n") == "invalid JSON in line 2, column 1")
+    }
+
     @Test("a single token is decoded alone")
     func tokens() {
         func decoded(_ token: String) -> String? { Array(token.utf8).withUnsafeBytes { JSONText.string($0) } }

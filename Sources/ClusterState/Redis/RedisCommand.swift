@@ -3,6 +3,7 @@
 package import LuaScripts
 import CHiredis
 import Crypto
+import GateDomain
 import NIOCore
 
 /// The arguments of one command, appended one after another.
@@ -52,8 +53,13 @@ package struct RedisCommand: Sendable {
     package var withScriptText: RedisCommand {
         guard let script else { return self }
         var command = RedisCommand("EVAL", script.source)
-        for index in 2..<ends.count { command.append(bytes[ends[index - 1]..<ends[index]]) }
+        for word in words.dropFirst(2) { command.append(word) }
         return command
+    }
+
+    /// Its arguments, the command's name first.
+    var words: [ArraySlice<UInt8>] {
+        ends.indices.map { bytes[($0 == 0 ? 0 : ends[$0 - 1])..<ends[$0]] }
     }
 
     /// Lets hiredis format the command and appends it to what will be written.
@@ -88,47 +94,4 @@ private enum ScriptDigest {
         })
 
     static func of(_ script: LuaScript) -> String { digests[script, default: ""] }
-}
-
-/// Lower-case hex of bytes.
-package enum Hex {
-    package static func string(_ sequence: some Sequence<UInt8>) -> String {
-        let bytes = Array(sequence)
-        return String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
-            var index = 0
-            for byte in bytes {
-                buffer[index] = digit(byte >> 4)
-                buffer[index + 1] = digit(byte & 15)
-                index += 2
-            }
-            return index
-        }
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
-}
-
-extension Hex {
-    /// Nil if the text is not pairs of hex digits.
-    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var high: UInt8?
-        for unit in text.utf8 {
-            let digit: UInt8
-            switch unit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = unit - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = unit - UInt8(ascii: "a") + 10
-            default: return nil
-            }
-            if let first = high {
-                bytes.append(first << 4 | digit)
-                high = nil
-            } else {
-                high = digit
-            }
-        }
-        return high == nil ? bytes : nil
-    }
 }

@@ -2,18 +2,23 @@
 
 /// An IP address; IPv4 is kept as IPv4-mapped IPv6, so `::ffff:127.0.0.1` and `127.0.0.1` are the same address.
 package struct IPAddress: Sendable, Hashable {
+    /// The upper 64 bits of the IPv6 form.
     package let high: UInt64
+    /// The lower 64 bits of the IPv6 form.
     package let low: UInt64
 
+    /// The address with these bits.
     package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
+    /// An IPv4 address, its first number in the highest byte.
     package init(v4: UInt32) {
         self.init(high: 0, low: 0xffff_0000_0000 | UInt64(v4))
     }
 
+    /// Whether this is an IPv4 address.
     package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
     /// Who may be told apart from others by it: an IPv4 address, or the /64 of an IPv6 one, within which anybody takes any address.
@@ -71,6 +76,7 @@ package struct IPAddress: Sendable, Hashable {
 }
 
 extension IPAddress: CustomStringConvertible {
+    /// Four numbers with dots, or eight groups with colons, without shortening.
     package var description: String {
         if isV4 { return (0..<4).map { String(low >> UInt64(24 - $0 * 8) & 0xff) }.joined(separator: ".") }
         return (0..<8).map { index in
@@ -91,6 +97,7 @@ package struct AddressRange: Sendable, Equatable {
     /// The most entries of a key's list.
     package static let capacity = 200
 
+    /// Reads an address, or one with the length of a prefix in bits behind a slash; nil for anything else.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let base = IPAddress(parts[0]) else { return nil }
@@ -109,6 +116,7 @@ package struct AddressRange: Sendable, Equatable {
     /// True for `1.2.3.4` and `1.2.3.0/24`; a key's allowlist takes no others (F-IP-04).
     package var isV4: Bool { base.isV4 && !text.contains(":") }
 
+    /// Whether the address lies in the range.
     package func contains(_ address: IPAddress) -> Bool {
         let mask = { (bits: Int) -> UInt64 in bits <= 0 ? 0 : bits >= 64 ? .max : ~(UInt64.max >> UInt64(bits)) }
         let (upper, lower) = (mask(bits), mask(bits - 64))

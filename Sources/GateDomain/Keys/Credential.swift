@@ -2,7 +2,9 @@
 
 /// A secret of the form `pg_` + 48 hex digits (F-KEY-01); imported ones may be any text from 8 to 200 characters.
 package enum Credential {
+    /// What a credential of our own making begins with.
     package static let prefix = "pg_"
+    /// Characters of a credential.
     package static let lengths = 8...200
 
     /// A new credential from the system's cryptographically secure generator.
@@ -14,28 +16,5 @@ package enum Credential {
     /// First 7 and last 4 characters (F-KEY-03); a short secret shows less of itself.
     package static func longMask(_ secret: String) -> String {
         secret.count >= 20 ? secret.prefix(7) + "..." + secret.suffix(4) : secret.prefix(3) + "..."
-    }
-}
-
-/// Hex digits from the system's cryptographically secure generator.
-package enum RandomHex {
-    package static func digits(_ count: Int) -> String {
-        var generator = SystemRandomNumberGenerator()
-        return String(unsafeUninitializedCapacity: count) { buffer in
-            var index = 0
-            while index < count {
-                var bits = generator.next()
-                for _ in 0..<min(16, count - index) {
-                    buffer[index] = hexDigit(UInt8(truncatingIfNeeded: bits & 15))
-                    bits >>= 4
-                    index += 1
-                }
-            }
-            return count
-        }
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? value + UInt8(ascii: "0") : value - 10 + UInt8(ascii: "a")
     }
 }

@@ -64,17 +64,6 @@ extension AdminKeys {
     }
 }
 
-extension Hex {
-    fileprivate static func bytes(_ text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count.isMultiple(of: 2) else { return nil }
-        let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
-            UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
-        }
-        return bytes.count == digits.count / 2 ? bytes : nil
-    }
-}
-
 /// The file of a generated key: mode 0600, written as a whole or not at all.
 private struct AdminKeyFile {
     let path: String

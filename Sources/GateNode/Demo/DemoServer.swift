@@ -1,21 +1,21 @@
+// A small MCP server to try the gate with.
+
 import Dispatch
 import Foundation
-import MCPWire
+package import MCPWire
 import Synchronization
 
 /// A small MCP server on standard input and output, to try the gate with and to test it against.
 ///
-/// It speaks the 2025 revisions of MCP over newline-delimited JSON (mcp-notes 1 and 3). A slow call waits on a timer, so that
+/// It speaks the revisions of MCP that have sessions over newline-delimited JSON (mcp-notes 1 and 3). A slow call waits on a timer, so that
 /// calls never hold each other up. At the end of its input it returns at once and drops what is still waiting.
 package final class DemoServer: Sendable {
-    private static let versions = ["2025-11-25", "2025-06-18", "2025-03-26"]
-
     /// Ids of the slow calls that run; taking one out is the right to answer it.
-    private let waiting = Mutex<[JSONDocument]>([])
-    private let send: @Sendable (JSONDocument) -> Void
+    private let waiting = Mutex<[JSONValue]>([])
+    private let send: @Sendable (JSONValue) -> Void
 
     /// - Parameter send: Takes one message; called from any thread.
-    package init(send: @escaping @Sendable (JSONDocument) -> Void) {
+    package init(send: @escaping @Sendable (JSONValue) -> Void) {
         self.send = send
     }
 
@@ -29,7 +29,7 @@ package final class DemoServer: Sendable {
 
     /// Takes one line of input.
     package func receive(_ line: String) {
-        guard let message = try? JSONDecoder().decode(JSONDocument.self, from: Data(line.utf8)) else {
+        guard let message = try? JSONValue.parse(line) else {
             return refuse(Self.identifier(in: line), -32700, "Parse error")
         }
         guard case .string(let method) = message[path: "method"] else { return }
@@ -44,13 +44,13 @@ package final class DemoServer: Sendable {
     }
 
     /// The id of a message that cannot be read as a whole, for example because a number is too large.
-    private static func identifier(in line: String) -> JSONDocument {
+    private static func identifier(in line: String) -> JSONValue {
         let bytes = Array(line.utf8)
         guard let range = bytes.withUnsafeBytes({ try? Envelope.scan($0).id }) else { return .null }
-        return (try? JSONDecoder().decode(JSONDocument.self, from: Data(bytes[range]))) ?? .null
+        return (try? JSONValue.parse(Array(bytes[range]))) ?? .null
     }
 
-    private func call(_ id: JSONDocument, _ message: JSONDocument) {
+    private func call(_ id: JSONValue, _ message: JSONValue) {
         guard case .string(let name) = message[path: "params.name"], let tool = DemoTool(rawValue: name) else {
             return refuse(id, -32602, "Unknown tool")
         }
@@ -67,14 +67,14 @@ package final class DemoServer: Sendable {
     }
 
     /// Sends `steps` notices of progress, evenly spread, then the answer.
-    private func wait(_ id: JSONDocument, _ seconds: Double, steps: Int, progressToken: JSONDocument?) {
+    private func wait(_ id: JSONValue, _ seconds: Double, steps: Int, progressToken: JSONValue?) {
         let start = DispatchTime.now()
         for step in 1...max(steps, 1) {
             DispatchQueue.global().asyncAfter(deadline: start + seconds * Double(step) / Double(max(steps, 1))) { [self] in
                 guard waiting.withLock({ $0.contains(id) }) else { return }
                 if let progressToken, steps > 0 {
-                    let progress: JSONDocument = .object([
-                        "progressToken": progressToken, "progress": .number(Double(step)), "total": .number(Double(steps)),
+                    let progress: JSONValue = .object([
+                        "progressToken": progressToken, "progress": .int(Int64(step)), "total": .int(Int64(steps)),
                     ])
                     send(envelope(["method": .string("notifications/progress"), "params": progress]))
                 }
@@ -83,12 +83,12 @@ package final class DemoServer: Sendable {
         }
     }
 
-    private func noteNotification(_ method: String, _ message: JSONDocument) {
+    private func noteNotification(_ method: String, _ message: JSONValue) {
         guard method == "notifications/cancelled", let id = message[path: "params.requestId"] else { return }
         _ = forget(id)
     }
 
-    private func forget(_ id: JSONDocument) -> Bool {
+    private func forget(_ id: JSONValue) -> Bool {
         waiting.withLock { ids in
             guard let index = ids.firstIndex(of: id) else { return false }
             ids.remove(at: index)
@@ -96,38 +96,37 @@ package final class DemoServer: Sendable {
         }
     }
 
-    private func initialized(_ requested: JSONDocument?) -> JSONDocument {
-        let version = Self.versions.first { requested == .string($0) } ?? Self.versions[0]
+    private func initialized(_ requested: JSONValue?) -> JSONValue {
         return .object([
-            "protocolVersion": .string(version),
+            "protocolVersion": .string(ProtocolRevision.agreed(on: requested?.stringValue).rawValue),
             "capabilities": .object(["tools": .object([:])]),
             "serverInfo": .object(["name": .string("gate-node-demo"), "version": .string(ProductVersion.current)]),
         ])
     }
 
-    private func content(_ text: String, isError: Bool = false) -> JSONDocument {
+    private func content(_ text: String, isError: Bool = false) -> JSONValue {
         .object([
             "content": .array([.object(["type": .string("text"), "text": .string(text)])]), "isError": .bool(isError),
         ])
     }
 
-    private func answer(_ id: JSONDocument, _ result: JSONDocument) {
+    private func answer(_ id: JSONValue, _ result: JSONValue) {
         send(envelope(["id": id, "result": result]))
     }
 
-    private func refuse(_ id: JSONDocument, _ code: Int, _ text: String) {
-        send(envelope(["id": id, "error": .object(["code": .number(Double(code)), "message": .string(text)])]))
+    private func refuse(_ id: JSONValue, _ code: Int, _ text: String) {
+        send(envelope(["id": id, "error": .object(["code": .int(Int64(code)), "message": .string(text)])]))
     }
 
-    private func envelope(_ members: [String: JSONDocument]) -> JSONDocument {
-        .object(members.merging(["jsonrpc": .string("2.0")]) { $1 })
+    private func envelope(_ members: JSONObject) -> JSONValue {
+        JSONValue.object(["jsonrpc": "2.0"]).overlaid(by: .object(members))
     }
 
     private static let output = Mutex(FileHandle.standardOutput.fileDescriptor)
 
     /// Writes one line; the lock keeps lines whole.
-    private static func write(_ message: JSONDocument) {
-        guard var line = try? JSONEncoder().encode(message) else { return }
+    private static func write(_ message: JSONValue) {
+        var line = message.bytes
         line.append(UInt8(ascii: "\n"))
         output.withLock { descriptor in
             try? FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).write(contentsOf: line)

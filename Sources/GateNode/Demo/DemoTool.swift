@@ -1,3 +1,7 @@
+// The tools of the demo server.
+
+import MCPWire
+
 /// The tools of the demo server; each shows one behaviour that a gate has to cope with.
 enum DemoTool: String, CaseIterable {
     case echo, add, slow, fail, big
@@ -14,21 +18,21 @@ enum DemoTool: String, CaseIterable {
         case exit
     }
 
-    func outcome(_ arguments: JSONDocument) -> Outcome {
+    func outcome(_ arguments: JSONValue) -> Outcome {
         switch self {
         case .echo:
             guard case .string(let text) = arguments[path: "text"] else { return needs("text") }
             return .text(text)
         case .add:
-            guard case .number(let a) = arguments[path: "a"], case .number(let b) = arguments[path: "b"] else {
+            guard let a = arguments["a"]?.numberValue, let b = arguments["b"]?.numberValue else {
                 return needs("a and b")
             }
-            return .text(JSONDocument.number(a + b).shown)
+            return .text(JSONValue.double(a + b).shown)
         case .slow:
-            guard case .number(let seconds) = arguments[path: "seconds"], (0...3600).contains(seconds) else {
+            guard let seconds = arguments["seconds"]?.numberValue, (0...3600).contains(seconds) else {
                 return needs("seconds")
             }
-            guard case .number(let steps) = arguments[path: "steps"] ?? .number(0), (0...1000).contains(steps) else {
+            guard let steps = (arguments[path: "steps"] ?? 0).numberValue, (0...1000).contains(steps) else {
                 return needs("steps")
             }
             return .wait(seconds: seconds, steps: Int(steps))
@@ -40,7 +44,7 @@ enum DemoTool: String, CaseIterable {
             default: return needs("kind")
             }
         case .big:
-            guard case .number(let kilobytes) = arguments[path: "kilobytes"], (0...100_000).contains(kilobytes) else {
+            guard let kilobytes = arguments["kilobytes"]?.numberValue, (0...100_000).contains(kilobytes) else {
                 return needs("kilobytes")
             }
             return .text(String(repeating: "x", count: Int(kilobytes * 1024)))
@@ -52,13 +56,13 @@ enum DemoTool: String, CaseIterable {
     }
 
     /// The tool in `tools/list`.
-    var listing: JSONDocument {
+    var listing: JSONValue {
         .object([
             "name": .string(rawValue), "description": .string(summary),
             "inputSchema": .object([
                 "type": .string("object"),
                 "properties": .object(properties),
-                "required": .array(required.map(JSONDocument.string)),
+                "required": .array(required.map(JSONValue.string)),
             ]),
         ])
     }
@@ -73,21 +77,21 @@ enum DemoTool: String, CaseIterable {
         }
     }
 
-    private var properties: [String: JSONDocument] {
-        let number = JSONDocument.object(["type": .string("number")])
-        let text = JSONDocument.object(["type": .string("string")])
+    private var properties: JSONObject {
+        let number = JSONValue.object(["type": .string("number")])
+        let text = JSONValue.object(["type": .string("string")])
         switch self {
         case .echo: return ["text": text]
         case .add: return ["a": number, "b": number]
         case .slow: return ["seconds": number, "steps": number]
         case .fail:
-            let kinds = ["error", "isError", "exit"].map(JSONDocument.string)
+            let kinds = ["error", "isError", "exit"].map(JSONValue.string)
             return ["kind": .object(["type": .string("string"), "enum": .array(kinds)])]
         case .big: return ["kilobytes": number]
         }
     }
 
     private var required: [String] {
-        properties.keys.filter { $0 != "steps" }.sorted()
+        properties.names.filter { $0 != "steps" }
     }
 }

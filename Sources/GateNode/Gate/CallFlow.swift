@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import HTTPWire
 import MCPWire
 import NIOCore
 
@@ -181,32 +182,5 @@ final class CallFlow {
     /// The call is over.
     func unregister() {
         if let cancelKey, lane.cancellable[cancelKey] === self { lane.cancellable[cancelKey] = nil }
-    }
-}
-
-extension Admission {
-    fileprivate var outcome: AdmissionOutcome {
-        switch self {
-        case .admitted(let credits, let meters): .admitted(credits: credits, meters: meters)
-        case .stale: .stale
-        case .denied(let denial, let credits): .denied(denial, credits: credits)
-        case .running: .running
-        case .replay(let answer): .replayed(answer)
-        case .unanswered: .unanswered
-        case .conflict: .conflict
-        case .failed(let failure): .away(mayHaveBeenTaken: failure.mayHaveBeenCarriedOut)
-        }
-    }
-}
-
-extension Settled {
-    fileprivate var outcome: SettlementOutcome {
-        switch self {
-        case .done(let credits, let charged): .done(credits: credits, charged: charged)
-        case .closedByOthers(let charged): .closedByOthers(charged: charged)
-        case .gone: .gone
-        case .failed(.fault): .fault
-        case .failed: .away
-        }
     }
 }

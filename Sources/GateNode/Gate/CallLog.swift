@@ -1,6 +1,7 @@
 // One line a call, written without making the call wait for it.
 
 import GateDomain
+import HTTPWire
 import NIOCore
 
 /// Lines of one event loop, gathered and handed to the sink in runs (F-LOG-03, F-LOG-04). Never holds a secret or an argument.

@@ -2,6 +2,7 @@
 
 import ClusterState
 import Crypto
+import GateDomain
 import MCPWire
 import NIOCore
 

@@ -1,6 +1,7 @@
 // What a lane counts of its calls; summed over the lanes when somebody reads the metrics.
 
 package import GateDomain
+import HTTPWire
 import NIOCore
 
 /// Counters of one event loop: plain numbers, no locks on the way of a call.

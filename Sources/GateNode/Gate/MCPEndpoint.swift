@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import HTTPWire
 import MCPWire
 import NIOCore
 
@@ -36,10 +37,10 @@ enum MCPEndpoint {
         case .success(let envelope): exchange.envelope = envelope
         case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
         }
-        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), !ProtocolVersion.isServed(version) {
+        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.served(named: version) == nil {
             return exchange.fail(
                 status: 400, code: -32022, "Unsupported protocol version",
-                data: ["supported": .array(ProtocolVersion.all.map { .string($0) }), "requested": .string(version)])
+                data: ["supported": .array(ProtocolRevision.served.map { .string($0.rawValue) }), "requested": .string(version)])
         }
         exchange.lane.sessions.enter(exchange) { dispatch(exchange) }
     }
@@ -90,14 +91,6 @@ enum MCPEndpoint {
             exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
         }
     }
-}
-
-/// The revisions of MCP that a handshake may agree on.
-enum ProtocolVersion {
-    static let all = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
-    static let latest = "2025-11-25"
-
-    static func isServed(_ version: String) -> Bool { all.contains(version) }
 }
 
 extension ByteBuffer {

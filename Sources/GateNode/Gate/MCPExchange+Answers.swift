@@ -1,5 +1,6 @@
 // The few shapes that an answer on /mcp has.
 
+import HTTPWire
 import MCPWire
 import NIOCore
 

@@ -33,9 +33,8 @@ package final class Node: Sendable {
     package let startedAt = ContinuousClock.now
 
     package init(
-        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
-        rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionMint,
-        logger: Logger
+        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
+        sessions: SessionMint, logger: Logger
     ) {
         id = identity.base
         self.identity = identity

@@ -14,10 +14,9 @@ enum Handshake {
 
     /// The requested revision if it is served, else the latest one; capabilities and instructions are the upstream's.
     private static func result(for exchange: MCPExchange) -> JSONValue {
-        let requested = exchange.envelope.protocolVersion ?? ""
         let upstream = exchange.lane.node.upstreams.first?.serverInfo.flatMap { try? JSONValue.parse(Array($0.bytes.readableBytesView)) }
         var result: JSONObject = [
-            "protocolVersion": .string(ProtocolVersion.isServed(requested) ? requested : ProtocolVersion.latest),
+            "protocolVersion": .string(ProtocolRevision.agreed(on: exchange.envelope.protocolVersion).rawValue),
             "capabilities": upstream?["capabilities"] ?? ["tools": [:]],
             "serverInfo": ["name": .string(exchange.lane.node.settings.name), "version": .string(ProductVersion.current)],
         ]

@@ -1,6 +1,7 @@
 // A GET /mcp that stays open: the session's own stream of notifications.
 
 import ClusterState
+import HTTPWire
 import MCPWire
 import NIOCore
 

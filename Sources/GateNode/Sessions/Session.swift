@@ -2,6 +2,7 @@
 
 import Crypto
 import ClusterState
+import GateDomain
 
 /// A session as one request sees it.
 struct Session: Sendable {

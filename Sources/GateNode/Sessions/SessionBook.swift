@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import HTTPWire
 import MCPWire
 import NIOCore
 

@@ -1,13 +1,22 @@
+// The configuration file.
+
 import Foundation
+package import MCPWire
 
 /// Reads a configuration file: a JSON object, nothing else.
 package enum ConfigFile {
+    /// Why a file cannot be used.
     package struct Fault: Error, Equatable {
-        /// Whole sentences that name the file.
+        /// A whole sentence that names the file.
         package let sentence: String
     }
 
-    package static func read(_ path: String) throws(Fault) -> JSONDocument {
+    /// What a file may begin with when it was saved on Windows.
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    /// The object in a file; of several members of one name the last counts.
+    /// - Throws: when the file does not exist, cannot be read, is not JSON, or holds anything but an object.
+    package static func read(_ path: String) throws(Fault) -> JSONValue {
         let data: Data
         do {
             data = try Data(contentsOf: URL(filePath: path))
@@ -15,21 +24,20 @@ package enum ConfigFile {
             let exists = FileManager.default.fileExists(atPath: path)
             throw Fault(sentence: exists ? "\(path) cannot be read." : "\(path) does not exist.")
         }
-        guard let document = try? JSONDecoder().decode(JSONDocument.self, from: data) else {
-            throw Fault(sentence: "\(path) is not valid JSON\(reason(data)).")
+        return try document(in: Array(data.starts(with: byteOrderMark) ? data.dropFirst(byteOrderMark.count) : data), of: path)
+    }
+
+    /// The object in a text.
+    /// - Parameter path: what sentences call the text.
+    /// - Throws: when it is not JSON or holds anything but an object.
+    static func document(in text: [UInt8], of path: String) throws(Fault) -> JSONValue {
+        let document: JSONValue
+        do throws(JSONFault) {
+            document = try JSONValue.parse(text)
+        } catch {
+            throw Fault(sentence: "\(path) is not valid JSON: \(error.sentence(in: text)).")
         }
         guard case .object = document else { throw Fault(sentence: "\(path) must hold a JSON object.") }
         return document
-    }
-
-    /// What is wrong with the text; the decoder does not say, the older parser does.
-    private static func reason(_ data: Data) -> String {
-        do {
-            _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
-            return ""
-        } catch {
-            guard let text = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String else { return "" }
-            return ": " + text.prefix(1).lowercased() + text.dropFirst().prefix { $0 != "." }
-        }
     }
 }

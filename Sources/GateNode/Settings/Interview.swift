@@ -1,3 +1,7 @@
+// What `gate-node init` asks.
+
+import MCPWire
+
 /// The questions of `gate-node init` and the configuration file that their answers make (F-CLI-11).
 ///
 /// An answer is checked by the same row of the table that checks a flag.
@@ -23,21 +27,27 @@ package enum Interview {
         Question(text: "Redis URL, empty for a Redis of its own", fallback: "") { _ in "redisUrl" },
     ]
 
-    /// The file that empty answers make.
-    package static var defaults: JSONDocument {
-        hold(ask: { _ in "" }, reject: { _ in }) ?? .object([:])
-    }
+    /// The text of the file that empty answers make.
+    package static var defaultFile: String { defaults.indentedText }
 
     /// Asks everything, a refused answer again.
     ///
     /// - Parameters:
     ///   - ask: Shows a question and gives the answer; nil when there are no more answers.
     ///   - reject: Shows why an answer is refused.
-    /// - Returns: The configuration file, or nil when the answers ended early.
-    package static func hold(ask: (String) -> String?, reject: (String) -> Void) -> JSONDocument? {
-        var file = JSONDocument.object([:])
+    /// - Returns: The text of the configuration file, or nil when the answers ended early.
+    package static func file(ask: (String) -> String?, reject: (String) -> Void) -> String? {
+        hold(ask: ask, reject: reject)?.indentedText
+    }
+
+    static var defaults: JSONValue {
+        hold(ask: { _ in "" }, reject: { _ in }) ?? .object([:])
+    }
+
+    static func hold(ask: (String) -> String?, reject: (String) -> Void) -> JSONValue? {
+        var file = JSONValue.object([:])
         for question in questions {
-            var accepted: JSONDocument?
+            var accepted: JSONValue?
             while accepted == nil {
                 let hint = question.fallback.isEmpty ? "" : " [\(question.fallback)]"
                 guard let answer = ask(question.text + hint) else { return nil }
@@ -48,7 +58,7 @@ package enum Interview {
         return file
     }
 
-    private static func read(_ answer: String, to question: Question, _ reject: (String) -> Void) -> JSONDocument? {
+    private static func read(_ answer: String, to question: Question, _ reject: (String) -> Void) -> JSONValue? {
         let text = answer.allSatisfy(\.isWhitespace) ? question.fallback : answer
         guard !text.isEmpty else { return .object([:]) }
         let name = question.setting(text)
@@ -61,11 +71,13 @@ package enum Interview {
 
 extension Setting {
     /// What a text makes in the file, or nil with a sentence when a rule refuses it.
-    fileprivate func checked(_ text: String, _ diagnostics: inout SettingsDiagnostics) -> JSONDocument? {
+    fileprivate func checked(_ text: String, _ diagnostics: inout SettingsDiagnostics) -> JSONValue? {
         let place = SettingPlace(field: name, source: .file)
         guard let document = parse([text], place, &diagnostics) else { return nil }
         var scratch = Settings()
         if let value = document[path: name] { apply(value, place, &scratch, &diagnostics) }
-        return diagnostics.isValid ? document : nil
+        // Not a conditional expression: its nil would be JSON's null.
+        guard diagnostics.isValid else { return nil }
+        return document
     }
 }

@@ -1,5 +1,7 @@
 // The table of settings (F-CLI-02 to 05, F-ENV-01, F-ENV-02, F-CFG-01 to 03). A row here is all that a setting needs.
 
+import GateDomain
+
 extension Setting {
     /// Every setting, once.
     package static let all: [Setting] = SettingSection.allCases.flatMap(\.settings)
@@ -79,7 +81,7 @@ extension Setting {
             "Create an API key with these credits."),
         Setting(
             "trustedProxies", \.trustedProxies,
-            .list("address", rule: "Must be IP addresses or CIDR blocks.", AddressBlock.isValid),
+            .list("address", rule: "Must be IP addresses or CIDR blocks.", { AddressRange($0) != nil }),
             flags: ["trusted-proxies"], variables: ["PAYGATE_TRUSTED_PROXIES"],
             "Proxies whose X-Forwarded-For is believed, addresses or CIDR blocks."),
         Setting(
@@ -208,4 +210,54 @@ extension Setting {
             flags: ["json"], inFile: false,
             "Print for machines."),
     ]
+}
+
+extension Setting {
+    static let later: [Setting] = [
+        .later("webhookUrl", flags: ["webhook-url"], variables: ["PAYGATE_WEBHOOK_URL"], reloadable: true),
+        .later("webhookSecret", flags: ["webhook-secret"], variables: ["PAYGATE_WEBHOOK_SECRET"], reloadable: true),
+        .later("webhookMaxRetries", flags: ["webhook-retries"], variables: ["PAYGATE_WEBHOOK_RETRIES"], reloadable: true),
+        .later("stripeWebhookSecret", flags: ["stripe-secret"], variables: ["PAYGATE_STRIPE_SECRET"]),
+        .later("discoveryMode", flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"]),
+        .later("auditFile", flags: ["audit-file"], variables: ["PAYGATE_AUDIT_FILE"]),
+        .later("globalQuota", reloadable: true),
+        .later("alertRules", reloadable: true),
+    ] + fileOnly.map { Setting.later($0) }
+
+    private static let fileOnly = [
+        "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
+        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "guardrails", "geoCountryHeader", "maxConcurrentPerKey",
+        "maxConcurrentPerTool", "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
+    ]
+}
+
+/// The chapters of the table of settings, in the order in which the help text shows them.
+package enum SettingSection: CaseIterable, Sendable {
+    case backend, pricing, access, state, http, process, later
+
+    /// The heading in the help text.
+    package var title: String {
+        switch self {
+        case .backend: "Backend"
+        case .pricing: "Pricing and the gate"
+        case .access: "Access"
+        case .state: "State"
+        case .http: "HTTP"
+        case .process: "The process"
+        case .later: "Accepted, without effect in this version"
+        }
+    }
+
+    /// The rows of the chapter, in the order of the help text.
+    package var settings: [Setting] {
+        switch self {
+        case .backend: Setting.backend
+        case .pricing: Setting.pricing
+        case .access: Setting.access
+        case .state: Setting.state
+        case .http: Setting.http
+        case .process: Setting.process
+        case .later: Setting.later
+        }
+    }
 }

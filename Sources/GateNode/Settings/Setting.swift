@@ -1,9 +1,13 @@
+// One row of the table of settings.
+
+import MCPWire
+
 /// One row of the table of settings: everything there is to know about a setting, declared once (design rule 7).
 ///
 /// The command line, the variables, the configuration file, the help text and a reload all read these rows.
 package struct Setting: Sendable {
     /// Turns what a flag (once or repeated) or a variable said into the file's shape; nil after a refusal.
-    typealias Parse = @Sendable ([String], SettingPlace, inout SettingsDiagnostics) -> JSONDocument?
+    typealias Parse = @Sendable ([String], SettingPlace, inout SettingsDiagnostics) -> JSONValue?
 
     /// Path in the configuration file, for example `cors.origin`.
     package let name: String
@@ -13,6 +17,7 @@ package struct Setting: Sendable {
     package let variables: [String]
     /// One sentence for the help text.
     package let help: String
+    /// How it is written on the command line.
     package let form: SettingForm
     /// Takes effect on a reload, without a restart (F-CFG-03).
     package let isReloadable: Bool
@@ -22,7 +27,7 @@ package struct Setting: Sendable {
     package let defaultText: String?
 
     let parse: Parse
-    let apply: @Sendable (JSONDocument, SettingPlace, inout Settings, inout SettingsDiagnostics) -> Void
+    let apply: @Sendable (JSONValue, SettingPlace, inout Settings, inout SettingsDiagnostics) -> Void
     /// Takes the value from the second settings if it differs; says whether it did.
     let copy: @Sendable (inout Settings, Settings) -> Bool
 }
@@ -54,7 +59,7 @@ extension Setting {
         self.isInFile = inFile
         self.defaultText = kind.show(Settings()[keyPath: path])
         self.parse = { texts, place, diagnostics in
-            kind.parse(texts, place, &diagnostics).map { JSONDocument($0, at: name) }
+            kind.parse(texts, place, &diagnostics).map { JSONValue($0, at: name) }
         }
         self.apply = { document, place, settings, diagnostics in
             if let value = kind.read(document, place, &diagnostics) { settings[keyPath: path] = value }
@@ -89,7 +94,7 @@ extension Setting {
                     diagnostics.refuse(place, "Must be a command; check its quotes.")
                     return nil
                 }
-                let arguments = words.dropFirst().map(JSONDocument.string)
+                let arguments = words.dropFirst().map(JSONValue.string)
                 return .object(["serverCommand": .string(program), "serverArgs": .array(arguments)])
             }
     }
@@ -102,7 +107,7 @@ extension Setting {
         Setting(
             name: name, flags: flags, variables: variables, help: help, form: form,
             isReloadable: reloadable, isInFile: true, defaultText: nil,
-            parse: { texts, _, _ in JSONDocument(.array(texts.map(JSONDocument.string)), at: name) },
+            parse: { texts, _, _ in JSONValue(.array(texts.map(JSONValue.string)), at: name) },
             apply: { _, place, _, diagnostics in diagnostics.warn(place.field, notServed) },
             copy: { _, _ in false }
         )
@@ -114,4 +119,14 @@ extension Setting {
             isInFile: isInFile, defaultText: defaultText, parse: parse, apply: apply, copy: copy
         )
     }
+}
+
+/// How a setting is written on the command line.
+package enum SettingForm: Sendable, Equatable {
+    /// `--flag` and `--no-flag`.
+    case toggle
+    /// One value; the words that it may be, if they are few, and whether it names a file.
+    case value(placeholder: String, choices: [String] = [], isPath: Bool = false)
+    /// A comma list, and the flag may be repeated.
+    case list(placeholder: String)
 }

@@ -1,4 +1,21 @@
-// The kind of the custom headers: names and values that may stand in every response.
+// Headers of every response: what one is, and how they are given.
+
+import HTTPWire
+import MCPWire
+
+/// A header of every response, checked at the start (F-HDR-14, F-HDR-15).
+package struct CustomHeader: Sendable, Equatable {
+    /// An RFC 9110 token.
+    package var name: String
+    /// At most 8 KB, without control characters.
+    package var value: String
+
+    /// A header that was checked already.
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
 
 extension SettingKind where Value == [CustomHeader] {
     /// `Name: value`, repeated or in a comma list; in the file an object of texts (F-HDR-15).
@@ -6,21 +23,21 @@ extension SettingKind where Value == [CustomHeader] {
         Self(
             .list(placeholder: "name:value"),
             parse: { texts, place, diagnostics in
-                var headers: [String: JSONDocument] = [:]
+                var headers: [(String, JSONValue)] = []
                 for line in texts.flatMap(headerLines) {
                     let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
                     guard parts.count == 2 else {
                         diagnostics.refuse(place, showing: "\"\(line)\"", "Expected \"Name: value\".")
                         return nil
                     }
-                    headers[String(trimmed(parts[0]))] = .string(String(trimmed(parts[1])))
+                    headers.append((String(trimmed(parts[0])), .string(String(trimmed(parts[1])))))
                 }
-                return .object(headers)
+                return JSONValue(members: headers)
             },
             read: { document, place, diagnostics in
                 guard let members = place.members(document, &diagnostics) else { return nil }
-                let headers = members.compactMap { name, value in
-                    CustomHeader(name, value, place.member(name), &diagnostics)
+                let headers = members.compactMap { member in
+                    CustomHeader(member.name, member.value, place.member(member.name), &diagnostics)
                 }
                 if Set(headers.map { $0.name.lowercased() }).count < headers.count {
                     diagnostics.refuse(place, "A header is given twice with different capitals.")
@@ -42,9 +59,9 @@ extension CustomHeader {
     private static let largestValue = 8192
 
     fileprivate init?(
-        _ name: String, _ document: JSONDocument, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
+        _ name: String, _ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
     ) {
-        guard !name.isEmpty, name.utf8.allSatisfy(isTokenCharacter) else {
+        guard HTTP1Writer.isFieldName(name) else {
             diagnostics.refuse(place, "A header's name is made of letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).")
             return nil
         }
@@ -74,21 +91,12 @@ extension CustomHeader {
 private func headerLines(_ text: String) -> [String] {
     text.split(separator: ",", omittingEmptySubsequences: false).reduce(into: []) { lines, part in
         let name = trimmed(part).prefix { $0 != ":" }
-        let startsHeader = part.contains(":") && !name.isEmpty && name.utf8.allSatisfy(isTokenCharacter)
+        let startsHeader = part.contains(":") && HTTP1Writer.isFieldName(name)
         if startsHeader || lines.isEmpty {
             lines.append(String(trimmed(part)))
         } else {
             lines[lines.count - 1] += "," + part
         }
-    }
-}
-
-/// RFC 9110, section 5.6.2: tchar.
-private func isTokenCharacter(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 }
 

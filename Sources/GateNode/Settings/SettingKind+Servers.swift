@@ -1,4 +1,28 @@
-// The kind of the `servers` list: several backends behind one gate (F-MULTI-02).
+// Several backends behind one gate (F-MULTI-02): what one is, and how they are given.
+
+import MCPWire
+
+/// One of several servers behind the gate: its tools are shown as `prefix:tool` (F-MULTI-01).
+package struct ServerSettings: Sendable, Equatable {
+    /// Not empty, unique, without a colon.
+    package var prefix: String
+    /// Program of a stdio server; exactly one of `serverCommand` and `remoteUrl` is set.
+    package var serverCommand: String?
+    /// Arguments of `serverCommand`, each as it is.
+    package var serverArgs: [String]
+    /// Streamable HTTP endpoint, http or https.
+    package var remoteUrl: String?
+
+    /// A server; nothing is checked here.
+    package init(
+        prefix: String, serverCommand: String? = nil, serverArgs: [String] = [], remoteUrl: String? = nil
+    ) {
+        self.prefix = prefix
+        self.serverCommand = serverCommand
+        self.serverArgs = serverArgs
+        self.remoteUrl = remoteUrl
+    }
+}
 
 extension SettingKind where Value == [ServerSettings] {
     static var servers: Self {
@@ -23,12 +47,12 @@ extension SettingKind where Value == [ServerSettings] {
 }
 
 extension ServerSettings {
-    fileprivate init?(_ document: JSONDocument, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics) {
+    fileprivate init?(_ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics) {
         guard let fields = place.members(document, &diagnostics) else { return nil }
         self.init(prefix: "")
-        for (name, value) in fields where value != .null {
-            let field = place.member(name)
-            switch name {
+        for member in fields where !member.value.isNull {
+            let (field, value) = (place.member(member.name), member.value)
+            switch member.name {
             case "prefix": prefix = Self.prefix.read(value, field, &diagnostics) ?? ""
             case "serverCommand": serverCommand = SettingKind.text("command").read(value, field, &diagnostics)
             case "serverArgs": serverArgs = field.words(value, &diagnostics) ?? []

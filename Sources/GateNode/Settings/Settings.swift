@@ -1,3 +1,5 @@
+// The settings that a node runs with.
+
 package import GateDomain
 
 /// Every setting of a node with its resolved value; the defaults stand here and nowhere else.
@@ -12,6 +14,7 @@ package struct Settings: Sendable, Equatable {
 
     /// Program of the stdio server, run without a shell.
     package var serverCommand: String?
+    /// Its arguments, each as it is.
     package var serverArgs: [String] = []
     /// Streamable HTTP endpoint, http or https.
     package var remoteUrl: String?
@@ -26,7 +29,9 @@ package struct Settings: Sendable, Equatable {
 
     /// The name that the gate shows.
     package var name = "gate-node"
+    /// Credits for a call of a tool that has no price of its own.
     package var defaultCreditsPerCall = 1
+    /// Prices by the name of the tool, with its prefix where there are several servers.
     package var toolPricing: [String: ToolPrice] = [:]
     /// Calls a minute for each key; 0 for no limit.
     package var globalRateLimitPerMin = 60
@@ -37,6 +42,7 @@ package struct Settings: Sendable, Equatable {
     ]
     /// Decide and record, but deny and charge nothing (F-GATE-14).
     package var shadowMode = false
+    /// Give the credits of a call back when the tool or the server failed.
     package var refundOnFailure = false
     /// What becomes of calls whose node died before it settled them.
     package var unknownCalls = UnknownCalls.refund
@@ -51,6 +57,7 @@ package struct Settings: Sendable, Equatable {
     package var importKeys: [String: Int] = [:]
     /// Addresses and CIDR blocks whose X-Forwarded-For is believed.
     package var trustedProxies: [String] = []
+    /// What browsers are told.
     package var cors = CORSSettings()
 
     // MARK: State
@@ -59,11 +66,13 @@ package struct Settings: Sendable, Equatable {
     package var redisUrl: String?
     /// Prefix of every Redis key.
     package var redisKeyPrefix = "pg:"
+    /// Where the private Redis keeps its files; see `stateDirectory`.
     package var stateDir: String?
     /// The documented way to name a place for the state; see `stateDirectory`.
     package var stateFile: String?
     /// The private Redis writes each change to the disk before it answers (`appendfsync always`).
     package var durable = false
+    /// What is done while Redis is away.
     package var onStoreLoss = OnStoreLoss.deny
 
     // MARK: HTTP
@@ -74,22 +83,28 @@ package struct Settings: Sendable, Equatable {
     package var host = "::"
     /// Headers of every response, in the order of their names (F-HDR-14).
     package var customHeaders: [CustomHeader] = []
-    /// Milliseconds for a whole request; 0 for no limit, like the two below.
+    /// Milliseconds for a whole request; 0 for no limit.
     package var requestTimeoutMs = 30_000
+    /// Milliseconds for the headers of a request; 0 for no limit.
     package var headersTimeoutMs = 10_000
+    /// Milliseconds that an idle connection stays open; 0 for no limit.
     package var keepAliveTimeoutMs = 65_000
     /// Requests until a connection is closed; 0 for no limit.
     package var maxRequestsPerSocket = 0
     /// Open client connections, at least 1.
     package var maxConnections = 10_000
-    /// Requests a minute and address to admin endpoints, new sessions and public pages; 0 for no limit (F-RATE-04 to 06).
+    /// Requests a minute and address to admin endpoints; 0 for no limit (F-RATE-04).
     package var adminRateLimit = 120
+    /// New sessions a minute and address; 0 for no limit (F-RATE-05).
     package var sessionRateLimit = 60
+    /// Requests a minute and address to public pages; 0 for no limit (F-RATE-06).
     package var publicRateLimit = 300
 
     // MARK: The process
 
+    /// The least severe lines that are logged.
     package var logLevel = LogLevel.info
+    /// How log lines look.
     package var logFormat = LogFormat.text
     /// Seconds that calls in flight have after SIGTERM, 0 to 3600.
     package var drainSeconds = 30
@@ -100,6 +115,7 @@ package struct Settings: Sendable, Equatable {
     /// Print for machines.
     package var json = false
 
+    /// The defaults.
     package init() {}
 }
 
@@ -109,4 +125,53 @@ extension Settings {
     package var stateDirectory: String {
         stateDir ?? stateFile.map { $0 + ".d" } ?? ".gate-node"
     }
+}
+
+extension Settings {
+    /// What a node does with calls while its store is away.
+    package enum OnStoreLoss: String, Sendable, CaseIterable {
+        /// Refuse at once, retryable.
+        case deny
+        /// Let rate limits pass; credits are refused all the same.
+        case open
+    }
+
+    /// What the reaper does with the credits of a call whose node died.
+    package enum UnknownCalls: String, Sendable, CaseIterable {
+        /// The held credits go back to the key.
+        case refund
+        /// The held credits are charged.
+        case keep
+    }
+
+    /// From the most talkative on; `silent` logs nothing.
+    package enum LogLevel: String, Sendable, CaseIterable {
+        case debug, info, warn, error, silent
+    }
+
+    /// Lines for people, or one JSON object a line.
+    package enum LogFormat: String, Sendable, CaseIterable {
+        case text, json
+    }
+}
+
+/// Which browser origins may read answers (F-HDR-17).
+package struct CORSSettings: Sendable, Equatable {
+    /// The origins that are answered with leave to read.
+    package enum Origins: Sendable, Equatable {
+        /// Every origin (`*`).
+        case any
+        /// `scheme://host[:port]`, matched exactly.
+        case listed([String])
+    }
+
+    /// Who may read answers.
+    package var origin = Origins.any
+    /// Never together with `Origins.any` (F-HDR-18).
+    package var credentials = false
+    /// Seconds for which a browser may keep a preflight answer.
+    package var maxAge = 86_400
+
+    /// The defaults.
+    package init() {}
 }

@@ -1,9 +1,18 @@
+// What was found while a configuration was read.
+
+import MCPWire
+
 /// One thing that is wrong, or worth knowing, about a configuration.
 package struct SettingsDiagnostic: Sendable, Equatable {
-    package enum Level: String, Sendable, Encodable {
-        case error, warning
+    /// How much an entry weighs.
+    package enum Level: String, Sendable {
+        /// The node does not start.
+        case error
+        /// The node starts all the same.
+        case warning
     }
 
+    /// How much it weighs.
     package let level: Level
     /// Path of the setting in the configuration file.
     package let field: String
@@ -20,12 +29,17 @@ extension SettingsDiagnostic: CustomStringConvertible {
 
 /// All that was found while a configuration was read; an error keeps the node from starting.
 package struct SettingsDiagnostics: Sendable, Equatable {
+    /// In the order in which they were found.
     package private(set) var entries: [SettingsDiagnostic] = []
 
+    /// Nothing found.
     package init() {}
 
+    /// The entries that keep the node from starting.
     package var errors: [SettingsDiagnostic] { entries.filter { $0.level == .error } }
+    /// The entries that do not.
     package var warnings: [SettingsDiagnostic] { entries.filter { $0.level == .warning } }
+    /// Whether there is no error.
     package var isValid: Bool { errors.isEmpty }
 
     mutating func error(_ field: String, _ message: String) {
@@ -43,19 +57,15 @@ package struct SettingsDiagnostics: Sendable, Equatable {
     }
 }
 
-extension SettingsDiagnostics: Encodable {
-    private enum CodingKeys: String, CodingKey {
-        case valid, diagnostics, errors, warnings
-    }
-
-    /// The report of `validate --json` (F-CLI-07); errors and warnings are counts.
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(isValid, forKey: .valid)
-        try container.encode(entries, forKey: .diagnostics)
-        try container.encode(errors.count, forKey: .errors)
-        try container.encode(warnings.count, forKey: .warnings)
+extension SettingsDiagnostics {
+    /// The report of `validate --json` as one line (F-CLI-07); errors and warnings are counts.
+    package var jsonLine: String {
+        let entries: [JSONValue] = entries.map { entry in
+            ["level": .string(entry.level.rawValue), "field": .string(entry.field), "message": .string(entry.message)]
+        }
+        let report: JSONValue = [
+            "valid": .bool(isValid), "diagnostics": .array(entries), "errors": .int(Int64(errors.count)), "warnings": .int(Int64(warnings.count)),
+        ]
+        return report.text
     }
 }
-
-extension SettingsDiagnostic: Encodable {}

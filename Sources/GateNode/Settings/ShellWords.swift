@@ -1,3 +1,5 @@
+// Command lines given as one text.
+
 /// Splits a command line into words as a POSIX shell does, and joins words so that splitting gives them back.
 ///
 /// Quotes and backslashes are understood; variables, patterns and operators are ordinary text, for no shell runs.

@@ -1,6 +1,7 @@
 // The head of an answer on /mcp: what never changes as one run of bytes, the rest appended.
 
 import GateDomain
+import HTTPWire
 import NIOCore
 
 /// Headers of every answer, rendered once an event loop from the node's rules (F-HDR-01 to F-HDR-18).

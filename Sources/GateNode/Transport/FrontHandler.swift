@@ -2,6 +2,7 @@
 
 import GateDomain
 import HTTPTypes
+import HTTPWire
 import NIOCore
 import NIOHTTPTypes
 

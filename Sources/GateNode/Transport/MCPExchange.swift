@@ -1,6 +1,7 @@
 // One request to /mcp and the way back to its client.
 
 import GateDomain
+import HTTPWire
 import MCPWire
 import NIOCore
 

@@ -1,5 +1,6 @@
 // Events as chunks of a chunked answer.
 
+import HTTPWire
 import MCPWire
 import NIOCore
 

@@ -8,7 +8,7 @@ enum UpstreamMessage {
     /// could answer what the server would ask.
     static func initialize(number: UInt64) -> ByteBuffer {
         ByteBuffer(
-            string: #"{"jsonrpc":"2.0","id":\#(number),"method":"initialize","params":{"protocolVersion":"2025-11-25","#
+            string: #"{"jsonrpc":"2.0","id":\#(number),"method":"initialize","params":{"protocolVersion":"\#(ProtocolRevision.newest.rawValue)","#
                 + #""capabilities":{},"clientInfo":{"name":"gate-node","version":"\#(ProductVersion.current)"}}}"#)
     }
 

@@ -4,6 +4,7 @@ import ClusterState
 import Foundation
 import GateDomain
 @testable import GateNode
+import GateTesting
 import HTTPTypes
 import MCPWire
 import Testing

@@ -1,3 +1,4 @@
+import GateDomain
 @testable import GateNode
 import Testing
 

@@ -1,4 +1,5 @@
 @testable import GateNode
+import MCPWire
 import Testing
 
 /// The questions of `gate-node init` (F-CLI-11).
@@ -10,13 +11,19 @@ import Testing
         #expect(resolution.settings.serverArgs == ["demo-server"])
     }
 
+    @Test("The file is written to be read by people and by the gate")
+    func file() throws {
+        #expect(try ConfigFile.document(in: Array(Interview.defaultFile.utf8), of: "f") == Interview.defaults)
+        #expect(Interview.defaultFile.hasPrefix("{\n  \"serverCommand\": \"gate-node\",\n"))
+    }
+
     @Test("A refused answer is asked for again, with its reason")
     func askedAgain() {
         var answers = ["https://h/mcp", "", "99999", "8080", "", "", "", "", ""]
         var reasons: [String] = []
         let file = Interview.hold(ask: { _ in answers.isEmpty ? nil : answers.removeFirst() }, reject: { reasons.append($0) })
         #expect(file?[path: "remoteUrl"] == .string("https://h/mcp"))
-        #expect(file?[path: "port"] == .number(8080))
+        #expect(file?[path: "port"] == 8080)
         #expect(reasons == ["Invalid port 99999. Must be 0–65535."])
     }
 

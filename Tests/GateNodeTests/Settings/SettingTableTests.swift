@@ -1,5 +1,6 @@
 import GateDomain
 @testable import GateNode
+import MCPWire
 import Testing
 
 /// Every row of the table of settings, given as a variable, as a flag and in the file.
@@ -76,7 +77,7 @@ import Testing
         let value = try #require(document[path: setting.name])
         guard setting.isInFile, setting.name != "serverCommand" else { return }
         let resolution = SettingsResolution(flags: ["config": ["f"]]) { _ throws(ConfigFile.Fault) in
-            JSONDocument(value, at: setting.name)
+            JSONValue(value, at: setting.name)
         }
         #expect(example.holds(resolution.settings))
         #expect(resolution.sources[setting.name] == .file)

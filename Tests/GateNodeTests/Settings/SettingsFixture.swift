@@ -1,4 +1,3 @@
-import Foundation
 @testable import GateNode
 
 /// Resolves settings from a file's text, variables and flags; a backend is given unless the file has one.
@@ -11,10 +10,7 @@ func resolve(
     }
     if file != nil { flags["config"] = ["paygate.json"] }
     return SettingsResolution(flags: flags, environment: environment) { _ throws(ConfigFile.Fault) in
-        guard let document = try? JSONDecoder().decode(JSONDocument.self, from: Data((file ?? "").utf8)) else {
-            throw ConfigFile.Fault(sentence: "The fixture is not valid JSON.")
-        }
-        return document
+        try ConfigFile.document(in: Array((file ?? "").utf8), of: "The fixture")
     }
 }
 

@@ -1,5 +1,6 @@
 import GateDomain
 import GateNode
+import MCPWire
 import Testing
 
 /// Which source of a setting wins.

@@ -115,6 +115,13 @@ import Testing
         #expect(resolution.diagnostics.entries.map(\.description) == ["ERROR [config] /nowhere/paygate.json does not exist."])
     }
 
+    @Test("A file that is not a JSON object is refused with the place of its fault", arguments: [
+        ("{\n  \"port\": 1,\n}", "The fixture is not valid JSON: invalid JSON in line 3, column 1."), ("[]", "The fixture must hold a JSON object."),
+    ])
+    func brokenFile(_ text: String, _ sentence: String) {
+        #expect(resolve(file: text).diagnostics.entries.map(\.message) == [sentence])
+    }
+
     @Test("Custom headers lose control characters, keep commas in values, and stay below 8 KB (F-HDR-15)")
     func headers() {
         let split = resolve(flags: ["customHeaders": ["Cache-Control: no-store, max-age=0,X-A: b:c"]])

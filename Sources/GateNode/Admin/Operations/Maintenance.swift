@@ -1,6 +1,7 @@
 // Maintenance: one switch of the whole cluster that closes /mcp and nothing else (F-GATE-02).
 
 import ClusterState
+import GateDomain
 import MCPWire
 
 /// How maintenance lies in Redis, and how a node hears of it.
@@ -22,17 +23,13 @@ package enum Maintenance {
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     static func set(_ isOn: Bool, message: String, now: Int, audit: AuditEntry, on node: Node) async throws {
         let (records, operation, enabled) = (records(node), Operation(audit: audit), isOn ? "1" : "0")
-        let found = try await records.read(name)
-        if found.map({ $0.values["enabled"] == enabled && (!isOn || $0.values["message"] == message) }) ?? !isOn { return await load(node) }
-        if found == nil {
-            let values = ["enabled": enabled, "message": message, "since": String(now)]
-            try await records.create(SwitchRecord(id: name, values: values), operation)
-        } else {
-            _ = try await records.edit(name, operation) { (record) throws(RecordRefusal) in
-                if record.values["enabled"] != enabled { record.values["since"] = String(now) }
-                record.values["enabled"] = enabled
-                record.values["message"] = message
-            }
+        if let found = try await records.read(name) {
+            if found.values["enabled"] == enabled, !isOn || found.values["message"] == message { return await load(node) }
+            _ = try await records.edit(name, operation) { $0.turn(enabled, message: message, at: now) }
+        } else if isOn {
+            var record = SwitchRecord(id: name, values: [:])
+            record.turn(enabled, message: message, at: now)
+            try await records.create(record, operation)
         }
         await load(node)
     }
@@ -41,6 +38,15 @@ package enum Maintenance {
 
     private static func records(_ node: Node) -> RecordStore<SwitchRecord> {
         RecordStore(store: node.store, origin: node.id)
+    }
+}
+
+extension SwitchRecord {
+    /// `since` moves only when the gate is closed or opened.
+    fileprivate mutating func turn(_ enabled: String, message: String, at now: Int) {
+        if values["enabled"] != enabled { values["since"] = String(now) }
+        values["enabled"] = enabled
+        values["message"] = message
     }
 }
 

@@ -1,6 +1,7 @@
 // GET /ready: whether a balancer should send calls here.
 
 import ClusterState
+import GateDomain
 import HTTPTypes
 import MCPWire
 

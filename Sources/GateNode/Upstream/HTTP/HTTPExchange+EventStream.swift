@@ -1,5 +1,6 @@
 // What a server says on the stream that answers one request: notifications, requests of its own, and the answer.
 
+import HTTPWire
 import MCPWire
 import NIOCore
 

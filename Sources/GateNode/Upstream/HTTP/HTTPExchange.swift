@@ -1,5 +1,6 @@
 // One request to an HTTP server and what becomes of it, over every connection that it needs.
 
+import HTTPWire
 import MCPWire
 import NIOCore
 

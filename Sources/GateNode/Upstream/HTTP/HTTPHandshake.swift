@@ -14,8 +14,6 @@ final class HTTPHandshake: UpstreamReceiver {
         case failed(String)
     }
 
-    private static let knownVersions: Set = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
-
     private let pool: HTTPUpstreamPool
     private let generation: Int
     private let onOutcome: (Outcome) -> Void
@@ -59,7 +57,7 @@ final class HTTPHandshake: UpstreamReceiver {
             let result = message.getSlice(at: message.readerIndex + range.lowerBound, length: range.count),
             let version = Self.protocolVersion(result)
         else { return onOutcome(.done(session(id: sessionID), nil)) }
-        let session = session(id: sessionID, version: Self.knownVersions.contains(version) ? version : nil)
+        let session = session(id: sessionID, version: ProtocolRevision.served(named: version)?.rawValue)
         self.result = .done(session, InitializeResult(bytes: result))
         pool.expedite(ask(UpstreamMessage.initialized, in: session))
     }

@@ -1,6 +1,7 @@
 // One connection to an HTTP server: at most one request at a time, written in one piece, its answer read strictly.
 
 import Glibc
+import HTTPWire
 import NIOCore
 import NIOTLS
 

@@ -1,5 +1,6 @@
 // The connections of one event loop to an HTTP server, and the requests that wait for one.
 
+import HTTPWire
 import MCPWire
 import NIOCore
 

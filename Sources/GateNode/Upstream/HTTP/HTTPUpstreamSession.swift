@@ -1,5 +1,6 @@
 // What one handshake with an HTTP server gave, with the heads of requests rendered once for all of them.
 
+import HTTPWire
 import NIOCore
 
 /// The server's session, or that it has none. It never changes; a new handshake makes a new one.

@@ -1,0 +1,30 @@
+// What the ledger said, in the words of the call's machine.
+
+package import GateDomain
+
+extension Admission {
+    package var outcome: AdmissionOutcome {
+        switch self {
+        case .admitted(let credits, let meters): .admitted(credits: credits, meters: meters)
+        case .stale: .stale
+        case .denied(let denial, let credits): .denied(denial, credits: credits)
+        case .running: .running
+        case .replay(let answer): .replayed(answer)
+        case .unanswered: .unanswered
+        case .conflict: .conflict
+        case .failed(let failure): .away(mayHaveBeenTaken: failure.mayHaveBeenCarriedOut)
+        }
+    }
+}
+
+extension Settled {
+    package var outcome: SettlementOutcome {
+        switch self {
+        case .done(let credits, let charged): .done(credits: credits, charged: charged)
+        case .closedByOthers(let charged): .closedByOthers(charged: charged)
+        case .gone: .gone
+        case .failed(.fault): .fault
+        case .failed: .away
+        }
+    }
+}

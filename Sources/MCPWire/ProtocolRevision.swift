@@ -1,0 +1,43 @@
+// The revisions of MCP, named once: what a handshake may agree on, what a header may say, what the gate says upstream.
+
+/// A revision of MCP by its date; the cases are in the order newest first.
+package enum ProtocolRevision: String, Sendable, CaseIterable {
+    case july2026 = "2026-07-28"
+    case november2025 = "2025-11-25"
+    case june2025 = "2025-06-18"
+    case march2025 = "2025-03-26"
+    case november2024 = "2024-11-05"
+
+    /// How the requests of a client belong together.
+    package enum Era: Sendable {
+        /// `initialize` agrees on a revision; what follows belongs to that session.
+        case session
+        /// Each request says everything itself; there is no handshake.
+        case stateless
+    }
+
+    /// The era that the revision belongs to.
+    package var era: Era {
+        switch self {
+        case .july2026: .stateless
+        case .november2025, .june2025, .march2025, .november2024: .session
+        }
+    }
+
+    /// The revisions that a request may name, newest first: those of sessions alone, as nothing serves the stateless era yet.
+    package static let served = allCases.filter { $0.era == .session }
+
+    /// The newest revision that a handshake can agree on; what the gate proposes to servers.
+    package static let newest = november2025
+
+    /// The served revision with this name, or nil.
+    package static func served(named name: String) -> Self? {
+        Self(rawValue: name).flatMap { served.contains($0) ? $0 : nil }
+    }
+
+    /// What the answer to `initialize` says: the requested revision where it is served, else the newest (Lifecycle, Version Negotiation).
+    /// - Parameter requested: nil where the client named none.
+    package static func agreed(on requested: String?) -> Self {
+        requested.flatMap(served(named:)) ?? newest
+    }
+}

@@ -1,0 +1,108 @@
+// What has to be true of a history when everything has come to rest.
+
+@testable import ClusterState
+import GateDomain
+
+extension World {
+    /// An entry of the usage stream.
+    private struct Entry {
+        let hold: String
+        let credits: Int
+        let event: CallEvent
+    }
+
+    func check() {
+        let entries = (0..<keys.shards).flatMap { usage($0) }
+        checkMoney(entries)
+        checkReplies(entries)
+        checkIdempotency(entries)
+        checkLeftovers()
+        checkMeters(entries)
+    }
+
+    private func usage(_ shard: Int) -> [Entry] {
+        (redis.ask("XRANGE", keys.usage(shard), "-", "+").array ?? []).compactMap { entry in
+            guard let parts = entry.array, parts.count == 2, let call = LoggedCall(entry) else { return nil }
+            let fields = parts[1].fields
+            return Entry(hold: fields["h"] ?? "", credits: call.credits, event: call.event)
+        }
+    }
+
+    /// M1, M13: what was put in is there or was spent, and what was spent has its event.
+    private func checkMoney(_ entries: [Entry]) {
+        var teamSpent = 0
+        for (index, id) in keyIDs.enumerated() {
+            let values = redis.ask("HMGET", keys.account(id), "credits", "spent", "granted", "calls")
+            let (credits, spent, granted) = (values.integer(at: 0), values.integer(at: 1), values.integer(at: 2))
+            if credits + spent != granted { violate("M1: \(id.suffix(4)): \(credits) left + \(spent) spent is not \(granted) granted") }
+            if granted < self.granted[id] ?? 0 { violate("M12: \(id.suffix(4)) was told of \(self.granted[id] ?? 0) credits and has \(granted)") }
+            let charged = entries.reduce(0) { $0 + ($1.event.keyID == id ? $1.credits : 0) }
+            if charged != spent { violate("M13: \(id.suffix(4)) has spent \(spent), its events say \(charged)") }
+            if index < plan.teamed { teamSpent += spent }
+        }
+        guard plan.teamed > 0 else { return }
+        let spent = redis.ask("HGET", keys.account(teamID), "spent").integer ?? 0
+        if keys.shards == 1, spent != teamSpent { violate("the team has spent \(spent), its keys \(teamSpent)") }
+        if keys.shards > 1, spent > teamSpent { violate("the team has spent \(spent), more than its keys' \(teamSpent)") }
+        if plan.teamBudget > 0, spent > plan.teamBudget { violate("M11: the team has spent \(spent) of \(plan.teamBudget)") }
+    }
+
+    /// M3 to M6: whoever was told of a success has paid what it was told, whoever was told of none has paid nothing.
+    private func checkReplies(_ entries: [Entry]) {
+        for call in calls {
+            let own = entries.filter { $0.event.requestID == call.requestID }
+            let charged = own.reduce(0) { $0 + $1.credits }
+            switch call.reply {
+            case .served:
+                if charged != call.charged { violate("M4: \(call.requestID) was told of \(call.charged), charged \(charged)") }
+                if call.holdName != nil, own.isEmpty { violate("M13: \(call.requestID) was served and has no event") }
+            case .denied, .conflict, .stillRunning, .replayed, .unanswered, .cancelled:
+                if charged > 0 { violate("M5: \(call.requestID) was \(call.reply.map { "\($0)" } ?? ""), charged \(charged)") }
+            case .lost(nothingCharged: true):
+                if charged > 0 { violate("M5: \(call.requestID) was told that nothing was charged, charged \(charged)") }
+            case .unavailable:
+                // With an idempotency key the answer may have been seen by a repetition: then the one charge stands.
+                let isSeen = call.request.idempotencyKey.map { key in
+                    calls.contains { $0.request.idempotencyKey == key && $0.reply == .replayed(call.answer) }
+                } ?? false
+                if charged > 0, !isSeen { violate("M5: \(call.requestID) was told that the store is away, charged \(charged)") }
+            case .lost, .nobody, nil: break
+            }
+            if own.count > call.request.tools.count { violate("M13: \(call.requestID) has \(own.count) events") }
+            if Set(own.map(\.hold)).count > 1 { violate("M3: \(call.requestID) was charged under two holds") }
+        }
+    }
+
+    /// D17, D18, D20: one charge, one execution whose answer was given.
+    private func checkIdempotency(_ entries: [Entry]) {
+        for (key, group) in Dictionary(grouping: calls.filter { $0.request.idempotencyKey != nil }, by: { $0.request.idempotencyKey ?? "" }) {
+            let charges = group.filter { call in entries.contains { $0.event.requestID == call.requestID && $0.credits > 0 } }
+            if charges.count > 1 { violate("D17: \(key) was charged as \(charges.map(\.requestID))") }
+            let answers = Set(group.compactMap { call -> String? in
+                switch call.reply {
+                case .replayed(let bytes): String(decoding: bytes, as: UTF8.self)
+                case .served where call.charged > 0: String(decoding: call.answer, as: UTF8.self)
+                default: nil
+                }
+            })
+            if answers.count > 1 { violate("D18: \(key) was answered with \(answers.sorted())") }
+        }
+    }
+
+    /// M8, F40: nothing is held for anybody, nothing is left behind.
+    private func checkLeftovers() {
+        for name in redis.ask("KEYS", "h:*").array?.compactMap(\.string) ?? [] where name.contains(":open:") {
+            for (field, value) in redis.ask("HGETALL", name).fields where field != "!" {
+                if value.hasPrefix("o") { violate("F30: \(field) is still open in \(name)") }
+            }
+        }
+    }
+
+    /// R14 and M11 from outside: meters say what the events say.
+    private func checkMeters(_ entries: [Entry]) {
+        for id in keyIDs {
+            let values = redis.ask("HMGET", keys.account(id), "m:open")
+            if values.integer(at: 0) != 0 { violate("F-CONC-01: \(values.integer(at: 0)) calls of \(id.suffix(4)) count as open") }
+        }
+    }
+}
