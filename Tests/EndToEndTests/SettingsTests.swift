@@ -30,7 +30,7 @@ extension EndToEndTests {
             #expect(try await client.admin("/keys/ip", ["key": .string(Self.secret), "ips": ["192.0.2.7"]]).status == 200)
             let denied = try await client.call("echo", ["text": "x"], key: Self.secret, headers: [("X-Forwarded-For", "192.0.2.8")])
             #expect(denied.outcome == .denied("ip_not_allowed: 192.0.2.8"))
-            #expect(try await redis.command("EXISTS", "own:keys") == "1")
+            #expect(try await redis.command("EXISTS", "own:{0}:index:keys") == "1")
             #expect(try await redis.command("KEYS", "pg:*").isEmpty)
             #expect(node.program.log.contains(#""level":"info""#))
             #expect(try await node.terminate() == 0)

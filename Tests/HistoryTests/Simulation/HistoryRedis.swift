@@ -3,6 +3,7 @@
 @testable import ClusterState
 import Crypto
 import Foundation
+import GateDomain
 import GateTesting
 import Glibc
 import LuaScripts
