@@ -24,7 +24,11 @@ local beats, newest, grace = {}, 0, 0
 for i = 1, #entries, 2 do
   local value = tonumber(entries[i + 1])
   if entries[i] == 'grace' then
-    grace = math.min(value, now + lifetime)
+    grace = value
+    if grace > now + lifetime then
+      grace = now + lifetime
+      redis.call('HSET', KEYS[1], 'grace', whole(grace))
+    end
   else
     if value > now then
       value = now

@@ -237,15 +237,14 @@ package final class Ledger {
     /// Lets Redis forget what it remembers of a closed hold, once no late copy can arrive any more.
     func acknowledge(_ settlement: Settlement, in shard: Int) {
         let mark = Acknowledgement(
-            node: settlement.node, hold: settlement.hold, shard: shard, notBefore: settlement.admissibleUntil + Self.admissible)
+            node: settlement.node, hold: settlement.hold, shard: shard, admissibleUntil: settlement.admissibleUntil, closedAt: clock.uptime)
         closed.append(mark)
     }
 
     /// Marks of a shard that may be forgotten by now.
     private func takeAcknowledgements(of shard: Int) -> [Acknowledgement] {
         var due: [Acknowledgement] = []
-        let now = clock.milliseconds
-        while due.count < Self.acknowledgements, let first = closed.first, first.shard == shard, first.notBefore < now {
+        while due.count < Self.acknowledgements, let first = closed.first, first.shard == shard, first.isDue(clock) {
             due.append(first)
             closed.removeFirst()
         }
@@ -256,8 +255,7 @@ package final class Ledger {
     package func sweep() {
         retryUnacknowledged()
         guard link.isUsable else { return }
-        let now = clock.milliseconds
-        while let first = closed.first, first.notBefore < now {
+        while let first = closed.first, first.isDue(clock) {
             let done = takeAcknowledgements(of: first.shard)
             let command = SettlementPart.command(for: [], acknowledging: done, shard: first.shard, keys: keys, retained: Self.retainedEvents)
             link.send(command) { result in

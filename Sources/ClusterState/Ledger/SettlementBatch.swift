@@ -8,8 +8,17 @@ struct Acknowledgement {
     let node: String
     let hold: String
     let shard: Int
-    /// Milliseconds of Redis TIME before which a late copy of its admission could still arrive.
-    let notBefore: Int
+    /// Milliseconds of Redis TIME until which a late copy of its admission would be carried out.
+    let admissibleUntil: Int
+    /// Microseconds of the node's uptime.
+    let closedAt: Int
+
+    /// Microseconds for which a command may be under way, however Redis's clock steps.
+    private static let longestWay = 60_000_000
+
+    func isDue(_ clock: RedisClock) -> Bool {
+        admissibleUntil + Ledger.admissible < clock.milliseconds || clock.uptime - closedAt > Self.longestWay
+    }
 }
 
 /// One settlement in a batch: the share of it that lies in one shard.

@@ -36,6 +36,8 @@ package final class RedisClock: Sendable {
 
     /// Microseconds since 1970.
     package var microseconds: Int { monotonic() + offset.load(ordering: .relaxed) }
+    /// Microseconds of the monotonic clock, which no step of Redis's clock moves.
+    package var uptime: Int { monotonic() }
     /// Milliseconds since 1970.
     package var milliseconds: Int { microseconds / 1000 }
 

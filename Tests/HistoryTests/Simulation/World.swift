@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import GateDomain
+import Foundation
 import LuaScripts
 
 /// One history while it is made.
@@ -121,6 +122,8 @@ final class World {
         case .arrive: random.any(of: nodes.filter { $0.condition != .dead && $0.link.undelivered != nil })?.link.undelivered.map(arrive)
         case .hear: random.any(of: running.filter(\.link.canHear))?.link.hear()
         case .arriveLate:
+            // No command is under way for longer than half a minute.
+            strays.removeAll { now - $0.sentAt > 30_000_000 }
             guard !strays.isEmpty else { break }
             arrive(strays.remove(at: random.below(strays.count)))
         case .pass: pass(random.pick([1, 10, 60, 300, 700]) * 1000)
@@ -210,6 +213,7 @@ final class World {
 
     /// Watches what admit.lua lets in, from outside: the times for the windows, and that the key was allowed to.
     private func observe(_ flight: Flight, _ reply: RedisReply) {
+        if ProcessInfo.processInfo.environment["HISTORY_WIRE"] != nil { print(now / 1000, flight.command.script.map { "\($0)" } ?? "", flight.command.words.dropFirst(flight.command.script == nil ? 0 : 2).map { String(decoding: $0, as: UTF8.self) }, "->", reply.brief) }
         guard flight.command.script == .admit, let answers = reply.array else { return }
         for answer in answers where answer.status == 14 { violate("admit.lua faults: \(answer)") }
     }
@@ -304,6 +308,7 @@ final class World {
         note("--- heal")
         for node in nodes where node.condition == .stopped { wake(node) }
         // What was on its way for longer than any command is waited for does not arrive any more, or arrives now.
+        strays.removeAll { now - $0.sentAt > 30_000_000 }
         while !strays.isEmpty { arrive(strays.removeFirst()) }
         if running.isEmpty { beat(addNode()) }
         for round in 0..<120 {
@@ -320,6 +325,12 @@ final class World {
             flush()
             if round > 12, isAtRest { return true }
         }
+        note("nodes: \(redis.ask("HGETALL", keys.nodes).fields)")
+        for node in running {
+            let ledger = node.ledger
+            note("\(node.name): \(ledger.openHolds) open, \(ledger.backlog) owed, \(ledger.marks) marks, renamed \(node.identity.needsNewName), idle \(node.executor.isIdle)")
+        }
+        for call in calls where !call.isOver { note("\(call.requestID) on \(call.node.name) is not over, waits for \(call.waiting)") }
         return false
     }
 
@@ -327,10 +338,10 @@ final class World {
         for _ in 0..<10_000 {
             var moved = false
             for node in running {
+                if !node.executor.isIdle { node.settleDown(); moved = true }
                 if node.link.hasTicks { node.link.runTicks(); moved = true }
                 while let flight = node.link.undelivered { arrive(flight); moved = true }
                 while node.link.canHear { node.link.hear(); moved = true }
-                node.settleDown()
             }
             if !moved { return }
         }
@@ -357,4 +368,17 @@ final class World {
 extension SeededRandom {
     /// One of them, if there is any.
     fileprivate mutating func any<Element>(of elements: [Element]) -> Element? { elements.isEmpty ? nil : pick(elements) }
+}
+
+extension RedisReply {
+    /// For people.
+    var brief: String {
+        switch self {
+        case .null: "nil"
+        case .integer(let value): "\(value)"
+        case .bytes(let bytes): String(decoding: bytes.prefix(60), as: UTF8.self)
+        case .array(let elements): "[" + elements.map(\.brief).joined(separator: " ") + "]"
+        case .error(let text): "error \(text)"
+        }
+    }
 }
