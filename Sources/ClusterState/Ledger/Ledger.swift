@@ -9,10 +9,18 @@ import DequeModule
 package final class Ledger {
     package typealias Admitted = (Admission, consuming Hold?) -> Void
 
+    /// Under which name, and until when (milliseconds of Redis TIME), an admission was asked to be carried out the last time.
+    struct AskedAs {
+        let node: String
+        let until: Int
+    }
+
     private struct Asked {
         var part: AdmissionPart
         var attempts = 0
-        let completion: (Admission, String) -> Void
+        let completion: (Admission, AskedAs) -> Void
+
+        func asked(by node: String) -> AskedAs { AskedAs(node: node, until: part.admissibleUntil) }
     }
 
     private struct Ended {
@@ -64,8 +72,8 @@ package final class Ledger {
         if !request.dry { openHolds += 1 }
         let until = clock.milliseconds + Self.admissible
         if request.caller.isInOneShard {
-            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true) { admission, node in
-                self.finish(request, admission, node: node, until: until, completion)
+            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true) { admission, asked in
+                self.finish(request, admission, asked, completion)
             }
         } else {
             ShardedAdmission(self, request, until: until, completion).begin()
@@ -74,7 +82,7 @@ package final class Ledger {
 
     /// Asks for the share of a request that lies in the shard of `accounts`.
     func ask(
-        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, _ completion: @escaping (Admission, String) -> Void
+        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, _ completion: @escaping (Admission, AskedAs) -> Void
     ) {
         let part = AdmissionPart(request: request, accounts: accounts, admissibleUntil: until, isPrimary: isPrimary)
         asked[request.caller.shards[accounts[0]]].append(Asked(part: part, completion: completion))
@@ -82,12 +90,12 @@ package final class Ledger {
     }
 
     /// Hands the outcome over, with the hold where there is one or may be one.
-    func finish(_ request: AdmissionRequest, _ admission: Admission, node: String, until: Int, _ completion: Admitted) {
+    func finish(_ request: AdmissionRequest, _ admission: Admission, _ asked: AskedAs, _ completion: Admitted) {
         if request.dry { return completion(admission, nil) }
         switch admission {
-        case .admitted: return completion(admission, Hold(request, node: node, admissibleUntil: until))
+        case .admitted: return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
         case .failed(let failure) where failure.mayHaveBeenCarriedOut:
-            return completion(admission, Hold(request, node: node, admissibleUntil: until))
+            return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
         default:
             openHolds -= 1
             completion(admission, nil)
@@ -118,16 +126,16 @@ package final class Ledger {
     private func decided(_ part: [Asked], _ node: String, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
         case .failure(let failure):
-            for each in part { each.completion(.failed(failure), node) }
+            for each in part { each.completion(.failed(failure), each.asked(by: node)) }
         case .success(let reply):
             let replies = reply.array ?? []
             for (index, each) in part.enumerated() {
                 switch each.part.answer(index < replies.count ? replies[index] : .null) {
-                case .decided(let admission): each.completion(admission, node)
+                case .decided(let admission): each.completion(admission, each.asked(by: node))
                 case .late(let now): askAgain(each, node, now: now)
                 case .fenced:
                     identity.wasFenced(node)
-                    each.completion(.failed(.unavailable("this node was taken for dead and joins anew")), node)
+                    each.completion(.failed(.unavailable("this node was taken for dead and joins anew")), each.asked(by: node))
                 }
             }
         }
@@ -137,7 +145,7 @@ package final class Ledger {
     private func askAgain(_ late: Asked, _ node: String, now: Int) {
         clock.heard(now * 1000)
         spans.removeAll(keepingCapacity: true)
-        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still")), node) }
+        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still")), late.asked(by: node)) }
         let old = late.part
         let part = AdmissionPart(request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary)
         asked[old.request.caller.shards[old.accounts[0]]].append(Asked(part: part, attempts: late.attempts + 1, completion: late.completion))

@@ -64,7 +64,7 @@ struct Reaper {
             let part = Array(rest.prefix(Self.batch))
             rest = rest.dropFirst(Self.batch)
             let mode = refunds ? "refund" : "keep"
-            let reply = try await store.send(command(for: part, in: shard) { _ in (mode, []) })
+            let reply = try await store.send(command(for: part, in: shard) { _ in (mode, 0, []) })
             count += (reply.array ?? []).count { $0.status == 1 }
         }
         return count
@@ -77,12 +77,13 @@ struct Reaper {
         question.append(store.keys.open(node, primary))
         question.append(orphan.hold)
         let outcome = try await store.send(question)
-        let charged = outcome.status == 2 ? outcome.integer(at: 1) : 0
-        _ = try await store.send(command(for: [orphan], in: shard) { _ in charged == 0 ? ("refund", []) : ("settle", [charged]) })
+        let isSettled = outcome.status == 2
+        let how = isSettled ? ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)]) : ("refund", 0, [])
+        _ = try await store.send(command(for: [orphan], in: shard) { _ in how })
     }
 
-    /// - Parameter how: the mode, and the charges without an event of their own.
-    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, charges: [Int])) -> RedisCommand {
+    /// - Parameter how: the mode, the calls that are taken back, and the charges without an event of their own.
+    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, returned: Int, charges: [Int])) -> RedisCommand {
         var names = ScriptKeys(store.keys.usage(shard), store.keys.open(node, shard))
         let places = orphans.map { orphan in
             (
@@ -95,11 +96,11 @@ struct Reaper {
         command.append(Ledger.retainedEvents)
         command.append(0)
         for (orphan, place) in zip(orphans, places) {
-            let (mode, charges) = how(orphan)
+            let (mode, returned, charges) = how(orphan)
             command.append(2)
             command.append(orphan.hold)
             command.append(mode)
-            command.append(0)
+            command.append(returned)
             command.append(place.call)
             if place.call == 0 { command.append("") } else { command.append(refunds ? "drop" : "lose") }
             command.append(0)
