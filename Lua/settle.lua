@@ -39,13 +39,19 @@ local function legs_of(held, at)
   return legs
 end
 
--- Gives counts back: those of open calls always, those of calls as far as they were returned, those of credits as far as they were not charged.
-local function uncount(held, legs, closes, returned, unused)
+-- How much of a count of calls `returned` calls are: all share alike in one of the whole hold; others go back with the last of them.
+local function share(held, amount, returned)
+  return amount == held.n and returned or returned == held.n and amount or 0
+end
+
+-- Gives counts back: those of open calls as it closes, those of calls that are returned by now and were not before, and those of credits
+-- that were not charged.
+local function uncount(held, legs, closes, before, returned, unused)
   for i = 1, #held.m, 5 do
     local place, name, kind, period, amount = unpack(held.m, i, i + 4)
     local account = legs[place].account
     local back = kind == 'c' and unused or kind == 'o' and (closes and amount or 0) or
-      (amount == held.n and returned or returned == held.n and amount or 0)
+      share(held, amount, returned) - share(held, amount, before)
     if account and back ~= 0 then
       if kind == 'o' then
         account_set(account, name, whole(math.max(0, (tonumber(account.meters[name]) or 0) - back)))
@@ -110,7 +116,7 @@ local function remember(s, closed)
   if s.call == 0 then return end
   local record = redis.call('HMGET', KEYS[s.call], 'hold', 'answer')
   if record[1] ~= s.hold then return end
-  if s.memory == 'keep' and closed and keeps(s) then
+  if s.memory == 'keep' and closed and (record[2] or keeps(s)) then
     redis.call('HSET', KEYS[s.call], 'answer', s.answer)
     redis.call('PEXPIRE', KEYS[s.call], s.retention)
   elseif s.memory == 'lose' or (s.memory == 'keep' and closed) then
@@ -142,7 +148,7 @@ local function close(s, held)
   done(s, held, charges, entries)
   remember(s, true)
   move(held, legs, held.p - sum, s.returned)
-  uncount(held, legs, true, s.returned, held.p - sum)
+  uncount(held, legs, true, 0, s.returned, held.p - sum)
   return {1, legs[1] and legs[1].account and legs[1].account.credits or -1, unpack(charges)}
 end
 
@@ -153,8 +159,8 @@ local function again(s, held)
     return {2, total(held.c)}
   end
   local seen = s.call > 0 and redis.call('HGET', KEYS[s.call], 'seen')
-  if s.mode ~= 'release' or seen or total(held.c) == 0 then return {1, -1, unpack(held.c)} end
-  local charged, returned, legs = total(held.c), held.n - held.r, legs_of(held, s.accounts)
+  if s.mode ~= 'release' or seen or total(held.c) == 0 and held.r == held.n then return {1, -1, unpack(held.c)} end
+  local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)
   s.returned = held.n
   if #held.x > 0 then redis.call('XDEL', KEYS[1], unpack(held.x)) end
   local charges, entries = {}, {}
@@ -164,8 +170,8 @@ local function again(s, held)
   end
   done(s, held, charges, entries)
   remember(s, true)
-  move(held, legs, charged, returned)
-  uncount(held, legs, false, returned, charged)
+  move(held, legs, charged, held.n - before)
+  uncount(held, legs, false, before, held.n, charged)
   return {1, legs[1].account and legs[1].account.credits or -1, unpack(charges)}
 end
 

@@ -37,8 +37,8 @@ package final class Ledger {
     private var isFlushScheduled = false
     /// Settlements that Redis has not acknowledged and nobody waits for any more.
     private var unacknowledged: [Settlement] = []
-    /// Closed holds, oldest first.
-    private var closed: Deque<Acknowledgement> = []
+    /// Closed holds by shard, oldest first.
+    private var closed: [Deque<Acknowledgement>]
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
     package private(set) var openHolds = 0
 
@@ -58,12 +58,13 @@ package final class Ledger {
         self.clock = clock
         asked = Array(repeating: [], count: keys.shards)
         ended = Array(repeating: [], count: keys.shards)
+        closed = Array(repeating: [], count: keys.shards)
     }
 
     /// Settlements that still have to reach Redis.
     package var backlog: Int { ended.reduce(unacknowledged.count) { $0 + $1.count } }
     /// Closed holds whose marks Redis still keeps.
-    package var marks: Int { closed.count }
+    package var marks: Int { closed.reduce(0) { $0 + $1.count } }
 
     // MARK: Admission
 
@@ -230,7 +231,7 @@ package final class Ledger {
     private func settled(_ part: [Ended], _ done: [Acknowledgement], _ shard: Int, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
         case .failure(let failure):
-            closed.append(contentsOf: done)
+            closed[shard].append(contentsOf: done)
             for each in part { each.completion(.failed(failure)) }
         case .success(let reply):
             let replies = reply.array ?? []
@@ -244,18 +245,17 @@ package final class Ledger {
 
     /// Lets Redis forget what it remembers of a closed hold, once no late copy can arrive any more.
     func acknowledge(_ settlement: Settlement, in shard: Int) {
-        let mark = Acknowledgement(
-            node: settlement.node, hold: settlement.hold, shard: shard, notBefore: settlement.admissibleUntil + Self.admissible)
-        closed.append(mark)
+        closed[shard].append(
+            Acknowledgement(node: settlement.node, hold: settlement.hold, notBefore: settlement.admissibleUntil + Self.admissible))
     }
 
     /// Marks of a shard that may be forgotten by now.
     private func takeAcknowledgements(of shard: Int) -> [Acknowledgement] {
         var due: [Acknowledgement] = []
         let now = clock.milliseconds
-        while due.count < Self.acknowledgements, let first = closed.first, first.shard == shard, first.notBefore < now {
+        while due.count < Self.acknowledgements, let first = closed[shard].first, first.notBefore < now {
             due.append(first)
-            closed.removeFirst()
+            closed[shard].removeFirst()
         }
         return due
     }
@@ -264,12 +264,12 @@ package final class Ledger {
     package func sweep() {
         retryUnacknowledged()
         guard link.isUsable else { return }
-        let now = clock.milliseconds
-        while let first = closed.first, first.notBefore < now {
-            let done = takeAcknowledgements(of: first.shard)
-            let command = SettlementPart.command(for: [], acknowledging: done, shard: first.shard, keys: keys, retained: Self.retainedEvents)
-            link.send(command) { result in
-                if case .failure = result { self.closed.append(contentsOf: done) }
+        for shard in closed.indices {
+            while case let done = takeAcknowledgements(of: shard), !done.isEmpty {
+                let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, retained: Self.retainedEvents)
+                link.send(command) { result in
+                    if case .failure = result { self.closed[shard].append(contentsOf: done) }
+                }
             }
         }
     }

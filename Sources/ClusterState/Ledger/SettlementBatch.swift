@@ -7,7 +7,6 @@ import LuaScripts
 struct Acknowledgement {
     let node: String
     let hold: String
-    let shard: Int
     /// Milliseconds of Redis TIME before which a late copy of its admission could still arrive.
     let notBefore: Int
 }

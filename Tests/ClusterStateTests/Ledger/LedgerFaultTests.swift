@@ -62,6 +62,11 @@ struct LedgerFaultTests {
         let events = try await nodes[0].events()
         #expect(events.reduce(0) { $0 + $1.credits } == account.spent, "metering equals the ledger (M13)")
         #expect(account.calls == told.successes)
+        guard caller.accounts.count > 1 else { return }
+        let team = try await nodes[0].account(caller, 1)
+        #expect(team.spent == account.spent && team.calls == account.calls, "the other shard agrees")
+        for node in nodes { try await node.forgetMarks() }
+        for node in nodes { #expect(try await node.holds() == (0, 0)) }
     }
 
     @Test("Connections killed at random: granted = spent + left, spent is what callers were told, no hold remains (M1, M3, M5, M6)")
@@ -104,6 +109,38 @@ struct LedgerFaultTests {
         let server = try await RedisServer()
         let node = try await TestNode(on: server)
         let caller = try await node.makeKey(credits: Self.granted)
+        async let load = Self.load([node], caller, workers: 16, rounds: 100)
+        try await Task.sleep(for: .milliseconds(60))
+        server.pause()
+        try await Task.sleep(for: .milliseconds(1700))
+        server.resume()
+        try await Self.expectConservation([node], caller, await load)
+    }
+
+    @Test("Connections killed at random under a team in another shard: both shards agree in the end, and nothing stays behind (M1, M3)")
+    func killedConnectionsOfTwoShards() async throws {
+        let server = try await RedisServer()
+        let first = try await TestNode(on: server, shards: 64)
+        let nodes = [first, try await TestNode(on: server, prefix: first.keys.prefix, id: "node-b", shards: 64)]
+        let killer = try await TestNode(on: server)
+        let caller = try await first.makeKey(credits: Self.granted, team: try await first.makeTeam(home: 40), home: 3)
+        let killing = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 30...80)))
+                _ = try? await killer.store.send(RedisCommand("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
+            }
+        }
+        let told = await Self.load(nodes, caller, workers: 24, rounds: Self.isLong ? 400 : 40)
+        killing.cancel()
+        await killing.value
+        try await Self.expectConservation(nodes, caller, told)
+    }
+
+    @Test("Redis stopped in the middle under a team in another shard: both shards agree when it is back (M1, M5)")
+    func stoppedRedisOfTwoShards() async throws {
+        let server = try await RedisServer()
+        let node = try await TestNode(on: server, shards: 64)
+        let caller = try await node.makeKey(credits: Self.granted, team: try await node.makeTeam(home: 40), home: 3)
         async let load = Self.load([node], caller, workers: 16, rounds: 100)
         try await Task.sleep(for: .milliseconds(60))
         server.pause()

@@ -104,7 +104,6 @@ struct ModelTests {
                     model.open -= 1
                     lives[index] = .closed(charged: 0, returned: call.calls)
                 case .closed(let charged, let returned):
-                    guard charged > 0 else { break }
                     model.move(-charged, returned - call.calls)
                     lives[index] = .closed(charged: 0, returned: call.calls)
                 }

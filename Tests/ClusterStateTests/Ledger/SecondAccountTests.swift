@@ -66,7 +66,7 @@ struct SecondAccountTests {
         let pair = try await Pair(home)
         let node = pair.node
         var (spent, calls) = (0, 0)
-        for way in 0..<9 {
+        for way in 0..<10 {
             let call = pair.call(6, calls: 2)
             #expect(await node.admit(call).isAdmitted)
             switch way {
@@ -88,6 +88,9 @@ struct SecondAccountTests {
             case 7:
                 #expect(await node.settle(call, [(0, 0), (0, 0)]).charged == 0)
                 calls += 2
+            case 8:
+                #expect(await node.settle(call, [(0, 0), (0, 0)]).charged == 0)
+                #expect(await node.release(call, [(0, 0), (0, 0)]).charged == 0)
             default:
                 for _ in 0..<2 { #expect(await node.admit(call).isAdmitted) }
                 #expect(await node.settle(call, [(2, 0), (2, 0)]).charged == 4)

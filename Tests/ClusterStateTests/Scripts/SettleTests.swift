@@ -163,13 +163,15 @@ struct SettleTests {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: 100)
         let limit = Limit(name: "calls.day", window: .calendar(.day), cap: 50)
-        let (call, other) = (TestCall(caller: caller, price: 9, calls: 3, limits: [(limit, 3)]), TestCall(caller: caller, limits: [(limit, 1)]))
+        let tool = Limit(name: "calls:search", window: .calendar(.day), cap: 50, subject: .tool("search"))
+        let call = TestCall(caller: caller, price: 9, calls: 3, limits: [(limit, 3), (tool, 2)])
+        let other = TestCall(caller: caller, limits: [(limit, 1), (tool, 1)])
         _ = await node.admit(together: [call, other])
         #expect(await node.settle(call, [(3, 0), (0, 0), (3, 0)], returned: 1).charged == 6)
         #expect(await node.release(call, [(3, 0), (0, 0), (3, 0)]).charged == 0)
         let account = try await node.account(caller)
         #expect(account.credits == 99 && account.spent == 1 && account.calls == 1)
-        #expect(try await node.meter("calls.day", caller)?.hasSuffix(":1") == true)
+        for name in ["calls.day", "calls:search"] { #expect(try await node.meter(name, caller)?.hasSuffix(":1") == true) }
     }
 
     @Test("One corrupt account, meter or hold fails its own settlement and no other of the tick, and nothing of it is lost on the way")
