@@ -37,11 +37,15 @@ struct TestNode: Sendable {
     let identity: NodeIdentity
     let clock: RedisClock
     private let ledger: NIOLoopBound<Ledger>
+    private let flaky: NIOLoopBound<FlakyLink>?
 
     /// A node whose name may open holds in every shard.
-    /// - Parameter prefix: shared by the nodes of one cluster; a new one by default.
+    /// - Parameters:
+    ///   - prefix: shared by the nodes of one cluster; a new one by default.
+    ///   - isFlaky: whether the ledger's way to Redis loses, repeats and reorders.
     init(
-        on server: RedisServer = .shared, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a", shards: Int = 1, database: Int = 0
+        on server: RedisServer = .shared, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a", shards: Int = 1, database: Int = 0,
+        isFlaky: Bool = false
     ) async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let keys = RedisKeys(prefix: prefix, database: database, shards: shards)
@@ -56,8 +60,10 @@ struct TestNode: Sendable {
         self.clock = clock
         guard let link = store.link(of: loop) else { throw StoreFailure.unknown }
         self.link = link
+        let flaky = isFlaky ? try await loop.submit { NIOLoopBound(FlakyLink(link.value), eventLoop: loop) }.get() : nil
+        self.flaky = flaky
         ledger = try await loop.submit {
-            NIOLoopBound(Ledger(link: link.value, keys: keys, identity: identity, clock: clock), eventLoop: loop)
+            NIOLoopBound(Ledger(link: flaky?.value ?? link.value, keys: keys, identity: identity, clock: clock), eventLoop: loop)
         }.get()
         directory = KeyDirectory(store: store, origin: id)
         try await eventually { await store.isReachable }
@@ -246,6 +252,13 @@ struct TestNode: Sendable {
 
     func withLedger<Value: Sendable>(_ body: @escaping @Sendable (Ledger) -> Value) async -> Value? {
         try? await loop.submit { [ledger] in body(ledger.value) }.get()
+    }
+
+    /// Lets everything arrive from here on, and waits until what is late has come.
+    func heal() async throws {
+        guard let flaky else { return }
+        try await loop.submit { flaky.value.isHealed = true }.get()
+        try await eventually { try await loop.submit { flaky.value.pending == 0 }.get() }
     }
 
     /// Waits until everything that is owed to Redis has reached it.
