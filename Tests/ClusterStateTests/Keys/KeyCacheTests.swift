@@ -3,18 +3,25 @@
 @testable import ClusterState
 import GateDomain
 import NIOCore
+import Synchronization
 import Testing
 
 @Suite("The cache of keys")
 struct KeyCacheTests {
+    /// Versions of the rules that the cache has asked for.
+    private final class Wanted: Sendable {
+        let versions = Mutex<[Int]>([])
+    }
+
     private struct Loop: Sendable {
         let node: TestNode
         let cache: KeyCache
+        let wanted = Wanted()
 
         init() async throws {
             let node = try await TestNode()
             self.node = node
-            cache = KeyCache(link: node.link, on: node.loop, keys: node.keys, rules: .test) { _ in }
+            cache = KeyCache(link: node.link, on: node.loop, keys: node.keys, rules: .test) { [wanted] version in wanted.versions.withLock { $0.append(version) } }
         }
 
         func load(_ secret: String) async -> KeyLookup {
@@ -91,6 +98,40 @@ struct KeyCacheTests {
         await loop.cache.forget(key: id)
         _ = await loop.load(new)
         #expect(await loop.cache.remembered(old) == nil)
+    }
+
+    @Test("Who is judged while newer rules hold waits until this node has them, and is judged by those (F-CFG-07, V21)")
+    func newerRules() async throws {
+        let loop = try await Loop()
+        let secret = Credential.generate()
+        _ = try await loop.node.makeKey(credits: 1, secret: secret)
+        try await loop.node.send("HSET", loop.node.keys.versions(0), RulesVersion.name, "2")
+        async let lookup = loop.load(secret)
+        try await eventually { loop.wanted.versions.withLock { $0 } == [2] }
+        await loop.cache.adopt(GateRules(version: 1, prices: PriceBook(defaultPerCall: 1, tools: [:])))
+        #expect(loop.wanted.versions.withLock { $0 } == [2, 2])
+        await loop.cache.adopt(GateRules(version: 2, prices: PriceBook(defaultPerCall: 1, tools: [:])))
+        guard case .found(let known) = await lookup else { throw StoreFailure.unknown }
+        #expect(known.policy.rules.version == 2)
+        #expect(await loop.node.admit(TestCall(caller: known)).isAdmitted)
+    }
+
+    @Test("A team's account comes with its key, and a change of the team makes what was judged by it stale (V21)")
+    func teams() async throws {
+        let loop = try await Loop()
+        let secret = Credential.generate()
+        let team = try await loop.node.makeTeam(budget: 2)
+        _ = try await loop.node.makeKey(credits: 10, secret: secret, team: team)
+        guard case .found(let known) = await loop.load(secret) else { throw StoreFailure.unknown }
+        #expect(known.policy.accounts.map(\.id.text) == [known.record.id, team.id])
+        _ = try await RecordStore<TeamRecord>(store: loop.node.store, origin: "x").edit(team.id, .test()) { (team) throws(RecordRefusal) in
+            team.budget = 1
+        }
+        #expect(await loop.node.admit(TestCall(caller: known)).word == "stale")
+        guard case .found(let fresh) = await loop.load(secret) else { throw StoreFailure.unknown }
+        #expect(fresh !== known)
+        #expect(await loop.node.admit(TestCall(caller: fresh, price: 2)).word == "team_budget_exceeded")
+        #expect(await loop.node.admit(TestCall(caller: fresh)).isAdmitted)
     }
 
     @Test("The cache holds no more than its capacity and keeps what was used last")

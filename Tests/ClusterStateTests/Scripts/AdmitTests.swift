@@ -152,6 +152,18 @@ struct AdmitTests {
         #expect(try await node.send("PTTL", caller.calls + "once").integer ?? 0 > 50_000)
     }
 
+    @Test("A stored answer is told only to a caller who is judged by what holds now (V21)")
+    func replayAfterChange() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 10)
+        let key = Idempotency(key: "once", fingerprint: "f", retention: 60_000)
+        let call = TestCall(caller: caller, idempotency: key)
+        _ = await node.admit(call)
+        _ = await node.settle(call, answer: [65])
+        try await node.change(caller) { $0.state = .revoked }
+        #expect(await node.admit(TestCall(caller: caller, idempotency: key)).word == "stale")
+    }
+
     @Test("A refunded or an abandoned call may be tried again under its idempotency key (D17)")
     func retriedAfterDrop() async throws {
         let node = try await TestNode()
