@@ -205,4 +205,26 @@ struct MembershipTests {
         for caller in callers { #expect(try await node.credits(caller) == 1_000_000) }
         #expect(try await node.openHolds(of: "dead") == 0)
     }
+
+    @Test("Thousands of open calls of a dead node that two shards have admitted end alike in both (M1, D20)", arguments: [true, false])
+    func manyFollowers(refund: Bool) async throws {
+        let node = try await TestNode(shards: 64)
+        let dead = try await TestNode(prefix: node.keys.prefix, id: "dead", shards: 64)
+        let team = try await node.makeTeam(home: 40)
+        var callers: [CachedKey] = []
+        for home in 0..<10 { callers.append(try await node.makeKey(credits: 1_000_000, team: team, home: UInt32(home))) }
+        for _ in 0..<4 {
+            let calls = (0..<500).map { TestCall(caller: callers[$0 % 10], price: 2) }
+            #expect(await dead.admit(together: calls).allSatisfy(\.isAdmitted))
+        }
+        #expect(try await node.openHolds(of: "dead") == 4000)
+        await dead.membership().leave()
+        let members = node.membership(refund: refund)
+        await members.beat()
+        #expect(members.reaped == 2000)
+        #expect(try await node.openHolds(of: "dead") == 0)
+        let account = try await node.account(callers[0], 1)
+        #expect(account.spent == (refund ? 0 : 4000) && account.calls == (refund ? 0 : 2000))
+        for caller in callers { #expect(try await node.account(caller).spent == (refund ? 0 : 400)) }
+    }
 }
