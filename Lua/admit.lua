@@ -53,7 +53,7 @@ while at <= #ARGV do
   holds[#holds + 1] = call.hold
 end
 local open = redis.call('HMGET', KEYS[1], unpack(holds))
-local rings, opened = {}, {}
+local rings, opened, fresh = {}, {}, {}
 
 local function measure(limit, account)
   if limit.kind == 'r' then
@@ -127,6 +127,7 @@ local function take(call)
     redis.call('HSET', KEYS[call.record], 'fingerprint', call.fingerprint, 'hold', call.hold)
     redis.call('PEXPIRE', KEYS[call.record], call.retention)
   end
+  fresh[call.hold] = 'o'
   opened[#opened + 1] = call.hold
   opened[#opened + 1] = 'o' .. cmsgpack.pack({
     f = 1, p = call.price, n = call.count, a = legs, m = counts, e = call.event, k = call.record > 0 and KEYS[call.record] or nil,
@@ -134,10 +135,20 @@ local function take(call)
   })
 end
 
+-- A further copy of an admission that was carried out, whatever has changed since: its caller has to learn that the hold is open.
+local function repeated(call)
+  for _, leg in ipairs(call.accounts) do
+    leg.loaded = account_load(leg.index, leg.names)
+    if not leg.loaded then error('an account that is gone') end
+  end
+  for _, limit in ipairs(call.limits) do measure(limit, call.accounts[limit.account].loaded) end
+  return admitted(call)
+end
+
 local function decide(call, held)
+  if held then return string.sub(held, 1, 1) == 'd' and {11} or repeated(call) end
   if open[1] ~= '1' then return {3} end
-  if held and string.sub(held, 1, 1) == 'd' then return {11} end
-  if not held and milliseconds > call.till then return {2, milliseconds} end
+  if milliseconds > call.till then return {2, milliseconds} end
   for i = 1, #guards do
     local version = ARGV[call.guards + i - 1]
     if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
@@ -157,15 +168,13 @@ local function decide(call, held)
         redis.call('HSET', KEYS[call.record], 'seen', '1')
         return {9, record[2]}
       end
-      if record[4] then return {13} end
-      if record[3] ~= call.hold then return {8} end
+      return {record[4] and 13 or 8}
     end
   end
   for _, limit in ipairs(call.limits) do
     if (limit.kind == 'n' or limit.kind == 'c') and limit.z > 0 and (now < limit.y or now >= limit.z) then return {2, milliseconds} end
     measure(limit, call.accounts[limit.account].loaded)
   end
-  if held then return admitted(call) end
   local refused = refusal(call)
   if refused then return refused end
   if call.dry then return admitted(call, true) end
@@ -175,7 +184,7 @@ end
 
 local replies = {}
 for i, call in ipairs(calls) do
-  local fine, reply = pcall(decide, call, open[i + 1])
+  local fine, reply = pcall(decide, call, open[i + 1] or fresh[call.hold])
   replies[i] = fine and reply or {14, type(reply) == 'table' and reply.err or tostring(reply)}
 end
 for _, ring in pairs(rings) do

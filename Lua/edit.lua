@@ -17,7 +17,8 @@ local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '-1')
 local expected, deletes = string.match(ARGV[3], '^delete:(%d+)$'), false
 if expected then deletes = true else expected = ARGV[3] end
 if (expected == '' and version ~= -1) or (expected ~= '' and tonumber(expected) ~= version) then return {1, version} end
-version = math.max(0, version) + 1
+-- A successor of a record that was deleted goes on where its account is: no version of one id ever stands for two things.
+version = math.max(version, tonumber(redis.call('HGET', KEYS[5], 'version') or 0)) + 1
 local at = 12
 local function list(width)
   local count, values = tonumber(ARGV[at]), {}

@@ -1,11 +1,11 @@
 -- outcome: what became of a hold, as long as that is remembered.
 -- KEYS  open holds of its node
 -- ARGV  hold
--- REPLY {0 not there} {1 open} {2 done, charged in all}
+-- REPLY {0 not there} {1 open} {2 done, charged in all, calls returned}
 -- EFFECT none.
 local text = redis.call('HGET', KEYS[1], ARGV[1])
 if not text then return {0} end
 if string.sub(text, 1, 1) == 'o' then return {1} end
-local charged = 0
-for _, charge in ipairs(cmsgpack.unpack(string.sub(text, 2)).c) do charged = charged + charge end
-return {2, charged}
+local held, charged = cmsgpack.unpack(string.sub(text, 2)), 0
+for _, charge in ipairs(held.c) do charged = charged + charge end
+return {2, charged, held.r}

@@ -9,11 +9,14 @@
 -- key#, open#, call# are places in KEYS, 0 for none. Modes: `settle`; `release` also takes back what an earlier copy has charged, as its
 -- caller was told of no success (unless somebody has seen its stored answer), and keeps a hold that is not there yet from being opened
 -- before `until` (ms); `refund` and `keep` end a hold of a dead node without or with its price. Memory: '' none, `keep` store the
--- answer, `drop` delete the record. A surcharge is granted as far as every account goes; an event '' is charged and not written.
+-- answer, `drop` delete the record, `lose` mark it: the call was charged and has no answer; so is one whose key has kept ANSWERS bytes of
+-- answers on this UTC day (account field `kept`). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
+-- event '' is charged and not written.
 --#include whole
 --#include account
 local time = redis.call('TIME')
 local milliseconds = time[1] * 1000 + math.floor(time[2] / 1000)
+local ANSWERS = 16 * 1024 * 1024
 
 local function write(hold, charged, event)
   if event == '' then return end
@@ -36,13 +39,19 @@ local function legs_of(held, at)
   return legs
 end
 
--- Gives counts back: those of open calls always, those of calls as far as they were returned, those of credits as far as they were not charged.
-local function uncount(held, legs, closes, returned, unused)
+-- How much of a count of calls `returned` calls are: all share alike in one of the whole hold; others go back with the last of them.
+local function share(held, amount, returned)
+  return amount == held.n and returned or returned == held.n and amount or 0
+end
+
+-- Gives counts back: those of open calls as it closes, those of calls that are returned by now and were not before, and those of credits
+-- that were not charged.
+local function uncount(held, legs, closes, before, returned, unused)
   for i = 1, #held.m, 5 do
     local place, name, kind, period, amount = unpack(held.m, i, i + 4)
     local account = legs[place].account
     local back = kind == 'c' and unused or kind == 'o' and (closes and amount or 0) or
-      (amount == held.n and returned or returned == held.n and amount or 0)
+      share(held, amount, returned) - share(held, amount, before)
     if account and back ~= 0 then
       if kind == 'o' then
         account_set(account, name, whole(math.max(0, (tonumber(account.meters[name]) or 0) - back)))
@@ -64,7 +73,7 @@ local function move(held, legs, unused, returned)
   end
 end
 
--- What an open hold is charged: each event's base, and of its surcharge what every account can bear. No legs where nothing moves.
+-- What an open hold is charged: each event's base, then of the surcharges what every account can bear. No legs where nothing moves.
 local function price(s, held)
   local wanted, extra, charges, sum = 0, 0, {}, 0
   for i = s.first, s.last, 3 do
@@ -72,23 +81,34 @@ local function price(s, held)
     extra = extra + ARGV[i + 1]
   end
   local moves = wanted ~= held.p or extra > 0 or s.returned > 0 or #held.m > 0
-  local legs, spare = moves and legs_of(held, s.accounts) or {}, extra
+  local legs, more = moves and legs_of(held, s.accounts) or {}, math.max(0, wanted + extra - held.p)
   for _, leg in ipairs(legs) do
     local account = leg.account
-    if account and leg.funded then spare = math.min(spare, account.credits + held.p - wanted) end
-    if account and account.limit > 0 then spare = math.min(spare, account.limit - account.spent + held.p - wanted) end
+    if account and leg.funded then more = math.min(more, account.credits) end
+    if account and account.limit > 0 then more = math.min(more, account.limit - account.spent) end
   end
-  for i = s.first, s.last, 3 do
-    local surcharge = math.max(0, math.min(tonumber(ARGV[i + 1]), spare))
-    spare = spare - surcharge
-    charges[#charges + 1] = ARGV[i] + surcharge
-    sum = sum + charges[#charges]
+  local spare = held.p + math.max(0, more)
+  for part = 0, 1 do
+    for i = s.first, s.last, 3 do
+      local place, granted = (i - s.first) / 3 + 1, math.min(tonumber(ARGV[i + part]), spare)
+      spare, sum, charges[place] = spare - granted, sum + granted, (charges[place] or 0) + granted
+    end
   end
   return charges, sum, legs
 end
 
+-- Whether the key may keep this answer; what it has kept on this day is counted in its account.
+local function keeps(s)
+  local key, day = KEYS[tonumber(ARGV[s.accounts])], math.floor(milliseconds / 86400000)
+  local account = redis.call('HMGET', key, 'version', 'kept')
+  local used, of = meter_read(account[2] or '', day)
+  if not account[1] or not used or used + #s.answer > ANSWERS then return false end
+  redis.call('HSET', key, 'kept', whole(of) .. ':' .. whole(used + #s.answer))
+  return true
+end
+
 local function done(s, held, charges, entries)
-  held.e, held.c, held.x, held.b = nil, charges, entries, s.orphan and 1 or nil
+  held.e, held.c, held.x, held.r, held.b = nil, charges, entries, s.returned, s.orphan and 1 or nil
   redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))
 end
 
@@ -96,10 +116,10 @@ local function remember(s, closed)
   if s.call == 0 then return end
   local record = redis.call('HMGET', KEYS[s.call], 'hold', 'answer')
   if record[1] ~= s.hold then return end
-  if s.memory == 'keep' and closed then
+  if s.memory == 'keep' and closed and (record[2] or keeps(s)) then
     redis.call('HSET', KEYS[s.call], 'answer', s.answer)
     redis.call('PEXPIRE', KEYS[s.call], s.retention)
-  elseif s.memory == 'lose' then
+  elseif s.memory == 'lose' or (s.memory == 'keep' and closed) then
     redis.call('HSET', KEYS[s.call], 'lost', '1')
   elseif s.memory == 'drop' then
     redis.call('DEL', KEYS[s.call])
@@ -128,19 +148,20 @@ local function close(s, held)
   done(s, held, charges, entries)
   remember(s, true)
   move(held, legs, held.p - sum, s.returned)
-  uncount(held, legs, true, s.returned, held.p - sum)
+  uncount(held, legs, true, 0, s.returned, held.p - sum)
   return {1, legs[1] and legs[1].account and legs[1].account.credits or -1, unpack(charges)}
 end
 
 -- The hold was closed before, by a copy of this settlement or by whoever took its node for dead.
 local function again(s, held)
-  if held.b then
+  if s.orphan or (held.b and s.mode ~= 'release') then
     if total(held.c) > 0 and s.memory == 'keep' then remember(s, true) end
     return {2, total(held.c)}
   end
   local seen = s.call > 0 and redis.call('HGET', KEYS[s.call], 'seen')
-  if s.mode ~= 'release' or seen or total(held.c) == 0 then return {1, -1, unpack(held.c)} end
-  local charged, legs = total(held.c), legs_of(held, s.accounts)
+  if s.mode ~= 'release' or seen or total(held.c) == 0 and held.r == held.n then return {1, -1, unpack(held.c)} end
+  local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)
+  s.returned = held.n
   if #held.x > 0 then redis.call('XDEL', KEYS[1], unpack(held.x)) end
   local charges, entries = {}, {}
   for i = s.first, s.last, 3 do
@@ -149,8 +170,8 @@ local function again(s, held)
   end
   done(s, held, charges, entries)
   remember(s, true)
-  move(held, legs, charged, held.n)
-  uncount(held, legs, false, held.n, charged)
+  move(held, legs, charged, held.n - before)
+  uncount(held, legs, false, before, held.n, charged)
   return {1, legs[1].account and legs[1].account.credits or -1, unpack(charges)}
 end
 
@@ -161,7 +182,7 @@ local function end_hold(s)
     return string.sub(text, 1, 1) == 'o' and close(s, held) or again(s, held)
   end
   if s.mode == 'release' and milliseconds <= s.till then
-    redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, a = {}, m = {}, c = {}, x = {}}))
+    redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, a = {}, m = {}, c = {}, x = {}, r = 0}))
   end
   if s.mode == 'release' then remember(s, false) end
   return {0}

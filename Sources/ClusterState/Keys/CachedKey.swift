@@ -13,7 +13,9 @@ package final class CachedKey: Sendable {
     let isInOneShard: Bool
     /// What the names of its idempotent calls begin with.
     let calls: String
-    private let rings: [String: String]
+    /// What the names of the accounts' rolling windows begin with, in the order of the policy.
+    private let ringPrefixes: [String]
+    private let rings: [[String: String]]
 
     package init(_ policy: Policy, keys: RedisKeys) {
         self.policy = policy
@@ -21,13 +23,15 @@ package final class CachedKey: Sendable {
         shards = policy.accounts.map { keys.shard(ofHome: $0.id.home) }
         isInOneShard = Set(shards).count == 1
         calls = keys.calls(policy.key.id)
-        rings = policy.allLimits.reduce(into: [:]) { rings, limit in
-            if case .rolling = limit.window { rings[limit.name] = keys.ring(policy.accounts[limit.account].id.text, limit.name) }
+        let prefixes = policy.accounts.map { keys.ring($0.id.text, "") }
+        ringPrefixes = prefixes
+        rings = policy.allLimits.reduce(into: Array(repeating: [:], count: prefixes.count)) { rings, limit in
+            if case .rolling = limit.window { rings[limit.account][limit.name] = prefixes[limit.account] + limit.name }
         }
     }
 
     package var record: KeyRecord { policy.key }
 
     /// The string of a rolling window.
-    func ring(of limit: Limit) -> String { rings[limit.name] ?? "" }
+    func ring(of limit: Limit) -> String { rings[limit.account][limit.name] ?? ringPrefixes[limit.account] + limit.name }
 }

@@ -115,7 +115,11 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         for _ in 0..<16 {
             guard let before = try await read(id) else { throw .missing }
             var after = before
-            try change(&after)
+            do { try change(&after) } catch {
+                // What it is now may be what this operation, or one after it, has made of it.
+                if try await wasDone(operation, to: id) { return before }
+                throw error
+            }
             let (old, new) = (before.fields, after.fields)
             let edit = Edit(
                 expected: String(before.version), fields: new.filter { old[$0.key] != $0.value },
@@ -128,7 +132,10 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     /// Takes a record away; its account stays for what was counted in it.
     package func delete(_ id: String, _ operation: Operation) async throws(RecordRefusal) {
         for _ in 0..<16 {
-            guard let before = try await read(id) else { throw .missing }
+            guard let before = try await read(id) else {
+                if try await wasDone(operation, to: id) { return }
+                throw .missing
+            }
             let edit = Edit(expected: "delete:\(before.version)", fields: [:], removed: [], account: before.accountFields, lists: true)
             if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return }
         }
@@ -183,6 +190,15 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     static var operationRetention: Int { 48 * 3_600_000 }
     static var retainedAudit: Int { 10_000 }
 
+    private func fingerprint(of operation: Operation, to id: String) -> String { "\(Record.kind):\(id):\(operation.fingerprint)" }
+
+    /// - Throws: `operationReused` where its id stands for something else.
+    private func wasDone(_ operation: Operation, to id: String) async throws(RecordRefusal) -> Bool {
+        guard let done = try await store.ask(RedisCommand("HGET", keys.operation(id, operation.id), "fingerprint")).string else { return false }
+        guard done == fingerprint(of: operation, to: id) else { throw .operationReused }
+        return true
+    }
+
     /// False where the record is not as it was expected.
     private func apply(_ edit: Edit, to id: String, createdAt: Int, _ operation: Operation) async throws(RecordRefusal) -> Bool {
         let shard = keys.shard(of: id)
@@ -191,7 +207,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
             keys.record(id), keys.operation(id, operation.id), keys.feed(shard), keys.audit(shard), keys.account(id), keys.versions(shard),
             keys.index(Record.kind, shard),
         ] { command.append(name) }
-        command.append("\(Record.kind):\(id):\(operation.fingerprint)")
+        command.append(fingerprint(of: operation, to: id))
         command.append(Self.operationRetention)
         command.append(edit.expected)
         command.append(Record.topic.rawValue)

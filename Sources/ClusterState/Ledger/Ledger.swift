@@ -9,10 +9,18 @@ import DequeModule
 package final class Ledger {
     package typealias Admitted = (Admission, consuming Hold?) -> Void
 
+    /// Under which name, and until when (milliseconds of Redis TIME), an admission was asked to be carried out the last time.
+    struct AskedAs {
+        let node: String
+        let until: Int
+    }
+
     private struct Asked {
         var part: AdmissionPart
         var attempts = 0
-        let completion: (Admission, String) -> Void
+        let completion: (Admission, AskedAs) -> Void
+
+        func asked(by node: String) -> AskedAs { AskedAs(node: node, until: part.admissibleUntil) }
     }
 
     private struct Ended {
@@ -29,8 +37,8 @@ package final class Ledger {
     private var isFlushScheduled = false
     /// Settlements that Redis has not acknowledged and nobody waits for any more.
     private var unacknowledged: [Settlement] = []
-    /// Closed holds, oldest first.
-    private var closed: Deque<Acknowledgement> = []
+    /// Closed holds by shard, oldest first.
+    private var closed: [Deque<Acknowledgement>]
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
     package private(set) var openHolds = 0
 
@@ -50,12 +58,13 @@ package final class Ledger {
         self.clock = clock
         asked = Array(repeating: [], count: keys.shards)
         ended = Array(repeating: [], count: keys.shards)
+        closed = Array(repeating: [], count: keys.shards)
     }
 
     /// Settlements that still have to reach Redis.
     package var backlog: Int { ended.reduce(unacknowledged.count) { $0 + $1.count } }
     /// Closed holds whose marks Redis still keeps.
-    package var marks: Int { closed.count }
+    package var marks: Int { closed.reduce(0) { $0 + $1.count } }
 
     // MARK: Admission
 
@@ -64,8 +73,8 @@ package final class Ledger {
         if !request.dry { openHolds += 1 }
         let until = clock.milliseconds + Self.admissible
         if request.caller.isInOneShard {
-            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true) { admission, node in
-                self.finish(request, admission, node: node, until: until, completion)
+            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true) { admission, asked in
+                self.finish(request, admission, asked, completion)
             }
         } else {
             ShardedAdmission(self, request, until: until, completion).begin()
@@ -74,7 +83,7 @@ package final class Ledger {
 
     /// Asks for the share of a request that lies in the shard of `accounts`.
     func ask(
-        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, _ completion: @escaping (Admission, String) -> Void
+        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, _ completion: @escaping (Admission, AskedAs) -> Void
     ) {
         let part = AdmissionPart(request: request, accounts: accounts, admissibleUntil: until, isPrimary: isPrimary)
         asked[request.caller.shards[accounts[0]]].append(Asked(part: part, completion: completion))
@@ -82,12 +91,12 @@ package final class Ledger {
     }
 
     /// Hands the outcome over, with the hold where there is one or may be one.
-    func finish(_ request: AdmissionRequest, _ admission: Admission, node: String, until: Int, _ completion: Admitted) {
+    func finish(_ request: AdmissionRequest, _ admission: Admission, _ asked: AskedAs, _ completion: Admitted) {
         if request.dry { return completion(admission, nil) }
         switch admission {
-        case .admitted: return completion(admission, Hold(request, node: node, admissibleUntil: until))
+        case .admitted: return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
         case .failed(let failure) where failure.mayHaveBeenCarriedOut:
-            return completion(admission, Hold(request, node: node, admissibleUntil: until))
+            return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
         default:
             openHolds -= 1
             completion(admission, nil)
@@ -118,16 +127,16 @@ package final class Ledger {
     private func decided(_ part: [Asked], _ node: String, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
         case .failure(let failure):
-            for each in part { each.completion(.failed(failure), node) }
+            for each in part { each.completion(.failed(failure), each.asked(by: node)) }
         case .success(let reply):
             let replies = reply.array ?? []
             for (index, each) in part.enumerated() {
                 switch each.part.answer(index < replies.count ? replies[index] : .null) {
-                case .decided(let admission): each.completion(admission, node)
+                case .decided(let admission): each.completion(admission, each.asked(by: node))
                 case .late(let now): askAgain(each, node, now: now)
                 case .fenced:
                     identity.wasFenced(node)
-                    each.completion(.failed(.unavailable("this node was taken for dead and joins anew")), node)
+                    each.completion(.failed(.unavailable("this node was taken for dead and joins anew")), each.asked(by: node))
                 }
             }
         }
@@ -137,7 +146,7 @@ package final class Ledger {
     private func askAgain(_ late: Asked, _ node: String, now: Int) {
         clock.heard(now * 1000)
         spans.removeAll(keepingCapacity: true)
-        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still")), node) }
+        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still")), late.asked(by: node)) }
         let old = late.part
         let part = AdmissionPart(request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary)
         asked[old.request.caller.shards[old.accounts[0]]].append(Asked(part: part, attempts: late.attempts + 1, completion: late.completion))
@@ -222,7 +231,7 @@ package final class Ledger {
     private func settled(_ part: [Ended], _ done: [Acknowledgement], _ shard: Int, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
         case .failure(let failure):
-            closed.append(contentsOf: done)
+            closed[shard].append(contentsOf: done)
             for each in part { each.completion(.failed(failure)) }
         case .success(let reply):
             let replies = reply.array ?? []
@@ -236,17 +245,17 @@ package final class Ledger {
 
     /// Lets Redis forget what it remembers of a closed hold, once no late copy can arrive any more.
     func acknowledge(_ settlement: Settlement, in shard: Int) {
-        let mark = Acknowledgement(
-            node: settlement.node, hold: settlement.hold, shard: shard, admissibleUntil: settlement.admissibleUntil, closedAt: clock.uptime)
-        closed.append(mark)
+        closed[shard].append(
+            Acknowledgement(
+                node: settlement.node, hold: settlement.hold, admissibleUntil: settlement.admissibleUntil, closedAt: clock.uptime))
     }
 
     /// Marks of a shard that may be forgotten by now.
     private func takeAcknowledgements(of shard: Int) -> [Acknowledgement] {
         var due: [Acknowledgement] = []
-        while due.count < Self.acknowledgements, let first = closed.first, first.shard == shard, first.isDue(clock) {
+        while due.count < Self.acknowledgements, let first = closed[shard].first, first.isDue(clock) {
             due.append(first)
-            closed.removeFirst()
+            closed[shard].removeFirst()
         }
         return due
     }
@@ -255,11 +264,12 @@ package final class Ledger {
     package func sweep() {
         retryUnacknowledged()
         guard link.isUsable else { return }
-        while let first = closed.first, first.isDue(clock) {
-            let done = takeAcknowledgements(of: first.shard)
-            let command = SettlementPart.command(for: [], acknowledging: done, shard: first.shard, keys: keys, retained: Self.retainedEvents)
-            link.send(command) { result in
-                if case .failure = result { self.closed.append(contentsOf: done) }
+        for shard in closed.indices {
+            while case let done = takeAcknowledgements(of: shard), !done.isEmpty {
+                let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, retained: Self.retainedEvents)
+                link.send(command) { result in
+                    if case .failure = result { self.closed[shard].append(contentsOf: done) }
+                }
             }
         }
     }

@@ -7,7 +7,6 @@ import LuaScripts
 struct Acknowledgement {
     let node: String
     let hold: String
-    let shard: Int
     /// Milliseconds of Redis TIME until which a late copy of its admission would be carried out.
     let admissibleUntil: Int
     /// Microseconds of the node's uptime.
@@ -30,6 +29,8 @@ struct SettlementPart {
     let isPrimary: Bool
     /// What the key's own shard has charged, for the others.
     var charged: [Int] = []
+    /// Whether the key's own shard was found given back, so that this one has to be, too.
+    var isReleased = false
     /// False where somebody else acknowledges it, once the other shards have followed.
     var isAcknowledged = true
 }
@@ -66,7 +67,7 @@ extension SettlementPart {
     private func append(to command: inout RedisCommand, open: Int, call: Int, accounts: [Int]) {
         command.append(open)
         command.append(settlement.hold)
-        command.append(settlement.mode.rawValue)
+        command.append((isReleased ? .release : settlement.mode).rawValue)
         command.append(settlement.returned)
         command.append(call)
         switch isPrimary ? settlement.memory : .none {

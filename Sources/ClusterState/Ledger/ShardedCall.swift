@@ -23,7 +23,8 @@ final class ShardedAdmission {
     private let completion: Ledger.Admitted
     private let groups: [[Int]]
     private var readings: [MeterReading?]
-    private var node: String?
+    /// As what the steps were carried out: one name, and the latest moment until which one of them may be.
+    private var asked: Ledger.AskedAs?
 
     init(_ ledger: Ledger, _ request: AdmissionRequest, until: Int, _ completion: @escaping Ledger.Admitted) {
         self.ledger = ledger
@@ -37,34 +38,37 @@ final class ShardedAdmission {
     func begin() { ask(0) }
 
     private func ask(_ step: Int) {
-        ledger.ask(request, accounts: groups[step], until: until, isPrimary: step == groups.count - 1) { [self] admission, node in
-            answered(step, admission, node)
+        ledger.ask(request, accounts: groups[step], until: until, isPrimary: step == groups.count - 1) { [self] admission, asked in
+            answered(step, admission, asked)
         }
     }
 
-    private func answered(_ step: Int, _ admission: Admission, _ node: String) {
-        let isSameNode = self.node.map { $0 == node } ?? true
-        self.node = self.node ?? node
-        guard case .admitted(let credits, let meters) = admission, isSameNode else { return giveUp(step, admission, node) }
+    private func answered(_ step: Int, _ admission: Admission, _ asked: Ledger.AskedAs) {
+        let isSameNode = self.asked.map { $0.node == asked.node } ?? true
+        let all = Ledger.AskedAs(node: self.asked?.node ?? asked.node, until: max(self.asked?.until ?? 0, asked.until))
+        self.asked = all
+        guard case .admitted(let credits, let meters) = admission, isSameNode else {
+            return giveUp(step, admission, first: all, Ledger.AskedAs(node: asked.node, until: all.until))
+        }
         let own = request.limits.indices.filter { groups[step].contains(request.limits[$0].limit.account) }
         for (index, reading) in zip(own, meters) { readings[index] = reading }
         guard step == groups.count - 1 else { return ask(step + 1) }
-        let all = readings.map { $0 ?? MeterReading(remaining: 0, reset: 0) }
-        ledger.finish(request, .admitted(credits: credits, meters: all), node: node, until: until, completion)
+        let every = readings.map { $0 ?? MeterReading(remaining: 0, reset: 0) }
+        ledger.finish(request, .admitted(credits: credits, meters: every), all, completion)
     }
 
-    private func giveUp(_ step: Int, _ admission: Admission, _ node: String) {
+    private func giveUp(_ step: Int, _ admission: Admission, first: Ledger.AskedAs, _ last: Ledger.AskedAs) {
         let refusal: Admission = if case .admitted = admission { .failed(.unavailable("this node has a new name")) } else { admission }
         // The last step hands its doubt to the caller with the hold; what earlier steps took is given back here.
         let isInDoubt = if case .failed(let failure) = refusal { failure.mayHaveBeenCarriedOut } else { false }
-        if !request.dry, step > 0 || isInDoubt || self.node != node, !(isInDoubt && step == groups.count - 1) {
-            ledger.release(Settlement(abandoning: Hold(request, node: self.node ?? node, admissibleUntil: until)))
-            if let first = self.node, first != node {
-                ledger.release(Settlement(abandoning: Hold(request, node: node, admissibleUntil: until)))
+        if !request.dry, step > 0 || isInDoubt, !(isInDoubt && step == groups.count - 1) {
+            ledger.release(Settlement(abandoning: Hold(request, node: first.node, admissibleUntil: first.until)))
+            if first.node != last.node {
+                ledger.release(Settlement(abandoning: Hold(request, node: last.node, admissibleUntil: last.until)))
             }
         }
         let told: Admission = isInDoubt && step < groups.count - 1 ? .failed(.unavailable("another shard does not answer")) : refusal
-        ledger.finish(request, told, node: node, until: until, completion)
+        ledger.finish(request, told, last, completion)
     }
 }
 
@@ -78,6 +82,7 @@ final class ShardedSettlement {
     private var groups: [[Int]]
     private var outcome = Settled.gone
     private var charged: [Int] = []
+    private var isReleased = false
     private var open = 0
     private var failure: StoreFailure?
 
@@ -97,7 +102,9 @@ final class ShardedSettlement {
             switch settled {
             case .failed: return completion(settled)
             case .done(_, let charges): charged = charges
-            case .closedByOthers(let total): charged = settlement.charges.indices.map { $0 == 0 ? total : 0 }
+            case .closedByOthers(let total):
+                charged = settlement.charges.indices.map { $0 == 0 ? total : 0 }
+                isReleased = total == 0
             case .gone: charged = settlement.charges.map { _ in 0 }
             }
             follow()
@@ -107,7 +114,8 @@ final class ShardedSettlement {
     private func follow() {
         open = groups.count
         for group in groups {
-            ledger.end(SettlementPart(settlement: settlement, accounts: group, isPrimary: false, charged: charged)) { [self] settled in
+            let part = SettlementPart(settlement: settlement, accounts: group, isPrimary: false, charged: charged, isReleased: isReleased)
+            ledger.end(part) { [self] settled in
                 if case .failed(let failure) = settled { self.failure = failure }
                 open -= 1
                 if open == 0 { finish() }

@@ -26,20 +26,18 @@ struct Reaper {
     /// - Returns: how many calls were resolved.
     func run() async throws(StoreFailure) -> Int {
         var resolved = 0
-        var followers: [(shard: Int, orphan: Orphan)] = []
+        var followers: [Int: [Orphan]] = [:]
         // Every shard first: from here on nothing more is opened, and only then is what follows another shard's decision looked at.
         for shard in 0..<store.keys.shards {
             var cursor = "0"
             repeat {
                 let page = try await fence(shard, cursor)
                 cursor = page.next
-                followers += page.orphans.filter { $0.primary != nil }.map { (shard, $0) }
+                followers[shard, default: []] += page.orphans.filter { $0.primary != nil }
                 resolved += try await end(page.orphans.filter { $0.primary == nil }, in: shard)
             } while cursor != "0"
         }
-        for (shard, orphan) in followers {
-            try await follow(orphan, in: shard)
-        }
+        for (shard, orphans) in followers { try await follow(orphans, in: shard) }
         return resolved
     }
 
@@ -52,7 +50,9 @@ struct Reaper {
         let orphans = reply.dropFirst().compactMap { entry -> Orphan? in
             let words = entry.array?.compactMap(\.string) ?? []
             guard words.count > 3 else { return nil }
-            return Orphan(hold: words[0], call: words[1], primary: Int(words[2]), accounts: Array(words[3...]))
+            let primary = Int(words[2])
+            guard words[2].isEmpty || primary.map((0..<store.keys.shards).contains) == true else { return nil }
+            return Orphan(hold: words[0], call: words[1], primary: primary, accounts: Array(words[3...]))
         }
         return (reply.first?.string ?? "0", orphans)
     }
@@ -64,25 +64,34 @@ struct Reaper {
             let part = Array(rest.prefix(Self.batch))
             rest = rest.dropFirst(Self.batch)
             let mode = refunds ? "refund" : "keep"
-            let reply = try await store.send(command(for: part, in: shard) { _ in (mode, []) })
+            let reply = try await store.send(command(for: part, in: shard) { _ in (mode, 0, []) })
             count += (reply.array ?? []).count { $0.status == 1 }
         }
         return count
     }
 
-    /// Charges in this shard what the key's own shard has charged; nothing, if the call never got there.
-    private func follow(_ orphan: Orphan, in shard: Int) async throws(StoreFailure) {
-        guard let primary = orphan.primary, (0..<store.keys.shards).contains(primary) else { return }
-        var question = RedisCommand(script: .outcome, keys: 1)
-        question.append(store.keys.open(node, primary))
-        question.append(orphan.hold)
-        let outcome = try await store.send(question)
-        let charged = outcome.status == 2 ? outcome.integer(at: 1) : 0
-        _ = try await store.send(command(for: [orphan], in: shard) { _ in charged == 0 ? ("refund", []) : ("settle", [charged]) })
+    /// Charges in this shard what the key's own shards have charged; nothing, where the call never got there.
+    private func follow(_ orphans: [Orphan], in shard: Int) async throws(StoreFailure) {
+        var rest = orphans[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(Self.batch))
+            rest = rest.dropFirst(Self.batch)
+            let outcomes = try await store.sendAll(part.map { orphan in
+                var question = RedisCommand(script: .outcome, keys: 1)
+                question.append(store.keys.open(node, orphan.primary ?? shard))
+                question.append(orphan.hold)
+                return question
+            })
+            let found = Dictionary(zip(part.map(\.hold), outcomes), uniquingKeysWith: { first, _ in first })
+            _ = try await store.send(command(for: part, in: shard) { orphan in
+                guard let outcome = found[orphan.hold], outcome.status == 2 else { return ("refund", 0, []) }
+                return ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)])
+            })
+        }
     }
 
-    /// - Parameter how: the mode, and the charges without an event of their own.
-    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, charges: [Int])) -> RedisCommand {
+    /// - Parameter how: the mode, the calls that are taken back, and the charges without an event of their own.
+    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, returned: Int, charges: [Int])) -> RedisCommand {
         var names = ScriptKeys(store.keys.usage(shard), store.keys.open(node, shard))
         let places = orphans.map { orphan in
             (
@@ -95,11 +104,11 @@ struct Reaper {
         command.append(Ledger.retainedEvents)
         command.append(0)
         for (orphan, place) in zip(orphans, places) {
-            let (mode, charges) = how(orphan)
+            let (mode, returned, charges) = how(orphan)
             command.append(2)
             command.append(orphan.hold)
             command.append(mode)
-            command.append(0)
+            command.append(returned)
             command.append(place.call)
             if place.call == 0 { command.append("") } else { command.append(refunds ? "drop" : "lose") }
             command.append(0)

@@ -28,13 +28,13 @@ package struct RulesVersion: Sendable {
     /// - Returns: the new version.
     package func raise(changed: [String], at milliseconds: Int, _ operation: Operation) async throws(RecordRefusal) -> Int {
         let values = ["changed": changed.joined(separator: " "), "at": String(milliseconds)]
-        let version: Int
         do {
-            version = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in record.values = values }.version + 1
+            _ = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in record.values = values }
         } catch RecordRefusal.missing {
             try await records.create(SwitchRecord(id: Self.name, values: values), operation)
-            version = 1
         }
+        // As it is stored: a repetition has made no new one, and another reload may have followed.
+        let version = try await read()
         // Before the operator is answered every shard knows it.
         for shard in 0..<store.keys.shards {
             var command = RedisCommand(script: .raise, keys: 2)

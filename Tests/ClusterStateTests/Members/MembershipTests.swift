@@ -7,75 +7,135 @@ import Testing
 
 @Suite("Members of the cluster")
 struct MembershipTests {
-    private static func member(_ name: String, _ node: TestNode, refund: Bool = true) -> Membership {
-        Membership(store: node.store, nodeID: name, refundUnknown: refund, logger: .silent)
-    }
-
     /// Makes a node look as if it had been silent for so many milliseconds.
     private static func silence(_ name: String, for milliseconds: Int, _ node: TestNode) async throws {
         try await node.send("HSET", node.keys.nodes, name, String(try await node.time() - milliseconds * 1000))
     }
 
-    @Test("Holds of a dead node are resolved exactly once by reapers that race, and refunded or kept by policy (M5, F30)", arguments: [true, false])
+    @Test(
+        "Holds of a dead node are resolved exactly once by reapers that race, refunded or kept by policy; an idempotent retry agrees (M5, F30, D20)",
+        arguments: [true, false])
     func reaping(refund: Bool) async throws {
-        let node = try await TestNode()
+        let one = try await TestNode()
+        let (two, dead) = (try await TestNode(prefix: one.keys.prefix, id: "two"), try await TestNode(prefix: one.keys.prefix, id: "dead"))
         var calls: [TestCall] = []
         for index in 0..<12 {
-            let facts = try await node.makeKey(credits: 100)
+            let caller = try await one.makeKey(credits: 100)
             let key = index % 2 == 0 ? Idempotency(key: "k", fingerprint: "f", retention: 60_000) : nil
-            let call = TestCall(facts: facts, price: 7, calls: 1, idempotency: key, node: "dead")
-            #expect(await node.admit(call).isAdmitted)
-            #expect(await node.admit(TestCall(facts: facts, price: 1, node: "alive")).isAdmitted)
+            let call = TestCall(caller: caller, price: 7, idempotency: key)
+            #expect(await dead.admit(call).isAdmitted)
+            #expect(await one.admit(TestCall(caller: caller)).isAdmitted)
             calls.append(call)
         }
-        let reapers = [Self.member("one", node, refund: refund), Self.member("two", node, refund: refund)]
+        let reapers = [one.membership(refund: refund), two.membership(refund: refund)]
         await reapers[0].beat()
-        try await Self.silence("dead", for: 4500, node)
+        try await Self.silence("dead", for: 4500, one)
         async let first: Void = reapers[0].beat()
         async let second: Void = reapers[1].beat()
         _ = await (first, second)
         #expect(reapers[0].reaped + reapers[1].reaped == 12)
+        #expect(try await one.openHolds() == 12, "the living node's")
         for call in calls {
-            let account = try await node.account(call.facts)
+            let account = try await one.account(call.caller)
             #expect(account.credits == (refund ? 99 : 92) && account.spent == (refund ? 1 : 8) && account.calls == (refund ? 1 : 2))
-            #expect(try await node.openHolds(call.facts) == 1, "the living node's")
-            #expect(await node.settle(call).isGone, "should the dead node live after all")
-            #expect(try await node.credits(call.facts) == (refund ? 99 : 92))
+            #expect(await dead.admit(call).word.hasPrefix("failed unavailable"), "its hold is closed")
+            #expect(await dead.admit(TestCall(caller: call.caller)).word.hasPrefix("failed unavailable"), "and it opens nothing any more")
             var retry = call
-            retry.hold = "retry"
-            #expect(await node.admit(retry).isAdmitted, "D20")
+            retry.hold = "retry" + call.hold
+            #expect(await one.admit(retry).word == (refund || call.idempotency == nil ? "admitted" : "unanswered"), "D20")
+            #expect(await dead.settle(call, answer: [65]).closedByOthers == (refund ? 0 : 7), "should the dead node live after all")
+            let credits = try await one.credits(call.caller)
+            #expect(credits == (refund ? 92 : call.idempotency == nil ? 85 : 92))
+            if !refund, call.idempotency != nil {
+                retry.hold = "again" + call.hold
+                #expect(await one.admit(retry).word == "replay A", "now its answer is known")
+            }
         }
-        let events = try await node.events()
+        let events = try await one.events()
         #expect(events.count == 12)
         #expect(events.allSatisfy { $0.event.outcome == .unknown && $0.credits == (refund ? 0 : 7) })
-        #expect(try await node.send("HEXISTS", node.keys.nodes, "dead").integer == 0)
+        #expect(try await one.send("HEXISTS", one.keys.nodes, "dead").integer == 0)
+        #expect(try await one.send("PTTL", one.keys.open("dead", 0)).integer ?? 0 > 500_000)
+    }
+
+    @Test("What was kept of a dead node's call goes back when the node wakes and says that its caller was told of no success (M5, D20)")
+    func keptAndReleased() async throws {
+        let node = try await TestNode()
+        let dead = try await TestNode(prefix: node.keys.prefix, id: "dead")
+        let caller = try await node.makeKey(credits: 10)
+        let call = TestCall(caller: caller, price: 7, idempotency: Idempotency(key: "k", fingerprint: "f", retention: 60_000))
+        _ = await dead.admit(call)
+        await dead.membership().leave()
+        await node.membership(refund: false).beat()
+        #expect(try await node.credits(caller) == 3)
+        for _ in 0..<2 { #expect(await dead.release(call).charged == 0) }
+        let account = try await node.account(caller)
+        #expect(account.credits == 10 && account.spent == 0 && account.calls == 0)
+        #expect(try await node.events().map(\.credits) == [0])
+        var retry = call
+        retry.hold = "retry"
+        #expect(await node.admit(retry).isAdmitted)
     }
 
     @Test("A node that leaves in an orderly way is resolved by the next heartbeat of anybody")
     func leaving() async throws {
-        let node = try await TestNode()
-        let facts = try await node.makeKey(credits: 10)
-        let (stays, goes) = (Self.member("stays", node), Self.member("goes", node))
+        let node = try await TestNode(id: "stays")
+        let goes = try await TestNode(prefix: node.keys.prefix, id: "goes")
+        let caller = try await node.makeKey(credits: 10)
+        let (stays, leaves) = (node.membership(), goes.membership())
         await stays.beat()
-        await goes.beat()
+        await leaves.beat()
         await stays.beat()
         #expect(stays.members == 2)
-        _ = await node.admit(TestCall(facts: facts, price: 3, node: "goes"))
-        await goes.leave()
+        _ = await goes.admit(TestCall(caller: caller, price: 3))
+        await leaves.leave()
         await stays.beat()
         #expect(stays.reaped == 1 && stays.members == 1)
-        #expect(try await node.credits(facts) == 10)
-        #expect(try await node.send("SISMEMBER", node.keys.holding, facts.record.id).integer == 0)
-        #expect(await node.admit(TestCall(facts: facts, price: 3)).isAdmitted)
-        #expect(try await node.send("SISMEMBER", node.keys.holding, facts.record.id).integer == 1)
+        #expect(try await node.credits(caller) == 10)
+        #expect(try await node.openHolds(of: "goes") == 0)
+    }
+
+    @Test("A node that was taken for dead opens nothing under its old name, and joins and opens under a new one (M1, F30)")
+    func fenced() async throws {
+        let node = try await TestNode(shards: 4)
+        let slow = try await TestNode(prefix: node.keys.prefix, id: "slow", shards: 4)
+        let caller = try await node.makeKey(credits: 10)
+        let (members, itself) = (node.membership(), slow.membership())
+        await itself.beat()
+        await members.beat()
+        try await Self.silence("slow", for: 4500, node)
+        await members.beat()
+        #expect(await slow.admit(TestCall(caller: caller)).word.hasPrefix("failed unavailable"))
+        #expect(slow.identity.needsNewName)
+        await itself.beat()
+        #expect(slow.identity.name == "slow+1" && !slow.identity.needsNewName)
+        #expect(await slow.admit(TestCall(caller: caller)).isAdmitted)
+        #expect(try await slow.openHolds(of: "slow+1") == 1)
+        #expect(try await slow.openHolds(of: "slow") == 0)
+        await members.beat()
+        #expect(members.members == 2)
+    }
+
+    @Test("A node that was struck off learns it from its own heartbeat, and joins under a new name")
+    func struckOff() async throws {
+        let node = try await TestNode()
+        let member = node.membership()
+        await member.beat()
+        try await node.send("HDEL", node.keys.nodes, "node-a")
+        await member.beat()
+        #expect(node.identity.needsNewName)
+        await member.beat()
+        #expect(node.identity.name == "node-a+1")
+        #expect(try await node.send("HGET", node.keys.open("node-a+1", 0), "!").string == "1")
     }
 
     @Test("After a gap in everybody's heartbeats nobody is declared dead for one lifetime: Redis was away, not they")
     func grace() async throws {
-        let node = try await TestNode()
-        let facts = try await node.makeKey(credits: 10)
-        _ = await node.admit(TestCall(facts: facts, price: 3, node: "other"))
-        let member = Self.member("one", node)
+        let node = try await TestNode(id: "one")
+        let other = try await TestNode(prefix: node.keys.prefix, id: "other")
+        let caller = try await node.makeKey(credits: 10)
+        _ = await other.admit(TestCall(caller: caller, price: 3))
+        let member = node.membership()
         await member.beat()
         for name in ["one", "other"] { try await Self.silence(name, for: 9000, node) }
         for _ in 0..<3 { await member.beat() }
@@ -83,39 +143,88 @@ struct MembershipTests {
         try await Self.silence("grace", for: 1, node)
         await member.beat()
         #expect(member.reaped == 1)
-        #expect(try await node.credits(facts) == 10)
+        #expect(try await node.credits(caller) == 10)
+    }
+
+    @Test("A node whose last beat is from the future, as the clock has stepped back, is found dead one lifetime later and not after the step")
+    func clockStep() async throws {
+        let node = try await TestNode(id: "one")
+        let member = node.membership()
+        await member.beat()
+        try await Self.silence("other", for: -3_600_000, node)
+        await member.beat()
+        let stored = try #require(try await node.send("HGET", node.keys.nodes, "other").integer)
+        #expect(stored <= (try await node.time()))
     }
 
     @Test("A node that beats again before it is struck off stays a member")
     func revived() async throws {
-        let node = try await TestNode()
-        let (one, other) = (Self.member("one", node), Self.member("other", node))
-        await one.beat()
-        await other.beat()
-        _ = try await node.run(.beat, keys: [node.keys.nodes, node.keys.feed], ["other", "4000", node.keys.channel, "forget"])
-        await one.beat()
-        #expect(one.members == 2)
+        let node = try await TestNode(id: "one")
+        let other = try await TestNode(prefix: node.keys.prefix, id: "other")
+        let member = node.membership()
+        await member.beat()
+        await other.membership().beat()
+        try await node.run(.beat, keys: [node.keys.nodes, node.keys.feed(0)], ["other", "4000", node.keys.channel, "forget"])
+        await member.beat()
+        #expect(member.members == 2)
     }
 
     @Test("Every node hears Redis's time, however wrong its own clock is (R16)")
     func time() async throws {
         let node = try await TestNode()
-        let member = Self.member("one", node)
+        node.clock.heard(5)
+        let member = node.membership()
         await member.beat()
         #expect(abs(member.now - (try await node.time()) / 1000) < 1000)
     }
 
-    @Test("Tombstones of abandoned holds go when no command can be under way any more")
-    func tombstones() async throws {
-        let node = try await TestNode()
-        let facts = try await node.makeKey(credits: 10)
-        let (old, new) = (TestCall(facts: facts), TestCall(facts: facts))
-        for call in [old, new] { _ = await node.abandon(call) }
-        _ = await node.admit(TestCall(facts: facts))
-        try await node.send("HSET", facts.balance, "closed:" + old.hold, String(try await node.time() / 1_000_000 - 700))
-        try await node.send("HSET", node.keys.nodes, "gone", "0")
-        await Self.member("one", node).beat()
-        #expect(try await node.send("HEXISTS", facts.balance, "closed:" + old.hold).integer == 0)
-        #expect(try await node.send("HEXISTS", facts.balance, "closed:" + new.hold).integer == 1)
+    @Test("20,000 open holds of a dead node beside many other accounts are resolved in bounded steps: no command occupies Redis long (D20, F26)")
+    func manyHolds() async throws {
+        let server = try await RedisServer()
+        let node = try await TestNode(on: server)
+        let dead = try await TestNode(on: server, prefix: node.keys.prefix, id: "dead")
+        // Other accounts, made by Redis itself.
+        let others = "for i = 1, 20000 do redis.call('HSET', KEYS[1] .. ARGV[1] .. i, 'credits', 9, 'version', 1, 'used', 1) end return 1"
+        for page in 0..<10 { try await node.send("EVAL", others, "1", node.keys.account("key_"), "\(page)x") }
+        var callers: [CachedKey] = []
+        for _ in 0..<20 { callers.append(try await node.makeKey(credits: 1_000_000)) }
+        for start in stride(from: 0, to: 20_000, by: 1000) {
+            let calls = (start..<start + 1000).map { TestCall(caller: callers[$0 % 20], price: 1) }
+            #expect(await dead.admit(together: calls).allSatisfy(\.isAdmitted))
+        }
+        #expect(try await node.openHolds(of: "dead") == 20_000)
+        await dead.membership().leave()
+        try await node.send("CONFIG", "SET", "slowlog-log-slower-than", "10000")
+        try await node.send("SLOWLOG", "RESET")
+        let members = node.membership()
+        await members.beat()
+        #expect(members.reaped == 20_000)
+        let slow = try await node.send("SLOWLOG", "GET", "100").array ?? []
+        // On a machine that runs other things beside it a command may be put aside now and then, but not again and again.
+        #expect(slow.count <= 5, "\(slow.map { $0.integer(at: 2) })")
+        for caller in callers { #expect(try await node.credits(caller) == 1_000_000) }
+        #expect(try await node.openHolds(of: "dead") == 0)
+    }
+
+    @Test("Thousands of open calls of a dead node that two shards have admitted end alike in both (M1, D20)", arguments: [true, false])
+    func manyFollowers(refund: Bool) async throws {
+        let node = try await TestNode(shards: 64)
+        let dead = try await TestNode(prefix: node.keys.prefix, id: "dead", shards: 64)
+        let team = try await node.makeTeam(home: 40)
+        var callers: [CachedKey] = []
+        for home in 0..<10 { callers.append(try await node.makeKey(credits: 1_000_000, team: team, home: UInt32(home))) }
+        for _ in 0..<4 {
+            let calls = (0..<500).map { TestCall(caller: callers[$0 % 10], price: 2) }
+            #expect(await dead.admit(together: calls).allSatisfy(\.isAdmitted))
+        }
+        #expect(try await node.openHolds(of: "dead") == 4000)
+        await dead.membership().leave()
+        let members = node.membership(refund: refund)
+        await members.beat()
+        #expect(members.reaped == 2000)
+        #expect(try await node.openHolds(of: "dead") == 0)
+        let account = try await node.account(callers[0], 1)
+        #expect(account.spent == (refund ? 0 : 4000) && account.calls == (refund ? 0 : 2000))
+        for caller in callers { #expect(try await node.account(caller).spent == (refund ? 0 : 400)) }
     }
 }

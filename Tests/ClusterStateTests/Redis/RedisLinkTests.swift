@@ -84,12 +84,12 @@ struct RedisLinkTests {
     func scriptFlush() async throws {
         let server = try await RedisServer(.everysec)
         let (node, other) = (try await TestNode(on: server), try await TestNode(on: server))
-        let facts = try await node.makeKey(credits: 1000)
+        let caller = try await node.makeKey(credits: 1000)
         let outcomes = await withTaskGroup(of: Bool.self) { group in
             for index in 0..<400 {
                 if index % 40 == 0 { group.addTask { (try? await other.send("SCRIPT", "FLUSH")) != nil } }
                 group.addTask {
-                    let call = TestCall(facts: facts)
+                    let call = TestCall(caller: caller)
                     guard await node.admit(call).isAdmitted else { return false }
                     return await node.settle(call).charged == 1
                 }
@@ -97,14 +97,14 @@ struct RedisLinkTests {
             return await group.reduce(into: []) { $0.append($1) }
         }
         #expect(outcomes.allSatisfy { $0 })
-        #expect(try await node.account(facts).spent == 400)
+        #expect(try await node.account(caller).spent == 400)
     }
 
     @Test("A connection that is killed is replaced within a second; no call fails, and each is applied once (F27, F28)")
     func clientKill() async throws {
         let server = try await RedisServer(.everysec)
         let (node, other) = (try await TestNode(on: server), try await TestNode(on: server))
-        let facts = try await node.makeKey(credits: 100_000)
+        let caller = try await node.makeKey(credits: 100_000)
         let settled = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for _ in 0..<8 {
@@ -117,7 +117,7 @@ struct RedisLinkTests {
                 group.addTask {
                     var succeeded = true
                     for round in 0..<20 {
-                        let call = TestCall(facts: facts, price: 1 + (worker + round) % 3)
+                        let call = TestCall(caller: caller, price: 1 + (worker + round) % 3)
                         let isAdmitted = await node.admit(call).isAdmitted
                         let charged = isAdmitted ? await node.settle(call).charged : nil
                         succeeded = succeeded && charged == call.price
@@ -129,8 +129,8 @@ struct RedisLinkTests {
         }
         #expect(settled)
         let expected = (0..<20).reduce(0) { sum, worker in (0..<20).reduce(sum) { $0 + 1 + (worker + $1) % 3 } }
-        #expect(try await node.account(facts).spent == expected)
-        #expect(try await node.openHolds(facts) == 0)
+        #expect(try await node.account(caller).spent == expected)
+        #expect(try await node.openHolds() == 0)
         #expect(try await node.events().count == 400)
     }
 
@@ -156,18 +156,18 @@ struct RedisLinkTests {
     func longStandstill() async throws {
         let server = try await RedisServer(.everysec)
         let node = try await TestNode(on: server)
-        let facts = try await node.makeKey(credits: 10)
+        let caller = try await node.makeKey(credits: 10)
         server.pause()
-        let call = TestCall(facts: facts, price: 4)
+        let call = TestCall(caller: caller, price: 4)
         #expect(await node.admit(call).word == "failed unknown")
-        await node.withLedger { $0.abandon(Hold(call.request())) }
+        await node.giveUp(call)
         try await eventually { try await node.loop.submit { node.link.value.channel == nil || node.link.value.waiters.count > 2 }.get() }
         server.resume()
         try await eventually(within: .seconds(3)) { await node.store.isReachable }
         let after = await Self.echo(200, from: node, marker: 3)
         #expect(after.answered == 200 && after.shifted == 0)
         try await node.drain()
-        #expect(try await node.credits(facts) == 10)
+        #expect(try await node.credits(caller) == 10)
     }
 
     @Test("A Redis that is gone: refused at once, and back by itself when it is (F25)")

@@ -19,20 +19,20 @@ struct RedisRefusalTests {
     func refusals(_ commands: [[String]]) async throws {
         let server = try await RedisServer()
         let node = try await TestNode(on: server)
-        let facts = try await node.makeKey(credits: 10)
-        let (open, call) = (TestCall(facts: facts, price: 2), TestCall(facts: facts, price: 3))
+        let caller = try await node.makeKey(credits: 10)
+        let (open, call) = (TestCall(caller: caller, price: 2), TestCall(caller: caller, price: 3))
         #expect(await node.admit(open).isAdmitted)
         try await node.send(commands[0])
         #expect(await node.admit(call).word.hasPrefix("failed unavailable"))
-        await #expect(throws: KeyRefusal.self) {
-            _ = try await node.directory.topUp(facts.record.id, credits: 5, operation: "o", fingerprint: "", audit: .test)
+        await #expect(throws: RecordRefusal.self) {
+            _ = try await node.directory.topUp(caller.record.id, credits: 5, .test("o", ""))
         }
         let early = await node.settle(open, [(1, 0)])
         try await node.send(commands[1])
-        #expect(try await node.credits(facts) == (early.charged == nil ? 8 : 9))
+        #expect(try await node.credits(caller) == (early.charged == nil ? 8 : 9))
         #expect(await node.settle(open, [(1, 0)]).charged == 1)
         #expect(await node.admit(call).isAdmitted)
-        #expect(try await node.directory.topUp(facts.record.id, credits: 5, operation: "o", fingerprint: "", audit: .test) == 11)
+        #expect(try await node.directory.topUp(caller.record.id, credits: 5, .test("o", "")) == 11)
     }
 
     @Test("A password and a database are told to every connection; without them nobody is let in (F-REDIS-08)")

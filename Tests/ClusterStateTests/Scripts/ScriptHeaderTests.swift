@@ -18,23 +18,51 @@ struct ScriptHeaderTests {
         #expect(try await node.send("SCRIPT", "LOAD", script.source).string?.count == 40)
     }
 
-    @Test("Every command of ours carries the keys and arguments that its script's header states")
-    func commands() async throws {
+    @Test("A cluster slot is what Redis says it is")
+    func slots() {
+        #expect(ClusterSlot.of("123456789") == 0x31c3)
+        #expect(ClusterSlot.of("a{123456789}b") == 0x31c3)
+        #expect(ClusterSlot.of("{}123456789") == ClusterSlot.of("{}123456789"))
+        #expect(ClusterSlot.of("x:{1}:a") != ClusterSlot.of("x:{2}:a"))
+    }
+
+    @Test(
+        "Every command carries the keys and arguments that its script's header states, all in one slot, and touches no other key",
+        arguments: [1, 64])
+    func commands(shards: Int) async throws {
         let server = try await RedisServer()
-        let node = try await TestNode(on: server)
+        let node = try await TestNode(on: server, shards: shards)
         let digests = try await Self.digests(node)
         let monitor = Monitor(server.socket)
-        try await Self.useEverything(node)
-        try await node.send("ECHO", "the end")
+        try await Self.useEverything(node, server)
+        try await node.send("ECHO", "that was everything of it")
         var seen: Set<LuaScript> = []
-        for words in monitor.commands(until: "the end") where words.first?.lowercased() == "evalsha" {
+        var running: (script: LuaScript, keys: Set<String>)?
+        for line in monitor.lines(until: "that was everything of it") {
+            let words = line.words
+            let name = words.first?.lowercased()
+            if line.isFromScript {
+                let (script, keys) = try #require(running)
+                guard let name, !["time", "publish"].contains(name), words.count > 1 else { continue }
+                #expect(keys.contains(words[1]), "\(script.rawValue) touches \(words.prefix(2))")
+                continue
+            }
+            guard name == "evalsha" else { continue }
             let script = try #require(digests[words[1]])
-            let keyCount = try #require(Int(words[2]))
+            let count = try #require(Int(words[2]))
+            try #require(words.count >= 3 + count, "\(words)")
+            let keys = words[3..<3 + count]
             seen.insert(script)
-            #expect(ScriptHeader(script).allows(keyCount, "KEYS"), "\(words)")
-            #expect(ScriptHeader(script).allows(words.count - 3 - keyCount, "ARGV"), "\(words)")
+            running = (script, Set(keys))
+            let header = ScriptHeader(script)
+            #expect(header.allows(count, "KEYS"), "\(words)")
+            #expect(header.accepts(Array(words[(3 + count)...])), "\(words)")
+            #expect(Set(keys.map(ClusterSlot.of)).count == 1, "\(script.rawValue): \(keys)")
+            // Channels belong to no slot; everything else of ours carries its prefix and its shard.
+            #expect(keys.allSatisfy { $0.hasPrefix(node.keys.prefix + "{") })
         }
-        #expect(seen == Set(LuaScript.allCases))
+        // What became of a hold in another shard is asked only where there is one.
+        #expect(Set(LuaScript.allCases).subtracting(seen) == (shards == 1 ? [.outcome] : []))
     }
 
     private static func digests(_ node: TestNode) async throws -> [String: LuaScript] {
@@ -45,32 +73,46 @@ struct ScriptHeaderTests {
         return digests
     }
 
-    private static func useEverything(_ node: TestNode) async throws {
-        let facts = try await node.makeKey(credits: 100)
-        let limits = ["a", "b"].map { (limit: Limit(name: $0, cap: 9, window: 1000, subject: .key), cost: 1) }
-        let key = Idempotency(key: "k", fingerprint: "f", retention: 1000)
-        for call in [
-            TestCall(facts: facts), TestCall(facts: facts, limits: limits),
-            TestCall(facts: facts, limits: limits, idempotency: key, node: "dead"),
-        ] {
-            #expect(await node.admit(call).isAdmitted)
-            if call.idempotency == nil { _ = await node.settle(call, [(1, 0), (0, 1)]) }
-        }
-        _ = await node.settle(TestCall(facts: facts, idempotency: key), answer: [65])
-        try await node.directory.change(facts.record.id, in: [.active], fields: [(.name, "n")], audit: .test)
-        _ = try await node.directory.topUp(facts.record.id, credits: 1, operation: "o", fingerprint: "f", audit: .test)
-        let throttle = Throttle(store: node.store, caps: [.admin: 1])
-        _ = await throttle.refusal(.admin, of: IPAddress(v4: 1))
-        let maintenance = ClusterSwitch("maintenance", at: node.keys.maintenance, store: node.store, origin: "a")
-        try await maintenance.set([("enabled", "1"), ("message", "m")], decisive: "enabled", audit: .test)
+    private static func useEverything(_ node: TestNode, _ server: RedisServer) async throws {
+        let dead = try await TestNode(on: server, prefix: node.keys.prefix, id: "dead", shards: node.keys.shards)
+        let team = try await node.makeTeam(budget: 1000, home: 2)
+        let caller = try await node.makeKey(credits: 100, home: 1)
+        let member = try await node.makeKey(credits: 100, team: team, home: 1)
+        let limits: [(limit: Limit, amount: Int)] = [
+            (Limit(name: "a", window: .rolling(1000), cap: 9), 1), (Limit(name: "b", window: .calendar(.day), cap: 9), 1),
+            (Limit(name: "c", measure: .credits, window: .lifetime, cap: 9), 1), (Limit(name: "d", measure: .inFlight, window: .lifetime, cap: 9), 1),
+        ]
+        let key = Idempotency(key: "k", fingerprint: "f", retention: 10_000)
+        var shared = TestCall(caller: member, limits: limits)
+        shared.limits.append((Limit(name: "e", account: 1, window: .calendar(.month), cap: 9), 1))
+        let calls = [TestCall(caller: caller), TestCall(caller: caller, limits: limits), shared]
+        #expect(await node.admit(together: calls).allSatisfy(\.isAdmitted))
+        for call in calls { #expect(await node.settle(call, [(1, 0), (0, 1)]).charged == 2) }
+        shared.idempotency = key
+        shared.hold = "left"
+        #expect(await dead.admit(shared).isAdmitted)
+        let kept = TestCall(caller: caller, idempotency: key)
+        #expect(await node.admit(kept).isAdmitted)
+        #expect(await node.settle(kept, answer: [65]).charged == 1)
+        let given = TestCall(caller: member, idempotency: Idempotency(key: "l", fingerprint: "f", retention: 1000))
+        _ = await node.admit(given)
+        _ = await node.abandon(given)
+        try await node.change(caller)
+        _ = try await node.directory.topUp(caller.record.id, credits: 1, .test("o", "f"))
+        let limiter = AddressLimiter(store: node.store, caps: [.admin: 1])
+        _ = await limiter.refusal(.admin, of: IPAddress(v4: 1))
+        let rules = RulesVersion(store: node.store, origin: "a")
+        _ = try await rules.raise(changed: [], at: 0, .test())
         let sessions = SessionCommands(keys: node.keys, lifetime: 1000, capacity: 9)
         _ = try await node.store.send(sessions.command(.create, "s", fields: [("owner", "me")]))
         _ = try await node.store.send(sessions.place(of: "s", holder: "h", cap: 1, lifetime: 1000, leaving: false))
-        let members = Membership(store: node.store, nodeID: "a", refundUnknown: true, logger: .silent)
+        try await node.run(.advance, keys: [node.keys.cursor("h", 0), node.keys.rollup(1, 0)], ["0-0", "1-1", "1000", "1", "2", "c", "1"])
+        let members = node.membership()
         await members.beat()
-        try await node.send("HSET", node.keys.nodes, "dead", "0")
+        await dead.membership().leave()
         await members.beat()
         await members.leave()
         #expect(members.reaped == 1)
+        try await node.forgetMarks()
     }
 }

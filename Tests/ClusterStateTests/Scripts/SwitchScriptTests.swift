@@ -1,4 +1,4 @@
-// The small scripts: throttle, occupy, declare.
+// The small scripts: limit_address, acquire_slot, and switches of the cluster.
 
 @testable import ClusterState
 import GateDomain
@@ -12,7 +12,7 @@ struct SwitchScriptTests {
     func throttle() async throws {
         let node = try await TestNode()
         func visit(_ window: Int) async throws -> RedisReply {
-            try await node.run(.throttle, keys: [node.keys.visits("\(window)", "1.2.3.4")], ["3", String(window)])
+            try await node.run(.limitAddress, keys: [node.keys.visits("\(window)", "1.2.3.4")], ["3", String(window)])
         }
         for remaining in [2, 1, 0] { #expect(try await visit(60_000) == .array([.integer(0), .integer(remaining)])) }
         for _ in 0..<5 {
@@ -33,14 +33,14 @@ struct SwitchScriptTests {
     @Test("Addresses are throttled for themselves, a scope without a cap not at all, and nobody while Redis is away (F-RATE-10)")
     func throttleFace() async throws {
         let node = try await TestNode()
-        let throttle = Throttle(store: node.store, caps: [.admin: 1, .public: 0])
-        #expect(await throttle.refusal(.admin, of: IPAddress(v4: 1)) == nil)
-        let wait = try #require(await throttle.refusal(.admin, of: IPAddress(v4: 1)))
+        let limiter = AddressLimiter(store: node.store, caps: [.admin: 1, .public: 0])
+        #expect(await limiter.refusal(.admin, of: IPAddress(v4: 1)) == nil)
+        let wait = try #require(await limiter.refusal(.admin, of: IPAddress(v4: 1)))
         #expect((59...60).contains(wait))
-        #expect(await throttle.refusal(.admin, of: IPAddress(v4: 2)) == nil)
-        for _ in 0..<3 { #expect(await throttle.refusal(.public, of: IPAddress(v4: 1)) == nil) }
+        #expect(await limiter.refusal(.admin, of: IPAddress(v4: 2)) == nil)
+        for _ in 0..<3 { #expect(await limiter.refusal(.public, of: IPAddress(v4: 1)) == nil) }
         await node.store.stop()
-        #expect(await throttle.refusal(.admin, of: IPAddress(v4: 1)) == nil)
+        #expect(await limiter.refusal(.admin, of: IPAddress(v4: 1)) == nil)
     }
 
     @Test("Places are as many as the cap; a holder keeps its own, gives it back, or loses it with its lifetime")
@@ -48,7 +48,7 @@ struct SwitchScriptTests {
         let node = try await TestNode()
         func occupy(_ holder: String, lifetime: Int = 60_000, leaving: Int = 0) async throws -> [Int] {
             let reply = try await node.run(
-                .occupy, keys: [node.keys.streams("s")], [holder, "2", String(lifetime), String(leaving)])
+                .acquireSlot, keys: [node.keys.streams("s")], [holder, "2", String(lifetime), String(leaving)])
             return [reply.status, reply.integer(at: 1)]
         }
         #expect(try await occupy("a") == [0, 1])
@@ -60,20 +60,45 @@ struct SwitchScriptTests {
         try await eventually { try await occupy("d") == [0, 2] }
     }
 
-    @Test("A switch that is set twice is audited once, moves its `since` once, and is announced each time (V21)")
-    func declare() async throws {
+    @Test("A switch that is set twice by one operation is set, audited and announced once (V21)")
+    func switches() async throws {
         let node = try await TestNode()
-        let maintenance = ClusterSwitch("maintenance", at: node.keys.maintenance, store: node.store, origin: "me")
-        func declare(_ state: String, since: String, message: String) async throws {
-            try await maintenance.set(
-                [("state", state), ("message", message), ("since", since)], decisive: "state", audit: .test)
+        let switches = RecordStore<SwitchRecord>(store: node.store, origin: "me")
+        for _ in 0..<2 { try await switches.create(SwitchRecord(id: "maintenance", values: ["state": "on"]), .test("make")) }
+        for _ in 0..<2 {
+            _ = try await switches.edit("maintenance", .test("off")) { (record) throws(RecordRefusal) in record.values = ["message": "b"] }
         }
-        try await declare("on", since: "1", message: "a")
-        try await declare("on", since: "2", message: "b")
-        #expect(try await maintenance.read() == ["state": "on", "message": "b", "since": "1"])
-        try await declare("off", since: "3", message: "")
-        #expect(try await maintenance.read()["since"] == "3")
-        #expect(try await node.send("XLEN", node.keys.audit).integer == 2)
-        #expect(try await node.send("GET", node.keys.feed).integer == 3)
+        #expect(try await switches.read("maintenance")?.values == ["message": "b"])
+        #expect(try await node.send("XLEN", node.keys.audit(0)).integer == 2)
+        #expect(try await node.send("GET", node.keys.feed(0)).integer == 2)
+    }
+
+    @Test("Rules that are raised make what was judged by older ones stale, in every shard, and never go back (F-CFG-07, V21)")
+    func rules() async throws {
+        let node = try await TestNode(shards: 8)
+        let callers = try await [node.makeKey(credits: 9, home: 0), node.makeKey(credits: 9, home: 5)]
+        let rules = RulesVersion(store: node.store, origin: "me")
+        #expect(try await rules.read() == 0)
+        for _ in 0..<2 { #expect(try await rules.raise(changed: ["price"], at: 1, .test("one")) == 1) }
+        #expect(try await rules.raise(changed: ["price"], at: 1, .test("two")) == 2)
+        for caller in callers { #expect(await node.admit(TestCall(caller: caller)).word == "stale") }
+        for caller in callers {
+            let judged = GateRules(version: 2, prices: PriceBook(defaultPerCall: 1, tools: [:]))
+            #expect(await node.admit(TestCall(caller: CachedKey(Policy(key: caller.record, rules: judged), keys: node.keys))).isAdmitted)
+        }
+        let reply = try await node.run(
+            .raise, keys: [node.keys.versions(3), node.keys.feed(3)], ["rules", "1", node.keys.channel, "rules", "me"])
+        #expect(reply == .array([.integer(2)]), "a late copy of the first")
+    }
+
+    @Test("A page of events counts once, however often its consumer says what it has made of it")
+    func advance() async throws {
+        let node = try await TestNode()
+        let keys = [node.keys.cursor("hours", 0), node.keys.rollup(1, 0)]
+        let page = ["0-0", "5-1", "60000", "1", "2", "calls", "3"]
+        #expect(try await node.run(.advance, keys: keys, page).status == 0)
+        let again = try await node.run(.advance, keys: keys, page)
+        #expect(again.status == 1 && again.array?.last?.string == "5-1")
+        #expect(try await node.send("HGET", keys[1], "calls").integer == 3)
     }
 }

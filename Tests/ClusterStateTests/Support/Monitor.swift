@@ -22,11 +22,17 @@ struct Monitor: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// One line a command, up to and with the line that has `end` in it: the words between its quotes.
-    func commands(until end: String) -> [[String]] {
+    /// One command: the words between the quotes of its line, and whether a script has called it.
+    struct Line {
+        let words: [String]
+        let isFromScript: Bool
+    }
+
+    /// The commands up to and with the one that has `end` in it.
+    func lines(until end: String) -> [Line] {
         var text = ""
         while !text.contains(end) { text += readSome() }
-        return text.split(separator: "\r\n").map(Self.words)
+        return text.split(separator: "\r\n").map { Line(words: Self.words($0), isFromScript: $0.prefix { $0 != "\"" }.hasSuffix(" lua] ")) }
     }
 
     private func readSome() -> String {

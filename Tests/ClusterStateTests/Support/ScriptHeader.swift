@@ -3,6 +3,9 @@
 import LuaScripts
 
 /// KEYS and ARGV as a header states them: `a, b` are one each, `[a]` may be missing, `a...` and `{a, b}...` repeat.
+///
+/// Of arguments also how often: as often as the word before a group says, if that is one of `counters`; `{guard version}...` as often as
+/// `guards` has said; any other group, and what follows `then for each …:`, to the end.
 struct ScriptHeader {
     let name: String
     let lines: [String: String]
@@ -29,6 +32,43 @@ struct ScriptHeader {
     /// Whether so many words fit the declaration.
     func allows(_ count: Int, _ label: String) -> Bool {
         Self.counts(of: Substring(lines[label] ?? ""), upTo: count).contains(count)
+    }
+
+    private static let counters: Set = ["guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums"]
+
+    /// Whether arguments have the shape that the header states: every count is the number of what follows it.
+    func accepts(_ arguments: [String]) -> Bool {
+        let parts = (lines["ARGV"] ?? "").replacing(", then for each ", with: "\u{0}").split(separator: "\u{0}").map(String.init)
+        var rest = arguments[...]
+        var counts: [String: Int] = [:]
+        guard let first = parts.first, Self.consume(first, of: &rest, &counts) else { return false }
+        guard parts.count > 1, let colon = parts[1].firstIndex(of: ":") else { return rest.isEmpty }
+        while !rest.isEmpty {
+            guard Self.consume(String(parts[1][parts[1].index(after: colon)...]), of: &rest, &counts) else { return false }
+        }
+        return true
+    }
+
+    private static func consume(_ list: String, of words: inout ArraySlice<String>, _ counts: inout [String: Int]) -> Bool {
+        var previous = ""
+        for item in items(of: Substring(list)) {
+            guard item.hasPrefix("{") else {
+                guard let word = words.popFirst() else { return false }
+                previous = String(item)
+                if counters.contains(previous) {
+                    guard let count = Int(word) else { return false }
+                    counts[previous] = count
+                }
+                continue
+            }
+            let width = items(of: item.dropFirst().dropLast(4)).count
+            let counter = counters.contains(previous) ? previous : String(item.dropFirst().prefix { $0 != " " && $0 != "," && $0 != "}" }) + "s"
+            guard let count = counts[counter] ?? (words.count % width == 0 ? words.count / width : nil), words.count >= count * width
+            else { return false }
+            words = words.dropFirst(count * width)
+            previous = ""
+        }
+        return true
     }
 
     /// Every number of words that a list may stand for.

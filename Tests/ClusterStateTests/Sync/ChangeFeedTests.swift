@@ -18,7 +18,7 @@ struct ChangeFeedTests {
             let changes = Changes()
             self.changes = changes
             feed = try await ChangeFeed(
-                connector: node.store.connector, channel: node.keys.channel, on: node.loop, logger: .silent
+                connector: node.store.connector, keys: node.keys, on: node.loop, logger: .silent
             ) { changes.append($0) }
             feed.start()
         }
@@ -41,10 +41,12 @@ struct ChangeFeedTests {
         try await eventually { listener.feed.isSubscribed }
         #expect(listener.all == [.everything])
         let id = try await node.makeKey(credits: 1).record.id
-        try await node.directory.change(id, in: [.active], fields: [(.name, "n")], audit: .test)
-        let maintenance = ClusterSwitch("maintenance", at: node.keys.maintenance, store: node.store, origin: "me")
-        try await maintenance.set([("enabled", "1")], decisive: "enabled", audit: .test)
-        try await eventually { listener.all == [.everything, .key(id), .key(id), .setting("maintenance")] }
+        _ = try await node.directory.records.edit(id, .test()) { (record) throws(RecordRefusal) in record.name = "n" }
+        let switches = RecordStore<SwitchRecord>(store: node.store, origin: "me")
+        try await switches.create(SwitchRecord(id: "maintenance", values: [:]), .test())
+        try await eventually {
+            listener.all == [.everything, .record(.key, id: id), .record(.key, id: id), .record(.switch, id: "maintenance")]
+        }
         #expect(listener.feed.gaps == 0)
         await listener.feed.stop()
     }
@@ -55,11 +57,17 @@ struct ChangeFeedTests {
         let listener = try await Listener(node)
         try await eventually { listener.feed.isSubscribed }
         listener.clear()
-        for message in ["a 1 7 x", "b 1 8 x", "- 0 8 x", "c 1 10 x", "- 0 12 x", "- 0 3 x", "nonsense", "d 1 4 x"] {
+        for message in [
+            "key a 1 7 x", "key b 1 8 x", "beat - 0 8 x", "key c 1 10 x", "beat - 0 12 x", "beat - 0 3 x", "nonsense", "future z 1 9 x", "key d 1 4 x",
+        ] {
             try await node.send("PUBLISH", node.keys.channel, message)
         }
-        try await eventually { listener.all.last == .key("d") }
-        #expect(listener.all == [.key("a"), .key("b"), .everything, .key("c"), .everything, .everything, .key("d")])
+        try await eventually { listener.all.last == .record(.key, id: "d") }
+        #expect(
+            listener.all == [
+                .record(.key, id: "a"), .record(.key, id: "b"), .everything, .record(.key, id: "c"), .everything, .everything,
+                .record(.key, id: "d"),
+            ])
         #expect(listener.feed.gaps == 3)
         await listener.feed.stop()
     }
@@ -80,7 +88,7 @@ struct ChangeFeedTests {
         let node = try await TestNode()
         let listener = try await Listener(node)
         try await eventually { listener.feed.isSubscribed }
-        let members = Membership(store: node.store, nodeID: "a", refundUnknown: true, logger: .silent)
+        let members = node.membership()
         let beating = Task { await members.run() }
         try await Task.sleep(for: .milliseconds(3200))
         #expect(listener.feed.gaps == 0 && listener.feed.isSubscribed)
@@ -99,7 +107,27 @@ struct ChangeFeedTests {
         try await node.send("CLIENT", "KILL", "TYPE", "pubsub")
         try await eventually(within: .seconds(1)) { listener.all == [.everything, .everything] }
         let id = try await node.makeKey(credits: 1).record.id
-        try await eventually { listener.all.last == .key(id) }
+        try await eventually { listener.all.last == .record(.key, id: id) }
         await listener.feed.stop()
+    }
+
+    @Test("Two databases of one Redis do not hear each other, and each shard is numbered for itself")
+    func apart() async throws {
+        let server = try await RedisServer()
+        let one = try await TestNode(on: server, prefix: "p:", shards: 64)
+        let other = try await TestNode(on: server, prefix: "p:", shards: 64, database: 1)
+        let (heard, silent) = (try await Listener(one), try await Listener(other))
+        try await eventually { heard.feed.isSubscribed && silent.feed.isSubscribed }
+        heard.clear()
+        silent.clear()
+        var ids: [String] = []
+        for home in 0..<5 { ids.append(try await one.makeKey(credits: 1, home: UInt32(home * 7)).record.id) }
+        try await eventually { heard.all == ids.map { .record(.key, id: $0) } }
+        let last = try await other.makeKey(credits: 1).record.id
+        try await eventually { silent.all.contains(.record(.key, id: last)) }
+        #expect(silent.all == [.record(.key, id: last)])
+        #expect(heard.feed.gaps == 0 && silent.feed.gaps == 0)
+        await heard.feed.stop()
+        await silent.feed.stop()
     }
 }

@@ -1,0 +1,161 @@
+// A call that two accounts must admit: a key and its team, in one shard and in two.
+
+@testable import ClusterState
+import GateDomain
+import LuaScripts
+import Testing
+
+@Suite("A second account")
+struct SecondAccountTests {
+    /// Whether key and team lie in one shard, or in two of 64.
+    static let places = [UInt32(3), 40]
+
+    private struct Pair {
+        let node: TestNode
+        let caller: CachedKey
+        let quota = Limit(name: "calls.day", account: 1, window: .calendar(.day), cap: 50, subject: .team)
+        let open = Limit(name: "open", account: 1, measure: .inFlight, window: .lifetime, cap: 50, subject: .team)
+        let credits = Limit(name: "credits", account: 1, measure: .credits, window: .lifetime, cap: 5000, subject: .team)
+
+        init(_ home: UInt32, budget: Int = 0, credits: Int = 1000) async throws {
+            node = try await TestNode(shards: 64)
+            caller = try await node.makeKey(credits: credits, team: try await node.makeTeam(budget: budget, home: home), home: 3)
+        }
+
+        func call(_ price: Int = 5, calls: Int = 1) -> TestCall {
+            TestCall(caller: caller, price: price, calls: calls, limits: [(quota, calls), (open, 1), (credits, price)])
+        }
+
+        /// Both accounts say the same, and so do the team's meters.
+        func expect(
+            spent: Int, calls: Int, open count: Int = 0, _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        ) async throws {
+            let (key, team) = (try await node.account(caller), try await node.account(caller, 1))
+            #expect(key.spent == spent && team.spent == spent, comment, sourceLocation: sourceLocation)
+            #expect(key.calls == calls && team.calls == calls, comment, sourceLocation: sourceLocation)
+            #expect(key.credits == 1000 - spent && team.credits == 0, comment, sourceLocation: sourceLocation)
+            let meters = try await [node.meter("calls.day", caller, 1), node.meter("open", caller, 1), node.meter("credits", caller, 1)]
+            #expect(meters.map { Int($0?.split(separator: ":").last ?? "0") ?? -1 } == [calls, count, spent], comment, sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test("A budget and a quota of a team hold for its keys together, and a refusal takes nothing anywhere (F-TEAM-01, M11)", arguments: places)
+    func budget(home: UInt32) async throws {
+        let pair = try await Pair(home, budget: 12)
+        let (node, caller) = (pair.node, pair.caller)
+        #expect(caller.isInOneShard == (home == 3))
+        #expect(await node.admit(pair.call()).isAdmitted)
+        #expect(await node.admit(pair.call()).isAdmitted)
+        #expect(await node.admit(pair.call()).word == "team_budget_exceeded")
+        try await node.drain()
+        try await pair.expect(spent: 10, calls: 2, open: 2)
+        var narrow = pair.call(1)
+        narrow.limits = [(Limit(name: "q", account: 1, window: .calendar(.day), cap: 1, subject: .team), 2)]
+        #expect(await node.admit(narrow).word == "quota_exceeded")
+        // What the key refuses is given back in the team's shard.
+        try await node.send("HSET", caller.accounts[0], "credits", "1")
+        #expect(await node.admit(pair.call(2)).word == "insufficient_credits")
+        try await node.drain()
+        try await node.send("HSET", caller.accounts[0], "credits", "990")
+        try await pair.expect(spent: 10, calls: 2, open: 2)
+        #expect(try await node.openHolds() == (home == 3 ? 2 : 4))
+    }
+
+    @Test("Every way a call ends, both accounts agree on credits, calls and meters", arguments: places)
+    func outcomes(home: UInt32) async throws {
+        let pair = try await Pair(home)
+        let node = pair.node
+        var (spent, calls) = (0, 0)
+        for way in 0..<10 {
+            let call = pair.call(6, calls: 2)
+            #expect(await node.admit(call).isAdmitted)
+            switch way {
+            case 0:
+                #expect(await node.settle(call, [(3, 0), (3, 0)]).charged == 6)
+                (spent, calls) = (spent + 6, calls + 2)
+            case 1:
+                #expect(await node.settle(call, [(3, 0), (0, 0)], returned: 1).charged == 3)
+                (spent, calls) = (spent + 3, calls + 1)
+            case 2: #expect(await node.settle(call, [(0, 0), (0, 0)], returned: 2).charged == 0)
+            case 3:
+                for _ in 0..<2 { #expect(await node.settle(call, [(3, 4), (3, 1)]).charges == [7, 4]) }
+                (spent, calls) = (spent + 11, calls + 2)
+            case 4: for _ in 0..<2 { #expect(await node.abandon(call).charged == 0) }
+            case 5: #expect(await node.release(call, [(3, 0), (3, 0)]).charged == 0)
+            case 6:
+                #expect(await node.settle(call, [(3, 1), (0, 0)], returned: 1).charged == 4)
+                for _ in 0..<2 { #expect(await node.release(call, [(3, 1), (0, 0)]).charged == 0) }
+            case 7:
+                #expect(await node.settle(call, [(0, 0), (0, 0)]).charged == 0)
+                calls += 2
+            case 8:
+                #expect(await node.settle(call, [(0, 0), (0, 0)]).charged == 0)
+                #expect(await node.release(call, [(0, 0), (0, 0)]).charged == 0)
+            default:
+                for _ in 0..<2 { #expect(await node.admit(call).isAdmitted) }
+                #expect(await node.settle(call, [(2, 0), (2, 0)]).charged == 4)
+                (spent, calls) = (spent + 4, calls + 2)
+            }
+            try await node.drain()
+            try await pair.expect(spent: spent, calls: calls, "\(way)")
+        }
+        #expect(try await node.openHolds() == 0)
+        #expect(try await node.events().reduce(0) { $0 + $1.credits } == spent)
+    }
+
+    @Test(
+        "A node that dies between any two steps leaves both shards in agreement, refunded or kept, also when it wakes (M1, D20)",
+        arguments: 0..<10)
+    func death(step: Int) async throws {
+        for refund in [true, false] {
+            let pair = try await Pair(40)
+            let node = pair.node
+            let dead = try await TestNode(prefix: node.keys.prefix, id: "dead", shards: 64)
+            let call = pair.call(6, calls: 2)
+            let until = dead.clock.milliseconds + Ledger.admissible
+            let now = dead.clock.microseconds
+            func admit(_ place: Int) async throws {
+                let part = AdmissionPart(request: call.request(), accounts: [place], admissibleUntil: until, isPrimary: place == 0)
+                let shard = pair.caller.shards[place]
+                _ = try await dead.store.send(AdmissionPart.command(for: [part], node: "dead", shard: shard, keys: dead.keys) { $0.span(at: now) })
+            }
+            func end(_ place: Int, _ settlement: Settlement, charged: [Int]) async throws {
+                let part = SettlementPart(settlement: settlement, accounts: [place], isPrimary: place == 0, charged: charged)
+                _ = try await dead.store.send(
+                    SettlementPart.command(for: [part], acknowledging: [], shard: pair.caller.shards[place], keys: dead.keys, retained: 100))
+            }
+            let settled = dead.settlement(call, [(3, 1), (0, 0)], returned: 1)
+            // Admission: the team's shard, then the key's. Settlement: the key's, then the team's.
+            try await admit(1)
+            if step >= 1 { try await admit(0) }
+            if (2...3).contains(step) { try await end(0, settled, charged: []) }
+            if step == 3 { try await end(1, settled, charged: [4, 0]) }
+            if step == 4 || step == 5 { try await end(0, dead.abandonment(call), charged: []) }
+            if step == 5 { try await end(1, dead.abandonment(call), charged: []) }
+            if step == 6 { try await end(1, dead.abandonment(call), charged: []) }
+            await dead.membership().leave()
+            let reaper = node.membership(refund: refund)
+            await reaper.beat()
+            let kept = !refund && [1, 7, 8, 9].contains(step)
+            var (spent, calls) = (2...3).contains(step) ? (4, 1) : kept ? (6, 2) : (0, 0)
+            if step != 6 { try await pair.expect(spent: spent, calls: calls, "step \(step), refund \(refund)") }
+            #expect(try await node.openHolds(of: "dead") == 0)
+            // The node wakes.
+            switch step {
+            case 7: #expect(await dead.settle(call, [(3, 1), (0, 0)], returned: 1).closedByOthers == spent)
+            case 8:
+                _ = await dead.abandon(call)
+                (spent, calls) = (0, 0)
+            case 9:
+                _ = await dead.settle(call, [(3, 1), (0, 0)], returned: 1)
+                _ = await dead.release(call, [(3, 1), (0, 0)])
+                (spent, calls) = (0, 0)
+            default: _ = await dead.abandon(call)
+            }
+            if step != 7 && !((2...3).contains(step)) { (spent, calls) = (0, 0) }
+            if (2...3).contains(step) { (spent, calls) = (0, 0) }
+            try await dead.drain()
+            try await pair.expect(spent: spent, calls: calls, "step \(step), refund \(refund), awake")
+        }
+    }
+}
