@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import GateDomain
+import GateTesting
 import NIOCore
 import Synchronization
 import Testing

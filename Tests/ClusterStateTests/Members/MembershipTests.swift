@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import GateDomain
+import GateTesting
 import LuaScripts
 import Testing
 

@@ -230,7 +230,7 @@ struct TestNode: Sendable {
         let shard = settlements.first?.caller.shards[0] ?? 0
         return SettlementPart.command(
             for: settlements.map { SettlementPart(settlement: $0, accounts: Array($0.caller.accounts.indices), isPrimary: true) },
-            acknowledging: done.map { Acknowledgement(node: identity.name, hold: $0, notBefore: 0) }, shard: shard, keys: keys,
+            acknowledging: done.map { Acknowledgement(node: identity.name, hold: $0, admissibleUntil: 0, closedAt: 0) }, shard: shard, keys: keys,
             retained: Ledger.retainedEvents)
     }
 

@@ -43,9 +43,10 @@ struct AdminBench: Sendable {
         _ settings: Settings, _ redis: RedisServer, on loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
     ) async throws -> Node {
         let store = try await store(of: redis, on: loop)
-        let members = Membership(store: store, nodeID: "test", refundUnknown: true, logger: .silent)
+        let (identity, clock) = (NodeIdentity(base: "test"), RedisClock())
+        let members = Membership(store: store, identity: identity, clock: clock, refundUnknown: true, logger: .silent)
         return Node(
-            id: "test", settings: settings, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
+            identity: identity, clock: clock, settings: settings, resolve: { SettingsResolution(flags: [:]) }, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
             adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionMint(secret: [UInt8](repeating: 1, count: 32)), logger: .silent)
     }
 

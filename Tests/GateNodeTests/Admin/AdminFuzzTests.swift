@@ -41,7 +41,7 @@ struct AdminFuzzTests {
     private func check(_ inputs: EndpointInputs, of endpoint: Endpoint, from text: [UInt8]) throws {
         let request = EndpointRequest(id: "req", endpoint: endpoint, caller: .admin(.superAdmin), inputs: inputs, figures: { NodeFigures() })
         let key = try request.newKey(secret: Credential.generate(), now: 1)
-        let stored = Dictionary(key.fields.map { ($0.0.rawValue, $0.1) } + [("version", "1")], uniquingKeysWith: { $1 })
+        let stored = key.fields.merging(["version": "1"]) { $1 }
         #expect(KeyRecord(id: key.id, fields: stored) == key, "\(String(decoding: text, as: UTF8.self))")
     }
 }

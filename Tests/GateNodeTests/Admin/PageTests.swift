@@ -60,9 +60,11 @@ struct PageTests {
     func usage() async throws {
         try await AdminBench.run { bench in
             for (namespace, outcome, name) in [("x", CallEvent.Outcome.denied, "=1+1"), ("y", .ok, "plain, \"quoted\"")] {
+                let key = KeyRecord(
+                    id: "key_\(namespace)", name: name, prefix: "pg_1234567...", masked: "pg_1...", createdAt: 1, namespace: namespace)
+                try await bench.node.keys.records.create(key, Operation(audit: .nobody))
                 let event = CallEvent(
-                    keyID: "key_1", keyName: name, keyPrefix: "pg_1234567...", keyMasked: "pg_1...", namespace: namespace, tool: "echo",
-                    outcome: outcome, reason: outcome == .denied ? "rate_limited" : "", milliseconds: 3, requestID: "req_1")
+                    keyID: key.id, tool: "echo", outcome: outcome, reason: outcome == .denied ? "rate_limited" : "", milliseconds: 3, requestID: "req_1")
                 _ = try await bench.node.store.send(EventLog.note(event, keys: bench.node.store.keys))
             }
             let all = try await bench.get("/usage").json
@@ -82,16 +84,19 @@ struct PageTests {
     func longUsage() async throws {
         try await AdminBench.run { bench in
             let (store, count) = (bench.node.store, 2600)
+            for namespace in ["even", "odd"] {
+                let key = KeyRecord(id: "key_\(namespace)", name: "n", prefix: "pg_1234567...", masked: "pg_1...", createdAt: 1, namespace: namespace)
+                try await bench.node.keys.records.create(key, Operation(audit: .nobody))
+            }
             let event = { (index: Int, outcome: CallEvent.Outcome) in
                 CallEvent(
-                    keyID: "key_1", keyName: "n", keyPrefix: "pg_1234567...", keyMasked: "pg_1...", namespace: index.isMultiple(of: 2) ? "even" : "odd",
-                    tool: "tool\(index)", outcome: outcome, milliseconds: 3, requestID: "req_\(index)")
+                    keyID: index.isMultiple(of: 2) ? "key_even" : "key_odd", tool: "tool\(index)", outcome: outcome, milliseconds: 3, requestID: "req_\(index)")
             }
             // Refused calls are rare at first and then many, so that each stream in turn is the longer one.
             for base in stride(from: 0, to: count, by: 100) {
                 _ = try await store.sendAll((base..<base + 100).map { index in
                     let isDenied = index < 1300 ? index.isMultiple(of: 50) : !index.isMultiple(of: 50)
-                    var command = RedisCommand("XADD", isDenied ? store.keys.denials : store.keys.usage, "\(1_000_000 + index)-0", "c", "0", "e")
+                    var command = RedisCommand("XADD", isDenied ? store.keys.denials(0) : store.keys.usage(0), "\(1_000_000 + index)-0", "c", "0", "e")
                     command.append(event(index, isDenied ? .denied : .ok).packed)
                     return command
                 })
@@ -130,4 +135,8 @@ struct PageTests {
             #expect(Set(Metric.all.map(\.name)).count == Metric.all.count)
         }
     }
+}
+
+extension AuditEntry {
+    fileprivate static let nobody = AuditEntry(type: "test", actor: "test", message: "test", metadata: [])
 }
