@@ -36,6 +36,7 @@ extension World {
             let (credits, spent, granted) = (values.integer(at: 0), values.integer(at: 1), values.integer(at: 2))
             if credits + spent != granted { violate("M1: \(id.suffix(4)): \(credits) left + \(spent) spent is not \(granted) granted") }
             if granted < self.granted[id] ?? 0 { violate("M12: \(id.suffix(4)) was told of \(self.granted[id] ?? 0) credits and has \(granted)") }
+            if granted > (self.granted[id] ?? 0) + (doubtful[id] ?? 0) { violate("M12: \(id.suffix(4)) has \(granted) credits, more than anybody asked for") }
             let charged = entries.reduce(0) { $0 + ($1.event.keyID == id ? $1.credits : 0) }
             if charged != spent { violate("M13: \(id.suffix(4)) has spent \(spent), its events say \(charged)") }
             if index < plan.teamed { teamSpent += spent }
