@@ -23,6 +23,18 @@ struct HistoryTests {
         print("\(Self.count) histories from seed \(Self.first) in \(Int(Date().timeIntervalSince(start))) s")
     }
 
+    @Test("Each defect that the ledger once had is found again when its old rule is put back", arguments: OldRule.allCases)
+    func oldRules(_ rule: OldRule) async throws {
+        let redis = try await HistoryRedis()
+        try redis.replaceRules(rule.edits)
+        for seed in UInt64(1)...4000 {
+            let outcome = try History(seed: seed).run(on: redis, oldRule: rule)
+            guard let first = outcome.violations.first else { continue }
+            return print("\(rule.rawValue): seed \(seed): \(first)")
+        }
+        Issue.record("4,000 histories did not find it")
+    }
+
     @Test("A seed replays its history exactly")
     func replay() async throws {
         let redis = try await HistoryRedis()

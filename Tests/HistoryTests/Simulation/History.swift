@@ -20,9 +20,9 @@ struct History {
         decisions = (0..<length).map { _ in random.next() }
     }
 
-    func run(on redis: HistoryRedis) throws -> HistoryOutcome {
+    func run(on redis: HistoryRedis, oldRule: OldRule? = nil) throws -> HistoryOutcome {
         let plan = HistoryPlan(seed: seed)
-        let world = try World(redis, plan, seed: seed)
+        let world = try World(redis, plan, seed: seed, oldRule: oldRule)
         let total = plan.weights.reduce(0) { $0 + $1.weight }
         for decision in decisions {
             var random = SeededRandom(seed: decision)

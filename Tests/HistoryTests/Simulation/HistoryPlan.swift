@@ -36,9 +36,16 @@ struct HistoryPlan {
         rules = GateRules(
             prices: prices, callsPerMinute: random.pick([0, 0, 3, 8]), globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
             maxInFlightPerKey: random.pick([0, 0, 2]), refundsFailures: random.chance(50))
-        let isRough = random.chance(70)
-        weights = Move.allCases.map { Weighted(move: $0, weight: isRough ? $0.roughWeight : $0.calmWeight) }
+        let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
+        weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood)) }
     }
+}
+
+/// Which faults a history is rich in.
+enum Mood {
+    case calm, rough
+    /// Nodes that stop for long and wake again.
+    case fainting
 }
 
 /// What the scheduler may let happen next.
@@ -51,7 +58,25 @@ enum Move: CaseIterable {
     case clockBack, clockForth
     case suspend, resume, topUp, edit
 
-    var calmWeight: Int {
+    func weight(_ mood: Mood) -> Int {
+        switch mood {
+        case .calm: calmWeight
+        case .rough: roughWeight
+        case .fainting: faintingWeight
+        }
+    }
+
+    private var faintingWeight: Int {
+        switch self {
+        case .stop, .wake, .passLong: 6
+        case .beat: 12
+        case .kill, .cut: 2
+        case .clockBack, .clockForth, .join, .suspend, .resume, .topUp, .edit, .cancel: 0
+        default: calmWeight
+        }
+    }
+
+    private var calmWeight: Int {
         switch self {
         case .call: 12
         case .retry: 4
@@ -64,7 +89,7 @@ enum Move: CaseIterable {
         }
     }
 
-    var roughWeight: Int {
+    private var roughWeight: Int {
         switch self {
         case .call: 12
         case .retry: 6

@@ -82,7 +82,10 @@ final class SimulatedCall {
             case .note: action = machine.next()
             case .reply(let reply):
                 self.reply = reply
-                receipts = machine.parts.indices.map { machine.parts[$0].receipt }
+                receipts = machine.parts.indices.map { part in
+                    let receipt = machine.parts[part].receipt
+                    return world.oldRule == .plannedReceipts ? Receipt(held: receipt.held, base: receipt.base) : receipt
+                }
                 return world.replied(self)
             case .none: return
             }
@@ -120,13 +123,17 @@ final class SimulatedCall {
             let charge = machine.charge(of: part, at: now)
             return Settlement.Charge(base: charge.base, surcharge: charge.surcharge, event: charge.event)
         }
-        settlement = Settlement(hold, returned: order.returned, charges: charges, answer: order.keepsAnswer ? answer : nil)
+        settlement = Settlement(hold, returned: order.returned, charges: charges, answer: order.keepsAnswer && !(order.returned > 0 && world.oldRule == .partlyReturnedBatch) ? answer : nil)
         sendSettlement()
     }
 
     private func sendSettlement() {
         guard let settlement else { return }
-        node.ledger.settle(settlement) { [self] settled in carryOut(machine.settled(settled.outcome, at: now)) }
+        node.ledger.settle(settlement) { [self] settled in
+            var outcome = settled.outcome
+            if case .closedByOthers = outcome, world.oldRule == .keptIsLost { outcome = .closedByOthers(charged: 0) }
+            carryOut(machine.settled(outcome, at: now))
+        }
     }
 
     /// The server of a part says how it went.

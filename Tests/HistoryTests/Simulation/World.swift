@@ -11,6 +11,8 @@ import LuaScripts
 final class World {
     let redis: HistoryRedis
     let plan: HistoryPlan
+    /// A defect that is put back.
+    let oldRule: OldRule?
     let keys: RedisKeys
     private(set) var nodes: [SimulatedNode] = []
     private(set) var calls: [SimulatedCall] = []
@@ -36,7 +38,8 @@ final class World {
     private var nodeCount = 0
     private(set) var admissions: [String: [Int]] = [:]
 
-    init(_ redis: HistoryRedis, _ plan: HistoryPlan, seed: UInt64) throws {
+    init(_ redis: HistoryRedis, _ plan: HistoryPlan, seed: UInt64, oldRule: OldRule? = nil) throws {
+        self.oldRule = oldRule
         self.redis = redis
         self.plan = plan
         var random = SeededRandom(seed: seed ^ 0x1d5)

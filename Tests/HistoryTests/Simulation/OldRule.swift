@@ -1,0 +1,58 @@
+// The defects that the ledger once had, each as the rule that it followed: an explorer that does not find them again explores nothing.
+
+import LuaScripts
+import Testing
+
+/// An old rule: what the scripts said, or what the node did.
+enum OldRule: String, CaseIterable, CustomTestStringConvertible {
+    /// M1, F30: a node that was declared dead may go on opening holds.
+    case noFence
+    /// M1, M5: what became of a closed hold is forgotten with it.
+    case noMarks
+    /// M1, M5: a second copy of a refused admission may be let in.
+    case unmarkedRefusals
+    /// M5: a release that finds its hold settled gives nothing back.
+    case releaseAfterSettlement
+    /// V21: a stored answer is given before anybody looks at the key.
+    case replayFirst
+    /// V21: nobody compares versions.
+    case noVersions
+    /// M12: a top-up that is sent twice counts twice.
+    case topUpTwice
+    /// D18: a batch of which anything was returned is made again.
+    case partlyReturnedBatch
+    /// D20, M5: a call that another node has kept is told as if nothing was charged.
+    case keptIsLost
+    /// M13: what a call was told is reckoned from its plan, whatever the ledger charged.
+    case plannedReceipts
+    /// F30: a heartbeat from the future counts until it has passed.
+    case futureBeats
+    /// M11, F-CONC-01: a call of a dead node stays counted as open.
+    case openForEver
+
+    var testDescription: String { rawValue }
+
+    /// What the scripts say instead.
+    var edits: [LuaScript: [(String, String)]] {
+        switch self {
+        case .noFence: [.admit: [("if open[1] ~= '1' then return {3} end", "")]]
+        case .noMarks: [.settle: [("redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))", "redis.call('HDEL', KEYS[s.open], s.hold)")]]
+        case .unmarkedRefusals: [.admit: [("if call.again and", "if false and")]]
+        case .releaseAfterSettlement: [.settle: [("if s.mode ~= 'release' or seen", "if true")]]
+        case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
+        case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
+        case .topUpTwice: [.credit: [("if done[1] then", "if false then")]]
+        case .futureBeats: [.beat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
+        case .openForEver: [.settle: [("local charges, sum, legs, entries = nil, 0, nil, {}", "local charges, sum, legs, entries = nil, 0, nil, {}\n  if s.orphan then for i = 3, #held.m, 5 do if held.m[i] == 'o' then held.m[i + 2] = 0 end end end")]]
+        case .partlyReturnedBatch, .keptIsLost, .plannedReceipts: [:]
+        }
+    }
+
+    private var replay: String {
+        """
+        local early = call.record > 0 and redis.call('HMGET', KEYS[call.record], 'fingerprint', 'answer')
+            if early and early[2] and early[1] == call.fingerprint then return {9, early[2]} end
+            if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
+        """
+    }
+}
