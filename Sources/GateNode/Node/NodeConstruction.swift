@@ -36,7 +36,7 @@ struct NodeConstruction {
     mutating func build() async throws(StartupFailure) -> Node {
         let store = try await openStore()
         let secret = SessionSecret()
-        do { try await secret.agree(in: store) } catch {
+        do { try await secret.agreePatiently(in: store) } catch {
             throw StartupFailure("Redis refuses this node: \(error.sentence).", status: .storeUnavailable)
         }
         let admin: (keys: AdminKeys, origin: AdminKeys.Origin)

@@ -43,6 +43,21 @@ package final class SessionSecret: Sendable {
         if isNew { listener.withLock { $0 }(mint) }
     }
 
+    /// The same while a node comes up and not every link of it has: for as long as its operator may reasonably wait (5 s).
+    /// - Throws: what was still in the way after that, or at once what no waiting heals.
+    package func agreePatiently(in store: RedisStore) async throws(StoreFailure) {
+        let deadline = ContinuousClock.now + .seconds(5)
+        while true {
+            do {
+                return try await agree(in: store)
+            } catch {
+                if case .fault = error { throw error }
+                if ContinuousClock.now >= deadline { throw error }
+                do { try await Task.sleep(for: .milliseconds(20)) } catch { throw .unknown }
+            }
+        }
+    }
+
     private static func mint(_ text: String) -> SessionMint { SessionMint(secret: Hex.bytes(text) ?? Array(text.utf8)) }
 }
 
