@@ -1,34 +1,47 @@
 -- session: makes, uses or ends a session of the handshake era, for all nodes at once.
--- KEYS  facts, index, feed
--- ARGV  id, verb, lifetime, cap, channel, origin, {field, value}...
--- REPLY {0, field, value...} the session lives, with its facts {1} there is no such session
--- EFFECT `create` and `adopt` write facts and index entry, `touch` renews both, `end` removes them and tells every node; beyond `cap`
--- the sessions that were used least lately are forgotten. lifetime is milliseconds of Redis TIME since the last use.
--- `adopt` is a touch that also makes a session which was minted without being written, unless it has been ended.
+-- KEYS  owned, guests, owners, ended, feed
+-- ARGV  id, verb, lifetime, cap, channel, origin, kind, owner
+-- REPLY {0, owner} the session lives {1} there is no such session
+-- EFFECT `create` and `adopt` list the session under its kind, `owned` by a key or `guest`; `touch` renews it; `end` removes it and tells every
+-- node. Beyond `cap` in all the guests that were used least lately are forgotten with all that was kept of them, and an owned one only for
+-- other owned ones; a tenth is left to guests. lifetime is milliseconds of Redis TIME since the last use. `adopt` is a touch that also makes
+-- a session which was minted without being written, unless it has been ended.
 --#include whole
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local verb, lifetime = ARGV[2], tonumber(ARGV[3])
-local used = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or '0')
-local lives = used > now - lifetime
+local id, verb, lifetime, cap = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local index = ARGV[7] == 'owned' and KEYS[1] or KEYS[2]
+local lives = tonumber(redis.call('ZSCORE', index, id) or '0') > now - lifetime
+local function forget(list, ids)
+  for i = 1, #ids do
+    redis.call('ZREM', list, ids[i])
+    redis.call('HDEL', KEYS[3], ids[i])
+  end
+end
+local function bound(list, most)
+  forget(list, redis.call('ZRANGEBYSCORE', list, '-inf', whole(now - lifetime), 'LIMIT', 0, 100))
+  local excess = redis.call('ZCARD', list) - most
+  if excess > 0 then forget(list, redis.call('ZRANGE', list, 0, whole(excess - 1))) end
+end
 if verb == 'end' then
-  if not lives and redis.call('HGET', KEYS[1], 'ended') then return {1} end
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[1], 'ended', '1')
-  redis.call('PEXPIRE', KEYS[1], lifetime)
-  local sequence = redis.call('INCR', KEYS[3])
-  redis.call('PUBLISH', ARGV[5], 'session ' .. ARGV[1] .. ' 0 ' .. whole(sequence) .. ' ' .. ARGV[6])
-  return {0}
+  if not lives and redis.call('ZSCORE', KEYS[4], id) then return {1} end
+  forget(index, {id})
+  redis.call('ZADD', KEYS[4], whole(now), id)
+  bound(KEYS[4], cap)
+  redis.call('PEXPIRE', KEYS[4], lifetime)
+  local sequence = redis.call('INCR', KEYS[5])
+  redis.call('PUBLISH', ARGV[5], 'session ' .. id .. ' 0 ' .. whole(sequence) .. ' ' .. ARGV[6])
+  return {0, ''}
 end
 if not lives and verb ~= 'create' then
-  if verb == 'touch' or redis.call('HGET', KEYS[1], 'ended') then return {1} end
+  if verb == 'touch' or redis.call('ZSCORE', KEYS[4], id) then return {1} end
 end
-for i = 7, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-redis.call('PEXPIRE', KEYS[1], lifetime)
-redis.call('ZADD', KEYS[2], whole(now), ARGV[1])
+if ARGV[8] ~= '' then redis.call('HSET', KEYS[3], id, ARGV[8]) end
+redis.call('ZADD', index, whole(now), id)
+for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], lifetime) end
 if verb ~= 'touch' then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', whole(now - lifetime))
-  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[4]))
+  local reserve = math.floor(cap / 10)
+  bound(KEYS[1], cap - reserve)
+  bound(KEYS[2], math.max(cap - redis.call('ZCARD', KEYS[1]), reserve))
 end
-return {0, unpack(redis.call('HGETALL', KEYS[1]))}
+return {0, redis.call('HGET', KEYS[3], id) or ''}

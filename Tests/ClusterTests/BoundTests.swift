@@ -5,7 +5,7 @@ import Glibc
 import Testing
 
 extension ClusterTests.LedgerDefectTests {
-    @Test("X34: calls to tools with names of a megabyte do not grow what Redis keeps, and /usage answers", .untilSecondCut, arguments: [false, true])
+    @Test("X34: calls to tools with names of a megabyte do not grow what Redis keeps, and /usage answers", arguments: [false, true])
     func longNames(isPaid: Bool) async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             let key = isPaid ? try await cluster[0].createKey() : nil
@@ -19,7 +19,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("D17: stored answers of one key take 32 MB at most", .untilSecondCut)
+    @Test("D17: stored answers of one key take 32 MB at most")
     func storedAnswers() async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             let key = try await cluster[0].createKey(), before = try await cluster.redis.dataset
@@ -32,7 +32,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F-MCP-03: beyond 1,000 sessions nothing is kept of those that were forgotten", .untilSecondCut)
+    @Test("F-MCP-03: beyond 1,000 sessions nothing is kept of those that were forgotten")
     func forgottenSessions() async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             _ = try await concurrently(1500) { _ in try await cluster[0].openSession() }
@@ -41,7 +41,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F26: 1,020 handshakes from 17 addresses do not end a session that is in use", .untilSecondCut)
+    @Test("F26: 1,020 handshakes from 17 addresses do not end a session that a key has opened, in use or not")
     func crowdedOut() async throws {
         try await GateCluster.run(nodes: 1, ["--session-rate-limit", "60", "--trusted-proxies", "127.0.0.1"]) { cluster in
             let key = try await cluster[0].createKey()
@@ -55,7 +55,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F-RATE-05: the addresses of one IPv6 network of 64 bits share one limit", .untilSecondCut)
+    @Test("F-RATE-05: the addresses of one IPv6 network of 64 bits share one limit")
     func oneNetwork() async throws {
         try await GateCluster.run(nodes: 1, ["--session-rate-limit", "5", "--trusted-proxies", "127.0.0.1"]) { cluster in
             let opened = try await concurrently(20) { turn in try await cluster[0].openSession(from: "2001:db8:1:2:\(turn + 1)::\(turn + 7)") }
@@ -64,7 +64,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("D20, F30: resolving a dead node's hold touches no account that has none open", .untilSecondCut)
+    @Test("D20, F30: resolving a dead node's hold touches no account that has none open")
     func idleAccounts() async throws {
         try await GateCluster.run(nodes: 2) { cluster in
             let idle = try await concurrently(100) { index in
@@ -89,7 +89,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("M1, F40: what marks calls as ended is gone some minutes later", .untilSecondCut)
+    @Test("M1, F40: what marks calls as ended is gone some minutes later")
     func marksOfEndedCalls() async throws {
         let clock = try #require(try await SkewedClock.shared.value, "needs a C compiler").stepping()
         try await GateCluster.run(nodes: 2, ["--threads", "1"], proxied: [0], clock: clock) { cluster in
@@ -111,7 +111,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("M1: an account that cannot be read fails its own calls and no others", .untilSecondCut)
+    @Test("M1: an account that cannot be read fails its own calls and no others")
     func corruptAccount() async throws {
         try await GateCluster.run(nodes: 1, ["--refund-on-failure", "--threads", "1"]) { cluster in
             let broken = try await cluster[0].order("/keys", ["name": "broken", "credits": 100])
@@ -136,7 +136,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("R15: a window whose record is lost refuses its key for no longer than a window", .untilSecondCut)
+    @Test("R15: a window whose record is lost refuses its key for no longer than a window")
     func lostWindow() async throws {
         let clock = try #require(try await SkewedClock.shared.value, "needs a C compiler").stepping()
         try await GateCluster.run(nodes: 1, ["--rate-limit", "3"], clock: clock) { cluster in

@@ -4,7 +4,7 @@ import GateTesting
 import Testing
 
 extension ClusterTests.LedgerDefectTests {
-    @Test("M1: a late copy of an admission, after its call was settled, takes nothing", .untilSecondCut)
+    @Test("M1: a late copy of an admission, after its call was settled, takes nothing")
     func lateAdmission() async throws {
         try await GateCluster.run(nodes: 2, ["--price", "10", "--threads", "1"], proxied: [0]) { cluster in
             let proxy = try cluster.proxy(0)
@@ -22,7 +22,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("M1, F30: an admission that arrives when its node was found dead and forgotten takes nothing, or gives it back within 8 s", .untilSecondCut)
+    @Test("M1, F30: an admission that arrives when its node was found dead and forgotten takes nothing, or gives it back within 8 s")
     func admissionOfTheForgotten() async throws {
         try await GateCluster.run(nodes: 2, ["--price", "10", "--threads", "1"], proxied: [0]) { cluster in
             let proxy = try cluster.proxy(0)
@@ -65,7 +65,7 @@ extension ClusterTests.LedgerDefectTests {
         var denial: String { self == .resume ? "key_suspended" : "spending_limit_exceeded" }
     }
 
-    @Test("M12, V23: a late copy of an admin's order does not undo a later one", .untilSecondCut, arguments: LateOrder.allCases)
+    @Test("M12, V23: a late copy of an admin's order does not undo a later one", arguments: LateOrder.allCases)
     func lateOrder(_ order: LateOrder) async throws {
         try await GateCluster.run(nodes: 2, ["--threads", "1"], proxied: [0]) { cluster in
             let proxy = try cluster.proxy(0)
@@ -85,7 +85,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("V21: a revoked key does not get a stored result, also from a node that has not heard of the revocation", .untilSecondCut)
+    @Test("V21: a revoked key does not get a stored result, also from a node that has not heard of the revocation")
     func replayForTheRevoked() async throws {
         try await GateCluster.run(nodes: 2, proxied: [0]) { cluster in
             let key = try await cluster[1].createKey(credits: 100), headers: GateClient.Headers = [("X-Idempotency-Key", "order-1")]
@@ -98,7 +98,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("V21: a call that is sent after an ACL was acknowledged is not refused by a reading that began before", .untilSecondCut)
+    @Test("V21: a call that is sent after an ACL was acknowledged is not refused by a reading that began before")
     func joinedReading() async throws {
         try await GateCluster.run(nodes: 2, ["--threads", "1"], proxied: [0]) { cluster in
             let proxy = try cluster.proxy(0)

@@ -4,7 +4,7 @@ import GateTesting
 import Testing
 
 extension ClusterTests.LedgerDefectTests {
-    @Test("F29: a master that was demoted answers READONLY; within 3 s of the promotion every node serves from the new one, without a restart", .untilSecondCut)
+    @Test("F29: a master that was demoted answers READONLY; within 3 s of the promotion every node serves from the new one, without a restart")
     func movedMaster() async throws {
         let replica = try await RedisServer()
         try await GateCluster.run(nodes: 2, proxied: [0, 1]) { cluster in
@@ -23,7 +23,7 @@ extension ClusterTests.LedgerDefectTests {
         try await replica.kill9()
     }
 
-    @Test("F25: a node whose Redis refuses writes is not ready within 2 s, and ready again within 3 s of the heal", .untilSecondCut, arguments: RedisRefusal.allCases)
+    @Test("F25: a node whose Redis refuses writes is not ready within 2 s, and ready again within 3 s of the heal", arguments: RedisRefusal.allCases)
     func readyWhileRefused(_ refusal: RedisRefusal) async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             let key = try await cluster[0].createKey()
@@ -37,7 +37,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F25: while one of a node's connections to Redis is dead, either every call is served or /ready is 503", .untilSecondCut)
+    @Test("F25: while one of a node's connections to Redis is dead, either every call is served or /ready is 503")
     func oneDeadConnection() async throws {
         try await GateCluster.run(nodes: 1, ["--threads", "2"], proxied: [0]) { cluster in
             let proxy = try cluster.proxy(0)
@@ -58,7 +58,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("R15: when Redis's clock steps back by 120 s, a key that has used its limit is admitted again a window later", .untilSecondCut)
+    @Test("R15: when Redis's clock steps back by 120 s, a key that has used its limit is admitted again a window later")
     func windowAfterStepBack() async throws {
         let clock = try #require(try await SkewedClock.shared.value, "needs a C compiler").stepping()
         try await GateCluster.run(nodes: 1, ["--rate-limit", "5"], clock: clock) { cluster in
@@ -72,7 +72,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("D20: the hold of a node that dies as Redis's clock steps back by 120 s is resolved within 10 s", .untilSecondCut)
+    @Test("D20: the hold of a node that dies as Redis's clock steps back by 120 s is resolved within 10 s")
     func deathAfterStepBack() async throws {
         let clock = try #require(try await SkewedClock.shared.value, "needs a C compiler").stepping()
         try await GateCluster.run(nodes: 2, ["--price", "10"], clock: clock) { cluster in
@@ -86,7 +86,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F-MCP-06: a session that was opened after Redis was restarted empty is known to nodes that start later", .untilSecondCut)
+    @Test("F-MCP-06: a session that was opened after Redis was restarted empty is known to nodes that start later")
     func sessionsOfTheOldAndTheNew() async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             try await cluster.redis.kill9()
@@ -102,7 +102,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F26: gates on two databases of one Redis do not hear each other", .untilSecondCut)
+    @Test("F26: gates on two databases of one Redis do not hear each other")
     func twoDatabases() async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             let other = try await ClusterNode(

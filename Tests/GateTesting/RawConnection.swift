@@ -44,6 +44,9 @@ package final class RawConnection: Sendable {
         try? await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
     }
 
+    /// Says that nothing more will be sent; answers can still be read.
+    package func endSending() async throws { try await channel.close(mode: .output).get() }
+
     package func close() async { try? await channel.close().get() }
 
     /// Waits until an answer has come or the connection was ended.

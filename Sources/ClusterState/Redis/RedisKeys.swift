@@ -49,11 +49,13 @@ package struct RedisKeys: Sendable {
     package func credential(_ digest: String) -> String { tags[shard(of: digest)] + "credential:" + digest }
     package func alias(_ alias: String) -> String { tags[shard(ofHome: Self.spread(alias))] + "alias:" + alias }
     package func visits(_ scope: String, _ address: String) -> String { tags[shard(ofHome: Self.spread(address))] + "visits:\(scope):\(address)" }
-    package func session(_ id: String) -> String { tags[sessionShard(id)] + "session:" + id }
     package func streams(_ session: String) -> String { tags[sessionShard(session)] + "streams:" + session }
-    package func sessionIndex(_ id: String) -> String { tags[sessionShard(id)] + "sessions" }
     package func sessionShard(_ id: String) -> Int { shards == 1 ? 0 : shard(ofHome: Self.spread(id)) }
+    /// Sessions that a key opened, and those that nobody did: lists of their own, as the second must not crowd out the first.
     package func sessions(_ shard: Int) -> String { tags[shard] + "sessions" }
+    package func guestSessions(_ shard: Int) -> String { tags[shard] + "sessions:guests" }
+    package func sessionOwners(_ shard: Int) -> String { tags[shard] + "sessions:owners" }
+    package func endedSessions(_ shard: Int) -> String { tags[shard] + "sessions:ended" }
 
     // What there is once a cluster.
     package var nodes: String { tags[0] + "nodes" }

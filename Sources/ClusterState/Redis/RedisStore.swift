@@ -42,6 +42,19 @@ package final class RedisStore: CommandStore {
         }.value().get()
     }
 
+    /// Sends a command once over each link, at the same time.
+    /// - Throws: the first failure of any.
+    package func sendOverEveryLink(_ command: RedisCommand) async throws(StoreFailure) {
+        let replies = links.map { loop, link in
+            loop.flatSubmit {
+                let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
+                link.value.send(command) { promise.succeed($0) }
+                return promise.futureResult
+            }
+        }
+        for reply in replies { _ = try await reply.value().get() }
+    }
+
     /// Sends commands that need nothing of each other in one go, and those that fail once more, patiently; replies are in their order.
     package func sendAll(_ commands: [RedisCommand]) async throws(StoreFailure) -> [RedisReply] {
         let (loop, link) = links[turn.wrappingAdd(1, ordering: .relaxed).oldValue % links.count]

@@ -24,26 +24,30 @@ package struct SessionCommands: Sendable {
         self.capacity = capacity
     }
 
-    package func command(_ verb: Verb, _ id: String, fields: [(String, String)] = []) -> RedisCommand {
-        var command = RedisCommand(script: .session, keys: 3)
-        for key in [keys.session(id), keys.sessionIndex(id), keys.feed(keys.sessionShard(id))] { command.append(key) }
+    /// - Parameters:
+    ///   - isOwned: whether a key opened the session; no session of another kind ever crowds it out.
+    ///   - owner: the digest of the credential that it was opened with; empty for none.
+    package func command(_ verb: Verb, _ id: String, isOwned: Bool, owner: String = "") -> RedisCommand {
+        let shard = keys.sessionShard(id)
+        var command = RedisCommand(script: .session, keys: 5)
+        for key in [keys.sessions(shard), keys.guestSessions(shard), keys.sessionOwners(shard), keys.endedSessions(shard), keys.feed(shard)] {
+            command.append(key)
+        }
         command.append(id)
         command.append(verb.rawValue)
         command.append(lifetime)
         command.append(max(1, capacity / keys.shards))
         command.append(keys.channel)
         command.append("-")
-        for (field, value) in fields {
-            command.append(field)
-            command.append(value)
-        }
+        command.append(isOwned ? "owned" : "guest")
+        command.append(owner)
         return command
     }
 
-    /// The facts of a session that lives; nil if there is none.
-    package static func facts(_ reply: RedisReply) -> [String: String]? {
+    /// The owner of a session that lives, empty for none; nil if there is no such session.
+    package static func owner(_ reply: RedisReply) -> String? {
         guard let elements = reply.array, elements.first?.integer == 0 else { return nil }
-        return RedisReply.array(Array(elements.dropFirst())).fields
+        return elements.last?.string ?? ""
     }
 
     /// Takes, renews or gives back one of the session's places for a live stream.

@@ -38,7 +38,7 @@ final class Lane {
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
         rules = node.rules
         cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
-        sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
+        sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions.mint)
         holdPrefix = "\(node.id).\(index)."
     }
 

@@ -18,7 +18,9 @@ struct FigureCollector: Sendable {
         figures.reapedCalls = node.members.reaped
         figures.inFlight = node.switches.inFlight
         for shard in 0..<node.store.keys.shards {
-            figures.sessions += (try? await node.store.send(RedisCommand("ZCARD", node.store.keys.sessions(shard))).integer) ?? 0
+            for list in [node.store.keys.sessions(shard), node.store.keys.guestSessions(shard)] {
+                figures.sessions += (try? await node.store.send(RedisCommand("ZCARD", list)).integer) ?? 0
+            }
         }
         figures.queueDepths = ["settlements": figures.gate.settlementBacklog]
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))

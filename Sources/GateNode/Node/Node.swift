@@ -26,7 +26,8 @@ package final class Node: Sendable {
     package let addresses: ClientAddressRule
     package let upstreams: UpstreamSet
     package let adminKeys: AdminKeys
-    package let sessions: SessionMint
+    package let sessions: SessionSecret
+    package let storeProbe: StoreProbe
     let freeMethods: Set<String>
     package let switches = Switches()
     package let logger: Logger
@@ -34,7 +35,7 @@ package final class Node: Sendable {
 
     package init(
         identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
-        sessions: SessionMint, logger: Logger
+        sessions: SessionSecret, logger: Logger
     ) {
         id = identity.base
         self.identity = identity
@@ -45,6 +46,7 @@ package final class Node: Sendable {
         self.upstreams = upstreams
         self.adminKeys = adminKeys
         self.sessions = sessions
+        storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
         self.logger = logger
         self.resolve = resolve
         pipeline = Pipeline(guardrails: [])

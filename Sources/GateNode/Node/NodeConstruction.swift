@@ -35,7 +35,10 @@ struct NodeConstruction {
 
     mutating func build() async throws(StartupFailure) -> Node {
         let store = try await openStore()
-        let secret = try await ClusterSecret.session(store)
+        let secret = SessionSecret()
+        do { try await secret.agreePatiently(in: store) } catch {
+            throw StartupFailure("Redis refuses this node: \(error.sentence).", status: .storeUnavailable)
+        }
         let admin: (keys: AdminKeys, origin: AdminKeys.Origin)
         do {
             admin = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: settings.stateDirectory)
@@ -51,7 +54,7 @@ struct NodeConstruction {
             store: store, identity: identity, clock: clock, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
             identity: identity, clock: clock, settings: settings, resolve: resolve, rulesVersion: try await rulesVersion(store, identity), store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
-            sessions: SessionMint(secret: secret), logger: logger)
+            sessions: secret, logger: logger)
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
         await upstreams.discover(on: group.next())
@@ -133,19 +136,6 @@ struct NodeConstruction {
 extension PrivateRedisFailure {
     fileprivate var exitStatus: ExitStatus {
         if case .directoryInUse = self { .stateDirectoryInUse } else { .storeUnavailable }
-    }
-}
-
-/// Secrets that all nodes share; whoever comes first makes them.
-enum ClusterSecret {
-    static func session(_ store: any CommandStore) async throws(StartupFailure) -> [UInt8] {
-        do {
-            _ = try await store.sendPatiently(RedisCommand("HSETNX", store.keys.secrets, "session", RandomHex.digits(64)))
-            let text = try await store.sendPatiently(RedisCommand("HGET", store.keys.secrets, "session")).string ?? ""
-            return Hex.bytes(text) ?? Array(text.utf8)
-        } catch {
-            throw StartupFailure("Redis refuses this node: \(error.sentence).", status: .storeUnavailable)
-        }
     }
 }
 

@@ -40,6 +40,7 @@ struct NodeLife {
         let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
         let headers = ResponseHeaders(node.settings)
         let lanes = try await Lanes(node: node, loops: construction.loops, headers: headers, log: log)
+        node.sessions.onChange { mint in lanes.forEach { $0.sessions.adopt(mint) } }
         node.ruleBook.onAdoption { rules in lanes.forEach { $0.adopt(rules) } }
         let upkeep = Upkeep(node: node, on: construction.loops[0])
         node.switches.onOldRules { upkeep.request(.rules) }
@@ -51,6 +52,7 @@ struct NodeLife {
             case .record(.switch, _): upkeep.request(.maintenance)
             case .record(.rules, _): upkeep.request(.rules)
             case .everything:
+                upkeep.request(.secret)
                 upkeep.request(.maintenance)
                 upkeep.request(.rules)
             default: break

@@ -13,6 +13,8 @@ struct Upkeep: Service {
         case tools
         /// The operator's rules have a newer version than this node judges by.
         case rules
+        /// Redis may have been restarted empty: sessions need a secret that all nodes agree on.
+        case secret
     }
 
     private let node: Node
@@ -44,6 +46,7 @@ struct Upkeep: Service {
         while !Task.isCancelled {
             requests.yield(.maintenance)
             requests.yield(.rules)
+            requests.yield(.secret)
             try? await Task.sleep(for: Self.interval)
         }
         requests.finish()
@@ -53,6 +56,7 @@ struct Upkeep: Service {
         switch chore {
         case .maintenance: await Maintenance.load(node)
         case .rules: await RulesReload(node).follow()
+        case .secret: try? await node.sessions.agree(in: node.store)
         case .tools: await node.upstreams.discover(on: loop)
         }
     }

@@ -24,6 +24,8 @@ package struct SessionMint: Sendable {
         case opened = 1
         /// As a by-product of a request without one: it is written only once it is used.
         case offered = 2
+        /// By `initialize` with a key that there is: written, and never crowded out by the others.
+        case owned = 3
     }
 
     static let prefix = "mcp_sess_"

@@ -17,7 +17,7 @@ final class SessionBook {
 
     private let link: RedisLink
     let commands: SessionCommands
-    private let mint: SessionMint
+    private var mint: SessionMint
     private var entries: [String: Entry] = [:]
     private var random = FastRandom()
 
@@ -58,9 +58,17 @@ final class SessionBook {
 
     /// Opens a session by handshake: it is written before it is named.
     func open(_ exchange: MCPExchange, then next: @escaping (Session) -> Void) {
-        let session = Session(id: make(.opened, exchange), isPresented: false)
-        let owner = exchange.credential.map { KeyCache.digest($0) } ?? ""
-        link.send(commands.command(.create, session.id, fields: [("owner", owner)])) { [self] result in
+        guard let credential = exchange.credential else { return open(exchange, .opened, owner: "", then: next) }
+        // Anybody can send a word that looks like a key: only one that is known takes a place among the owned.
+        exchange.lane.identify(credential, fresh: false) { [self] lookup, _ in
+            let kind = if case .found(let key) = lookup, key.record.state == .active { SessionMint.Kind.owned } else { SessionMint.Kind.opened }
+            open(exchange, kind, owner: KeyCache.digest(credential), then: next)
+        }
+    }
+
+    private func open(_ exchange: MCPExchange, _ kind: SessionMint.Kind, owner: String, then next: @escaping (Session) -> Void) {
+        let session = Session(id: make(kind, exchange), isPresented: false)
+        link.send(commands.command(.create, session.id, isOwned: kind == .owned, owner: owner)) { [self] result in
             if case .failure = result { return next(Session(id: make(.offered, exchange), isPresented: false)) }
             next(session)
         }
@@ -71,13 +79,20 @@ final class SessionBook {
         find(id, now: WallClock.milliseconds / 1000) { [self] session in
             guard let session, session.owner.isEmpty || session.owner == credential.map({ KeyCache.digest($0) }) else { return completion(false) }
             entries[id] = nil
-            link.send(commands.command(.end, id)) { result in
+            let isOwned = mint.read(id, now: 0)?.kind == .owned
+            link.send(commands.command(.end, id, isOwned: isOwned)) { result in
                 completion((try? result.get())?.integer(at: 0) == 0)
             }
         }
     }
 
     func forget(_ id: String) { entries[id] = nil }
+
+    /// The nodes have agreed on another secret.
+    func adopt(_ mint: SessionMint) {
+        self.mint = mint
+        entries = [:]
+    }
 
     func sweep(at now: NIODeadline) {
         guard entries.count > Self.remembered else { return }
@@ -88,12 +103,12 @@ final class SessionBook {
         if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(entry.session) }
         guard let (kind, age) = mint.read(id, now: now) else { return completion(nil) }
         let verb = kind == .offered && age < SessionMint.lifetime ? SessionCommands.Verb.adopt : .touch
-        link.send(commands.command(verb, id)) { [self] result in
+        link.send(commands.command(verb, id, isOwned: kind == .owned)) { [self] result in
             switch result {
             case .failure: completion(Session(id: id, isPresented: true))
             case .success(let reply):
-                guard let facts = SessionCommands.facts(reply) else { return completion(nil) }
-                let session = Session(id: id, isPresented: true, owner: facts["owner"] ?? "")
+                guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
+                let session = Session(id: id, isPresented: true, owner: owner)
                 entries[id] = Entry(session: session, readAt: .now())
                 completion(session)
             }

@@ -43,6 +43,15 @@ final class FrontHandler: ChannelDuplexHandler {
     private var served = 0
     /// When the connection last got on: the start of what its timeouts measure.
     private var since = NIODeadline.now()
+    /// The client sends nothing more.
+    private var peerHasEnded = false
+    /// The last answer has left, and the client has been told that it was the last one.
+    private var isLingering = false
+
+    /// How long a client may take to read its last answer, and how long it may go on sending after it; milliseconds.
+    private static let lateReading: Int64 = 30_000
+    private static let lateReadingOfDraining: Int64 = 5000
+    private static let lingering: Int64 = 2000
 
     init(lane: Lane, peer: IPAddress) {
         self.lane = lane
@@ -217,9 +226,23 @@ final class FrontHandler: ChannelDuplexHandler {
     // MARK: The end
 
     private func inputClosed() {
+        peerHasEnded = true
         switch occupant {
         case .nobody, .arriving, .stream: close()
         case .gate, .router: closesAfterAnswer = true
+        case .closing: if isLingering { context?.close(promise: nil) }
+        }
+    }
+
+    /// The router's side has no more to do here. That cuts no answer: neither one that is still being made nor one that is still being read.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if mode == .input { return context.close(mode: mode, promise: promise) }
+        if let promise { context.channel.closeFuture.cascade(to: promise) }
+        switch occupant {
+        case .gate, .arriving: closesAfterAnswer = true
+        // What the router has left half said must not look whole.
+        case .router(let encoder, _) where !encoder.isFinished: context.close(promise: nil)
+        case .router, .nobody, .stream: close()
         case .closing: break
         }
     }
@@ -228,7 +251,7 @@ final class FrontHandler: ChannelDuplexHandler {
     func quiesce() {
         closesAfterAnswer = true
         switch occupant {
-        case .nobody where parser.isIdle: close()
+        case .nobody where parser.isIdle: close(lingers: false)
         case .stream: close()
         default: break
         }
@@ -243,9 +266,19 @@ final class FrontHandler: ChannelDuplexHandler {
         occupant = .closing
     }
 
-    func close() {
+    /// Ends the connection when all that was written has left: what a late reader has not taken yet would be lost otherwise.
+    /// - Parameter lingers: whether what the client may still be sending is read and dropped for a while, as bytes that nobody reads make
+    ///   the kernel reset the connection, and with it the answer.
+    func close(lingers: Bool = true) {
+        if case .closing = occupant { return }
         leave()
-        context?.close(promise: nil)
+        since = .now()
+        guard let context else { return }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [self] _ in
+            since = .now()
+            isLingering = lingers && !peerHasEnded && !lane.node.switches.isLeaving
+            self.context?.close(mode: isLingering ? .output : .all, promise: nil)
+        }
     }
 
     /// Called every second: ends what is too slow (F-SEC-16).
@@ -254,14 +287,17 @@ final class FrontHandler: ChannelDuplexHandler {
         let waited = (now - since).nanoseconds / 1_000_000
         let overdue = { (limit: Int) in limit > 0 && waited > Int64(limit) }
         switch occupant {
-        case .nobody where parser.isIdle: if overdue(settings.keepAliveTimeoutMs) { close() }
+        case .nobody where parser.isIdle: if overdue(settings.keepAliveTimeoutMs) { close(lingers: false) }
         case .nobody: if overdue(settings.headersTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
         case .arriving: if overdue(settings.requestTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
         case .router(let encoder, received: false):
             guard overdue(settings.requestTimeoutMs) else { break }
             if encoder.isFinished { close() } else { refuse(status: 408, sentence: "Request Timeout") }
         case .stream(let stream): stream.tick(at: now)
-        case .gate, .router, .closing: break
+        case .closing:
+            let late = lane.node.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
+            if waited > (isLingering ? Self.lingering : late) { context?.close(promise: nil) }
+        case .gate, .router: break
         }
     }
 }

@@ -6,38 +6,60 @@ import Testing
 
 @Suite("Session script")
 struct SessionScriptTests {
-    private static func facts(
-        _ node: TestNode, _ verb: SessionCommands.Verb, _ id: String, lifetime: Int = 60_000, capacity: Int = 100,
-        fields: [(String, String)] = []
-    ) async throws -> [String: String]? {
+    private static func owner(
+        _ node: TestNode, _ verb: SessionCommands.Verb, _ id: String, lifetime: Int = 60_000, capacity: Int = 100, isOwned: Bool = false,
+        owner: String = ""
+    ) async throws -> String? {
         let commands = SessionCommands(keys: node.keys, lifetime: lifetime, capacity: capacity)
-        return SessionCommands.facts(try await node.store.send(commands.command(verb, id, fields: fields)))
+        return SessionCommands.owner(try await node.store.send(commands.command(verb, id, isOwned: isOwned, owner: owner)))
     }
 
-    @Test("A session lives from its making to its end, on every node, and is not made again after it")
-    func life() async throws {
+    @Test("A session lives from its making to its end, on every node, and is not made again after it", arguments: [false, true])
+    func life(isOwned: Bool) async throws {
         let node = try await TestNode()
-        #expect(try await Self.facts(node, .touch, "s") == nil)
-        #expect(try await Self.facts(node, .create, "s", fields: [("owner", "me")]) == ["owner": "me"])
-        #expect(try await Self.facts(node, .touch, "s") == ["owner": "me"])
-        #expect(try await Self.facts(node, .adopt, "minted") == [:])
-        #expect(try await Self.facts(node, .end, "s") == [:])
-        for verb in [SessionCommands.Verb.touch, .adopt, .end] { #expect(try await Self.facts(node, verb, "s") == nil) }
-        #expect(try await node.send("ZCARD", node.keys.sessions(0)).integer == 1)
+        #expect(try await Self.owner(node, .touch, "s", isOwned: isOwned) == nil)
+        #expect(try await Self.owner(node, .create, "s", isOwned: isOwned, owner: "me") == "me")
+        #expect(try await Self.owner(node, .touch, "s", isOwned: isOwned) == "me")
+        #expect(try await Self.owner(node, .adopt, "minted") == "")
+        #expect(try await Self.owner(node, .end, "s", isOwned: isOwned) == "")
+        for verb in [SessionCommands.Verb.touch, .adopt, .end] { #expect(try await Self.owner(node, verb, "s", isOwned: isOwned) == nil) }
+        #expect(try await node.send("ZCARD", node.keys.guestSessions(0)).integer == 1)
+        #expect(try await node.send("HLEN", node.keys.sessionOwners(0)).integer == 0, "nothing is kept of what has ended")
+    }
+
+    @Test("A session that a key opened is not crowded out by those without one; a tenth of the places is theirs all the same")
+    func kinds() async throws {
+        let node = try await TestNode()
+        for turn in 0..<40 { _ = try await Self.owner(node, .create, "mine\(turn)", capacity: 20, isOwned: true, owner: "me") }
+        for turn in 0..<40 { _ = try await Self.owner(node, .create, "guest\(turn)", capacity: 20, owner: "somebody") }
+        let kept = try await (22..<40).asyncCount { try await Self.owner(node, .touch, "mine\($0)", isOwned: true) == "me" }
+        #expect(kept == 18)
+        #expect(try await node.send("ZCARD", node.keys.sessions(0)).integer == 18)
+        #expect(try await node.send("ZCARD", node.keys.guestSessions(0)).integer == 2)
+        #expect(try await node.send("HLEN", node.keys.sessionOwners(0)).integer == 20)
     }
 
     @Test("Beyond the cap the sessions that were used least lately are forgotten; one that is not used ends with its lifetime")
     func bounds() async throws {
         let node = try await TestNode()
         for name in ["a", "b", "c"] {
-            _ = try await Self.facts(node, .create, name, capacity: 2)
+            _ = try await Self.owner(node, .create, name, capacity: 2)
             try await Task.sleep(for: .milliseconds(3))
         }
-        #expect(try await Self.facts(node, .touch, "a") == nil)
-        #expect(try await Self.facts(node, .touch, "b") != nil)
-        _ = try await Self.facts(node, .create, "short", lifetime: 40)
+        #expect(try await Self.owner(node, .touch, "a") == nil)
+        #expect(try await Self.owner(node, .touch, "b") != nil)
+        _ = try await Self.owner(node, .create, "short", lifetime: 40)
         // Asking renews it, so it is asked once, after its time.
         try await Task.sleep(for: .milliseconds(60))
-        #expect(try await Self.facts(node, .touch, "short", lifetime: 40) == nil)
+        #expect(try await Self.owner(node, .touch, "short", lifetime: 40) == nil)
+    }
+}
+
+extension Sequence {
+    /// How many elements hold, asked one after another.
+    fileprivate func asyncCount(_ holds: (Element) async throws -> Bool) async rethrows -> Int {
+        var count = 0
+        for element in self where try await holds(element) { count += 1 }
+        return count
     }
 }

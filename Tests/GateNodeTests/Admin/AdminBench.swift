@@ -46,8 +46,8 @@ struct AdminBench: Sendable {
         let (identity, clock) = (NodeIdentity(base: "test"), RedisClock())
         let members = Membership(store: store, identity: identity, clock: clock, refundUnknown: true, logger: .silent)
         return Node(
-            identity: identity, clock: clock, settings: settings, resolve: { SettingsResolution(flags: [:]) }, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
-            adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionMint(secret: [UInt8](repeating: 1, count: 32)), logger: .silent)
+            identity: identity, clock: clock, settings: settings, resolve: { SettingsResolution(flags: ["serverCommand": ["true"]]) }, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
+            adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionSecret(), logger: .silent)
     }
 
     static func store(

@@ -41,7 +41,7 @@ struct AdminKeysTests {
         let shown = outcomes.compactMap(\.origin.generated)
         #expect(shown.count == 1)
         for outcome in outcomes { #expect(outcome.keys.role(of: shown[0]) == .superAdmin) }
-        #expect(!(try await redis.command("HGETALL", "pg:secrets").contains(shown[0])))
+        #expect(!(try await redis.command("HGETALL", store.keys.secrets).contains(shown[0])))
         await store.stop()
     }
 

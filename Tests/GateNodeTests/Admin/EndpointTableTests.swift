@@ -140,7 +140,8 @@ struct EndpointTableTests {
     }
 
     private func checkAnswers() async throws {
-        try await AdminBench.run { bench in
+        // Named, so that the configuration can be reloaded; the bench reads it from elsewhere.
+        try await AdminBench.run(adjusting: { $0.configPath = "gate.json" }) { bench in
             for endpoint in Self.served where endpoint.media.first == MediaType.json {
                 let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
                 if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }

@@ -162,7 +162,7 @@ struct KeyEndpointTests {
             for (path, more) in [("/keys/acl", ("deniedTools", ["x"] as JSONValue)), ("/limits", ("spendingLimit", 5)), ("/keys/suspend", ("reason", "why"))] {
                 #expect(try await bench.post(path, .object(JSONObject([("key", .string(id)), more]))).status == 200)
             }
-            let log = try await bench.redis.command("XRANGE", "pg:audit", "-", "+")
+            let log = try await bench.redis.command("XRANGE", bench.node.store.keys.audit(0), "-", "+")
             for type in ["key.created", "key.acl_updated", "key.limit_updated", "key.suspended"] { #expect(log.contains(type), "\(type)") }
             #expect(log.contains(Credential.longMask(secret)) && log.contains("admin") && !log.contains(secret))
             #expect(!(try await bench.state().joined().contains(secret)))

@@ -1,6 +1,7 @@
 // GET /keys, on few keys and on many.
 
 import ClusterState
+import GateDomain
 @testable import GateNode
 import GateTesting
 import MCPWire
@@ -67,11 +68,11 @@ struct KeyListTests {
         try await AdminBench.run { bench in
             let made = 1300
             for index in 0..<made {
-                let record = "key_\(index)"
+                let record = "key_\(index)", keys = bench.node.store.keys
                 _ = try await bench.node.store.sendAll([
-                    RedisCommand("HSET", "pg:key:{\(record)}", "state", "active", "version", "1", "name", "n\(index)"),
-                    RedisCommand("HSET", "pg:balance:{\(record)}", "credits", "\(index)", "spent", "0", "calls", "0"),
-                    RedisCommand("ZADD", "pg:keys", "\(index)", record),
+                    RedisCommand("HSET", keys.record(record), "state", "active", "version", "1", "name", "n\(index)"),
+                    RedisCommand("HSET", keys.account(record), "credits", "\(index)", "spent", "0", "calls", "0"),
+                    RedisCommand("ZADD", keys.index(KeyRecord.kind, keys.shard(of: record)), "\(index)", record),
                 ])
             }
             let before = await bench.node.store.meter().commands

@@ -22,13 +22,13 @@ struct PageTests {
                 #expect(on["enabled"] == true && on["message"]?.stringValue?.count == 500)
                 await Maintenance.load(second.node)
                 #expect(second.node.switches.maintenance?.message.count == 500)
-                #expect(try await first.post("/maintenance", ["enabled": true]).json["since"] == on["since"])
+                #expect(try await first.post("/maintenance", ["enabled": true, "message": .string(message)]).json["since"] == on["since"])
                 #expect(try await second.send(.get, "/health").json["status"] == "maintenance")
                 #expect(try await second.send(.get, "/ready").json["checks"]?["notMaintenance"] == false)
                 #expect(try await second.post("/maintenance", ["enabled": false]).json == ["enabled": false, "since": nil])
                 await Maintenance.load(first.node)
                 #expect(!first.node.switches.isInMaintenance)
-                #expect(try await redis.command("XLEN", "pg:audit") == "2")
+                #expect(try await redis.command("XLEN", first.node.store.keys.audit(0)) == "2")
             }
         }
     }

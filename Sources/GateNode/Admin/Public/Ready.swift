@@ -15,7 +15,7 @@ struct Readiness: Sendable {
             ("notDraining", !node.switches.isLeaving),
             ("notMaintenance", !node.switches.isInMaintenance),
             ("backendConnected", node.upstreams.isConnected),
-            ("storeConnected", await node.store.isReachable),
+            ("storeConnected", await node.storeProbe.holds()),
         ]
     }
 
