@@ -145,9 +145,12 @@ struct EndpointTableTests {
             for endpoint in Self.served where endpoint.media.first == MediaType.json {
                 let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
                 if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
+                let team = try #require(try await bench.post("/teams", ["name": "test"]).json[path: "team.id"]?.stringValue)
+                if endpoint.path == "/teams/remove" { _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)]) }
                 let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
-                let body = endpoint.takesBody ? JSONValue.object(Self.good(endpoint, key: key.id)).bytes : nil
-                let answer = try await bench.send(endpoint.method, endpoint.path, headers, bytes: body)
+                let body = endpoint.takesBody ? JSONValue.object(Self.good(endpoint, key: key.id, team: team)).bytes : nil
+                let query = endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(team)" : ""
+                let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
                 let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
                 #expect(isExpected, "\(endpoint.path): \(answer.status) \(answer.text)")
                 #expect(SchemaConformance.faults(of: answer.json, against: endpoint.answer.json) == [], "\(endpoint.method) \(endpoint.path): \(answer.text.prefix(300))")
@@ -186,8 +189,8 @@ struct EndpointTableTests {
     }
 
     /// A body that the endpoint takes.
-    static func good(_ endpoint: Endpoint, key: String) -> JSONObject {
-        let values: [String: JSONValue] = ["key": .string(key), "credits": 5, "spendingLimit": 10, "ips": ["10.0.0.1"], "enabled": false]
+    static func good(_ endpoint: Endpoint, key: String, team: String = "team_0123456789abcdef") -> JSONObject {
+        let values: [String: JSONValue] = ["key": .string(key), "credits": 5, "name": "test", "teamId": .string(team), "spendingLimit": 10, "ips": ["10.0.0.1"], "enabled": false]
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
         return body
