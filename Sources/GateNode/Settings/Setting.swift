@@ -62,7 +62,7 @@ extension Setting {
             kind.parse(texts, place, &diagnostics).map { JSONValue($0, at: name) }
         }
         self.apply = { document, place, settings, diagnostics in
-            if let value = kind.read(document, place, &diagnostics) { settings[keyPath: path] = value }
+            if let value = diagnostics.value(of: document, kind.values, place) { settings[keyPath: path] = value }
         }
         self.copy = { settings, other in
             guard settings[keyPath: path] != other[keyPath: path] else { return false }
