@@ -32,10 +32,11 @@ extension ValueKind {
 
     /// An object whose members are values of one kind. A member that is wrong is left out and told; all of them are looked at, in the order
     /// of their names, so that the same object gives the same sentences.
-    static func map<Element: Sendable>(of element: ValueKind<Element>) -> Self where Value == [String: Element] {
+    /// - Parameter hasSecretNames: no sentence repeats the name of a member.
+    static func map<Element: Sendable>(of element: ValueKind<Element>, hasSecretNames: Bool = false) -> Self where Value == [String: Element] {
         members(.map(of: element.schema)) { members, findings in
             members.reduce(into: [:]) { values, member in
-                values[member.name] = findings.within(".\(member.name)") { element.read(member.value, &$0) }
+                values[member.name] = findings.within(hasSecretNames ? "" : ".\(member.name)") { element.read(member.value, &$0) }
             }
         }
     }
