@@ -2,7 +2,7 @@
 
 import MCPWire
 
-/// One row of the table of settings: everything there is to know about a setting, declared once (design rule 7).
+/// One row of the table of settings: everything there is to know about a setting, declared once (docs/architecture.md, rule 7).
 ///
 /// The command line, the variables, the configuration file, the help text and a reload all read these rows.
 package struct Setting: Sendable {

@@ -1,4 +1,4 @@
-// One input of an endpoint: declared once, it validates, documents and gives access (design rule 7).
+// One input of an endpoint: declared once, it validates, documents and gives access (docs/architecture.md, rule 7).
 
 import MCPWire
 
