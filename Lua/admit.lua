@@ -1,14 +1,16 @@
 -- admit: decides the admissions of one tick of one event loop, each for itself: takes everything that a call needs, or nothing.
 -- KEYS  open holds of the node, versions, account or ring or call...
 -- ARGV  guards, {guard name}..., then for each call:
---       hold, until, dry, price, calls, event, primary, call key#, fingerprint, retention, {guard version}...,
+--       hold, until, mode, price, calls, event, primary, call key#, fingerprint, retention, {guard version}...,
 --       accounts, {key#, id, version, funded}..., limits, {account#, meter, kind, cap, warns, amount, x, y, z}...
 -- REPLY for each call an array: {0 admitted, credits, {remaining, reset}...} {1 stale} {2 late, now} {3 fenced} {4 expired}
 --       {5 limit, limit#, wait, credits} {6 insufficient, account#, credits} {7 spending limit, account#, credits} {8 running}
 --       {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#} {13 unanswered} {14 fault, why}
--- EFFECT funded accounts fall by price and all have it spent, meters grow, the hold and the call record are written; a dry one has no
--- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more.
--- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one. until and now: ms, windows, spans and waits: microseconds of Redis TIME. Kinds of limits: r a rolling window
+-- EFFECT funded accounts fall by price and all have it spent, meters grow, the hold and the call record are written; a `dry` one has no
+-- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more. Mode `again` asks
+-- once more for what may be on its way already: a refusal is then marked, so that the other copy opens nothing when it comes.
+-- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one.
+-- until and now: ms, windows, spans and waits: microseconds of Redis TIME. Kinds of limits: r a rolling window
 -- (x ring key#, y window), n and c calls and credits of a period (x its number, y its start, z its end; 0, 0, 0 is the lifetime), o open
 -- calls. What is given back when the call ends stands in the hold: nobody has to be believed.
 --#include whole
@@ -28,7 +30,7 @@ local guarded = #guards > 0 and redis.call('HMGET', KEYS[2], unpack(guards)) or 
 local calls, holds = {}, {'!'}
 while at <= #ARGV do
   local call = {
-    hold = ARGV[at], till = tonumber(ARGV[at + 1]), dry = ARGV[at + 2] == '1', price = tonumber(ARGV[at + 3]), count = tonumber(ARGV[at + 4]),
+    hold = ARGV[at], till = tonumber(ARGV[at + 1]), dry = ARGV[at + 2] == 'dry', again = ARGV[at + 2] == 'again', price = tonumber(ARGV[at + 3]), count = tonumber(ARGV[at + 4]),
     event = ARGV[at + 5], primary = ARGV[at + 6], record = tonumber(ARGV[at + 7]), fingerprint = ARGV[at + 8], retention = ARGV[at + 9],
     guards = at + 10, accounts = {}, limits = {},
   }
@@ -186,6 +188,10 @@ local replies = {}
 for i, call in ipairs(calls) do
   local fine, reply = pcall(decide, call, open[i + 1] or fresh[call.hold])
   replies[i] = fine and reply or {14, type(reply) == 'table' and reply.err or tostring(reply)}
+  if call.again and replies[i][1] > 0 and replies[i][1] ~= 2 and not open[i + 1] then
+    opened[#opened + 1] = call.hold
+    opened[#opened + 1] = 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, r = 0, a = {}, m = {}, c = {}, x = {}})
+  end
 end
 for _, ring in pairs(rings) do
   if ring.added > 0 then

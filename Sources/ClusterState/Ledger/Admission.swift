@@ -19,6 +19,7 @@ package struct AdmissionRequest {
     package let idempotency: Idempotency?
     /// Only asks; takes nothing (F-GATE-21).
     package let dry: Bool
+    private(set) var isRepeated = false
 
     package init(
         caller: CachedKey, hold: String, price: Int, calls: Int, limits: [(limit: Limit, amount: Int)], event: CallEvent,
@@ -32,6 +33,13 @@ package struct AdmissionRequest {
         self.event = event
         self.idempotency = idempotency
         self.dry = dry
+    }
+
+    /// The same question, of which another copy may be on its way.
+    var repeated: AdmissionRequest {
+        var repeated = self
+        repeated.isRepeated = true
+        return repeated
     }
 }
 

@@ -54,7 +54,7 @@ extension AdmissionPart {
         let policy = request.caller.policy
         command.append(request.hold)
         command.append(admissibleUntil)
-        command.append(request.dry ? 1 : 0)
+        command.append(request.dry ? "dry" : request.isRepeated ? "again" : "")
         command.append(request.price)
         command.append(request.calls)
         command.append(request.event.packed)

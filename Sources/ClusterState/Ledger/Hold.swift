@@ -11,8 +11,11 @@ package struct Hold: ~Copyable {
     let node: String
     /// Milliseconds of Redis TIME after which no copy of its admission is carried out any more.
     let admissibleUntil: Int
+    /// Whether a copy of its admission may be on its way that nobody has heard of.
+    let isDoubtful: Bool
 
-    init(_ request: AdmissionRequest, node: String, admissibleUntil: Int) {
+    init(_ request: AdmissionRequest, node: String, admissibleUntil: Int, isDoubtful: Bool = false) {
+        self.isDoubtful = isDoubtful || request.isRepeated
         id = request.hold
         caller = request.caller
         idempotency = request.idempotency
@@ -27,6 +30,7 @@ package struct Settlement {
     let caller: CachedKey
     let node: String
     let admissibleUntil: Int
+    let isDoubtful: Bool
     /// Calls of the hold that are taken back from counts and quotas, because they were refunded.
     package let returned: Int
     package let charges: [Charge]
@@ -67,6 +71,7 @@ package struct Settlement {
         caller = hold.caller
         node = hold.node
         admissibleUntil = hold.admissibleUntil
+        isDoubtful = hold.isDoubtful
         self.returned = returned
         self.charges = charges
         mode = .settle
@@ -83,6 +88,7 @@ package struct Settlement {
         caller = hold.caller
         node = hold.node
         admissibleUntil = hold.admissibleUntil
+        isDoubtful = true
         returned = 0
         charges = []
         memory = hold.idempotency.map { .drop(key: $0.key) } ?? .none
@@ -97,6 +103,7 @@ package struct Settlement {
         caller = other.caller
         node = other.node
         admissibleUntil = other.admissibleUntil
+        isDoubtful = other.isDoubtful
         returned = other.charges.count
         charges = other.charges.map { charge in
             var event = charge.event

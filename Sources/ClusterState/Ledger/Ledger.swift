@@ -1,7 +1,6 @@
 // Where credits are taken and given back: the Swift face of admit.lua and settle.lua, one an event loop.
 
 package import GateDomain
-import DequeModule
 
 /// Money, from one event loop. Admissions of one tick that share a shard travel in one script, and so do settlements.
 ///
@@ -38,7 +37,7 @@ package final class Ledger {
     /// Settlements that Redis has not acknowledged and nobody waits for any more.
     private var unacknowledged: [Settlement] = []
     /// Closed holds by shard, oldest first.
-    private var closed: [Deque<Acknowledgement>]
+    private var closed: [ClosedHolds]
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
     package private(set) var openHolds = 0
 
@@ -58,7 +57,7 @@ package final class Ledger {
         self.clock = clock
         asked = Array(repeating: [], count: keys.shards)
         ended = Array(repeating: [], count: keys.shards)
-        closed = Array(repeating: [], count: keys.shards)
+        closed = Array(repeating: ClosedHolds(), count: keys.shards)
     }
 
     /// Settlements that still have to reach Redis.
@@ -71,13 +70,34 @@ package final class Ledger {
     /// Asks for a call to be let in. The completion gets the hold when one was opened, or may have been: it has to be settled or abandoned.
     package func admit(_ request: AdmissionRequest, _ completion: @escaping Admitted) {
         if !request.dry { openHolds += 1 }
+        ask(request, completion)
+    }
+
+    /// An admission is never written a second time as it stands: whatever that copy was told, the first might arrive later and be let in. If
+    /// its connection breaks it is asked for *again*, and a refusal then holds for both copies.
+    private func ask(_ request: AdmissionRequest, _ completion: @escaping Admitted) {
         let until = clock.milliseconds + Self.admissible
+        let decided = { [self] (admission: Admission, asked: AskedAs) in
+            if case .failed(.lost) = admission, !request.isRepeated { return ask(request.repeated, completion) }
+            guard request.isRepeated, !request.dry else { return finish(request, admission, asked, completion) }
+            // Whatever is known of this copy, the other one may have been let in.
+            if case .failed = admission { return finish(request, .failed(.unknown), asked, completion) }
+            forgetRefusal(of: request, admission, asked)
+            finish(request, admission, asked, completion)
+        }
         if request.caller.isInOneShard {
-            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true) { admission, asked in
-                self.finish(request, admission, asked, completion)
-            }
+            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true, decided)
         } else {
-            ShardedAdmission(self, request, until: until, completion).begin()
+            ShardedAdmission(self, request, until: until, decided).begin()
+        }
+    }
+
+    /// A refusal that holds for two copies is marked until neither can arrive any more.
+    private func forgetRefusal(of request: AdmissionRequest, _ admission: Admission, _ asked: AskedAs) {
+        if case .admitted = admission { return }
+        for shard in Set(request.caller.shards) {
+            closed[shard].append(
+                Acknowledgement(node: asked.node, hold: request.hold, admissibleUntil: asked.until, isDoubtful: true, closedAt: clock.uptime))
         }
     }
 
@@ -231,7 +251,7 @@ package final class Ledger {
     private func settled(_ part: [Ended], _ done: [Acknowledgement], _ shard: Int, _ result: Result<RedisReply, StoreFailure>) {
         switch result {
         case .failure(let failure):
-            closed[shard].append(contentsOf: done)
+            for mark in done { closed[shard].append(mark) }
             for each in part { each.completion(.failed(failure)) }
         case .success(let reply):
             let replies = reply.array ?? []
@@ -247,17 +267,12 @@ package final class Ledger {
     func acknowledge(_ settlement: Settlement, in shard: Int) {
         closed[shard].append(
             Acknowledgement(
-                node: settlement.node, hold: settlement.hold, admissibleUntil: settlement.admissibleUntil, closedAt: clock.uptime))
+                node: settlement.node, hold: settlement.hold, admissibleUntil: settlement.admissibleUntil, isDoubtful: settlement.isDoubtful,
+                closedAt: clock.uptime))
     }
 
-    /// Marks of a shard that may be forgotten by now.
     private func takeAcknowledgements(of shard: Int) -> [Acknowledgement] {
-        var due: [Acknowledgement] = []
-        while due.count < Self.acknowledgements, let first = closed[shard].first, first.isDue(clock) {
-            due.append(first)
-            closed[shard].removeFirst()
-        }
-        return due
+        closed[shard].takeDue(clock, most: Self.acknowledgements)
     }
 
     /// Called every second: settles what is owed, and lets Redis forget the marks of closed holds where no settlement carries them along.
@@ -268,7 +283,7 @@ package final class Ledger {
             while case let done = takeAcknowledgements(of: shard), !done.isEmpty {
                 let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, retained: Self.retainedEvents)
                 link.send(command) { result in
-                    if case .failure = result { self.closed[shard].append(contentsOf: done) }
+                    if case .failure = result { for mark in done { self.closed[shard].append(mark) } }
                 }
             }
         }

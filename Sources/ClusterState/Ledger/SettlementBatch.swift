@@ -3,23 +3,6 @@
 import GateDomain
 import LuaScripts
 
-/// A hold that is closed and whose mark Redis may forget.
-struct Acknowledgement {
-    let node: String
-    let hold: String
-    /// Milliseconds of Redis TIME until which a late copy of its admission would be carried out.
-    let admissibleUntil: Int
-    /// Microseconds of the node's uptime.
-    let closedAt: Int
-
-    /// Microseconds for which a command may be under way, however Redis's clock steps.
-    private static let longestWay = 60_000_000
-
-    func isDue(_ clock: RedisClock) -> Bool {
-        admissibleUntil + Ledger.admissible < clock.milliseconds || clock.uptime - closedAt > Self.longestWay
-    }
-}
-
 /// One settlement in a batch: the share of it that lies in one shard.
 struct SettlementPart {
     let settlement: Settlement
@@ -84,7 +67,7 @@ extension SettlementPart {
             command.append(0)
             command.append("")
         }
-        command.append(settlement.admissibleUntil)
+        command.append(settlement.isDoubtful ? Credits.balanceCeiling : settlement.admissibleUntil)
         command.append(accounts.count)
         for account in accounts { command.append(account) }
         command.append(settlement.charges.count)

@@ -20,13 +20,13 @@ final class ShardedAdmission {
     private let ledger: Ledger
     private let request: AdmissionRequest
     private let until: Int
-    private let completion: Ledger.Admitted
+    private let completion: (Admission, Ledger.AskedAs) -> Void
     private let groups: [[Int]]
     private var readings: [MeterReading?]
     /// As what the steps were carried out: one name, and the latest moment until which one of them may be.
     private var asked: Ledger.AskedAs?
 
-    init(_ ledger: Ledger, _ request: AdmissionRequest, until: Int, _ completion: @escaping Ledger.Admitted) {
+    init(_ ledger: Ledger, _ request: AdmissionRequest, until: Int, _ completion: @escaping (Admission, Ledger.AskedAs) -> Void) {
         self.ledger = ledger
         self.request = request
         self.until = until
@@ -54,7 +54,7 @@ final class ShardedAdmission {
         for (index, reading) in zip(own, meters) { readings[index] = reading }
         guard step == groups.count - 1 else { return ask(step + 1) }
         let every = readings.map { $0 ?? MeterReading(remaining: 0, reset: 0) }
-        ledger.finish(request, .admitted(credits: credits, meters: every), all, completion)
+        completion(.admitted(credits: credits, meters: every), all)
     }
 
     private func giveUp(_ step: Int, _ admission: Admission, first: Ledger.AskedAs, _ last: Ledger.AskedAs) {
@@ -67,8 +67,9 @@ final class ShardedAdmission {
                 ledger.release(Settlement(abandoning: Hold(request, node: last.node, admissibleUntil: last.until)))
             }
         }
-        let told: Admission = isInDoubt && step < groups.count - 1 ? .failed(.unavailable("another shard does not answer")) : refusal
-        ledger.finish(request, told, last, completion)
+        var told = refusal
+        if case .failed(.unknown) = refusal, step < groups.count - 1 { told = .failed(.unavailable("another shard does not answer")) }
+        completion(told, last)
     }
 }
 

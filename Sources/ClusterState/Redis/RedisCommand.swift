@@ -49,6 +49,10 @@ package struct RedisCommand: Sendable {
         ends.append(bytes.count)
     }
 
+    /// Whether a copy does no harm that comes at any time, even after another copy was answered. An admission's does: refused once, it may be
+    /// let in later, when its caller has gone.
+    var isRepeatable: Bool { script != .admit }
+
     /// The same call with the script's text in place of its digest, for a Redis that has forgotten it.
     package var withScriptText: RedisCommand {
         guard let script else { return self }

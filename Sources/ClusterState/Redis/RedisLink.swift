@@ -48,7 +48,7 @@ package final class RedisLink {
     var state = State.down
     var channel: (any Channel)?
     var waiters = Deque<Waiter>()
-    /// Commands that go out on the next connection: those of a broken one, as all of ours may be applied twice, and those that came
+    /// Commands that go out on the next connection: those of a broken one that may be applied twice, and those that came
     /// while it is being replaced.
     var resending: [Waiter] = []
     /// When a connection that was well broke; until `commandTimeout` later commands wait for the next one.
@@ -182,11 +182,12 @@ package final class RedisLink {
         outbound.clear()
         told = 0
         if case .ready = state {
-            resending = broken.filter { $0.completion != nil } + resending
+            resending = broken.filter { $0.completion != nil && $0.command.isRepeatable } + resending
             if stalledSince == nil { lostAt = .now() }
         }
         stalledSince = nil
         redial()
+        for waiter in broken where !waiter.command.isRepeatable { waiter.completion?(.failure(.lost)) }
     }
 
     func redial() {

@@ -51,8 +51,11 @@ package enum RedisReply: Sendable, Equatable {
 package enum StoreFailure: Error, Sendable, Equatable {
     /// Certainly not carried out: the command was never written, or Redis refused it as a whole.
     case unavailable(String)
-    /// Written, but no answer came; it may have been carried out.
+    /// Written, but no answer came in time; it may have been carried out.
     case unknown
+    /// Written, but its connection broke before an answer came; it may have been carried out, or still will be. Only for commands that are
+    /// not simply written again.
+    case lost
     /// A fault of ours: the command or the script is wrong.
     case fault(String)
 
@@ -82,6 +85,7 @@ package enum StoreFailure: Error, Sendable, Equatable {
         switch self {
         case .unavailable(let why): "the store is unavailable: \(why)"
         case .unknown: "the store did not answer in time"
+        case .lost: "the connection to the store broke"
         case .fault(let why): "the store refused the command: \(why)"
         }
     }

@@ -27,8 +27,8 @@ final class SimulatedCall {
     /// Parts that a server was asked for.
     private(set) var executed: Set<Int> = []
     private(set) var waiting: Set<Int> = []
-    /// Admin changes that were acknowledged before this call was sent.
-    let sentAfter: Int
+    /// Whether its key was suspended, for all that an admin was told, when it was sent.
+    let wasBarred: Bool
 
     var requestID: String { "req-\(number)" }
     var answer: [UInt8] { Array("answer of \(requestID)".utf8) }
@@ -39,7 +39,7 @@ final class SimulatedCall {
         self.node = node
         self.world = world
         startedAt = world.now
-        sentAfter = world.acknowledgedChanges
+        wasBarred = world.barred.contains(request.key)
         machine = CallMachine(
             parts: CallParts(tools: request.tools), rules: world.plan.rules, requestID: "req-\(number)", isIdempotent: request.idempotencyKey != nil)
     }

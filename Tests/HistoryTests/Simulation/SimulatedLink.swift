@@ -76,15 +76,26 @@ final class SimulatedLink: CommandLink {
 
     var waitsSince: Int? { flights.first { $0.completion != nil }?.sentAt }
 
+    /// Its node is dead: nobody hears anything any more. - Returns: what is on its way.
+    func die() -> [Flight] {
+        defer { (flights, ticks) = ([], []) }
+        return flights.filter { $0.reply == nil }
+    }
+
     /// The connection breaks. What was not answered goes out again on the next one.
     /// - Returns: what was written and has not arrived; it may still do so, much later.
     func cut() -> [Flight] {
         let broken = flights
         flights = []
         isStalled = false
-        for flight in broken where flight.completion != nil {
+        for flight in broken where flight.completion != nil && flight.command.isRepeatable {
             let copy = world.flight(flight.command, flight.completion, sentAt: flight.sentAt)
             flights.append(copy)
+        }
+        for flight in broken where !flight.command.isRepeatable {
+            let completion = flight.completion
+            flight.completion = nil
+            completion?(.failure(.lost))
         }
         return broken.filter { $0.reply == nil }
     }

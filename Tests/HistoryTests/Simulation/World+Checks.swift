@@ -36,6 +36,7 @@ extension World {
             let (credits, spent, granted) = (values.integer(at: 0), values.integer(at: 1), values.integer(at: 2))
             if credits + spent != granted { violate("M1: \(id.suffix(4)): \(credits) left + \(spent) spent is not \(granted) granted") }
             if granted < self.granted[id] ?? 0 { violate("M12: \(id.suffix(4)) was told of \(self.granted[id] ?? 0) credits and has \(granted)") }
+            if granted > (self.granted[id] ?? 0) + (doubtful[id] ?? 0) { violate("M12: \(id.suffix(4)) has \(granted) credits, more than anybody asked for") }
             let charged = entries.reduce(0) { $0 + ($1.event.keyID == id ? $1.credits : 0) }
             if charged != spent { violate("M13: \(id.suffix(4)) has spent \(spent), its events say \(charged)") }
             if index < plan.teamed { teamSpent += spent }
@@ -61,11 +62,12 @@ extension World {
             case .lost(nothingCharged: true):
                 if charged > 0 { violate("M5: \(call.requestID) was told that nothing was charged, charged \(charged)") }
             case .unavailable:
-                // With an idempotency key the answer may have been seen by a repetition: then the one charge stands.
+                // With an idempotency key a repetition may have asked for the answer: then the one charge stands, and the answer can be had.
                 let isSeen = call.request.idempotencyKey.map { key in
-                    calls.contains { $0.request.idempotencyKey == key && $0.reply == .replayed(call.answer) }
+                    redis.ask("HGET", keys.calls(call.request.key) + key, "answer").string == String(decoding: call.answer, as: UTF8.self)
                 } ?? false
-                if charged > 0, !isSeen { violate("M5: \(call.requestID) was told that the store is away, charged \(charged)") }
+                // A node that dies before it could give the credits back leaves a call of which nobody knows what its client heard.
+                if charged > 0, !isSeen, call.node.condition != .dead { violate("M5: \(call.requestID) was told that the store is away, charged \(charged)") }
             case .lost, .nobody, nil: break
             }
             if own.count > call.request.tools.count { violate("M13: \(call.requestID) has \(own.count) events") }

@@ -16,13 +16,16 @@ final class World {
     private(set) var calls: [SimulatedCall] = []
     private(set) var trace: [String] = []
     private(set) var violations: [String] = []
-    private(set) var acknowledgedChanges = 0
+    /// Keys whose suspension an admin was told of, and that nobody has begun to resume.
+    private(set) var barred: Set<String> = []
     let keyIDs: [String]
     let teamID: String
     /// Credits that were put into each key, as far as an admin was told so.
     private(set) var granted: [String: Int] = [:]
     /// Top-ups that were sent and not acknowledged: they may have been applied.
-    private var doubtful: [String: Int] = [:]
+    private(set) var doubtful: [String: Int] = [:]
+    /// Resumptions under way.
+    private var resuming: [String: Int] = [:]
     /// Microseconds of the world's own time.
     private(set) var now = 0
     private var clockOffset: Int
@@ -95,10 +98,14 @@ final class World {
     }
 
     func replied(_ call: SimulatedCall) {
-        note("\(call.requestID) on \(call.node.name): \(String(describing: call.reply))")
+        note("\(call.requestID) on \(call.node.name): \(call.reply.map { "\($0)" } ?? "")")
+        if case .replayed = call.reply, call.wasBarred, barred.contains(call.request.key) { violate("V21: \(call.requestID) got an answer by a suspended key") }
     }
 
-    func executed(_ call: SimulatedCall) { note("\(call.requestID) reaches its servers") }
+    func executed(_ call: SimulatedCall) {
+        note("\(call.requestID) reaches its servers")
+        if call.wasBarred, barred.contains(call.request.key) { violate("V21: \(call.requestID) was let in by a suspended key") }
+    }
 
     func violate(_ what: String) { violations.append(what) }
 
@@ -168,7 +175,7 @@ final class World {
     private func kill(_ node: SimulatedNode, strays keeps: Bool) {
         note("\(node.name) dies")
         node.condition = .dead
-        let lost = node.link.cut()
+        let lost = node.link.die()
         if keeps { strays += lost }
     }
 
@@ -271,6 +278,8 @@ final class World {
         let limit = random.pick([0, plan.credits / 2, plan.credits])
         note("admin on \(node.name): \(move) \(id.suffix(4))")
         let world = Reference(self)
+        if move == .resume { barred.remove(id) }
+        resuming[id, default: 0] += move == .resume ? 1 : 0
         node.start {
             do throws(RecordRefusal) {
                 switch move {
@@ -278,8 +287,9 @@ final class World {
                 case .resume: try await directory.edit(id, in: [.suspended], operation) { $0.state = .active }
                 default: try await directory.edit(id, in: [.active, .suspended], operation) { $0.spendingLimit = limit }
                 }
-                world.value.acknowledgedChanges += 1
+                if move == .suspend, world.value.resuming[id, default: 0] == 0 { world.value.barred.insert(id) }
             } catch {}
+            if move == .resume { world.value.resuming[id, default: 0] -= 1 }
         }
     }
 
@@ -311,7 +321,7 @@ final class World {
         strays.removeAll { now - $0.sentAt > 30_000_000 }
         while !strays.isEmpty { arrive(strays.removeFirst()) }
         if running.isEmpty { beat(addNode()) }
-        for round in 0..<120 {
+        for round in 0..<60 {
             for call in calls where !call.waiting.isEmpty && call.node.condition == .running && !call.isOver {
                 for part in call.waiting.sorted() { call.serverAnswers(part, .result(isError: false, bytes: 10)) }
             }
@@ -321,9 +331,10 @@ final class World {
                 node.ledger.sweep()
             }
             flush()
-            pass(1_000_000)
+            // Once for longer than any command is under way.
+            pass(round == 10 ? 61_000_000 : 1_000_000)
             flush()
-            if round > 12, isAtRest { return true }
+            if round > 20, isAtRest { return true }
         }
         note("nodes: \(redis.ask("HGETALL", keys.nodes).fields)")
         for node in running {

@@ -32,7 +32,7 @@ extension StoreFailure: PublicFailure {
     var failure: HTTPFailure {
         switch self {
         case .unavailable: HTTPFailure(.serviceUnavailable, "The store is unavailable; nothing was changed. Try again.").retryable(after: 1)
-        case .unknown:
+        case .unknown, .lost:
             HTTPFailure(.serviceUnavailable, "The store did not answer in time; the change may have been made.").retryable(after: 1)
         case .fault: .internal
         }

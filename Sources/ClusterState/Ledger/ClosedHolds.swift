@@ -1,0 +1,42 @@
+// Holds that are closed and whose marks Redis still keeps, until no late copy of a command can arrive any more.
+
+import DequeModule
+
+/// A hold that is closed and whose mark Redis may forget.
+struct Acknowledgement {
+    let node: String
+    let hold: String
+    /// Milliseconds of Redis TIME until which a late copy of its admission would be carried out.
+    let admissibleUntil: Int
+    /// Whether such a copy may well be there: then it is waited for by a clock that never steps.
+    var isDoubtful = false
+    /// Microseconds of the node's uptime.
+    let closedAt: Int
+
+    /// Microseconds for which a command may be under way, however Redis's clock steps.
+    private static let longestWay = 60_000_000
+
+    func isDue(_ clock: RedisClock) -> Bool {
+        clock.uptime - closedAt > Self.longestWay || !isDoubtful && admissibleUntil + Ledger.admissible < clock.milliseconds
+    }
+}
+
+/// Those of one shard. The few that are doubtful wait apart, so that nobody waits behind them.
+struct ClosedHolds {
+    private var usual: Deque<Acknowledgement> = []
+    private var doubtful: Deque<Acknowledgement> = []
+
+    var count: Int { usual.count + doubtful.count }
+
+    mutating func append(_ mark: Acknowledgement) {
+        if mark.isDoubtful { doubtful.append(mark) } else { usual.append(mark) }
+    }
+
+    /// Removes and returns marks that may be forgotten by now, `most` at most.
+    mutating func takeDue(_ clock: RedisClock, most: Int) -> [Acknowledgement] {
+        var due: [Acknowledgement] = []
+        while due.count < most, let first = usual.first, first.isDue(clock) { due.append(usual.removeFirst()) }
+        while due.count < most, let first = doubtful.first, first.isDue(clock) { due.append(doubtful.removeFirst()) }
+        return due
+    }
+}
