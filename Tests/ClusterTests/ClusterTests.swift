@@ -3,6 +3,6 @@
 import GateTesting
 import Testing
 
-/// They run one after another: each wants the machine for itself. A display name states the guarantee and its id in `spec/invariants.md`.
+/// They run one after another: each wants the machine for itself. A display name states the guarantee and its id in docs/behaviours.md.
 @Suite("Clusters", .serialized, .logsOnFailure)
 enum ClusterTests {}

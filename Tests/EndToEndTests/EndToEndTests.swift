@@ -3,6 +3,6 @@
 import GateTesting
 import Testing
 
-/// They run one after another: each may start several processes. A display name states the guarantee and its id in `spec/`.
+/// They run one after another: each may start several processes. A display name states the guarantee and its id in docs/behaviours.md.
 @Suite("End to end", .serialized, .logsOnFailure)
 enum EndToEndTests {}

@@ -11,7 +11,7 @@ struct DenialTests {
     ]
     static let quota = Quota(dailyCalls: 1).limits(account: 0, subject: .key)[0].denial(wait: 0)
 
-    @Test("the table is total: every denial has a label of its own, a reason and a code (design.md rule 6)")
+    @Test("the table is total: every denial has a label of its own, a reason and a code (docs/architecture.md, rule 6)")
     func total() {
         #expect(Set(Self.all.map(\.label)) == Set(Denial.Label.allCases))
         for denial in Self.all {

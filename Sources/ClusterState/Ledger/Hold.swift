@@ -2,7 +2,7 @@
 
 package import GateDomain
 
-/// An open hold. Not copyable: it is handed to the ledger exactly once, to be settled or abandoned (design rule 5).
+/// An open hold. Not copyable: it is handed to the ledger exactly once, to be settled or abandoned (docs/architecture.md, rule 5).
 package struct Hold: ~Copyable {
     package let id: String
     package let caller: CachedKey

@@ -83,7 +83,7 @@ extension MCPExchange {
         envelope.id.map { body.token($0) } ?? Array("null".utf8)
     }
 
-    /// The store is away: retryable, and said at once (`spec/invariants.md` F25).
+    /// The store is away: retryable, and said at once (F25).
     func failForStore() {
         fail(status: 503, code: -32603, "The store is unavailable; nothing was charged. Try again.", retryAfter: 1)
     }

@@ -2,6 +2,6 @@
 
 /// The version that `gate-node version`, the `X-PayGate-Version` header and `/info` print.
 package enum ProductVersion {
-    /// Major, minor and patch (semver.org).
-    package static let current = "1.0.0"
+    /// Major, minor and patch (semver.org); 0 until every documented route is served.
+    package static let current = "0.2.0"
 }

@@ -2,7 +2,7 @@
 
 import MCPWire
 
-/// One row of the table of settings: everything there is to know about a setting, declared once (design rule 7).
+/// One row of the table of settings: everything there is to know about a setting, declared once (docs/architecture.md, rule 7).
 ///
 /// The command line, the variables, the configuration file, the help text and a reload all read these rows.
 package struct Setting: Sendable {
@@ -62,7 +62,7 @@ extension Setting {
             kind.parse(texts, place, &diagnostics).map { JSONValue($0, at: name) }
         }
         self.apply = { document, place, settings, diagnostics in
-            if let value = kind.read(document, place, &diagnostics) { settings[keyPath: path] = value }
+            if let value = diagnostics.value(of: document, kind.values, place) { settings[keyPath: path] = value }
         }
         self.copy = { settings, other in
             guard settings[keyPath: path] != other[keyPath: path] else { return false }

@@ -21,7 +21,7 @@ extension SettingKind where Value == [CustomHeader] {
     /// `Name: value`, repeated or in a comma list; in the file an object of texts (F-HDR-15).
     static var headers: Self {
         Self(
-            .list(placeholder: "name:value"),
+            .headers, .list(placeholder: "name:value"),
             parse: { texts, place, diagnostics in
                 var headers: [(String, JSONValue)] = []
                 for line in texts.flatMap(headerLines) {
@@ -33,19 +33,20 @@ extension SettingKind where Value == [CustomHeader] {
                     headers.append((String(trimmed(parts[0])), .string(String(trimmed(parts[1])))))
                 }
                 return JSONValue(members: headers)
-            },
-            read: { document, place, diagnostics in
-                guard let members = place.members(document, &diagnostics) else { return nil }
-                let headers = members.compactMap { member in
-                    CustomHeader(member.name, member.value, place.member(member.name), &diagnostics)
-                }
-                if Set(headers.map { $0.name.lowercased() }).count < headers.count {
-                    diagnostics.refuse(place, "A header is given twice with different capitals.")
-                    return nil
-                }
-                return headers
-            }
-        )
+            })
+    }
+}
+
+extension ValueKind where Value == [CustomHeader] {
+    fileprivate static let headers = members(.map(of: .string)) { members, findings in
+        let headers = members.compactMap { member in
+            findings.within(".\(member.name)") { CustomHeader(member.name, member.value, &$0) }
+        }
+        if Set(headers.map { $0.name.lowercased() }).count < headers.count {
+            findings.refuse("A header is given twice with different capitals.")
+            return nil
+        }
+        return headers
     }
 }
 
@@ -58,29 +59,27 @@ extension CustomHeader {
     /// Largest value in bytes.
     private static let largestValue = 8192
 
-    fileprivate init?(
-        _ name: String, _ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics
-    ) {
+    fileprivate init?(_ name: String, _ json: JSONValue, _ findings: inout ValueFindings) {
         guard HTTP1Writer.isFieldName(name) else {
-            diagnostics.refuse(place, "A header's name is made of letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).")
+            findings.refuse("A header's name is made of letters, digits and !#$%&'*+-.^_`|~ (RFC 9110).")
             return nil
         }
         guard !Self.framing.contains(name.lowercased()) else {
-            diagnostics.refuse(place, "This header belongs to the message itself and cannot be set.")
+            findings.refuse("This header belongs to the message itself and cannot be set.")
             return nil
         }
-        guard case .string(let text) = document else {
-            diagnostics.refuse(place, showing: document.shown, "Must be text.")
+        guard case .string(let text) = json else {
+            findings.refuse("Must be text.", showing: json)
             return nil
         }
         let printable = text.unicodeScalars.filter { ($0.value >= 0x20 && $0.value != 0x7F) || $0.value == 0x09 }
         let value = String(trimmed(Substring(String(String.UnicodeScalarView(printable)))))
         guard value.utf8.count <= Self.largestValue else {
-            diagnostics.refuse(place, "Its value is longer than \(Self.largestValue) bytes.")
+            findings.refuse("Its value is longer than \(Self.largestValue) bytes.")
             return nil
         }
         if printable.count < text.unicodeScalars.count {
-            diagnostics.warn(place.field, "Control characters are removed from the value.")
+            findings.remark("Control characters are removed from the value.")
         }
         self.init(name: name, value: value)
     }

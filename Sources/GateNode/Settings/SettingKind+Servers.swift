@@ -25,54 +25,59 @@ package struct ServerSettings: Sendable, Equatable {
 }
 
 extension SettingKind where Value == [ServerSettings] {
-    static var servers: Self {
-        Self(
-            .list(placeholder: "server"),
-            read: { document, place, diagnostics in
-                guard case .array(let entries) = document else {
-                    diagnostics.refuse(place, showing: document.shown, "Must be a list of servers.")
-                    return nil
-                }
-                let servers = entries.enumerated().compactMap { index, entry in
-                    ServerSettings(entry, place.element(index), &diagnostics)
-                }
-                for (index, server) in servers.enumerated()
-                where !server.prefix.isEmpty && servers[..<index].contains(where: { $0.prefix == server.prefix }) {
-                    diagnostics.refuse(place, "The prefix \"\(server.prefix)\" is used twice.")
-                }
-                return servers
+    static var servers: Self { Self(.servers, .list(placeholder: "server")) }
+}
+
+extension ValueKind where Value == [ServerSettings] {
+    fileprivate static let servers = Self(
+        .list(of: .object),
+        reading: { json, findings in
+            guard case .array(let entries) = json else {
+                findings.refuse("Must be a list of servers.", showing: json)
+                return nil
             }
-        )
+            let servers = entries.enumerated().compactMap { index, entry in
+                findings.within("[\(index)]") { ValueKind<ServerSettings>.server.read(entry, &$0) }
+            }
+            for (index, server) in servers.enumerated()
+            where !server.prefix.isEmpty && servers[..<index].contains(where: { $0.prefix == server.prefix }) {
+                findings.refuse("The prefix \"\(server.prefix)\" is used twice.")
+            }
+            return servers
+        })
+}
+
+extension ValueKind where Value == ServerSettings {
+    fileprivate static let server = members { members, findings in
+        var server = ServerSettings(prefix: "")
+        let members = members.filter { !$0.value.isNull }
+        for member in members {
+            findings.within(".\(member.name)") { findings in
+                switch member.name {
+                case "prefix": server.prefix = ValueKind<String>.prefix.read(member.value, &findings) ?? ""
+                case "serverCommand": server.serverCommand = ValueKind<String>.program.read(member.value, &findings)
+                case "serverArgs": server.serverArgs = ValueKind<[String]>.words().read(member.value, &findings) ?? []
+                case "remoteUrl": server.remoteUrl = ValueKind<String>.url(["http", "https"]).read(member.value, &findings)
+                default: findings.remark(Setting.unknown)
+                }
+            }
+        }
+        let isGiven = { (name: String) in members.contains { $0.name == name } }
+        if !isGiven("prefix") {
+            findings.refuse("It needs a prefix.")
+        } else if !server.prefix.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || isLetterOrDigit($0) }) {
+            findings.remark("The prefix \"\(server.prefix)\" has characters that some MCP clients refuse in a tool's name.")
+        }
+        if isGiven("serverCommand") == isGiven("remoteUrl") {
+            findings.refuse("It needs exactly one of serverCommand and remoteUrl.")
+        }
+        return server
     }
 }
 
-extension ServerSettings {
-    fileprivate init?(_ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics) {
-        guard let fields = place.members(document, &diagnostics) else { return nil }
-        self.init(prefix: "")
-        for member in fields where !member.value.isNull {
-            let (field, value) = (place.member(member.name), member.value)
-            switch member.name {
-            case "prefix": prefix = Self.prefix.read(value, field, &diagnostics) ?? ""
-            case "serverCommand": serverCommand = SettingKind.text("command").read(value, field, &diagnostics)
-            case "serverArgs": serverArgs = field.words(value, &diagnostics) ?? []
-            case "remoteUrl": remoteUrl = SettingKind.url(["http", "https"]).read(value, field, &diagnostics)
-            default: diagnostics.warn(field.field, Setting.unknown)
-            }
-        }
-        if document[path: "prefix"] == nil {
-            diagnostics.refuse(place, "It needs a prefix.")
-        } else if !prefix.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || isLetterOrDigit($0) }) {
-            diagnostics.warn(place.field, "The prefix \"\(prefix)\" has characters that some MCP clients refuse in a tool's name.")
-        }
-        if (document[path: "serverCommand"] == nil) == (document[path: "remoteUrl"] == nil) {
-            diagnostics.refuse(place, "It needs exactly one of serverCommand and remoteUrl.")
-        }
-    }
-
-    private static var prefix: SettingKind<String> {
-        .text("prefix", rule: "Must be text without a colon.") { !$0.isEmpty && !$0.contains(":") }
-    }
+extension ValueKind where Value == String {
+    fileprivate static let program = word(.string, rule: "Must be text that is not empty.") { !$0.isEmpty }
+    fileprivate static let prefix = word(.string, rule: "Must be text without a colon.") { !$0.isEmpty && !$0.contains(":") }
 }
 
 private func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -58,6 +58,19 @@ package struct SettingsDiagnostics: Sendable, Equatable {
 }
 
 extension SettingsDiagnostics {
+    /// Reads a value and reports what was found in it; nil after a refusal.
+    mutating func value<Value>(of json: JSONValue, _ kind: ValueKind<Value>, _ place: SettingPlace) -> Value? {
+        var findings = ValueFindings()
+        let value = kind.read(json, &findings)
+        for finding in findings.entries {
+            switch finding {
+            case .fault(let fault): refuse(place.inside(fault.path), showing: fault.shown, fault.rule)
+            case .remark(let path, let sentence): warn(place.inside(path).field, sentence)
+            }
+        }
+        return value
+    }
+
     /// The report of `validate --json` as one line (F-CLI-07); errors and warnings are counts.
     package var jsonLine: String {
         let entries: [JSONValue] = entries.map { entry in

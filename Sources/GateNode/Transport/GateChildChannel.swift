@@ -6,7 +6,8 @@ package import Logging
 package import NIOCore
 package import NIOHTTPTypes
 
-/// A child channel of the server: strict HTTP/1.1, `/mcp` on the event loop, the router for the rest (`budget.md`).
+/// A child channel of the server: strict HTTP/1.1, `/mcp` on the event loop, the router for the rest. A hop to another thread would cost
+/// more than the rest of a call (docs/performance.md).
 package struct GateChildChannel: HTTPChannelHandler {
     package typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 

@@ -1,4 +1,4 @@
-// What a child process owes its owner, and what it must not leave behind (F32, examples.md: pipes held by grandchildren).
+// What a child process owes its owner, and what it must not leave behind (F32; pipes may be held by grandchildren).
 
 @testable import ClusterState
 import Foundation

@@ -4,7 +4,7 @@ import ClusterState
 import HTTPTypes
 import MCPWire
 
-/// One method on one path: what it takes, who may use it, what it answers and does (design rule 7).
+/// One method on one path: what it takes, who may use it, what it answers and does (docs/architecture.md, rule 7).
 ///
 /// A verb is one file with one of these; it is served, documented and tested as soon as it stands in its `EndpointGroup`.
 struct Endpoint: Sendable {
@@ -90,7 +90,7 @@ extension Endpoint {
     /// Whether a request has a body that is read.
     var takesBody: Bool { method == .post || method == .put || method == .patch || !body.isEmpty || reads.isRaw }
 
-    /// Pages that are told about by HEAD as well (`reference-answers.md`).
+    /// Pages that are told about by HEAD as well, as probes and link checkers ask so.
     var answersHead: Bool { method == .get && requirement == .anyone }
 
     /// Every status of a refusal, in order: what its declaration implies and what it says of its own.

@@ -24,7 +24,7 @@ enum EndpointTable {
         }.sorted()
     }
 
-    /// What an index page shows: camel-case names and paths (`reference-answers.md`).
+    /// What an index page shows: camel-case names and paths, as existing clients read it.
     /// - Parameter marksRoles: adds `(admin)` to the paths that need an admin key.
     static func index(marksRoles: Bool) -> [String: String] {
         Dictionary(

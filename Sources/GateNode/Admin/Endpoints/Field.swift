@@ -1,4 +1,4 @@
-// One input of an endpoint: declared once, it validates, documents and gives access (design rule 7).
+// One input of an endpoint: declared once, it validates, documents and gives access (docs/architecture.md, rule 7).
 
 import MCPWire
 
@@ -19,19 +19,23 @@ struct Field<Value: Sendable>: DeclaredField {
     let schema: Schema
     let isRequired: Bool
     let given: @Sendable (String) -> JSONValue
-    private let read: @Sendable (JSONValue?) throws(FieldFault) -> Value
+    private let read: @Sendable (JSONValue?) throws(HTTPFailure) -> Value
 
     /// A field that has to be there.
-    init(_ name: String, _ kind: FieldKind<Value>, _ help: String) {
-        self.init(name: name, schema: kind.schema.helping(help), isRequired: true, given: kind.given) { value throws(FieldFault) in
-            guard let value, !value.isNull else { throw .missing }
-            return try kind.read(value)
+    init(_ name: String, _ kind: ValueKind<Value>, _ help: String) {
+        self.init(name: name, schema: kind.schema.helping(help), isRequired: true, given: kind.given) { value throws(HTTPFailure) in
+            guard let value, !value.isNull else { throw .badRequest("Missing \(name)") }
+            do throws(ValueFault) {
+                return try kind.value(of: value)
+            } catch {
+                throw .badRequest("Invalid \(name). \(error.rule)")
+            }
         }
     }
 
     private init(
         name: String, schema: Schema, isRequired: Bool, given: @escaping @Sendable (String) -> JSONValue,
-        read: @escaping @Sendable (JSONValue?) throws(FieldFault) -> Value
+        read: @escaping @Sendable (JSONValue?) throws(HTTPFailure) -> Value
     ) {
         self.name = name
         self.schema = schema
@@ -42,18 +46,11 @@ struct Field<Value: Sendable>: DeclaredField {
 
     /// The value; an absent one and null are the same here.
     func value(of value: JSONValue?) throws(HTTPFailure) -> Value {
-        do throws(FieldFault) {
-            return try read(value)
-        } catch {
-            switch error {
-            case .missing: throw .badRequest("Missing \(name)")
-            case .rule(let rule): throw .badRequest("Invalid \(name). \(rule)")
-            }
-        }
+        try read(value)
     }
 
     func check(_ value: JSONValue?) throws(HTTPFailure) {
-        _ = try self.value(of: value)
+        _ = try read(value)
     }
 }
 
@@ -76,7 +73,7 @@ extension Field {
     private func left<Other: Sendable>(
         _ schema: Schema, _ absent: @escaping @Sendable (JSONValue?) -> Other, _ present: @escaping @Sendable (Value) -> Other
     ) -> Field<Other> {
-        Field<Other>(name: name, schema: schema, isRequired: false, given: given) { [read] value throws(FieldFault) in
+        Field<Other>(name: name, schema: schema, isRequired: false, given: given) { [read] value throws(HTTPFailure) in
             guard let value, !value.isNull else { return absent(value) }
             return present(try read(value))
         }

@@ -1,6 +1,6 @@
 // A metric as a value: its name, what it means, and how it is read off the node's figures.
 
-/// One row of the table of metrics (design rule 7).
+/// One row of the table of metrics (docs/architecture.md, rule 7).
 struct Metric: Sendable {
     typealias Reading = @Sendable (NodeFigures) -> [Sample]
 

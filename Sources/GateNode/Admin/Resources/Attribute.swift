@@ -56,7 +56,7 @@ extension Attribute {
         }
     }
 
-    /// A map of which a change sets the members that it names, and removes those that it names as null (`reference-answers.md`).
+    /// A map of which a change sets the members that it names, and removes those that it names as null; clients of the interface that we follow expect that.
     static func merging(_ field: Field<[String: String]>, _ changes: Field<[String: String?]>, _ path: any Path<[String: String]>) -> Attribute {
         Attribute(making: field.default([:]), { $1[keyPath: path] = $0 }, changing: changes.optional) { changes, record in
             for (name, value) in changes ?? [:] { record[keyPath: path][name] = value }

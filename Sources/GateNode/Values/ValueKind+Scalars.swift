@@ -1,22 +1,32 @@
-// Kinds of fields that are one number, one word or one time.
+// Kinds of values that are one number, one word or one time.
 
 import GateDomain
 import MCPWire
 
-extension FieldKind where Value == Int {
+extension ValueKind where Value == Int {
     enum Excess: Sendable {
         case refused, clamped
     }
 
-    /// A whole number; a fraction is floored before it is compared (F-PRICE-02, X35).
+    /// A whole number of a request; a fraction is floored before it is compared (F-PRICE-02, X35).
     static func integer(_ range: ClosedRange<Int>, excess: Excess = .refused) -> Self {
         let schema = excess == .refused ? Schema.integer(range) : Schema.integer.described("Kept within \(range.lowerBound) to \(range.upperBound).")
-        return Self(schema, given: JSONValue.plainNumber) { json throws(FieldFault) in
-            guard let number = json.numberValue?.rounded(.down) else { throw .rule("Must be a number.") }
+        return whole(
+            range, excess, schema, otherwise: "Must be a number.",
+            outside: "Must be a whole number of \(range.lowerBound) to \(range.upperBound).")
+    }
+
+    /// A whole number of the configuration; a fraction is floored (F-PRICE-02).
+    static func amount(_ range: ClosedRange<Int> = 0...Setting.largestNumber) -> Self {
+        let bounds = "\(range.lowerBound)–\(range.upperBound)"
+        return whole(range, .refused, .integer(range), otherwise: "Must be a number, \(bounds).", outside: "Must be \(bounds).")
+    }
+
+    private static func whole(_ range: ClosedRange<Int>, _ excess: Excess, _ schema: Schema, otherwise: String, outside: String) -> Self {
+        Self(schema, given: JSONValue.plainNumber) { json throws(ValueFault) in
+            guard let number = json.numberValue?.rounded(.down), !number.isNaN else { throw ValueFault(otherwise, showing: json) }
             let bounds = Double(range.lowerBound)...Double(range.upperBound)
-            guard excess == .clamped || bounds.contains(number) else {
-                throw .rule("Must be a whole number of \(range.lowerBound) to \(range.upperBound).")
-            }
+            guard excess == .clamped || bounds.contains(number) else { throw ValueFault(outside, showing: json) }
             return Int(min(max(number, bounds.lowerBound), bounds.upperBound))
         }
     }
@@ -25,54 +35,60 @@ extension FieldKind where Value == Int {
     static let credits = integer(1...Credits.operationCeiling)
 
     /// ISO 8601 as milliseconds since 1970; without a zone it is UTC.
-    static let time = Self(.time) { json throws(FieldFault) in
+    static let time = Self(.time) { json throws(ValueFault) in
         guard let time = json.stringValue.flatMap(Timestamp.milliseconds) else {
-            throw .rule("Must be a date in ISO 8601, as 2030-01-31T12:00:00Z.")
+            throw ValueFault("Must be a date in ISO 8601, as 2030-01-31T12:00:00Z.")
         }
         return time
     }
 }
 
-extension FieldKind where Value == Double {
-    static let number = Self(.number, given: JSONValue.plainNumber) { json throws(FieldFault) in
-        guard let number = json.numberValue else { throw .rule("Must be a number.") }
+extension ValueKind where Value == Double {
+    static let number = Self(.number, given: JSONValue.plainNumber) { json throws(ValueFault) in
+        guard let number = json.numberValue else { throw ValueFault("Must be a number.") }
         return number
     }
 }
 
-extension FieldKind where Value == Bool {
+extension ValueKind where Value == Bool {
     static let flag = Self(
         .boolean, given: { $0 == "true" ? true : $0 == "false" ? false : .string($0) },
-        read: { json throws(FieldFault) in
-            guard let flag = json.boolValue else { throw .rule("Must be true or false.") }
+        read: { json throws(ValueFault) in
+            guard let flag = json.boolValue else { throw ValueFault("Must be true or false.", showing: json) }
             return flag
         })
 }
 
-extension FieldKind where Value: RawRepresentable<String> & CaseIterable {
+extension ValueKind where Value: RawRepresentable<String> & CaseIterable {
     /// One of the words of an enumeration.
-    static var choice: Self {
+    static var choice: Self { choice() }
+
+    /// One of the words of an enumeration; a word that is known but not served yet is refused with its own sentence.
+    static func choice(notYet: [String: String] = [:]) -> Self {
         let words = Value.allCases.map(\.rawValue)
-        return Self(.choice(words)) { json throws(FieldFault) in
-            guard let value = json.stringValue.flatMap(Value.init) else { throw .rule("Must be one of \(words.joined(separator: ", ")).") }
+        let rule = "Must be one of \(words.joined(separator: ", "))."
+        return Self(.choice(words)) { json throws(ValueFault) in
+            guard let word = json.stringValue, let value = Value(rawValue: word) else {
+                throw ValueFault(json.stringValue.flatMap { notYet[$0] } ?? rule, showing: json)
+            }
             return value
         }
     }
 }
 
-extension FieldKind where Value == String {
+extension ValueKind where Value == String {
     /// Text for people: control characters become spaces, ends are trimmed, and what is beyond `length` is cut off (F-KEY-14).
     static func text(upTo length: Int) -> Self {
-        Self(.string.described("Cut after \(length) characters.")) { json throws(FieldFault) in
-            guard let text = json.stringValue else { throw .rule("Must be text.") }
+        Self(.string.described("Cut after \(length) characters.")) { json throws(ValueFault) in
+            guard let text = json.stringValue else { throw ValueFault("Must be text.") }
             return text.cleaned(upTo: length)
         }
     }
 
-    /// Text that is taken as it is or not at all.
-    static func word(_ schema: Schema, rule: String, _ isValid: @escaping @Sendable (String) -> Bool) -> Self {
-        Self(schema) { json throws(FieldFault) in
-            guard let text = json.stringValue, isValid(text) else { throw .rule(rule) }
+    /// Text that is taken as it is or not at all. The value of a secret is never repeated in a sentence.
+    static func word(_ schema: Schema, isSecret: Bool = false, rule: String, _ isValid: @escaping @Sendable (String) -> Bool) -> Self {
+        Self(schema) { json throws(ValueFault) in
+            guard let text = json.stringValue, isValid(text) else { throw ValueFault(rule, showing: isSecret ? nil : json) }
             return text
         }
     }
@@ -90,8 +106,8 @@ extension FieldKind where Value == String {
     }
 
     /// Kept in lower case; what is no namespace is the default one (F-NS-01).
-    static let namespace = Self(.string.described("1 to 50 letters, digits or hyphens; anything else means default.")) { json throws(FieldFault) in
-        guard let text = json.stringValue else { throw .rule("Must be text.") }
+    static let namespace = Self(.string.described("1 to 50 letters, digits or hyphens; anything else means default.")) { json throws(ValueFault) in
+        guard let text = json.stringValue else { throw ValueFault("Must be text.") }
         let isValid = (1...50).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }
         return isValid ? text.lowercased() : "default"
     }
