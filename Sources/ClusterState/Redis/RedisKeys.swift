@@ -31,6 +31,8 @@ package struct RedisKeys: Sendable {
     package func calls(_ id: String) -> String { tags[shard(of: id)] + "call:" + id + ":" }
     /// - Parameter scope: whose operation ids they are, so that nobody meets another's.
     package func operation(_ id: String, _ scope: String) -> String { tags[shard(of: id)] + "op:" + scope }
+    /// Ids of the keys of a team; the keys' own records decide.
+    package func members(of team: String) -> String { tags[shard(of: team)] + "members:" + team }
     package func credentials(of id: String) -> String { tags[shard(of: id)] + "credentials:" + id }
 
     // What there is once a shard.
@@ -43,7 +45,6 @@ package struct RedisKeys: Sendable {
     package func index(_ kind: String, _ shard: Int) -> String { tags[shard] + "index:" + kind }
     package func cursor(_ consumer: String, _ shard: Int) -> String { tags[shard] + "cursor:" + consumer }
     package func rollup(_ hour: Int, _ shard: Int) -> String { tags[shard] + "rollup:" + String(hour) }
-    package func rollups(_ shard: Int) -> String { tags[shard] + "rollups" }
 
     // What lives where its own name says.
     package func credential(_ digest: String) -> String { tags[shard(of: digest)] + "credential:" + digest }
@@ -56,6 +57,8 @@ package struct RedisKeys: Sendable {
     package func sessions(_ shard: Int) -> String { tags[shard] + "sessions" }
 
     // What there is once a cluster.
+    /// Which node makes the hourly sums.
+    package var rollupTurn: String { tags[0] + "rollups:turn" }
     package var nodes: String { tags[0] + "nodes" }
     package var secrets: String { tags[0] + "secrets" }
     /// The channel of the change feed. Publishing ignores databases, so its name carries the one that it speaks of.

@@ -27,6 +27,13 @@ package final class RedisStore: CommandStore {
         self.links = links
     }
 
+    /// The same links under other names: those of a store whose shards are known.
+    package init(_ other: RedisStore, keys: RedisKeys) {
+        self.keys = keys
+        connector = other.connector
+        links = other.links
+    }
+
     /// The link of an event loop of this node.
     package func link(of loop: any EventLoop) -> NIOLoopBound<RedisLink>? {
         links.first { $0.loop === loop }?.link

@@ -58,8 +58,11 @@ package struct DurationHistogram: Sendable, Equatable {
     package mutating func add(_ milliseconds: Int) {
         if counts.isEmpty { counts = Array(repeating: 0, count: Self.bounds.count + 1) }
         sum += milliseconds
-        counts[Self.bounds.firstIndex { milliseconds <= $0 } ?? Self.bounds.count] += 1
+        counts[Self.bucket(of: milliseconds)] += 1
     }
+
+    /// The bucket of one duration in milliseconds, 0 to the number of bounds.
+    package static func bucket(of milliseconds: Int) -> Int { bounds.firstIndex { milliseconds <= $0 } ?? bounds.count }
 
     package mutating func add(_ other: DurationHistogram) {
         sum += other.sum

@@ -117,7 +117,7 @@ final class CallFlow {
     private var idempotency: Idempotency? {
         guard let idempotencyKey else { return nil }
         return Idempotency(
-            key: idempotencyKey, fingerprint: Fingerprint.of(exchange), retention: lane.node.settings.idempotencyTtlSeconds * 1000)
+            key: idempotencyKey, fingerprint: Fingerprint.of(exchange), retention: lane.snapshot.idempotencyRetention)
     }
 
     private func admitted(_ admission: Admission, _ hold: consuming Hold?) {

@@ -23,7 +23,8 @@ final class Lane {
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
     /// The operator's rules as they are now; a call reads them once.
-    private(set) var rules: GateRules
+    private(set) var snapshot: RuleSnapshot
+    var rules: GateRules { snapshot.rules }
     /// The lanes of the other event loops, and this one.
     weak var siblings: Lanes?
     private var sequence: UInt64 = 0
@@ -36,8 +37,8 @@ final class Lane {
         self.link = link.value
         self.headers = RenderedHeaders(headers)
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
-        rules = node.rules
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: rules) { _ in node.switches.rulesAreOld() }
+        snapshot = node.ruleBook.snapshot
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: snapshot.rules) { _ in node.switches.rulesAreOld() }
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions)
         holdPrefix = "\(node.id).\(index)."
     }
@@ -104,9 +105,10 @@ final class Lane {
     }
 
     /// The configuration has been reloaded.
-    func adopt(_ rules: GateRules) {
-        self.rules = rules
-        cache.assumeIsolated { $0.adopt(rules) }
+    func adopt(_ snapshot: RuleSnapshot) {
+        guard snapshot.rules.version >= rules.version else { return }
+        self.snapshot = snapshot
+        cache.assumeIsolated { $0.adopt(snapshot.rules) }
     }
 }
 

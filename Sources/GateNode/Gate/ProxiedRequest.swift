@@ -29,7 +29,7 @@ final class ProxiedRequest {
     }
 
     func begin() {
-        let isFree = lane.node.isFree(exchange.envelope, in: exchange.body)
+        let isFree = lane.snapshot.isFree(exchange.envelope, in: exchange.body)
         if isFree && shape == .asItIs { return forward() }
         guard let credential = exchange.credential else { return proceed(isFree) }
         // A decision about a key is made by what Redis holds now (V21).
@@ -53,7 +53,7 @@ final class ProxiedRequest {
     /// What one phase says, of a tool where it asks for one.
     private func judge(_ phase: Phase, tool: String = "") -> Pipeline.Decision {
         var view = CallView(caller: caller, tool: tool, address: address, now: lane.now, headers: exchange.header)
-        return lane.node.pipeline.run(phase, &view)
+        return lane.snapshot.pipeline.run(phase, &view)
     }
 
     private func refuse(_ denial: Denial) {
@@ -84,7 +84,7 @@ final class ProxiedRequest {
             let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
             upstream.send(
                 UpstreamRequest(
-                    number: number, bytes: bytes, deadline: .now() + lane.node.longestWait, isCall: false),
+                    number: number, bytes: bytes, deadline: .now() + RuleSnapshot.longestWait, isCall: false),
                 to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
         }
 

@@ -65,7 +65,7 @@ final class ToolCall: UpstreamReceiver {
             var view = CallView(
                 caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]), argumentBytes: size,
                 address: address, now: lane.now, headers: exchange.header)
-            let decision = lane.node.pipeline.run(upTo: .route, &view)
+            let decision = lane.snapshot.pipeline.run(upTo: .route, &view)
             (warnings, notes, arguments) = (view.warnings, view.notes, view.rewritten)
             switch decision {
             case .passed: return .init(plan: plan)
@@ -96,7 +96,7 @@ final class ToolCall: UpstreamReceiver {
             : UpstreamRequest.rewritten(
                 exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) }, arguments: arguments,
                 allocator: lane.allocator)
-        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.node.timeout(of: tool))
+        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.snapshot.timeout(of: tool))
         route.upstream.send(message, to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
     }
 
@@ -143,12 +143,12 @@ final class ToolCall: UpstreamReceiver {
     private func answered(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> PartOutcome {
         answer = .message(message, reply)
         let (lane, exchange) = (flow.lane, flow.exchange)
-        if lane.node.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
+        if lane.snapshot.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
             let denial: Denial? = message.withUnsafeReadableBytes { bytes in
                 var view = CallView(
                     caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[value]),
                     argumentBytes: request.argumentsCompactSize, address: exchange.address, now: lane.now, headers: exchange.header)
-                let decision = lane.node.pipeline.run(.output, &view)
+                let decision = lane.snapshot.pipeline.run(.output, &view)
                 warnings += view.warnings
                 notes += view.notes
                 switch decision {

@@ -9,12 +9,13 @@ import Synchronization
 package final class Node: Sendable {
     /// Random for each start, so that a restarted node is never taken for its dead self; the first name of its identity.
     package let id: String
+    /// As they were at the start; what may be reloaded is asked of `ruleBook`.
     package let settings: Settings
-    /// What is asked of every call, in its order.
-    package let pipeline: Pipeline
     package let store: RedisStore
     package let keys: KeyDirectory
     package let events: EventLog
+    package let teams: TeamDirectory
+    package let rollups: Rollups
     package let members: Membership
     package let addressLimiter: AddressLimiter
     package let identity: NodeIdentity
@@ -27,7 +28,6 @@ package final class Node: Sendable {
     package let upstreams: UpstreamSet
     package let adminKeys: AdminKeys
     package let sessions: SessionMint
-    let freeMethods: Set<String>
     package let switches = Switches()
     package let logger: Logger
     package let startedAt = ContinuousClock.now
@@ -47,14 +47,14 @@ package final class Node: Sendable {
         self.sessions = sessions
         self.logger = logger
         self.resolve = resolve
-        pipeline = Pipeline(guardrails: [])
         ruleBook = RuleBook(settings, version: rulesVersion)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
+        teams = TeamDirectory(store: store, keys: keys, origin: id)
+        rollups = Rollups(store: store)
         addressLimiter = AddressLimiter(
             store: store,
             caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
-        freeMethods = Set(settings.freeMethods)
         addresses = ClientAddressRule(trusted: settings.trustedProxies.compactMap(AddressRange.init))
     }
 }

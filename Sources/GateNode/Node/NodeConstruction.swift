@@ -90,7 +90,9 @@ struct NodeConstruction {
             }
             try? await Task.sleep(for: .milliseconds(20))
         }
-        return store
+        let sharded = try await ClusterShards.settle(store, wanted: settings.redisShards, logger: logger)
+        self.store = sharded
+        return sharded
     }
 
     private mutating func redisTarget() async throws(StartupFailure) -> RedisTarget {
@@ -133,6 +135,30 @@ struct NodeConstruction {
 extension PrivateRedisFailure {
     fileprivate var exitStatus: ExitStatus {
         if case .directoryInUse = self { .stateDirectoryInUse } else { .storeUnavailable }
+    }
+}
+
+/// How many shards a store has: whoever uses it first says so, and it never changes.
+enum ClusterShards {
+    /// The store under the names of its shards; a number that is not the wanted one is warned of.
+    static func settle(_ store: RedisStore, wanted: Int, logger: Logger) async throws(StartupFailure) -> RedisStore {
+        let number: Int
+        do {
+            let secrets = store.keys.secrets
+            // A store without the number that has been used before is one of a version that knew no shards.
+            let isUsed = try await store.sendPatiently(RedisCommand("HEXISTS", secrets, "session")).integer == 1
+            _ = try await store.sendPatiently(RedisCommand("HSETNX", secrets, "shards", isUsed ? "1" : String(wanted)))
+            number = try await store.sendPatiently(RedisCommand("HGET", secrets, "shards")).string.flatMap { Int($0) } ?? 0
+        } catch {
+            throw StartupFailure("Redis refuses this node: \(error.sentence).", status: .storeUnavailable)
+        }
+        guard (1...1024).contains(number) else {
+            throw StartupFailure("The store says of itself that it has no usable number of shards.", status: .storeUnavailable)
+        }
+        if number != wanted {
+            logger.warning("the store has another number of shards than configured, and keeps it", metadata: ["shards": "\(number)", "redisShards": "\(wanted)"])
+        }
+        return RedisStore(store, keys: RedisKeys(prefix: store.keys.prefix, database: store.keys.database, shards: number))
     }
 }
 

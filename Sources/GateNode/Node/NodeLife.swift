@@ -40,7 +40,9 @@ struct NodeLife {
         let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
         let headers = ResponseHeaders(node.settings)
         let lanes = try await Lanes(node: node, loops: construction.loops, headers: headers, log: log)
-        node.ruleBook.onAdoption { rules in lanes.forEach { $0.adopt(rules) } }
+        node.ruleBook.onAdoption { snapshot in lanes.forEach { $0.adopt(snapshot) } }
+        // What was adopted while the lanes were made.
+        lanes.forEach { [node] lane in lane.adopt(node.ruleBook.snapshot) }
         let upkeep = Upkeep(node: node, on: construction.loops[0])
         node.switches.onOldRules { upkeep.request(.rules) }
         let feed = try await ChangeFeed(
@@ -70,7 +72,7 @@ struct NodeLife {
             eventLoopGroupProvider: .shared(construction.group),
             logger: NodeLog.quiet(logger))
         let services: [any Service] = [
-            Heartbeat(members: node.members), upkeep, application, Drain(node: node, lanes: lanes),
+            Heartbeat(members: node.members), upkeep, RollupService(rollups: node.rollups, node: node.id, logger: logger), application, Drain(node: node, lanes: lanes),
         ]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -93,7 +95,7 @@ struct NodeLife {
         StandardStream.output("Listening on port \(port)")
         if let announcement = construction.announcement { StandardStream.output(announcement) }
         logger.info("serving", metadata: ["node": "\(node.id)", "port": "\(port)", "upstream": "\(node.upstreams.transport)"])
-        if node.settings.shadowMode { logger.warning("shadow mode is on: nothing is denied or charged") }
+        if node.ruleBook.settings.shadowMode { logger.warning("shadow mode is on: nothing is denied or charged") }
     }
 }
 

@@ -45,6 +45,13 @@ extension Setting {
             "globalRateLimitPerMin", \.globalRateLimitPerMin, .number("calls"),
             flags: ["rate-limit"], variables: ["PAYGATE_RATE_LIMIT"], reloadable: true,
             "Calls a minute for each key; 0 for no limit."),
+        Setting("globalQuota", \.globalQuota, .quota, reloadable: true, "Calls and credits a UTC day and month of keys without a quota of their own."),
+        Setting(
+            "maxConcurrentPerKey", \.maxConcurrentPerKey, .number("calls"),
+            flags: ["max-concurrent-per-key"], variables: ["PAYGATE_MAX_CONCURRENT_PER_KEY"], reloadable: true,
+            "Open calls that a key may have at once; 0 for any number."),
+        Setting("guardrails.enabled", \.guardrails.isEnabled, .toggle, reloadable: true, "Whether the guardrails act."),
+        Setting("guardrails.rules", \.guardrails.rules, .guardrails, reloadable: true, "What may not pass in arguments and answers."),
         Setting(
             "freeMethods", \.freeMethods, .list("method"),
             flags: ["free-methods"], variables: ["PAYGATE_FREE_METHODS"], reloadable: true,
@@ -111,6 +118,10 @@ extension Setting {
             },
             flags: ["redis-key-prefix"], variables: ["PAYGATE_REDIS_KEY_PREFIX"],
             "What the name of every Redis key begins with."),
+        Setting(
+            "redisShards", \.redisShards, .number("n", 1...1024),
+            flags: ["redis-shards"], variables: ["PAYGATE_REDIS_SHARDS"],
+            "Shards of a new store; one that was used before keeps its number."),
         Setting(
             "stateDir", \.stateDir, .path,
             flags: ["state-dir"], variables: ["PAYGATE_STATE_DIR"],
@@ -220,13 +231,12 @@ extension Setting {
         .later("stripeWebhookSecret", flags: ["stripe-secret"], variables: ["PAYGATE_STRIPE_SECRET"]),
         .later("discoveryMode", flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"]),
         .later("auditFile", flags: ["audit-file"], variables: ["PAYGATE_AUDIT_FILE"]),
-        .later("globalQuota", reloadable: true),
         .later("alertRules", reloadable: true),
     ] + fileOnly.map { Setting.later($0) }
 
     private static let fileOnly = [
         "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
-        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "guardrails", "geoCountryHeader", "maxConcurrentPerKey",
+        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "guardrails.includeContext", "guardrails.maxViolations", "geoCountryHeader",
         "maxConcurrentPerTool", "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
 }

@@ -35,6 +35,12 @@ package struct Settings: Sendable, Equatable {
     package var toolPricing: [String: ToolPrice] = [:]
     /// Calls a minute for each key; 0 for no limit.
     package var globalRateLimitPerMin = 60
+    /// What a key has that has no quota of its own (F-QUOTA-03).
+    package var globalQuota = Quota()
+    /// Open calls that a key may have at once; 0 for any number (F-CONC-01).
+    package var maxConcurrentPerKey = 0
+    /// What may not pass in arguments and answers.
+    package var guardrails = GuardrailSettings()
     /// Methods that need no key and cost nothing (F-GATE-05).
     package var freeMethods = [
         "initialize", "notifications/initialized", "ping", "server/discover",
@@ -66,6 +72,8 @@ package struct Settings: Sendable, Equatable {
     package var redisUrl: String?
     /// Prefix of every Redis key.
     package var redisKeyPrefix = "pg:"
+    /// Shards of a store that is used for the first time, 1 to 1024; a store keeps the number that it was first used with.
+    package var redisShards = 1
     /// Where the private Redis keeps its files; see `stateDirectory`.
     package var stateDir: String?
     /// The documented way to name a place for the state; see `stateDirectory`.

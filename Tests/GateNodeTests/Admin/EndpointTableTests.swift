@@ -186,7 +186,7 @@ struct EndpointTableTests {
 
     /// A body that the endpoint takes.
     static func good(_ endpoint: Endpoint, key: String) -> JSONObject {
-        let values: [String: JSONValue] = ["key": .string(key), "credits": 5, "spendingLimit": 10, "ips": ["10.0.0.1"], "enabled": false]
+        let values: [String: JSONValue] = ["key": .string(key), "credits": 5, "name": "test", "teamId": "team_0123456789abcdef", "spendingLimit": 10, "ips": ["10.0.0.1"], "enabled": false]
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
         return body

@@ -15,6 +15,8 @@ import Testing
         "defaultCreditsPerCall": ("0", { $0.defaultCreditsPerCall == 0 }),
         "toolPricing": ("a:1,ns:b=2", { $0.toolPricing.mapValues(\.creditsPerCall) == ["a": 1, "ns:b": 2] }),
         "globalRateLimitPerMin": ("0", { $0.globalRateLimitPerMin == 0 }),
+        "maxConcurrentPerKey": ("3", { $0.maxConcurrentPerKey == 3 }),
+        "redisShards": ("16", { $0.redisShards == 16 }),
         "freeMethods": ("ping, x/y", { $0.freeMethods == ["ping", "x/y"] }),
         "shadowMode": ("true", { $0.shadowMode }),
         "refundOnFailure": ("true", { $0.refundOnFailure }),
@@ -90,11 +92,13 @@ import Testing
         }
     }
 
-    @Test("The documented settings can be reloaded, and no others (F-CFG-03)")
+    @Test("The documented settings can be reloaded, and those that calls are judged by (F-CFG-03)")
     func reloadable() {
         #expect(Set(Setting.all.filter(\.isReloadable).map(\.name)) == [
             "defaultCreditsPerCall", "toolPricing", "globalRateLimitPerMin", "shadowMode", "refundOnFailure", "freeMethods",
             "globalQuota", "webhookUrl", "webhookSecret", "webhookMaxRetries", "alertRules",
+            // And what acts on calls in the same way (F-CONC-01, F-GUARD-02).
+            "maxConcurrentPerKey", "guardrails.enabled", "guardrails.rules",
         ])
     }
 

@@ -1,5 +1,6 @@
 // The rooms of the table. A new verb is one file, and its name in one of these lists.
 
+import ClusterState
 import HTTPTypes
 
 /// A group of endpoints; its name is its tag in the documentation.
@@ -9,7 +10,9 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case keys
     case credits
     case portal
+    case teams
     case usage
+    case analytics
     case operations = "admin-ops"
 
     var help: String {
@@ -19,7 +22,9 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .keys: "API keys: create, list, suspend, revoke, restrict."
         case .credits: "Credits and spending limits of keys."
         case .portal: "What holders of an API key may see of it."
+        case .teams: "Teams of keys: shared budgets and quotas."
         case .usage: "The record of calls."
+        case .analytics: "Reports over the hourly sums of calls."
         case .operations: "Running the cluster."
         }
     }
@@ -28,10 +33,12 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         switch self {
         case .mcp: [.postMCP, .getMCP, .deleteMCP]
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
-        case .keys: [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses]
+        case .keys: [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
         case .credits: [.topUp, .setSpendingLimit]
         case .portal: [.readBalance]
+        case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
+        case .analytics: Report.all.map { $0.endpoint { node in { from, to in try await node.rollups.rows(from: from, to: to) } } }
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         }
     }

@@ -10,13 +10,14 @@ extension Endpoint {
         body: [
             Field.newName, Field.newCredits, Field.newSpendingLimit, Field.newAllowedTools, Field.newDeniedTools, Field.newAddresses,
             Field.expiresIn, Field.expiresAt, Field.newTags, Field.newNamespace, Field.newAlias,
-            Field.later("template"), Field.later("quota"), Field.later("group"), Field.later("autoTopup"),
+            Field.newQuota, Field.later("template"), Field.later("group"), Field.later("autoTopup"),
         ],
         success: .created,
         answer: [
             "id": .string, "key": .string.described("The secret; it is never shown again."), "name": .string, "credits": .integer,
             "spendingLimit": .integer, "allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "expiresAt": .time.nullable,
-            "tags": .tags, "ipAllowlist": .list(of: .string), "namespace": .string, "alias": .string.nullable, "message": .string,
+            "tags": .tags, "ipAllowlist": .list(of: .string), "namespace": .string, "alias": .string.nullable,
+            "quota": Quota.view.schema.nullable, "message": .string,
         ],
         failures: [.conflict], audits: ["key.created"]
     ) { request, node in
@@ -30,6 +31,7 @@ extension Endpoint {
             "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
             "allowedTools": key.access.allowed, "deniedTools": key.access.denied, "expiresAt": key.expiresAt.map(Timestamp.text),
             "tags": key.tags, "ipAllowlist": key.addresses, "namespace": key.namespace, "alias": key.alias,
+            "quota": key.quota.map(Quota.view.json),
             "message": "Key created. Store it now: it is not shown again.",
         ]
     }
@@ -44,7 +46,8 @@ extension EndpointRequest {
             id: AccountID.make("key").text, name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),
             masked: Credential.longMask(secret), createdAt: now, expiresAt: try expiry(now: now).value, spendingLimit: try self[.newSpendingLimit],
             access: ToolAccess(allowed: try self[.newAllowedTools], denied: try self[.newDeniedTools]), addresses: try self[.newAddresses],
-            tags: try self[.newTags], namespace: try self[.newNamespace], alias: try self[.newAlias])
+            tags: try self[.newTags], namespace: try self[.newNamespace], alias: try self[.newAlias],
+            quota: try self[.newQuota])
     }
 }
 
@@ -55,6 +58,10 @@ extension Field where Value == String {
 
 extension Field where Value == String? {
     fileprivate static let newAlias = Field<String>("alias", .alias, "Names the key in admin requests.").optional
+}
+
+extension Field where Value == Quota? {
+    fileprivate static let newQuota = Field<Quota>("quota", .quota, "What it may do a UTC day and month.").optional
 }
 
 extension Field where Value == Int {

@@ -12,5 +12,6 @@ extension KeySnapshot {
         .credits("spendingLimit", \.record.spendingLimit), .texts("allowedTools", \.record.access.allowed),
         .texts("deniedTools", \.record.access.denied), .time("expiresAt", \.record.expiresAt), .tags("tags", \.record.tags),
         .texts("ipAllowlist") { $0.record.addresses.map(\.text) }, .text("namespace", \.record.namespace), .text("alias", \.record.alias).maybe,
+        .object("quota", Quota.view, \.record.quota).maybe, .text("teamId", \.record.teamID).maybe,
     ])
 }

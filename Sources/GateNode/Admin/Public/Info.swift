@@ -17,22 +17,22 @@ extension Endpoint {
 private enum InfoPage {
     static let index = View<Node>([
         .text("name", \.settings.name), .text("version") { _ in ProductVersion.current },
-        .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: false) }, .flag("shadowMode", \.settings.shadowMode),
+        .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: false) }, .flag("shadowMode", \.ruleBook.settings.shadowMode),
         .flag("oauth") { _ in false }, .flag("redis") { $0.settings.redisUrl != nil }, .flag("stripeCheckout") { _ in false },
     ])
 
     static let view = View<Node>([
         .text("name", \.settings.name), .text("version") { _ in ProductVersion.current },
         .choice("transport", ["stdio", "http", "multi-server"], \.upstreams.transport), .integer("port", \.settings.port),
-        .texts("auth") { _ in ["api_key"] }, .of("features", .map(of: .boolean), \.settings.features),
-        .object("pricing", pricing, \.self), .object("rateLimit", rateLimit, \.settings), .object("serverLimits", serverLimits, \.settings),
+        .texts("auth") { _ in ["api_key"] }, .of("features", .map(of: .boolean), \.ruleBook.settings.features),
+        .object("pricing", pricing, \.self), .object("rateLimit", rateLimit, \.ruleBook.settings), .object("serverLimits", serverLimits, \.settings),
         .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: true) },
     ])
 
     private static let pricing = View<Node>([
-        .credits("defaultCreditsPerCall", \.settings.defaultCreditsPerCall),
+        .credits("defaultCreditsPerCall", \.ruleBook.settings.defaultCreditsPerCall),
         .of("toolPricing", .map(of: PriceRow.view.schema)) { node in
-            Dictionary(uniqueKeysWithValues: node.settings.toolPricing.keys.map { ($0, PriceRow.view.json(node.rules.prices.row(for: $0))) })
+            Dictionary(uniqueKeysWithValues: node.ruleBook.settings.toolPricing.keys.map { ($0, PriceRow.view.json(node.rules.prices.row(for: $0))) })
         },
     ])
 
@@ -51,8 +51,8 @@ extension Settings {
     fileprivate var features: JSONObject {
         .of([
             "shadowMode": shadowMode, "webhooks": false, "webhookSignatures": false, "webhookFilters": false,
-            "refundOnFailure": refundOnFailure, "oauth": false, "redis": redisUrl != nil, "teams": false, "plugins": false, "alerts": false,
-            "expiryScanner": false, "templates": false, "multiServer": !servers.isEmpty, "quotas": false, "corsRestricted": cors.origin != .any,
+            "refundOnFailure": refundOnFailure, "oauth": false, "redis": redisUrl != nil, "teams": true, "plugins": false, "alerts": false,
+            "expiryScanner": false, "templates": false, "multiServer": !servers.isEmpty, "quotas": true, "corsRestricted": cors.origin != .any,
             "customHeaders": !customHeaders.isEmpty, "trustedProxies": !trustedProxies.isEmpty,
         ])
     }

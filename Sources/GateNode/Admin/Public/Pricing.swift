@@ -8,7 +8,7 @@ extension Endpoint {
     static let pricing = Endpoint(
         .get, "/pricing", "What every tool costs.", for: .anyone, answer: PriceTable.view.schema
     ) { _, node in
-        EndpointResponse(PriceTable.view, PriceTable(settings: node.settings, tools: node.upstreams.tools.sorted().map(node.rules.prices.row)))
+        EndpointResponse(PriceTable.view, PriceTable(settings: node.ruleBook.settings, tools: node.upstreams.tools.sorted().map(node.rules.prices.row)))
     }
 }
 
@@ -24,7 +24,7 @@ private struct PriceTable {
         .credits("defaultCreditsPerCall", \.settings.defaultCreditsPerCall), .integer("globalRateLimitPerMin", \.settings.globalRateLimitPerMin),
         .flag("shadowMode", \.settings.shadowMode), .texts("authMethods") { _ in ["api_key"] }, .flag("oauthSupported") { _ in false },
         .integer("paymentErrorCode") { _ in -32402 }, .text("pricingEndpoint") { _ in "/pricing" },
-        .of("globalQuota", Schema.object.nullable) { _ in JSONValue.null }, .integer("toolCount", \.tools.count),
+        .object("globalQuota", Quota.view) { $0.settings.globalQuota.isEmpty ? nil : $0.settings.globalQuota }, .integer("toolCount", \.tools.count),
         .integer("freeToolCount") { $0.tools.count(where: \.isFree) }, .flag("x402Compatible") { _ in true },
     ])
 }

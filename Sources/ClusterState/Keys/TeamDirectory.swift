@@ -1,0 +1,159 @@
+// The teams of the cluster: records with an account that holds no credits but a budget, and the keys that belong to them.
+
+package import GateDomain
+
+/// A team with what it has used, and its keys.
+package struct TeamSnapshot: Sendable {
+    package var record: TeamRecord
+    package let account: Account
+    /// What this UTC day and month have seen, as its quota counts them; 0 where the quota has no such cap.
+    package let used: Quota
+    package let members: [KeyRecord]
+    /// Milliseconds since 1970 of Redis TIME.
+    package let readAt: Int
+
+    package init(_ record: TeamRecord, account: Account = Account(.array([])), used: Quota = Quota(), members: [KeyRecord] = [], readAt: Int) {
+        self.record = record
+        self.account = account
+        self.used = used
+        self.members = members
+        self.readAt = readAt
+    }
+}
+
+/// Why a key does not come into a team, or out of it; nothing has changed.
+package enum TeamRefusal: Error, Sendable, Equatable {
+    case unknownTeam
+    /// The key belongs to another team.
+    case taken
+    case full
+    /// The key does not belong to it.
+    case notAMember
+}
+
+/// Teams and who is in them.
+///
+/// Invariant: a key belongs to the team that its record names, so to one at most, and from the moment that the order is answered (the
+/// record's version guards admissions). `members:<team>` is an index: it may name keys that are in the team no more, and leaves none out.
+package struct TeamDirectory: Sendable {
+    package let records: RecordStore<TeamRecord>
+    private let keys: KeyDirectory
+    private let store: any CommandStore
+
+    /// Keys that a team may have (F-TEAM-01).
+    package static let capacity = 100
+
+    package init(store: any CommandStore, keys: KeyDirectory, origin: String) {
+        self.store = store
+        self.keys = keys
+        records = RecordStore(store: store, origin: origin)
+    }
+
+    /// The teams of these ids, in their order; those that are not there are left out.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    /// - Throws: `RecordRefusal`.
+    package func snapshots(_ ids: [String], at now: Int) async throws -> [TeamSnapshot] {
+        let found = try await records.read(ids)
+        let meters = ["calls.day", "calls.month", "credits.day", "credits.month"]
+        let replies = try await store.sendAll(found.map { team in
+            var command = RedisCommand("HMGET", store.keys.account(team.id), "credits", "spent", "calls", "used")
+            for meter in meters { command.append("m:" + meter) }
+            return command
+        })
+        var snapshots: [TeamSnapshot] = []
+        for (team, reply) in zip(found, replies) {
+            let (day, month) = (CalendarPeriod.day.span(at: now * 1000).number, CalendarPeriod.month.span(at: now * 1000).number)
+            let used = Quota(
+                dailyCalls: Self.count(reply, 4, day), monthlyCalls: Self.count(reply, 5, month), dailyCredits: Self.count(reply, 6, day),
+                monthlyCredits: Self.count(reply, 7, month))
+            snapshots.append(
+                TeamSnapshot(team, account: Account(reply), used: used, members: try await members(of: team.id), readAt: now))
+        }
+        return snapshots
+    }
+
+    /// What a meter `<period>:<count>` says of a period.
+    private static func count(_ reply: RedisReply, _ index: Int, _ period: Int) -> Int {
+        let parts = (reply.array?[index].string ?? "").split(separator: ":").compactMap { Int($0) }
+        return parts.count == 2 && parts[0] == period ? parts[1] : 0
+    }
+
+    /// The keys of a team, in the order of their making.
+    /// - Throws: `RecordRefusal`.
+    package func members(of team: String) async throws -> [KeyRecord] {
+        let ids = try await store.ask(RedisCommand("SMEMBERS", store.keys.members(of: team))).array?.compactMap(\.string) ?? []
+        return try await keys.records.read(ids).filter { $0.teamID == team }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
+    }
+
+    /// Puts a key into a team: first the index, so that it leaves out nobody, then the key. Doing it again changes nothing.
+    /// - Throws: `TeamRefusal`, `RecordRefusal`.
+    package func assign(_ key: KeyRecord, to team: String, _ operation: Operation) async throws {
+        guard try await records.read(team) != nil else { throw TeamRefusal.unknownTeam }
+        if key.teamID == team { return }
+        // A team that is gone holds nobody.
+        if let other = key.teamID, try await records.read(other) != nil { throw TeamRefusal.taken }
+        let name = store.keys.members(of: team)
+        _ = try await store.ask(RedisCommand("SADD", name, key.id))
+        guard try await hasRoom(in: team) else {
+            _ = try await store.ask(RedisCommand("SREM", name, key.id))
+            throw TeamRefusal.full
+        }
+        do {
+            try await enter(team, key.id, from: key.teamID, operation)
+        } catch {
+            guard error == .state(Self.elsewhere) else { throw error }
+            _ = try await store.ask(RedisCommand("SREM", name, key.id))
+            throw TeamRefusal.taken
+        }
+        // Somebody who made room meanwhile may have taken it for one that never came.
+        _ = try await store.ask(RedisCommand("SADD", name, key.id))
+    }
+
+    /// What is said of a key that has come into another team meanwhile.
+    private static let elsewhere = "in another team"
+
+    private func enter(_ team: String, _ key: String, from before: String?, _ operation: Operation) async throws(RecordRefusal) {
+        try await keys.edit(key, in: [.active, .suspended], operation) { (record) throws(RecordRefusal) in
+            guard record.teamID == nil || record.teamID == before || record.teamID == team else { throw .state(Self.elsewhere) }
+            record.teamID = team
+        }
+    }
+
+    /// Two who take the last place at once may both be refused, and never both get it.
+    private func hasRoom(in team: String) async throws -> Bool {
+        let name = store.keys.members(of: team)
+        if try await store.ask(RedisCommand("SCARD", name)).integer ?? 0 <= Self.capacity { return true }
+        return try await members(of: team).count < Self.capacity
+    }
+
+    /// Takes a key out of a team.
+    /// - Throws: `TeamRefusal`, `RecordRefusal`.
+    package func remove(_ key: KeyRecord, from team: String, _ operation: Operation) async throws {
+        guard key.teamID == team else { throw try await records.read(team) == nil ? TeamRefusal.unknownTeam : .notAMember }
+        try await detach(key.id, from: team, operation)
+    }
+
+    private func detach(_ key: String, from team: String, _ operation: Operation) async throws {
+        do {
+            try await leave(team, key, operation)
+        } catch {
+            if error != .missing { throw error }
+        }
+        _ = try await store.ask(RedisCommand("SREM", store.keys.members(of: team), key))
+    }
+
+    private func leave(_ team: String, _ key: String, _ operation: Operation) async throws(RecordRefusal) {
+        try await keys.edit(key, in: Set(KeyState.allCases), operation) { (record) throws(RecordRefusal) in
+            if record.teamID == team { record.teamID = nil }
+        }
+    }
+
+    /// Deletes a team, which unbinds its keys at once, and then takes them out of it; its account stays for what was counted in it.
+    /// - Parameter audit: of each key that is taken out.
+    /// - Throws: `RecordRefusal`.
+    package func delete(_ team: String, _ operation: Operation, audit: (KeyRecord) -> AuditEntry) async throws {
+        try await records.delete(team, operation)
+        for key in try await members(of: team) { try await detach(key.id, from: team, Operation(audit: audit(key))) }
+        _ = try await store.ask(RedisCommand("DEL", store.keys.members(of: team)))
+    }
+}

@@ -1,0 +1,60 @@
+// POST /keys/quota: what a key may do a UTC day and month (F-QUOTA-01 to F-QUOTA-03).
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+import MCPWire
+
+extension Endpoint {
+    static let setKeyQuota = Endpoint(
+        .post, "/keys/quota", "Set the whole quota of a key, or remove it, so that the gate's own holds; a limit that is left out is none.",
+        for: .atLeast(.admin),
+        body: [Field.key] + Field.quotaLimits.map(\.field) + [Field.removesQuota],
+        answer: ["quota": Quota.view.schema.nullable, "message": .string],
+        failures: [.notFound], audits: ["key.quota_updated"]
+    ) { request, node in
+        let key = try await request.target(in: node)
+        let isRemoved = try request[.removesQuota]
+        var quota = Quota()
+        for limit in Field.quotaLimits { quota[keyPath: limit.path] = try request[limit.field] }
+        let (set, numbers) = (isRemoved ? nil : quota, Quota.view.json(quota).map { "\($0.name)=\($0.value.text)" }.joined(separator: " "))
+        let audit = request.audit("Quota changed", of: key, ["quota": isRemoved ? "removed" : numbers])
+        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.quota = set }
+        return ["quota": set.map(Quota.view.json), "message": isRemoved ? "Quota removed" : "Quota updated"]
+    }
+}
+
+extension Field where Value == Int {
+    fileprivate static let quotaLimits = Quota.limits.map { limit in
+        (field: Field(limit.name, .integer(0...Credits.operationCeiling), "0 for no limit.").default(0), path: limit.path)
+    }
+}
+
+extension Field where Value == Bool {
+    fileprivate static let removesQuota = Field("remove", .flag, "Removes the key's own quota.").default(false)
+}
+
+extension Quota {
+    static let view = View<Quota>([
+        .integer("dailyCallLimit", \.dailyCalls), .integer("monthlyCallLimit", \.monthlyCalls), .credits("dailyCreditLimit", \.dailyCredits),
+        .credits("monthlyCreditLimit", \.monthlyCredits),
+    ])
+}
+
+extension ValueKind where Value == Quota {
+    /// An object of limits under the names that they have in answers, or the shorter ones that teams have as well (`dailyCalls`).
+    static let quota = Self(
+        Schema(members: Quota.limits.map { ($0.name, Schema.integer(0...Credits.operationCeiling).maybe) }).described("0 or left out for no limit.")
+    ) { json throws(ValueFault) in
+        guard let members = json.objectValue else { throw ValueFault("Must be an object of limits.") }
+        var quota = Quota()
+        for member in members where !member.value.isNull {
+            let name = member.name.hasSuffix("s") ? member.name.dropLast() + "Limit" : Substring(member.name)
+            guard let path = Quota.limits.first(where: { $0.name == name })?.path else {
+                throw ValueFault("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
+            }
+            quota[keyPath: path] = try ValueKind<Int>.integer(0...Credits.operationCeiling).value(of: member.value)
+        }
+        return quota
+    }
+}

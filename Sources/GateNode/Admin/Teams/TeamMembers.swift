@@ -1,0 +1,87 @@
+// POST /teams/assign, POST /teams/remove and GET /teams/usage: the keys of a team.
+
+import ClusterState
+import GateDomain
+import HTTPTypes
+import MCPWire
+
+extension Endpoint {
+    static let assignTeam = Endpoint(
+        .post, "/teams/assign", "Put a key into a team; a key belongs to one at most.", for: .atLeast(.admin),
+        body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: ["message": .string], failures: [.notFound, .conflict],
+        audits: ["team.key_assigned"]
+    ) { request, node in
+        let (key, team) = (try await request.member(in: node), try request[.teamID])
+        try await node.teams.assign(key, to: team, Operation(audit: request.audit("Key put into a team", of: key, ["teamId": team])))
+        return ["message": "Key assigned to team"]
+    }
+
+    static let removeFromTeam = Endpoint(
+        .post, "/teams/remove", "Take a key out of a team.", for: .atLeast(.admin),
+        body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: ["message": .string], failures: [.notFound],
+        audits: ["team.key_removed"]
+    ) { request, node in
+        let (key, team) = (try await request.member(in: node), try request[.teamID])
+        try await node.teams.remove(key, from: team, Operation(audit: request.audit("Key taken out of a team", of: key, ["teamId": team])))
+        return ["message": "Key removed from team"]
+    }
+
+    static let teamUsage = Endpoint(
+        .get, "/teams/usage", "What a team has spent, and its keys.", for: .atLeast(.viewer), query: [Field.teamID],
+        answer: TeamUsage.view.schema, failures: [.notFound]
+    ) { request, node in
+        guard let team = try await node.teams.snapshots([request[.teamID]], at: node.members.now).first else { throw TeamRefusal.unknownTeam.failure }
+        let accounts = try await node.keys.accounts(team.members.map(\.id))
+        return EndpointResponse(TeamUsage.view, TeamUsage(team: team, members: Array(zip(team.members, accounts).map(TeamUsage.Member.init))))
+    }
+}
+
+/// A team's account and those of its keys.
+private struct TeamUsage: Sendable {
+    struct Member: Sendable {
+        let key: KeyRecord
+        let account: Account
+    }
+
+    let team: TeamSnapshot
+    let members: [Member]
+
+    static let view = View<TeamUsage>([
+        .text("teamId", \.team.record.id), .text("teamName", \.team.record.name), .integer("memberCount", \.members.count),
+        .credits("totalBudget", \.team.record.budget), .credits("totalSpent", \.team.account.spent),
+        .credits("remainingBudget") { usage -> Int? in
+            usage.team.record.budget > 0 ? max(0, usage.team.record.budget - usage.team.account.spent) : nil
+        }.described("Null without a budget."),
+        .list("members", member, \.members),
+    ])
+
+    private static let member = View<Member>([
+        .text("keyMasked", \.key.masked), .text("name", \.key.name), .credits("credits", \.account.credits),
+        .credits("totalSpent", \.account.spent).described("In all its life, in this team and before."), .integer("totalCalls", \.account.calls),
+    ])
+}
+
+extension EndpointRequest {
+    /// The key that shall come in or go.
+    fileprivate func member(in node: Node) async throws -> KeyRecord {
+        guard let reference = try self[.memberKey] ?? self[.memberAlias] else { throw HTTPFailure.badRequest("Missing apiKey") }
+        guard let key = try await node.keys.find(reference), key.state != .revoked else { throw HTTPFailure.unknownKey }
+        return key
+    }
+}
+
+extension Field where Value == String? {
+    fileprivate static let memberKey = Field<String>("apiKey", .keyReference, "The key, its id or its alias.").optional
+    fileprivate static let memberAlias = Field<String>("key", .keyReference, "Another name of apiKey.").optional
+}
+
+extension TeamRefusal: PublicFailure {
+    var failure: HTTPFailure {
+        switch self {
+        case .unknownTeam: .notFound("Team not found")
+        case .taken: .conflict("key_already_in_team")
+        case .full: .conflict("team_full")
+        case .notAMember: .notFound("The key does not belong to this team")
+        }
+    }
+}

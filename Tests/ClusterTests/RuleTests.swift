@@ -1,0 +1,138 @@
+// What the operator's rules do to calls, and how they change while the gates run.
+
+import GateTesting
+import Testing
+
+extension ClusterTests {
+    @Suite("Rules")
+    struct RuleTests {
+        @Test("F-QUOTA-01 to 05: a key's quota, else the gate's, holds exactly over two nodes and a restart; a refund returns it")
+        func quota() async throws {
+            let config: JSON = ["globalQuota": ["dailyCallLimit": 30, "monthlyCreditLimit": 1000], "refundOnFailure": true]
+            try await GateCluster.run(nodes: 2, config: config) { cluster in
+                let key = try await cluster[0].createKey()
+                for _ in 0..<5 { #expect(await cluster[0].attempt("fail", ["kind": "isError"], key: key).word == "isError") }
+                var tally = Tally(await concurrently(80, workers: 16) { await cluster[$0].echo(key: key) })
+                #expect(tally.served == 30 && tally.count("daily_call_quota_exceeded") == 50, "\(tally)")
+                try await cluster.nodes[1].kill9()
+                try await cluster.nodes[1].restart()
+                let refused = try await cluster[1].call("echo", ["text": "x"], key: key)
+                #expect(refused.outcome.word == "daily_call_quota_exceeded" && refused.header("Retry-After") == nil)
+
+                let answer = try await cluster[0].order("/keys/quota", ["key": .string(key), "dailyCreditLimit": 33])
+                #expect(answer["quota"] == ["dailyCallLimit": 0, "monthlyCallLimit": 0, "dailyCreditLimit": 33, "monthlyCreditLimit": 0])
+                tally = Tally(await concurrently(60, workers: 16) { await cluster[1 + $0].echo(key: key) })
+                #expect(tally.count("daily_credit_quota_exceeded") == 27 && tally.served == 33, "\(tally)")
+                try await cluster[0].order("/keys/quota", ["key": .string(key), "remove": true])
+                #expect(await cluster[1].echo(key: key).word == "daily_call_quota_exceeded", "the gate's quota holds again")
+                #expect(try await cluster[1].admin("/keys/quota", ["key": "nobody"]).status == 404)
+            }
+        }
+
+        @Test("F-CONC-01: a key has so many open calls over two nodes and no more; a killed node's are given back")
+        func concurrency() async throws {
+            try await GateCluster.run(nodes: 2, ["--max-concurrent-per-key", "3"]) { cluster in
+                let key = try await cluster[0].createKey()
+                async let open = concurrently(3) { _ in await cluster[0].attempt("slow", ["seconds": 60], key: key) }
+                try await eventually("three calls are open") { try await cluster[1].balance(key).spent == 3 }
+                let refused = try await cluster[1].call("echo", ["text": "x"], key: key)
+                #expect(refused.outcome == .failed(code: -32005) && refused.integer("Retry-After") == 1)
+                #expect(refused.json["error"]?["data"]?["reason"] == "concurrency_limit")
+                try await cluster.nodes[0].kill9()
+                _ = await open
+                try await eventually("the dead node's calls are given back", within: .seconds(12)) { await cluster[1].echo(key: key).isServed }
+                let tally = Tally(await concurrently(12, workers: 3) { _ in await cluster[1].echo(key: key) })
+                #expect(tally.served == 12, "\(tally)")
+            }
+        }
+
+        @Test("F-CFG-03, V21: a reload on node A binds the first call on node B: price, rate, quota, shadow mode, refunds, free methods, time")
+        func reload() async throws {
+            let directory = try TemporaryDirectory()
+            func write(_ config: JSON) throws -> String { try directory.write(config.text, to: "gate.json") }
+            let path = try write(["defaultCreditsPerCall": 1])
+            try await GateCluster.run(nodes: 2, ["--config", path]) { cluster in
+                let (a, b) = (cluster[0], cluster[1])
+                func reload(_ config: JSON) async throws -> JSON {
+                    _ = try write(config)
+                    return try await a.order("/config/reload", [:])
+                }
+                let key = try await a.createKey(credits: 1000)
+                #expect(try await b.call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 999)
+                #expect(try await reload(["defaultCreditsPerCall": 7])["changed"] == ["defaultCreditsPerCall"])
+                #expect(try await b.call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 992)
+
+                _ = try await reload(["toolPricing": ["add": ["rateLimitPerMin": 1], "slow": ["timeoutMs": 200, "creditsPerCall": 0]], "refundOnFailure": true])
+                #expect(await b.attempt("add", ["a": 1, "b": 1], key: key).isServed)
+                #expect(await a.attempt("add", ["a": 1, "b": 1], key: key).word == "tool_rate_limited")
+                #expect(await b.attempt("fail", ["kind": "isError"], key: key).word == "isError")
+                #expect(try await b.balance(key).spent == 15, "the failed call was refunded")
+                #expect(await b.attempt("slow", ["seconds": 5], key: key) == .failed(code: -32004))
+
+                _ = try await reload(["globalQuota": ["dailyCallLimit": 1]])
+                #expect(await b.echo(key: key).isServed)
+                #expect(await b.echo(key: key).word == "daily_call_quota_exceeded")
+                _ = try await reload(["shadowMode": true])
+                #expect(await b.echo(key: key).isServed)
+                _ = try await reload(["shadowMode": false, "globalQuota": ["dailyCallLimit": 0], "freeMethods": ["initialize", "ping"]])
+                #expect(await b.echo(key: key).isServed)
+                try await eventually("a method that is free no more asks for a key", within: .seconds(3)) {
+                    try await b.rpc("tools/list", [:]).outcome == .denied("missing_api_key")
+                }
+                _ = try await reload(["guardrails": ["enabled": true, "rules": [["id": "mail", "pattern": "email", "action": "block", "scope": "input"]]]])
+                #expect(await b.echo("me@example.com", key: key) == .failed(code: -32406))
+
+                _ = try write(["defaultCreditsPerCall": -1, "globalQuota": ["dailyCallLimit": "many"]])
+                let refused = try await a.admin("/config/reload", [:])
+                let fields = refused.json["diagnostics"]?.array?.compactMap { $0["field"]?.string } ?? []
+                #expect(refused.status == 400 && Set(fields) == ["defaultCreditsPerCall", "globalQuota.dailyCallLimit"], "F-CFG-05: \(refused.text)")
+                let spent = try await a.balance(key).spent
+                for client in [a, b] { #expect(await client.echo(key: key).isServed) }
+                #expect(try await b.balance(key).spent == spent + 14, "nothing was applied")
+            }
+        }
+
+        @Test("F-CFG-05: a node whose own file is not valid keeps its rules through another's reload, serves on, and follows the next valid one")
+        func ownFile() async throws {
+            let directory = try TemporaryDirectory()
+            let paths = try ["a", "b"].map { try directory.write(#"{"defaultCreditsPerCall":2}"#, to: $0 + ".json") }
+            let environments = [0: ["PAYGATE_CONFIG": paths[0]], 1: ["PAYGATE_CONFIG": paths[1]]]
+            try await GateCluster.run(nodes: 2, environments: environments) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                #expect(await cluster[1].echo(key: key).isServed)
+                try directory.write(#"{"defaultCreditsPerCall":5}"#, to: "a.json")
+                try directory.write(#"{"defaultCreditsPerCall":"#, to: "b.json")
+                try await cluster[0].order("/config/reload", [:])
+                #expect(try await cluster[0].call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 993)
+                #expect(try await cluster[1].call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 991)
+                try directory.write(#"{"defaultCreditsPerCall":5}"#, to: "b.json")
+                try await cluster[0].order("/config/reload", [:])
+                #expect(try await cluster[1].call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 986)
+            }
+        }
+
+        @Test("F-GUARD-02, F-GUARD-04: a rule redacts or blocks arguments and answers; what is blocked is never executed and costs nothing")
+        func guardrails() async throws {
+            let recording = try Recording()
+            let rules: JSON = [
+                ["id": "cards", "pattern": "credit_card", "action": "redact", "scope": "both"], ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "input"],
+                ["id": "keys", "pattern": "aws_access_key", "action": "block", "scope": "output", "tools": ["note"]],
+            ]
+            try await GateCluster.run(nodes: 2, upstream: .recording(recording), config: ["guardrails": ["enabled": true, "rules": rules]]) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                func note(_ text: String, on node: Int) async throws -> GateResponse { try await cluster[node].call("note", ["text": .string(text)], key: key) }
+                #expect(try await note(#"pay "4111 1111 1111 1111" now"#, on: 0).outcome.text == #"pay "[REDACTED]" now"#)
+                #expect(recording.calls == [#"pay "[REDACTED]" now"#])
+                let blocked = try await note("it is 123-45-6789", on: 1)
+                #expect(blocked.outcome == .failed(code: -32406) && blocked.json["error"]?["data"]?["reason"] == "guardrail_blocked: ssn")
+                #expect(recording.calls.count == 1, "what is blocked is never executed")
+                #expect(try await cluster[0].balance(key).spent == 1)
+                let answer = try await note("AKIAIOSFODNN7EXAMPLE", on: 0)
+                #expect(answer.outcome == .failed(code: -32406) && !answer.text.contains("AKIA"))
+                try await cluster.nodes[1].kill9()
+                try await cluster.nodes[1].restart()
+                #expect(try await note("it is 123-45-6789", on: 1).outcome == .failed(code: -32406))
+            }
+        }
+    }
+}
