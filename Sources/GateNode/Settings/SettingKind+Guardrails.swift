@@ -15,24 +15,20 @@ package struct GuardrailSettings: Sendable, Equatable {
 }
 
 extension SettingKind where Value == Quota {
+    static var quota: Self { Self(.quotaOfAll, .value(placeholder: "quota")) }
+}
+
+extension ValueKind where Value == Quota {
     /// `{dailyCallLimit, monthlyCallLimit, dailyCreditLimit, monthlyCreditLimit}`, each 0 or left out for no limit (F-QUOTA-01).
-    static var quota: Self {
-        Self(
-            .value(placeholder: "quota"),
-            read: { document, place, diagnostics in
-                guard let fields = place.members(document, &diagnostics) else { return nil }
-                var quota = Quota()
-                for member in fields where !member.value.isNull {
-                    let field = place.member(member.name)
-                    guard let path = Quota.limits.first(where: { $0.name == member.name })?.path else {
-                        diagnostics.warn(field.field, Setting.unknown)
-                        continue
-                    }
-                    quota[keyPath: path] = field.wholeNumber(member.value, &diagnostics) ?? 0
-                }
-                return quota
+    fileprivate static let quotaOfAll = members { members, findings in
+        var quota = Quota()
+        for member in members where !member.value.isNull {
+            findings.within(".\(member.name)") { findings in
+                guard let path = Quota.limits.first(where: { $0.name == member.name })?.path else { return findings.remark(Setting.unknown) }
+                quota[keyPath: path] = ValueKind<Int>.amount().read(member.value, &findings) ?? 0
             }
-        )
+        }
+        return quota
     }
 }
 
@@ -46,51 +42,53 @@ extension Quota {
 
 extension SettingKind where Value == [GuardrailRule] {
     /// `[{id, pattern, action, scope, tools}]`; patterns are the words of `GuardrailPattern`.
-    static var guardrails: Self {
-        Self(
-            .list(placeholder: "rule"),
-            read: { document, place, diagnostics in
-                guard case .array(let entries) = document, entries.count <= GuardrailRule.capacity else {
-                    diagnostics.refuse(place, showing: document.shown, "Must be a list of at most \(GuardrailRule.capacity) rules.")
-                    return nil
-                }
-                let rules = entries.enumerated().compactMap { index, entry in GuardrailRule(entry, place.element(index), &diagnostics) }
-                for (index, rule) in rules.enumerated() where rules[..<index].contains(where: { $0.id == rule.id }) {
-                    diagnostics.refuse(place, "The id \"\(rule.id)\" is used twice.")
-                }
-                return rules
+    static var guardrails: Self { Self(.guardrails, .list(placeholder: "rule")) }
+}
+
+extension ValueKind where Value == [GuardrailRule] {
+    fileprivate static let guardrails = Self(
+        .list(of: .object),
+        reading: { json, findings in
+            guard case .array(let entries) = json, entries.count <= GuardrailRule.capacity else {
+                findings.refuse("Must be a list of at most \(GuardrailRule.capacity) rules.", showing: json)
+                return nil
             }
-        )
+            let rules = entries.enumerated().compactMap { index, entry in
+                findings.within("[\(index)]") { ValueKind<GuardrailRule>.rule.read(entry, &$0) }
+            }
+            for (index, rule) in rules.enumerated() where rules[..<index].contains(where: { $0.id == rule.id }) {
+                findings.refuse("The id \"\(rule.id)\" is used twice.")
+            }
+            return rules
+        })
+}
+
+extension ValueKind where Value == GuardrailRule {
+    /// Nil after a refusal: a rule that is understood by half is none.
+    fileprivate static let rule = members { members, findings in
+        var (id, pattern, action) = (String?.none, GuardrailPattern?.none, GuardrailRule.Action?.none)
+        var (scope, tools): (GuardrailRule.Scope?, [String]?) = (.both, [])
+        let members = members.filter { !$0.value.isNull }
+        for member in members {
+            findings.within(".\(member.name)") { findings in
+                switch member.name {
+                case "id": id = ValueKind<String>.ruleName.read(member.value, &findings)
+                case "pattern": pattern = ValueKind<GuardrailPattern>.choice.read(member.value, &findings)
+                case "action": action = ValueKind<GuardrailRule.Action>.choice.read(member.value, &findings)
+                case "scope": scope = ValueKind<GuardrailRule.Scope>.choice.read(member.value, &findings)
+                case "tools": tools = ValueKind<[String]>.words { !$0.isEmpty }.read(member.value, &findings)
+                default: findings.remark(Setting.unknown)
+                }
+            }
+        }
+        for name in ["id", "pattern", "action"] where !members.contains(where: { $0.name == name }) { findings.refuse("It needs \(name).") }
+        guard let id, let pattern, let action, let scope, let tools else { return nil }
+        return GuardrailRule(id: id, pattern: pattern, action: action, scope: scope, tools: Set(tools))
     }
 }
 
-extension GuardrailRule {
-    /// Nil after a refusal: a rule that is understood by half is none.
-    fileprivate init?(_ document: JSONValue, _ place: SettingPlace, _ diagnostics: inout SettingsDiagnostics) {
-        guard let fields = place.members(document, &diagnostics) else { return nil }
-        var (id, pattern, action, scope, tools) = (String?.none, GuardrailPattern?.none, Action?.none, Scope.both, [String]())
-        var isWhole = true
-        for member in fields where !member.value.isNull {
-            let (field, value) = (place.member(member.name), member.value)
-            switch member.name {
-            case "id": id = Self.name.read(value, field, &diagnostics)
-            case "pattern": pattern = SettingKind.choice().read(value, field, &diagnostics)
-            case "action": action = SettingKind.choice().read(value, field, &diagnostics)
-            case "scope":
-                if let read = SettingKind<Scope>.choice().read(value, field, &diagnostics) { scope = read } else { isWhole = false }
-            case "tools":
-                if let read = field.words(value, where: { !$0.isEmpty }, &diagnostics) { tools = read } else { isWhole = false }
-            default: diagnostics.warn(field.field, Setting.unknown)
-            }
-        }
-        for name in ["id", "pattern", "action"] where document[path: name] == nil {
-            diagnostics.refuse(place, "It needs \(name).")
-        }
-        guard isWhole, let id, let pattern, let action else { return nil }
-        self.init(id: id, pattern: pattern, action: action, scope: scope, tools: Set(tools))
-    }
-
-    private static let name = SettingKind<String>.text("id", rule: "Must be 1–64 visible ASCII characters.") { text in
+extension ValueKind where Value == String {
+    fileprivate static let ruleName = word(.string, rule: "Must be 1–64 visible ASCII characters.") { text in
         (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
 }

@@ -41,19 +41,19 @@ extension Quota {
     ])
 }
 
-extension FieldKind where Value == Quota {
+extension ValueKind where Value == Quota {
     /// An object of limits under the names that they have in answers, or the shorter ones that teams have as well (`dailyCalls`).
     static let quota = Self(
         Schema(members: Quota.limits.map { ($0.name, Schema.integer(0...Credits.operationCeiling).maybe) }).described("0 or left out for no limit.")
-    ) { json throws(FieldFault) in
-        guard let members = json.objectValue else { throw .rule("Must be an object of limits.") }
+    ) { json throws(ValueFault) in
+        guard let members = json.objectValue else { throw ValueFault("Must be an object of limits.") }
         var quota = Quota()
         for member in members where !member.value.isNull {
             let name = member.name.hasSuffix("s") ? member.name.dropLast() + "Limit" : Substring(member.name)
             guard let path = Quota.limits.first(where: { $0.name == name })?.path else {
-                throw .rule("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
+                throw ValueFault("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
             }
-            quota[keyPath: path] = try FieldKind<Int>.integer(0...Credits.operationCeiling).read(member.value)
+            quota[keyPath: path] = try ValueKind<Int>.integer(0...Credits.operationCeiling).value(of: member.value)
         }
         return quota
     }
