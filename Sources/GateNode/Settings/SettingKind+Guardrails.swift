@@ -24,7 +24,9 @@ extension ValueKind where Value == Quota {
         var quota = Quota()
         for member in members where !member.value.isNull {
             findings.within(".\(member.name)") { findings in
-                guard let path = Quota.limits.first(where: { $0.name == member.name })?.path else { return findings.remark(Setting.unknown) }
+                guard let path = Quota.limits.first(where: { $0.name == member.name })?.path else {
+                    return findings.remark(Setting.unknown)
+                }
                 quota[keyPath: path] = ValueKind<Int>.amount().read(member.value, &findings) ?? 0
             }
         }

@@ -77,7 +77,8 @@ extension SettingsDiagnostics {
             ["level": .string(entry.level.rawValue), "field": .string(entry.field), "message": .string(entry.message)]
         }
         let report: JSONValue = [
-            "valid": .bool(isValid), "diagnostics": .array(entries), "errors": .int(Int64(errors.count)), "warnings": .int(Int64(warnings.count)),
+            "valid": .bool(isValid), "diagnostics": .array(entries), "errors": .int(Int64(errors.count)),
+            "warnings": .int(Int64(warnings.count)),
         ]
         return report.text
     }

@@ -44,7 +44,8 @@ extension ValueKind where Value == CORSSettings.Origins {
         let listed = ValueKind<[String]>.words(rule: "Must be * or a list of origins such as https://app.example.com, without a path.") {
             $0 == "*" || isOrigin($0)
         }
-        return Self(listed.schema, reading: { json, findings in listed.read(json, &findings).map { $0.contains("*") ? .any : .listed($0) } })
+        return Self(
+            listed.schema, reading: { json, findings in listed.read(json, &findings).map { $0.contains("*") ? .any : .listed($0) } })
     }
 }
 

@@ -33,7 +33,8 @@ extension ValueKind {
     /// An object whose members are values of one kind. A member that is wrong is left out and told; all of them are looked at, in the order
     /// of their names, so that the same object gives the same sentences.
     /// - Parameter hasSecretNames: no sentence repeats the name of a member.
-    static func map<Element: Sendable>(of element: ValueKind<Element>, hasSecretNames: Bool = false) -> Self where Value == [String: Element] {
+    static func map<Element: Sendable>(of element: ValueKind<Element>, hasSecretNames: Bool = false) -> Self
+    where Value == [String: Element] {
         members(.map(of: element.schema)) { members, findings in
             members.reduce(into: [:]) { values, member in
                 values[member.name] = findings.within(hasSecretNames ? "" : ".\(member.name)") { element.read(member.value, &$0) }
@@ -42,7 +43,9 @@ extension ValueKind {
     }
 
     /// An object, read by its members in the order of their names.
-    static func members(_ schema: Schema = .object, _ read: @escaping @Sendable ([JSONObject.Member], inout ValueFindings) -> Value?) -> Self {
+    static func members(_ schema: Schema = .object, _ read: @escaping @Sendable ([JSONObject.Member], inout ValueFindings) -> Value?)
+        -> Self
+    {
         Self(
             schema,
             reading: { json, findings in

@@ -10,7 +10,8 @@ extension ValueKind where Value == Int {
 
     /// A whole number of a request; a fraction is floored before it is compared (F-PRICE-02, X35).
     static func integer(_ range: ClosedRange<Int>, excess: Excess = .refused) -> Self {
-        let schema = excess == .refused ? Schema.integer(range) : Schema.integer.described("Kept within \(range.lowerBound) to \(range.upperBound).")
+        let schema =
+            excess == .refused ? Schema.integer(range) : Schema.integer.described("Kept within \(range.lowerBound) to \(range.upperBound).")
         return whole(
             range, excess, schema, otherwise: "Must be a number.",
             outside: "Must be a whole number of \(range.lowerBound) to \(range.upperBound).")
@@ -102,11 +103,13 @@ extension ValueKind where Value == String {
     static let alias = word(
         .string(pattern: "^[A-Za-z0-9_-]{1,100}$"), rule: "Must be 1 to 100 letters, digits, hyphens or underscores."
     ) { text in
-        (1...100).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+        (1...100).contains(text.utf8.count)
+            && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
     }
 
     /// Kept in lower case; what is no namespace is the default one (F-NS-01).
-    static let namespace = Self(.string.described("1 to 50 letters, digits or hyphens; anything else means default.")) { json throws(ValueFault) in
+    static let namespace = Self(.string.described("1 to 50 letters, digits or hyphens; anything else means default.")) {
+        json throws(ValueFault) in
         guard let text = json.stringValue else { throw ValueFault("Must be text.") }
         let isValid = (1...50).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }
         return isValid ? text.lowercased() : "default"
