@@ -22,7 +22,7 @@ struct RedisLinkTests {
             case .success(let reply):
                 answered += 1
                 if reply.string != expected { shifted += 1 }
-            case .failure(.unknown): unknown += 1
+            case .failure(.unknown), .failure(.lost): unknown += 1
             case .failure(.unavailable): unavailable += 1
             case .failure(.fault(let text)): faults.append(text)
             }
