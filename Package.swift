@@ -84,7 +84,7 @@ let package = Package(
         .executableTarget(
             name: "gate-node",
             dependencies: [
-                "GateNode",
+                "GateNode", "GateDomain",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -1,3 +1,4 @@
+import GateDomain
 import ArgumentParser
 import GateNode
 

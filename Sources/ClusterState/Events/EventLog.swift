@@ -41,6 +41,9 @@ package struct KeyLabel: Sendable, Equatable {
 package struct EventLog: Sendable {
     private let store: any CommandStore
 
+    /// Entries that each stream of a shard keeps, about (F-LOG-02).
+    package static let retained = 100_000
+
     package init(store: any CommandStore) {
         self.store = store
     }
@@ -48,7 +51,7 @@ package struct EventLog: Sendable {
     /// The command that notes a refused call of a known key, or one that shadow mode let pass; nobody waits for it.
     package static func note(_ event: CallEvent, keys: RedisKeys) -> RedisCommand {
         let shard = keys.shard(of: event.keyID)
-        var command = RedisCommand("XADD", keys.denials(shard), "MAXLEN", "~", String(Ledger.retainedEvents), "*", "c", "0", "e")
+        var command = RedisCommand("XADD", keys.denials(shard), "MAXLEN", "~", String(EventLog.retained), "*", "c", "0", "e")
         command.append(event.packed)
         return command
     }

@@ -30,7 +30,7 @@ package struct EventPages: AsyncSequence, Sendable {
         fileprivate init(store: any CommandStore, cursors: [StreamCursor]) {
             self.store = store
             self.cursors = cursors
-            remaining = cursors.count * Ledger.retainedEvents
+            remaining = cursors.count * EventLog.retained
         }
 
         /// - Throws: `StoreFailure` if the store does not answer.

@@ -231,6 +231,13 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     }
 }
 
+extension CommandStore {
+    /// Sends patiently what may be applied twice.
+    func ask(_ command: RedisCommand) async throws(RecordRefusal) -> RedisReply {
+        do { return try await sendPatiently(command) } catch { throw .store(error) }
+    }
+}
+
 extension RedisCommand {
     fileprivate mutating func append(pairs: [String: String]) {
         append(pairs.count)

@@ -41,8 +41,6 @@ package final class Ledger {
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
     package private(set) var openHolds = 0
 
-    /// Usage entries that a shard keeps, about (F-LOG-02).
-    package static let retainedEvents = 100_000
     /// Requests that one script carries at most; keeps a script under a millisecond.
     static let batch = 32
     /// Milliseconds after it was sent until which an admission may be carried out; more than a command is waited for.
@@ -244,7 +242,7 @@ package final class Ledger {
         let part = ended[shard].takeFirst(Self.batch)
         let done = takeAcknowledgements(of: shard)
         let command = SettlementPart.command(
-            for: part.map(\.part), acknowledging: done, shard: shard, keys: keys, retained: Self.retainedEvents)
+            for: part.map(\.part), acknowledging: done, shard: shard, keys: keys, retained: EventLog.retained)
         link.send(command) { result in self.settled(part, done, shard, result) }
     }
 
@@ -281,7 +279,7 @@ package final class Ledger {
         guard link.isUsable else { return }
         for shard in closed.indices {
             while case let done = takeAcknowledgements(of: shard), !done.isEmpty {
-                let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, retained: Self.retainedEvents)
+                let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, retained: EventLog.retained)
                 link.send(command) { result in
                     if case .failure = result { for mark in done { self.closed[shard].append(mark) } }
                 }

@@ -101,7 +101,7 @@ struct Reaper {
         }
         var command = RedisCommand(script: .settle, keys: names.names.count)
         for name in names.names { command.append(name) }
-        command.append(Ledger.retainedEvents)
+        command.append(EventLog.retained)
         command.append(0)
         for (orphan, place) in zip(orphans, places) {
             let (mode, returned, charges) = how(orphan)

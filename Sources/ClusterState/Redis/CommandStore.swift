@@ -16,10 +16,3 @@ package protocol CommandStore: Sendable {
     /// Sends commands that need nothing of each other, patiently; replies are in their order.
     func sendAll(_ commands: [RedisCommand]) async throws(StoreFailure) -> [RedisReply]
 }
-
-extension CommandStore {
-    /// Sends patiently what may be applied twice.
-    func ask(_ command: RedisCommand) async throws(RecordRefusal) -> RedisReply {
-        do { return try await sendPatiently(command) } catch { throw .store(error) }
-    }
-}

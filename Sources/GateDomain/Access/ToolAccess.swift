@@ -13,12 +13,4 @@ package struct ToolAccess: Sendable, Equatable {
         self.allowed = allowed
         self.denied = denied
     }
-
-    package func permits(_ tool: String) -> Bool { refusal(of: tool) == nil }
-
-    package func refusal(of tool: String) -> Denial? {
-        if !allowed.isEmpty && !allowed.contains(tool) { return .toolNotAllowed(tool) }
-        if denied.contains(tool) { return .toolDenied(tool) }
-        return nil
-    }
 }

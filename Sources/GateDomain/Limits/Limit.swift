@@ -58,17 +58,6 @@ package struct Limit: Sendable, Equatable {
         self.action = action
         self.subject = subject
     }
-
-    /// What a caller is told when it is reached. - Parameter wait: microseconds until it may have room, 0 where nobody knows.
-    package func denial(wait: Int) -> Denial {
-        switch (measure, window, subject) {
-        case (.inFlight, _, .tool(let tool)): .tooManyInFlight(tool: tool)
-        case (.inFlight, _, _): .tooManyInFlight(tool: nil)
-        case (_, .rolling, .tool(let tool)): .toolRateLimited(tool, waitMicroseconds: wait)
-        case (_, .rolling, _): .rateLimited(waitMicroseconds: wait)
-        default: .quotaExceeded(QuotaName(self))
-        }
-    }
 }
 
 /// Which quota was reached: who, what, how often; prints the words of F-DENY-04.
@@ -77,7 +66,7 @@ package struct QuotaName: Sendable, Hashable {
     package let measure: Limit.Measure
     package let window: Limit.Window
 
-    init(_ limit: Limit) {
+    package init(_ limit: Limit) {
         subject = limit.subject
         measure = limit.measure
         window = limit.window

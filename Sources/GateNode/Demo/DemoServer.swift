@@ -1,5 +1,6 @@
 // A small MCP server to try the gate with.
 
+import GateDomain
 import Dispatch
 import Foundation
 package import MCPWire

@@ -1,5 +1,6 @@
 // The gate's own answer to `initialize`: what the upstream can, under the revision that was agreed with this client.
 
+import GateDomain
 import MCPWire
 import NIOCore
 

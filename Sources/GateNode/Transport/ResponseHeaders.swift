@@ -1,5 +1,7 @@
 // The headers that every answer carries, whoever writes it: the front handler as bytes, the router as fields.
 
+import GateDomain
+
 /// Built once from the settings (F-HDR-06, F-HDR-11 to F-HDR-15, F-HDR-17, F-HDR-18). Our own names are lower case.
 ///
 /// Invariant: a custom header never takes the place of one of ours (F-HDR-14).

@@ -1,5 +1,6 @@
 // The few messages that the gate itself says to a server, whichever way it is reached.
 
+import GateDomain
 import MCPWire
 import NIOCore
 

@@ -231,7 +231,7 @@ struct TestNode: Sendable {
         return SettlementPart.command(
             for: settlements.map { SettlementPart(settlement: $0, accounts: Array($0.caller.accounts.indices), isPrimary: true) },
             acknowledging: done.map { Acknowledgement(node: identity.name, hold: $0, admissibleUntil: 0, closedAt: 0) }, shard: shard, keys: keys,
-            retained: Ledger.retainedEvents)
+            retained: EventLog.retained)
     }
 
     /// Settles until Redis has acknowledged it or the caller gives up, as a node does; then gives the hold back.

@@ -54,7 +54,7 @@ enum Move: CaseIterable {
     case tick, arrive, hear, arriveLate
     case pass, passLong
     case beat, sweep
-    case cut, stop, wake, kill, join
+    case cut, stop, wake, kill, join, faint
     case clockBack, clockForth
     case suspend, resume, topUp, edit
 
@@ -68,7 +68,8 @@ enum Move: CaseIterable {
 
     private var faintingWeight: Int {
         switch self {
-        case .stop, .wake, .passLong: 6
+        case .faint, .wake: 8
+        case .stop, .passLong: 2
         case .beat: 12
         case .kill, .cut: 2
         case .clockBack, .clockForth, .join, .suspend, .resume, .topUp, .edit, .cancel: 0
@@ -103,6 +104,7 @@ enum Move: CaseIterable {
         case .cut: 3
         case .stop: 2
         case .wake: 2
+        case .faint: 1
         case .kill: 1
         case .join: 1
         case .clockBack, .clockForth: 1

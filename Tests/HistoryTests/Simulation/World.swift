@@ -150,6 +150,16 @@ final class World {
             guard running.count > 1, let node = random.any(of: running) else { break }
             note("\(node.name) is stopped")
             node.condition = .stopped
+        case .faint:
+            guard running.count > 1, let node = random.any(of: running) else { break }
+            note("\(node.name) is stopped for long")
+            node.condition = .stopped
+            // Long enough to be taken for dead, while the others beat in time.
+            for _ in 0..<6 {
+                for other in running { beat(other) }
+                flush()
+                pass(1_000_000)
+            }
         case .wake: random.any(of: nodes.filter { $0.condition == .stopped }).map(wake)
         case .kill:
             let alive = nodes.filter { $0.condition != .dead }

@@ -1,5 +1,6 @@
 // GET /health and GET /livez: whether the node lives, and how it is (F-HEALTH-01).
 
+import GateDomain
 import ClusterState
 import HTTPTypes
 import MCPWire

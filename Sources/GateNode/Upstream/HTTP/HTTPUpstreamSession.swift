@@ -1,5 +1,6 @@
 // What one handshake with an HTTP server gave, with the heads of requests rendered once for all of them.
 
+import GateDomain
 import HTTPWire
 import NIOCore
 

@@ -1,0 +1,24 @@
+// What the rules of access and of limits say no with.
+
+extension ToolAccess {
+    package func permits(_ tool: String) -> Bool { refusal(of: tool) == nil }
+
+    package func refusal(of tool: String) -> Denial? {
+        if !allowed.isEmpty && !allowed.contains(tool) { return .toolNotAllowed(tool) }
+        if denied.contains(tool) { return .toolDenied(tool) }
+        return nil
+    }
+}
+
+extension Limit {
+    /// What a caller is told when it is reached. - Parameter wait: microseconds until it may have room, 0 where nobody knows.
+    package func denial(wait: Int) -> Denial {
+        switch (measure, window, subject) {
+        case (.inFlight, _, .tool(let tool)): .tooManyInFlight(tool: tool)
+        case (.inFlight, _, _): .tooManyInFlight(tool: nil)
+        case (_, .rolling, .tool(let tool)): .toolRateLimited(tool, waitMicroseconds: wait)
+        case (_, .rolling, _): .rateLimited(waitMicroseconds: wait)
+        default: .quotaExceeded(QuotaName(self))
+        }
+    }
+}
