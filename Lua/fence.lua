@@ -1,10 +1,9 @@
 -- fence: shuts a dead node out of a shard and lists what it has left open there, a page at a time.
 -- KEYS  open holds of the node
--- ARGV  cursor, retention
+-- ARGV  cursor
 -- REPLY {next cursor, {hold, call key or '', primary or '', account id...}...}: 0 is the last cursor; a hold that cannot be read has no accounts
--- EFFECT admissions of the node are refused from here on; the list is kept for `retention` ms, for settlements that come late.
+-- EFFECT admissions of the node are refused from here on; the list stays until everything in it has been resolved.
 redis.call('HSET', KEYS[1], '!', '0')
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 200)
 local reply = {page[1]}
 for i = 1, #page[2], 2 do

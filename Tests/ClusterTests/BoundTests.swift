@@ -107,7 +107,7 @@ extension ClusterTests.LedgerDefectTests {
             }
             try clock.step(15 * 60)
             for turn in 0..<20 { #expect(await cluster[turn].echo(key: key).isServed) }
-            try await eventually("the marks are gone", within: .seconds(4)) { try await cluster.redis.bytesOfState - before < 2500 }
+            try await eventually("the marks are gone", within: .seconds(20)) { try await cluster.redis.bytesOfState - before < 2500 }
         }
     }
 

@@ -19,7 +19,9 @@ package struct AdmissionRequest {
     package let idempotency: Idempotency?
     /// Only asks; takes nothing (F-GATE-21).
     package let dry: Bool
-    private(set) var isRepeated = false
+    /// The name under which another copy was sent that may be on its way; nil if there is none.
+    private(set) var sentUnder: String?
+    var isRepeated: Bool { sentUnder != nil }
 
     package init(
         caller: CachedKey, hold: String, price: Int, calls: Int, limits: [(limit: Limit, amount: Int)], event: CallEvent,
@@ -36,9 +38,9 @@ package struct AdmissionRequest {
     }
 
     /// The same question, of which another copy may be on its way.
-    var repeated: AdmissionRequest {
+    func repeated(under name: String) -> AdmissionRequest {
         var repeated = self
-        repeated.isRepeated = true
+        repeated.sentUnder = name
         return repeated
     }
 }

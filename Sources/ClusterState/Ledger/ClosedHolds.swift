@@ -8,16 +8,20 @@ struct Acknowledgement {
     let hold: String
     /// Milliseconds of Redis TIME until which a late copy of its admission would be carried out.
     let admissibleUntil: Int
-    /// Whether such a copy may well be there: then it is waited for by a clock that never steps.
+    /// Whether such a copy may well be there: then it is waited for by a clock that never steps as well.
     var isDoubtful = false
     /// Microseconds of the node's uptime.
     let closedAt: Int
 
-    /// Microseconds for which a command may be under way, however Redis's clock steps.
-    private static let longestWay = 60_000_000
+    /// Microseconds for which a command of a broken connection may still arrive.
+    private static let longestWay = 10_000_000
+    /// Microseconds after which a mark goes even if Redis's clock has stepped back.
+    private static let longestWait = 60_000_000
 
     func isDue(_ clock: RedisClock) -> Bool {
-        clock.uptime - closedAt > Self.longestWay || !isDoubtful && admissibleUntil + Ledger.admissible < clock.milliseconds
+        let age = clock.uptime - closedAt
+        guard age <= Self.longestWait else { return true }
+        return admissibleUntil + Ledger.admissible < clock.milliseconds && (!isDoubtful || age > Self.longestWay)
     }
 }
 

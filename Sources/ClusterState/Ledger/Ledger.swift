@@ -76,7 +76,7 @@ package final class Ledger {
     private func ask(_ request: AdmissionRequest, _ completion: @escaping Admitted) {
         let until = clock.milliseconds + Self.admissible
         let decided = { [self] (admission: Admission, asked: AskedAs) in
-            if case .failed(.lost) = admission, !request.isRepeated { return ask(request.repeated, completion) }
+            if case .failed(.lost) = admission, !request.isRepeated { return ask(request.repeated(under: asked.node), completion) }
             guard request.isRepeated, !request.dry else { return finish(request, admission, asked, completion) }
             // Whatever is known of this copy, the other one may have been let in.
             if case .failed = admission { return finish(request, .failed(.unknown), asked, completion) }
@@ -136,10 +136,22 @@ package final class Ledger {
     }
 
     private func flushAdmissions(_ shard: Int) {
-        let part = asked[shard].takeFirst(Self.batch)
         let node = identity.name
+        let part = asked[shard].takeFirst(Self.batch).filter { mayAsk($0, as: node) }
+        guard !part.isEmpty else { return }
         let command = AdmissionPart.command(for: part.map(\.part), node: node, shard: shard, keys: keys) { self.span(of: $0) }
         link.send(command) { result in self.decided(part, node, result) }
+    }
+
+    /// A name opens nothing before it is registered, and a question is asked again only under the name under which it was sent.
+    private func mayAsk(_ question: Asked, as node: String) -> Bool {
+        if let name = question.part.request.sentUnder, name != node {
+            question.completion(.failed(.unknown), question.asked(by: name))
+            return false
+        }
+        if identity.mayOpenHolds { return true }
+        question.completion(.failed(.unavailable("this node has not joined the cluster yet")), question.asked(by: node))
+        return false
     }
 
     private func decided(_ part: [Asked], _ node: String, _ result: Result<RedisReply, StoreFailure>) {

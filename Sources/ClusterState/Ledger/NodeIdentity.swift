@@ -11,6 +11,7 @@ package final class NodeIdentity: Sendable {
     package let base: String
     private let incarnation = Atomic<Int>(0)
     private let isFenced = Atomic<Bool>(false)
+    private let isRegistered = Atomic<Bool>(false)
 
     package init(base: String) {
         self.base = base
@@ -24,12 +25,23 @@ package final class NodeIdentity: Sendable {
 
     /// Somebody has refused `name`: it has to be given up.
     package func wasFenced(_ name: String) {
-        if name == self.name { isFenced.store(true, ordering: .releasing) }
+        guard name == self.name else { return }
+        isRegistered.store(false, ordering: .releasing)
+        isFenced.store(true, ordering: .releasing)
     }
+
+    /// Every shard lets the name open holds.
+    package func wasRegistered(_ name: String) {
+        if name == self.name, !needsNewName { isRegistered.store(true, ordering: .releasing) }
+    }
+
+    /// Whether holds may be opened under the name.
+    package var mayOpenHolds: Bool { isRegistered.load(ordering: .acquiring) }
 
     package var needsNewName: Bool { isFenced.load(ordering: .acquiring) }
 
     package func takeNewName() {
+        isRegistered.store(false, ordering: .releasing)
         incarnation.add(1, ordering: .acquiringAndReleasing)
         isFenced.store(false, ordering: .releasing)
     }

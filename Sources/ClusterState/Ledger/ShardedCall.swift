@@ -58,6 +58,8 @@ final class ShardedAdmission {
     }
 
     private func giveUp(_ step: Int, _ admission: Admission, first: Ledger.AskedAs, _ last: Ledger.AskedAs) {
+        // It will be asked for again under the same hold, from the first shard on: nothing of it may be closed meanwhile.
+        if case .failed(.lost) = admission, !request.isRepeated { return completion(admission, last) }
         let refusal: Admission = if case .admitted = admission { .failed(.unavailable("this node has a new name")) } else { admission }
         // The last step hands its doubt to the caller with the hold; what earlier steps took is given back here.
         let isInDoubt = if case .failed(let failure) = refusal { failure.mayHaveBeenCarriedOut } else { false }

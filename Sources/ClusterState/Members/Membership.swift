@@ -19,7 +19,6 @@ package final class Membership: Sendable {
     private let memberCount = Atomic<Int>(1)
     private let reapedCount = Atomic<Int>(0)
     private let isReaping = Atomic<Bool>(false)
-    private let hasJoined = Atomic<Bool>(false)
 
     static let interval = Duration.seconds(1)
     /// Milliseconds of silence after which a node counts as dead.
@@ -59,10 +58,9 @@ package final class Membership: Sendable {
     private func sayAlive() async -> Set<String> {
         if identity.needsNewName {
             identity.takeNewName()
-            hasJoined.store(false, ordering: .releasing)
             logger.warning("this node was taken for dead; it goes on under a new name", metadata: ["node": "\(identity.name)"])
         }
-        let joins = !hasJoined.load(ordering: .acquiring)
+        let joins = !identity.mayOpenHolds
         guard let reply = try? await store.send(command(joins ? .join : .beat, identity.name)) else { return [] }
         clock.heard(reply.integer(at: 0))
         let members = reply.integer(at: 2)
@@ -71,15 +69,16 @@ package final class Membership: Sendable {
             return []
         }
         memberCount.store(members, ordering: .relaxed)
-        if joins, await register() { hasJoined.store(true, ordering: .releasing) }
+        if joins { await register() }
         return Set(reply.array?.dropFirst(3).compactMap(\.string) ?? [])
     }
 
     /// Makes the node's name one that may open holds, in every shard; it is on the list of nodes already.
-    private func register() async -> Bool {
+    private func register() async {
         let name = identity.name
         let commands = (0..<store.keys.shards).map { RedisCommand("HSETNX", store.keys.open(name, $0), "!", "1") }
-        return (try? await store.sendAll(commands)) != nil
+        guard (try? await store.sendAll(commands)) != nil else { return }
+        identity.wasRegistered(name)
     }
 
     /// Leaves the cluster in an orderly way: nobody has to wait for this node to be found dead.

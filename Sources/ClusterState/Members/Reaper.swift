@@ -38,6 +38,9 @@ struct Reaper {
             } while cursor != "0"
         }
         for (shard, orphans) in followers { try await follow(orphans, in: shard) }
+        // Only now: a reaper that is itself cut short leaves everything for the next one, however late that comes.
+        let keys = store.keys
+        _ = try await store.sendAll((0..<keys.shards).map { RedisCommand("PEXPIRE", keys.open(node, $0), String(Self.retention)) })
         return resolved
     }
 
@@ -45,7 +48,6 @@ struct Reaper {
         var command = RedisCommand(script: .fence, keys: 1)
         command.append(store.keys.open(node, shard))
         command.append(cursor)
-        command.append(Self.retention)
         let reply = try await store.send(command).array ?? []
         let orphans = reply.dropFirst().compactMap { entry -> Orphan? in
             let words = entry.array?.compactMap(\.string) ?? []

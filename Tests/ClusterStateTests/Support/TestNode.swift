@@ -70,6 +70,7 @@ struct TestNode: Sendable {
         directory = KeyDirectory(store: store, origin: id)
         try await eventually { await store.isReachable }
         _ = try await store.sendAll((0..<shards).map { RedisCommand("HSETNX", keys.open(id, $0), "!", "1") })
+        identity.wasRegistered(id)
     }
 
     /// Its heartbeat, under the name that it has.
@@ -277,7 +278,7 @@ struct TestNode: Sendable {
     }
 
     /// Waits until the marks of all closed holds may be forgotten, and has them forgotten.
-    func forgetMarks(within limit: Duration = .seconds(10)) async throws {
+    func forgetMarks(within limit: Duration = .seconds(25)) async throws {
         try await eventually(within: limit) {
             await withLedger { ledger in
                 ledger.sweep()

@@ -24,6 +24,8 @@ final class SimulatedCall {
     private(set) var holdName: String?
     private(set) var reply: CallMachine.Reply?
     private(set) var receipts: [Receipt] = []
+    /// Microseconds from the request to the reply.
+    private(set) var repliedAfter = 0
     /// Parts that a server was asked for.
     private(set) var executed: Set<Int> = []
     private(set) var waiting: Set<Int> = []
@@ -82,6 +84,7 @@ final class SimulatedCall {
             case .note: action = machine.next()
             case .reply(let reply):
                 self.reply = reply
+                repliedAfter = world.now - startedAt
                 receipts = machine.parts.indices.map { part in
                     let receipt = machine.parts[part].receipt
                     return world.oldRule == .plannedReceipts ? Receipt(held: receipt.held, base: receipt.base) : receipt

@@ -132,8 +132,8 @@ final class World {
         case .arrive: random.any(of: nodes.filter { $0.condition != .dead && $0.link.undelivered != nil })?.link.undelivered.map(arrive)
         case .hear: random.any(of: running.filter(\.link.canHear))?.link.hear()
         case .arriveLate:
-            // No command is under way for longer than half a minute.
-            strays.removeAll { now - $0.sentAt > 30_000_000 }
+            // No command of a broken connection arrives later than that.
+            strays.removeAll { now - $0.sentAt > 9_000_000 }
             guard !strays.isEmpty else { break }
             arrive(strays.remove(at: random.below(strays.count)))
         case .pass: pass(random.pick([1, 10, 60, 300, 700]) * 1000)
@@ -331,7 +331,7 @@ final class World {
         note("--- heal")
         for node in nodes where node.condition == .stopped { wake(node) }
         // What was on its way for longer than any command is waited for does not arrive any more, or arrives now.
-        strays.removeAll { now - $0.sentAt > 30_000_000 }
+        strays.removeAll { now - $0.sentAt > 9_000_000 }
         while !strays.isEmpty { arrive(strays.removeFirst()) }
         if running.isEmpty { beat(addNode()) }
         for round in 0..<60 {
