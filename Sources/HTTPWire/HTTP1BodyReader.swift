@@ -94,7 +94,7 @@ struct HTTP1BodyReader: Sendable {
 }
 
 /// How both parsers keep bytes that wait: nothing at all when none wait, so that an idle connection holds no buffer.
-extension Optional<ByteBuffer> {
+extension ByteBuffer? {
     /// Adds bytes from the connection; takes the buffer itself when nothing is waiting.
     mutating func appendReceived(_ buffer: ByteBuffer) {
         guard buffer.readableBytes > 0 else { return }

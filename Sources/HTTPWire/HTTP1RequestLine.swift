@@ -136,7 +136,8 @@ package enum HTTP1Version: Sendable {
         case 0x302E_312F_5054_5448: return .http10
         default: break
         }
-        let isVersion = bytes.part(0..<5).equals("HTTP/") && HTTP1ByteSet.digit.contains(bytes[5])
+        let isVersion =
+            bytes.part(0..<5).equals("HTTP/") && HTTP1ByteSet.digit.contains(bytes[5])
             && bytes[6] == HTTP1Byte.dot && HTTP1ByteSet.digit.contains(bytes[7])
         if isVersion { throw .unsupportedVersion }
         return nil

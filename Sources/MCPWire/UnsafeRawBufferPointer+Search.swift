@@ -1,11 +1,11 @@
 // Slicing and byte search on raw memory, in one place because every framing needs the same three questions.
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #elseif canImport(Darwin)
-    import Darwin
+import Darwin
 #endif
 
 extension UnsafeRawBufferPointer {

@@ -39,8 +39,8 @@ struct InitCommand: ParsableCommand {
     }
 
     private func configuration() throws -> String {
-        guard isatty(FileHandle.standardInput.fileDescriptor) == 1 else { return Interview.defaultFile }
-        let answers = Interview.file { question in
+        guard isatty(FileHandle.standardInput.fileDescriptor) == 1 else { return InitQuestions.defaultFile }
+        let answers = InitQuestions.file { question in
             FileHandle.standardOutput.write(Data("\(question): ".utf8))
             return readLine()
         } reject: { sentence in

@@ -42,11 +42,15 @@ struct RESPFuzzTests {
         }
     }
 
-    @Test("X34: sizes that no answer can have are refused or waited for, without taking the memory that they promise", arguments: [
-        "$2147483648\r\nx", "$9223372036854775807\r\nx", "$-2\r\n", "*-2\r\n", "*9223372036854775807\r\n", "*4294967297\r\n:1\r\n", "$99999999999999999999\r\n",
-        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "%1\r\n+a\r\n", "~1\r\n:1\r\n", "_\r\n", "#t\r\n", ",1.5\r\n", "(123\r\n", ">1\r\n+x\r\n",
-        "=5\r\ntxt:x\r\n", "!3\r\nERR\r\n", "?", "\r\n", "\0\0\0\0",
-    ])
+    @Test(
+        "X34: sizes that no answer can have are refused or waited for, without taking the memory that they promise",
+        arguments: [
+            "$2147483648\r\nx", "$9223372036854775807\r\nx", "$-2\r\n", "*-2\r\n", "*9223372036854775807\r\n", "*4294967297\r\n:1\r\n",
+            "$99999999999999999999\r\n",
+            "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "%1\r\n+a\r\n", "~1\r\n:1\r\n", "_\r\n", "#t\r\n",
+            ",1.5\r\n", "(123\r\n", ">1\r\n+x\r\n",
+            "=5\r\ntxt:x\r\n", "!3\r\nERR\r\n", "?", "\r\n", "\0\0\0\0",
+        ])
     func impossible(_ text: String) {
         let bytes = Array(text.utf8)
         #expect(ReaderTranscript([bytes]) == ReaderTranscript(bytes.map { [$0] }))
@@ -118,7 +122,9 @@ extension RedisReply {
 extension [UInt8] {
     /// The bytes with a few of them changed, doubled, cut out, or replaced by something that means something in RESP.
     fileprivate func mutated(by chance: inout Chance) -> [UInt8] {
-        let fragments = ["\r\n", "\r", "\n", "$", "*", ":", "+OK\r\n", "-ERR\r\n", "$-1\r\n", "*-1\r\n", "$5\r\n", "*100\r\n", "-", "9", "0", "\0"]
+        let fragments = [
+            "\r\n", "\r", "\n", "$", "*", ":", "+OK\r\n", "-ERR\r\n", "$-1\r\n", "*-1\r\n", "$5\r\n", "*100\r\n", "-", "9", "0", "\0",
+        ]
         var bytes = self
         for _ in 0..<Int.random(in: 1...4, using: &chance) {
             let position = Int.random(in: 0...bytes.count, using: &chance)

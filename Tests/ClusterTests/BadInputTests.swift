@@ -38,11 +38,15 @@ extension ClusterTests {
 
         @Test("X34: huge numbers and odd but legal JSON are answered, by the tool or with an error, within 5 s")
         func oddButLegal() async throws {
-            let values = ["1e400", "-1e-400", String(repeating: "9", count: 400), "0.1e1", #""\ud83d\ude00""#, #""\u0000""#, #""\ud800""#, "[[[]]]", "{}"]
+            let values = [
+                "1e400", "-1e-400", String(repeating: "9", count: 400), "0.1e1", #""\ud83d\ude00""#, #""\u0000""#, #""\ud800""#, "[[[]]]",
+                "{}",
+            ]
             try await GateCluster.run(nodes: 1) { cluster in
                 let key = try await cluster[0].createKey()
                 for value in values {
-                    let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x","odd":\#(value)}}}"#
+                    let body =
+                        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x","odd":\#(value)}}}"#
                     let response = try? await cluster[0].post(Array(body.utf8), key: key, within: .seconds(5))
                     #expect(response?.status == 200 || response?.status == 400, "\(value.prefix(20)): \(response?.text ?? "no answer")")
                 }
@@ -50,21 +54,24 @@ extension ClusterTests {
             }
         }
 
-        @Test("F-SEC-02: a member that comes twice cannot slip a denied tool past the gate", arguments: [
-            #"{"name":"echo","name":"add","arguments":{"a":1,"b":2,"text":"x"}}"#,
-            #"{"name":"add","name":"echo","arguments":{"a":1,"b":2,"text":"x"}}"#,
-            #"{"name":"echo","n\u0061me":"add","arguments":{"a":1,"b":2,"text":"x"}}"#,
-            #"{"n\u0061me":"add","arguments":{"a":1,"b":2,"text":"x"}}"#,
-            #"{"name":"\u0061dd","arguments":{"a":1,"b":2,"text":"x"}}"#,
-            #"{"name":"echo","arguments":{"text":"x"}},"params":{"name":"add","arguments":{"a":1,"b":2}}"#,
-        ])
+        @Test(
+            "F-SEC-02: a member that comes twice cannot slip a denied tool past the gate",
+            arguments: [
+                #"{"name":"echo","name":"add","arguments":{"a":1,"b":2,"text":"x"}}"#,
+                #"{"name":"add","name":"echo","arguments":{"a":1,"b":2,"text":"x"}}"#,
+                #"{"name":"echo","n\u0061me":"add","arguments":{"a":1,"b":2,"text":"x"}}"#,
+                #"{"n\u0061me":"add","arguments":{"a":1,"b":2,"text":"x"}}"#,
+                #"{"name":"\u0061dd","arguments":{"a":1,"b":2,"text":"x"}}"#,
+                #"{"name":"echo","arguments":{"text":"x"}},"params":{"name":"add","arguments":{"a":1,"b":2}}"#,
+            ])
         func duplicates(_ params: String) async throws {
             try await GateCluster.run(nodes: 1) { cluster in
                 let key = try await cluster[0].createKey(["deniedTools": ["add"]])
                 let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":\#(params)}"#
                 let response = try await cluster[0].post(Array(body.utf8), key: key)
                 #expect(response.outcome.text != "3", "the denied tool ran: \(response.text)")
-                #expect((400..<500).contains(response.status) || response.outcome.word == "tool_denied", "\(response.status) \(response.text)")
+                #expect(
+                    (400..<500).contains(response.status) || response.outcome.word == "tool_denied", "\(response.status) \(response.text)")
             }
         }
 
@@ -77,7 +84,9 @@ extension ClusterTests {
                     let answer = try await RawConnection.exchange(bad.bytes, port: node.port)
                     #expect(answer.isAnswered, "\(bad.testDescription): no answer within 5 s")
                     #expect(answer.statuses.count <= 1, "\(bad.testDescription): \(answer.text.prefix(500))")
-                    #expect(answer.statuses.allSatisfy { (400..<500).contains($0) || $0 == 501 || $0 == 505 }, "\(bad.testDescription): \(answer.text.prefix(300))")
+                    #expect(
+                        answer.statuses.allSatisfy { (400..<500).contains($0) || $0 == 501 || $0 == 505 },
+                        "\(bad.testDescription): \(answer.text.prefix(300))")
                     #expect(!answer.text.contains("hidden"), "\(bad.testDescription)")
                 }
                 #expect(await node.client.echo(key: key).isServed)
@@ -103,7 +112,10 @@ extension ClusterTests {
         func keptConnections() async throws {
             try await GateCluster.run(nodes: 1) { cluster in
                 let port = cluster.nodes[0].port, fields = "Host: gate\r\nContent-Type: application/json\r\n"
-                let refused = ["POST /health": 405, "POST /no/such/path": 404, "POST /keys": 401, "PUT /mcp": 405, "POST /mcp": 400, "DELETE /keys": 405]
+                let refused = [
+                    "POST /health": 405, "POST /no/such/path": 404, "POST /keys": 401, "PUT /mcp": 405, "POST /mcp": 400,
+                    "DELETE /keys": 405,
+                ]
                 for (start, status) in refused {
                     let connection = try await RawConnection(port: port)
                     await connection.send("\(start) HTTP/1.1\r\n\(fields)Content-Length: 20\r\n\r\n")
@@ -139,7 +151,8 @@ extension ClusterTests {
                 let gate = cluster[0]
                 let key = try await gate.createKey()
                 let forged = [
-                    String(key.dropLast()), key + "0", key.uppercased(), "pg_*", "*", "\(key),\(key)", "\(key) \(key)", GateClient.adminKey, "pg_",
+                    String(key.dropLast()), key + "0", key.uppercased(), "pg_*", "*", "\(key),\(key)", "\(key) \(key)", GateClient.adminKey,
+                    "pg_",
                     "pg_" + String(repeating: "0", count: 48), String(repeating: "k", count: 4000), "../\(key)", "{\(key)}", "pg:keys",
                 ]
                 for forgery in forged {
@@ -147,19 +160,25 @@ extension ClusterTests {
                     let bearer = try await gate.call("echo", ["text": "x"], key: nil, headers: [("Authorization", "Bearer \(forgery)")])
                     #expect(bearer.outcome.word == "invalid_api_key", "\(forgery)")
                     #expect(try await gate.get("/balance", headers: [("X-API-Key", forgery)]).status == 401)
-                    #expect(try await gate.get("/keys", headers: [("X-Admin-Key", forgery)]).status == 401 || forgery == GateClient.adminKey)
+                    #expect(
+                        try await gate.get("/keys", headers: [("X-Admin-Key", forgery)]).status == 401 || forgery == GateClient.adminKey)
                 }
                 #expect(try await gate.call("echo", key: nil).outcome == .denied("missing_api_key"))
                 #expect(try await gate.call("echo", key: "").outcome.word.hasSuffix("_api_key"))
-                let twice = try await gate.call("echo", ["text": "x"], key: key, headers: [("X-API-Key", "pg_" + String(repeating: "1", count: 48))])
+                let twice = try await gate.call(
+                    "echo", ["text": "x"], key: key, headers: [("X-API-Key", "pg_" + String(repeating: "1", count: 48))])
                 #expect(!twice.outcome.isServed, "two keys are no key")
-                #expect(try await gate.call("echo", ["text": "x"], key: nil, headers: [("Authorization", "Bearer \(key)")]).outcome.isServed)
+                #expect(
+                    try await gate.call("echo", ["text": "x"], key: nil, headers: [("Authorization", "Bearer \(key)")]).outcome.isServed)
             }
         }
 
         @Test("X35: amounts that are no whole number from 1 to 10^9 are refused with 4xx and have no effect")
         func amounts() async throws {
-            let amounts = ["-1", "0", "0.5", "-0.5", "1e10", "1e400", "-1e400", "NaN", "Infinity", "true", "[]", "{}", "\"ten\"", "9007199254740993", String(repeating: "9", count: 400)]
+            let amounts = [
+                "-1", "0", "0.5", "-0.5", "1e10", "1e400", "-1e400", "NaN", "Infinity", "true", "[]", "{}", "\"ten\"", "9007199254740993",
+                String(repeating: "9", count: 400),
+            ]
             try await GateCluster.run(nodes: 1) { cluster in
                 let gate = cluster[0]
                 let key = try await gate.createKey(credits: 100)
@@ -168,7 +187,9 @@ extension ClusterTests {
                         let body = #"{"key":"\#(key)","\#(field)":\#(amount)}"#
                         let response = try await gate.admin(path, text: body)
                         let isFloored = path == "/limits" && amount == "0.5"
-                        #expect((400..<500).contains(response.status) || isFloored, "POST \(path) \(amount): \(response.status) \(response.text)")
+                        #expect(
+                            (400..<500).contains(response.status) || isFloored,
+                            "POST \(path) \(amount): \(response.status) \(response.text)")
                     }
                     let create = try await gate.admin("/keys", text: #"{"name":"x","credits":\#(amount)}"#)
                     #expect((400..<500).contains(create.status), "POST /keys \(amount): \(create.status) \(create.text)")

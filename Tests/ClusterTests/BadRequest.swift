@@ -61,7 +61,10 @@ struct BadBody: Sendable, CustomTestStringConvertible {
         BadBody("an empty batch", call(#"{"calls":[]}"#, "tools/call_batch"), status: 200, code: -32602),
         BadBody("a batch without calls", call("{}", "tools/call_batch"), status: 200, code: -32602),
         BadBody("a batch of a number", call(#"{"calls":[1]}"#, "tools/call_batch"), status: 200, code: -32602),
-        BadBody("a batch of 101", call(#"{"calls":["# + Array(repeating: #"{"name":"echo"}"#, count: 101).joined(separator: ",") + "]}", "tools/call_batch"), status: 200, code: -32602),
+        BadBody(
+            "a batch of 101",
+            call(#"{"calls":["# + Array(repeating: #"{"name":"echo"}"#, count: 101).joined(separator: ",") + "]}", "tools/call_batch"),
+            status: 200, code: -32602),
     ]
 
     static let http = [
@@ -88,7 +91,9 @@ struct BadBody: Sendable, CustomTestStringConvertible {
     }
 
     private static func nested(_ depth: Int) -> String {
-        call(#"{"name":"echo","arguments":{"text":"x","deep":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + "}}")
+        call(
+            #"{"name":"echo","arguments":{"text":"x","deep":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+                + "}}")
     }
 }
 

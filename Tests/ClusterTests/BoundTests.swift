@@ -58,7 +58,9 @@ extension ClusterTests.LedgerDefectTests {
     @Test("F-RATE-05: the addresses of one IPv6 network of 64 bits share one limit")
     func oneNetwork() async throws {
         try await GateCluster.run(nodes: 1, ["--session-rate-limit", "5", "--trusted-proxies", "127.0.0.1"]) { cluster in
-            let opened = try await concurrently(20) { turn in try await cluster[0].openSession(from: "2001:db8:1:2:\(turn + 1)::\(turn + 7)") }
+            let opened = try await concurrently(20) { turn in
+                try await cluster[0].openSession(from: "2001:db8:1:2:\(turn + 1)::\(turn + 7)")
+            }
             #expect(opened.count { $0 != nil } == 5)
             #expect(try await cluster[0].openSession(from: "2001:db8:1:3::1") != nil, "another network")
         }
@@ -123,7 +125,9 @@ extension ClusterTests.LedgerDefectTests {
             try await eventually("it is admitted", within: .seconds(3)) { try await cluster[0].balance(bad).credits == 99 }
             async let others = concurrently(20) { _ in await cluster[0].echo(key: good) }
             try await eventually("all are admitted", within: .seconds(3)) { try await cluster[0].balance(good).credits == 79 }
-            try await cluster.redis.alter("hash", containing: id, "if redis.call('HEXISTS', key, 'credits') == 1 then redis.call('HSET', key, 'credits', 'garbage', 'spent', 'garbage') end")
+            try await cluster.redis.alter(
+                "hash", containing: id,
+                "if redis.call('HEXISTS', key, 'credits') == 1 then redis.call('HSET', key, 'credits', 'garbage', 'spent', 'garbage') end")
             cluster.nodes[0].pause()
             cluster.nodes[0].program.signalChildren(SIGCONT)
             try await Task.sleep(for: .milliseconds(200))
@@ -155,7 +159,8 @@ extension RedisServer {
     /// Bytes of everything but the streams of events.
     fileprivate var bytesOfState: Int {
         get async throws {
-            let walk = "local n = 0; for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok ~= 'stream' then n = n + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '0') end end; return n"
+            let walk =
+                "local n = 0; for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok ~= 'stream' then n = n + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '0') end end; return n"
             return try await Int(command("EVAL", walk, "0")) ?? 0
         }
     }

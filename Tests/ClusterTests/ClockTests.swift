@@ -18,17 +18,22 @@ extension ClusterTests {
                 let start = ContinuousClock.now
                 let brief = try await concurrently(3) { try await cluster[$0].createKey(["expiresIn": 3]) }
                 for (creator, key) in brief.enumerated() {
-                    for node in 0..<3 { #expect(await cluster[node].echo(key: key).isServed, "made by node \(creator), asked on node \(node)") }
+                    for node in 0..<3 {
+                        #expect(await cluster[node].echo(key: key).isServed, "made by node \(creator), asked on node \(node)")
+                    }
                 }
                 try await Task.sleep(until: start + .seconds(3.5))
                 for (creator, key) in brief.enumerated() {
                     for node in 0..<3 {
-                        #expect(await cluster[node].echo(key: key).word == "api_key_expired", "made by node \(creator), asked on node \(node)")
+                        #expect(
+                            await cluster[node].echo(key: key).word == "api_key_expired", "made by node \(creator), asked on node \(node)")
                     }
                 }
 
                 let other = try await cluster[2].createKey()
-                for node in 0..<3 { #expect(await cluster[node].attempt("echo", ["text": "x"], key: other, headers: [("X-Idempotency-Key", "k")]).isServed) }
+                for node in 0..<3 {
+                    #expect(await cluster[node].attempt("echo", ["text": "x"], key: other, headers: [("X-Idempotency-Key", "k")]).isServed)
+                }
                 #expect(try await cluster[0].balance(other).spent == 1)
                 let times = try await cluster[1].usage().compactMap { $0.json["timestamp"]?.string }
                 #expect(times == times.sorted(), "events are ordered by the one clock")

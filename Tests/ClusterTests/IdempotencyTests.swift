@@ -13,7 +13,8 @@ extension ClusterTests {
                 let key = try await cluster[0].createKey(credits: 100)
                 let responses = try await concurrently(30) { index in
                     try await cluster[index].call(
-                        "wait", ["text": "once", "seconds": 0.5], key: key, id: .string("caller \(index)"), headers: [("X-Idempotency-Key", "order-1")])
+                        "wait", ["text": "once", "seconds": 0.5], key: key, id: .string("caller \(index)"),
+                        headers: [("X-Idempotency-Key", "order-1")])
                 }
                 #expect(recording.calls == ["once"])
                 #expect(responses.allSatisfy { $0.status == 200 || $0.status == 409 })
@@ -33,7 +34,8 @@ extension ClusterTests {
                 let key = try await cluster[0].createKey(credits: 100)
                 let ids: [JSON] = [1, "1", "a \"quoted\" id", 9_007_199_254_740_991, -5, "ü"]
                 for (turn, id) in ids.enumerated() {
-                    let response = try await cluster[turn].call("note", ["text": "n"], key: key, id: id, headers: [("X-Idempotency-Key", "k")])
+                    let response = try await cluster[turn].call(
+                        "note", ["text": "n"], key: key, id: id, headers: [("X-Idempotency-Key", "k")])
                     #expect(response.outcome.text == "n" && response.json["id"] == id)
                 }
                 #expect(recording.calls == ["n"])
@@ -72,8 +74,11 @@ extension ClusterTests {
             try await GateCluster.run(upstream: .recording(recording)) { cluster in
                 let key = try await cluster[0].createKey(credits: 100), stranger = try await cluster[1].createKey(credits: 100)
                 #expect(await cluster[0].attempt("note", ["text": "mine"], key: key, headers: [("X-Idempotency-Key", "k")]).text == "mine")
-                #expect(await cluster[1].attempt("note", ["text": "theirs"], key: stranger, headers: [("X-Idempotency-Key", "k")]).text == "theirs")
-                let denied = try await cluster[2].call("note", ["text": "mine"], key: "pg_" + String(repeating: "0", count: 48), headers: [("X-Idempotency-Key", "k")])
+                #expect(
+                    await cluster[1].attempt("note", ["text": "theirs"], key: stranger, headers: [("X-Idempotency-Key", "k")]).text
+                        == "theirs")
+                let denied = try await cluster[2].call(
+                    "note", ["text": "mine"], key: "pg_" + String(repeating: "0", count: 48), headers: [("X-Idempotency-Key", "k")])
                 #expect(denied.outcome.word == "invalid_api_key" && !denied.text.contains("mine"))
                 for turn in 0..<3 { #expect(await cluster[turn].attempt("note", ["text": "same id"], key: key, id: 7).isServed) }
                 #expect(recording.calls == ["mine", "theirs", "same id", "same id", "same id"])
@@ -87,7 +92,8 @@ extension ClusterTests {
                 let key = try await cluster[0].createKey(credits: 100)
                 try await concurrently(20) { try await cluster[$0].topUp(key, 50, operation: "payment-1") }
                 #expect(try await cluster[1].balance(key).credits == 150)
-                let other = try await cluster[2].admin("/topup", ["key": .string(key), "credits": 60], headers: [("Idempotency-Key", "payment-1")])
+                let other = try await cluster[2].admin(
+                    "/topup", ["key": .string(key), "credits": 60], headers: [("Idempotency-Key", "payment-1")])
                 #expect((400..<500).contains(other.status))
                 #expect(try await cluster[0].balance(key).credits == 150)
             }

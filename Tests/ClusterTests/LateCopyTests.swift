@@ -12,7 +12,9 @@ extension ClusterTests.LedgerDefectTests {
             #expect(await cluster[0].echo(key: key).isServed)
             try await proxy.set(.requests, .heldFrom("echo"))
             async let call = cluster[0].echo(key: key)
-            try await eventually("the admission is on its way", within: .milliseconds(400), every: .milliseconds(2)) { try await proxy.holds("echo") }
+            try await eventually("the admission is on its way", within: .milliseconds(400), every: .milliseconds(2)) {
+                try await proxy.holds("echo")
+            }
             try await proxy.strand()
             #expect(await call.isServed, "the copy on the next connection is carried out")
             try await cluster.expectSpent(20, by: key, on: 1)
@@ -30,7 +32,9 @@ extension ClusterTests.LedgerDefectTests {
             #expect(await cluster[0].echo(key: key).isServed)
             try await proxy.set(.requests, .heldFrom("echo"))
             async let call = cluster[0].echo(key: key)
-            try await eventually("the admission is on its way", within: .milliseconds(400), every: .milliseconds(2)) { try await proxy.holds("echo") }
+            try await eventually("the admission is on its way", within: .milliseconds(400), every: .milliseconds(2)) {
+                try await proxy.holds("echo")
+            }
             try await cluster.nodes[0].kill9()
             #expect(await call.word == "lost")
             try await eventually("the node is found dead", within: .seconds(8)) { try await cluster[1].metrics().sum("paygate_nodes") == 1 }
@@ -75,7 +79,9 @@ extension ClusterTests.LedgerDefectTests {
             let name: [String: JSON] = ["key": .string(key)]
             try await proxy.set(.requests, .heldFrom(order.first.audit))
             async let first = cluster[0].order(order.first.path, .object(name.merging(order.first.body) { $1 }))
-            try await eventually("the order is on its way", within: .milliseconds(400), every: .milliseconds(2)) { try await proxy.holds(order.first.audit) }
+            try await eventually("the order is on its way", within: .milliseconds(400), every: .milliseconds(2)) {
+                try await proxy.holds(order.first.audit)
+            }
             try await proxy.strand()
             _ = try await first
             try await cluster[1].order(order.second.path, .object(name.merging(order.second.body) { $1 }))
@@ -106,7 +112,9 @@ extension ClusterTests.LedgerDefectTests {
             #expect(await cluster[0].echo(key: key).word == "tool_denied")
             try await proxy.set(.replies, .heldFrom("echo"), on: .commands)
             async let before = cluster[0].echo(key: key)
-            try await eventually("the older reading is on its way", within: .milliseconds(300), every: .milliseconds(2)) { try await proxy.holds("echo", .replies) }
+            try await eventually("the older reading is on its way", within: .milliseconds(300), every: .milliseconds(2)) {
+                try await proxy.holds("echo", .replies)
+            }
             try await cluster[1].order("/keys/acl", ["key": .string(key), "deniedTools": []])
             async let after = cluster[0].echo(key: key)
             try await Task.sleep(for: .milliseconds(60))

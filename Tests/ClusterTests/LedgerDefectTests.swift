@@ -19,8 +19,12 @@ extension GateCluster {
     }
 
     /// Credits that a key has spent, as node `index` says, are these, soon and from then on the same on the ledger and in `/usage`.
-    func expectSpent(_ spent: Int, by key: String, on index: Int, within limit: Duration = .seconds(4), sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        try await eventually("\(spent) credits are spent", within: limit, sourceLocation: sourceLocation) { try await self[index].balance(key).spent == spent }
+    func expectSpent(
+        _ spent: Int, by key: String, on index: Int, within limit: Duration = .seconds(4), sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await eventually("\(spent) credits are spent", within: limit, sourceLocation: sourceLocation) {
+            try await self[index].balance(key).spent == spent
+        }
         #expect(try await self[index].usage(of: key).credits == spent, "M13: /usage equals the ledger", sourceLocation: sourceLocation)
     }
 }
@@ -93,12 +97,16 @@ extension ClusterTests.LedgerDefectTests {
             async let call = cluster[0].call("slow", ["seconds": 1], key: key)
             try await eventually("the call is admitted", within: .seconds(3)) { try await cluster[1].balance(key).credits == 90 }
             cluster.nodes[0].pause()
-            try await eventually("the call is resolved", within: .seconds(9)) { try await cluster[1].usage(of: key).contains(where: \.isUnknown) }
+            try await eventually("the call is resolved", within: .seconds(9)) {
+                try await cluster[1].usage(of: key).contains(where: \.isUnknown)
+            }
             cluster.nodes[0].wake()
             let answer = try await call
             let spent = try await cluster[1].balance(key).spent
             let saysNothingCharged = answer.text.contains("nothing was charged")
-            #expect(spent == 10 && !saysNothingCharged || spent == 0 && !answer.outcome.isServed, "\(spent) spent, answered \(answer.status) \(answer.text)")
+            #expect(
+                spent == 10 && !saysNothingCharged || spent == 0 && !answer.outcome.isServed,
+                "\(spent) spent, answered \(answer.status) \(answer.text)")
             try await cluster.expectSpent(spent, by: key, on: 1)
         }
     }
@@ -140,14 +148,17 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("M4, F33: an answer that was charged arrives whole, also with `Connection: close` and a client that reads late", arguments: [false, true])
+    @Test(
+        "M4, F33: an answer that was charged arrives whole, also with `Connection: close` and a client that reads late",
+        arguments: [false, true])
     func lateReader(endsItsSide: Bool) async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             let key = try await cluster[0].createKey()
             let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"big","arguments":{"kilobytes":8200}}}"#
             let connection = try await RawConnection(port: cluster.nodes[0].port, readsLate: true)
             await connection.send(
-                "POST /mcp HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                "POST /mcp HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            )
             if endsItsSide { try await connection.endSending() }
             try await eventually("the call is charged", within: .seconds(5)) { try await cluster[0].usage(of: key).credits == 1 }
             try await Task.sleep(for: .milliseconds(500))

@@ -4,7 +4,9 @@ import GateTesting
 import Testing
 
 extension ClusterTests.LedgerDefectTests {
-    @Test("F29: a master that was demoted answers READONLY; within 3 s of the promotion every node serves from the new one, without a restart")
+    @Test(
+        "F29: a master that was demoted answers READONLY; within 3 s of the promotion every node serves from the new one, without a restart"
+    )
     func movedMaster() async throws {
         let replica = try await RedisServer()
         try await GateCluster.run(nodes: 2, proxied: [0, 1]) { cluster in
@@ -15,7 +17,9 @@ extension ClusterTests.LedgerDefectTests {
             try await replica.takeOver(from: cluster.redis)
             let promotion = ContinuousClock.now
             for node in 0...1 {
-                try await eventually("node \(node) serves", within: .seconds(3) - (ContinuousClock.now - promotion)) { await cluster[node].echo(key: key).isServed }
+                try await eventually("node \(node) serves", within: .seconds(3) - (ContinuousClock.now - promotion)) {
+                    await cluster[node].echo(key: key).isServed
+                }
                 try await eventually("node \(node) says so", within: .seconds(1)) { await cluster[node].isReady() }
             }
             #expect(try await cluster[0].balance(key).spent == 4)
@@ -23,7 +27,9 @@ extension ClusterTests.LedgerDefectTests {
         try await replica.kill9()
     }
 
-    @Test("F25: a node whose Redis refuses writes is not ready within 2 s, and ready again within 3 s of the heal", arguments: RedisRefusal.allCases)
+    @Test(
+        "F25: a node whose Redis refuses writes is not ready within 2 s, and ready again within 3 s of the heal",
+        arguments: RedisRefusal.allCases)
     func readyWhileRefused(_ refusal: RedisRefusal) async throws {
         try await GateCluster.run(nodes: 1) { cluster in
             let key = try await cluster[0].createKey()
@@ -107,7 +113,10 @@ extension ClusterTests.LedgerDefectTests {
         try await GateCluster.run(nodes: 1) { cluster in
             let other = try await ClusterNode(
                 "database 1",
-                flags: ["--server", "\(Repository.binary) demo-server", "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--redis-url", cluster.redis.url + "/1"])
+                flags: [
+                    "--server", "\(Repository.binary) demo-server", "--host", "127.0.0.1", "--admin-key", GateClient.adminKey,
+                    "--redis-url", cluster.redis.url + "/1",
+                ])
             let channels = try await cluster.redis.command("PUBSUB", "CHANNELS").split(separator: "\n").map(String.init)
             #expect(channels.count >= 2, "\(channels)")
             let listeners = try await cluster.redis.command(["PUBSUB", "NUMSUB"] + channels).split(separator: "\n").compactMap { Int($0) }

@@ -15,7 +15,9 @@ extension ClusterTests {
             try await GateCluster.run(["--price", "\(price)", "--unknown-calls", policy]) { cluster in
                 let key = try await cluster[0].createKey(credits: granted)
                 async let open = cluster[0].attempt("slow", ["seconds": 60], key: key)
-                try await eventually("the call is admitted", within: .seconds(3)) { try await cluster[1].balance(key).credits == granted - price }
+                try await eventually("the call is admitted", within: .seconds(3)) {
+                    try await cluster[1].balance(key).credits == granted - price
+                }
                 let outcomes = try await underLoad(workers: 4, pause: .milliseconds(20), { await cluster[1 + $0 % 2].echo(key: key) }) {
                     try await cluster.nodes[0].kill9()
                     for node in 1...2 {
@@ -38,7 +40,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F30: what a killed node has started ends with it, also a server that does not mind the end of its input or SIGTERM", .enabled(if: hasSetpriv))
+        @Test(
+            "F30: what a killed node has started ends with it, also a server that does not mind the end of its input or SIGTERM",
+            .enabled(if: hasSetpriv))
         func noOrphans() async throws {
             let command = "sh -c \"trap '' TERM; \(Repository.binary) demo-server; sleep 1000\""
             try await GateCluster.run(nodes: 1, upstream: .command(command)) { cluster in

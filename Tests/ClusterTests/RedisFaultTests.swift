@@ -45,7 +45,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("M4: what was answered with success is paid, even if every node and Redis are killed in the next instant", arguments: [RedisServer.Durability.always, .everysec])
+        @Test(
+            "M4: what was answered with success is paid, even if every node and Redis are killed in the next instant",
+            arguments: [RedisServer.Durability.always, .everysec])
         func everythingKilled(_ durability: RedisServer.Durability) async throws {
             try await GateCluster.run(["--price", "3"], durability: durability) { cluster in
                 let key = try await cluster[0].createKey(credits: 10_000)
@@ -67,7 +69,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F25, M5: while Redis answers every write with an error, calls are refused with 503 and cost nothing; service resumes within 3 s", arguments: RedisRefusal.allCases)
+        @Test(
+            "F25, M5: while Redis answers every write with an error, calls are refused with 503 and cost nothing; service resumes within 3 s",
+            arguments: RedisRefusal.allCases)
         func refusing(_ refusal: RedisRefusal) async throws {
             try await GateCluster.run { cluster in
                 let key = try await cluster[0].createKey()
@@ -111,7 +115,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F25: while Redis hangs, calls are refused within 1 s with 503 and Retry-After, /ready is 503, /health 200; service resumes within 3 s")
+        @Test(
+            "F25: while Redis hangs, calls are refused within 1 s with 503 and Retry-After, /ready is 503, /health 200; service resumes within 3 s"
+        )
         func hanging() async throws {
             try await GateCluster.run { cluster in
                 let key = try await cluster[0].createKey()

@@ -12,10 +12,17 @@ extension ClusterTests {
         func exact(_ shards: Int) async throws {
             let flags = ["--price", "3", "--tool-price", "add:5", "--redis-shards", "\(shards)"]
             try await GateCluster.run(nodes: 2, flags) { cluster in
-                let keys = try await concurrently(4) { try await cluster[$0].createKey(credits: 400, ["namespace": $0 == 0 ? "own" : "default"]) }
-                let outcomes = try await underLoad(workers: 6, {
-                    $0 % 3 == 0 ? await cluster[$0].attempt("add", ["a": 1, "b": 1], key: keys[$0 % 4]) : await cluster[$0].echo(key: keys[$0 % 4])
-                }) {
+                let keys = try await concurrently(4) {
+                    try await cluster[$0].createKey(credits: 400, ["namespace": $0 == 0 ? "own" : "default"])
+                }
+                let outcomes = try await underLoad(
+                    workers: 6,
+                    {
+                        $0 % 3 == 0
+                            ? await cluster[$0].attempt("add", ["a": 1, "b": 1], key: keys[$0 % 4])
+                            : await cluster[$0].echo(key: keys[$0 % 4])
+                    }
+                ) {
                     try await Task.sleep(for: .milliseconds(700))
                     try await cluster.nodes[0].kill9()
                     try await Task.sleep(for: .milliseconds(300))
@@ -80,13 +87,16 @@ extension ClusterTests {
                 let memory = node.program.residentKilobytes
                 let slow = try await concurrently(6) { _ in
                     let connection = try await RawConnection(port: node.port, readsLate: true)
-                    await connection.send("GET /usage HTTP/1.1\r\nHost: gate\r\nX-Admin-Key: \(GateClient.adminKey)\r\nConnection: close\r\n\r\n")
+                    await connection.send(
+                        "GET /usage HTTP/1.1\r\nHost: gate\r\nX-Admin-Key: \(GateClient.adminKey)\r\nConnection: close\r\n\r\n")
                     return connection
                 }
                 let tally = Tally(await concurrently(300, workers: 4) { _ in await node.client.echo(key: key) })
                 #expect(tally.served == 300, "\(tally)")
                 let piled = node.program.residentKilobytes - memory
-                #expect(piled < 6 * whole.body.count / 2048, "what nobody reads is not piled up: \(piled) KB for 6 times \(whole.body.count / 1024) KB")
+                #expect(
+                    piled < 6 * whole.body.count / 2048,
+                    "what nobody reads is not piled up: \(piled) KB for 6 times \(whole.body.count / 1024) KB")
                 for connection in slow.dropFirst(2) { await connection.close() }
                 for connection in slow.prefix(2) { try await connection.read() }
                 try await eventually("who reads on gets all of it", within: .seconds(20)) {

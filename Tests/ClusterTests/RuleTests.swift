@@ -40,13 +40,17 @@ extension ClusterTests {
                 #expect(refused.json["error"]?["data"]?["reason"] == "concurrency_limit")
                 try await cluster.nodes[0].kill9()
                 _ = await open
-                try await eventually("the dead node's calls are given back", within: .seconds(12)) { await cluster[1].echo(key: key).isServed }
+                try await eventually("the dead node's calls are given back", within: .seconds(12)) {
+                    await cluster[1].echo(key: key).isServed
+                }
                 let tally = Tally(await concurrently(12, workers: 3) { _ in await cluster[1].echo(key: key) })
                 #expect(tally.served == 12, "\(tally)")
             }
         }
 
-        @Test("F-CFG-03, V21: a reload on node A binds the first call on node B: price, rate, quota, shadow mode, refunds, free methods, time")
+        @Test(
+            "F-CFG-03, V21: a reload on node A binds the first call on node B: price, rate, quota, shadow mode, refunds, free methods, time"
+        )
         func reload() async throws {
             let directory = try TemporaryDirectory()
             func write(_ config: JSON) throws -> String { try directory.write(config.text, to: "gate.json") }
@@ -62,7 +66,10 @@ extension ClusterTests {
                 #expect(try await reload(["defaultCreditsPerCall": 7])["changed"] == ["defaultCreditsPerCall"])
                 #expect(try await b.call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 992)
 
-                _ = try await reload(["toolPricing": ["add": ["rateLimitPerMin": 1], "slow": ["timeoutMs": 200, "creditsPerCall": 0]], "refundOnFailure": true])
+                _ = try await reload([
+                    "toolPricing": ["add": ["rateLimitPerMin": 1], "slow": ["timeoutMs": 200, "creditsPerCall": 0]],
+                    "refundOnFailure": true,
+                ])
                 #expect(await b.attempt("add", ["a": 1, "b": 1], key: key).isServed)
                 #expect(await a.attempt("add", ["a": 1, "b": 1], key: key).word == "tool_rate_limited")
                 #expect(await b.attempt("fail", ["kind": "isError"], key: key).word == "isError")
@@ -79,20 +86,26 @@ extension ClusterTests {
                 try await eventually("a method that is free no more asks for a key", within: .seconds(3)) {
                     try await b.rpc("tools/list", [:]).outcome == .denied("missing_api_key")
                 }
-                _ = try await reload(["guardrails": ["enabled": true, "rules": [["id": "mail", "pattern": "email", "action": "block", "scope": "input"]]]])
+                _ = try await reload([
+                    "guardrails": ["enabled": true, "rules": [["id": "mail", "pattern": "email", "action": "block", "scope": "input"]]]
+                ])
                 #expect(await b.echo("me@example.com", key: key) == .failed(code: -32406))
 
                 _ = try write(["defaultCreditsPerCall": -1, "globalQuota": ["dailyCallLimit": "many"]])
                 let refused = try await a.admin("/config/reload", [:])
                 let fields = refused.json["diagnostics"]?.array?.compactMap { $0["field"]?.string } ?? []
-                #expect(refused.status == 400 && Set(fields) == ["defaultCreditsPerCall", "globalQuota.dailyCallLimit"], "F-CFG-05: \(refused.text)")
+                #expect(
+                    refused.status == 400 && Set(fields) == ["defaultCreditsPerCall", "globalQuota.dailyCallLimit"],
+                    "F-CFG-05: \(refused.text)")
                 let spent = try await a.balance(key).spent
                 for client in [a, b] { #expect(await client.echo(key: key).isServed) }
                 #expect(try await b.balance(key).spent == spent + 14, "nothing was applied")
             }
         }
 
-        @Test("F-CFG-05: a node whose own file is not valid keeps its rules through another's reload, serves on, and follows the next valid one")
+        @Test(
+            "F-CFG-05: a node whose own file is not valid keeps its rules through another's reload, serves on, and follows the next valid one"
+        )
         func ownFile() async throws {
             let directory = try TemporaryDirectory()
             let paths = try ["a", "b"].map { try directory.write(#"{"defaultCreditsPerCall":2}"#, to: $0 + ".json") }
@@ -115,12 +128,16 @@ extension ClusterTests {
         func guardrails() async throws {
             let recording = try Recording()
             let rules: JSON = [
-                ["id": "cards", "pattern": "credit_card", "action": "redact", "scope": "both"], ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "input"],
+                ["id": "cards", "pattern": "credit_card", "action": "redact", "scope": "both"],
+                ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "input"],
                 ["id": "keys", "pattern": "aws_access_key", "action": "block", "scope": "output", "tools": ["note"]],
             ]
-            try await GateCluster.run(nodes: 2, upstream: .recording(recording), config: ["guardrails": ["enabled": true, "rules": rules]]) { cluster in
+            try await GateCluster.run(nodes: 2, upstream: .recording(recording), config: ["guardrails": ["enabled": true, "rules": rules]])
+            { cluster in
                 let key = try await cluster[0].createKey(credits: 100)
-                func note(_ text: String, on node: Int) async throws -> GateResponse { try await cluster[node].call("note", ["text": .string(text)], key: key) }
+                func note(_ text: String, on node: Int) async throws -> GateResponse {
+                    try await cluster[node].call("note", ["text": .string(text)], key: key)
+                }
                 #expect(try await note(#"pay "4111 1111 1111 1111" now"#, on: 0).outcome.text == #"pay "[REDACTED]" now"#)
                 #expect(recording.calls == [#"pay "[REDACTED]" now"#])
                 let blocked = try await note("it is 123-45-6789", on: 1)

@@ -6,7 +6,9 @@ import Testing
 extension ClusterTests {
     @Suite("Secrets")
     struct SecretTests {
-        @Test("X38: no API key and no admin key is in logs, metrics, errors, listings or Redis, whatever was done with them", arguments: ["text", "json"])
+        @Test(
+            "X38: no API key and no admin key is in logs, metrics, errors, listings or Redis, whatever was done with them",
+            arguments: ["text", "json"])
         func nowhere(_ format: String) async throws {
             let imported = "pg_" + String(repeating: "5e", count: 24)
             let flags = ["--log-level", "debug", "--log-format", format, "--import-key", "\(imported):100"]

@@ -6,7 +6,9 @@ import Testing
 extension ClusterTests {
     @Suite("Shutdown")
     struct ShutdownTests {
-        @Test("F31: on SIGTERM /ready turns 503 while the listener is open, new calls are refused, the call in flight finishes, exit 0 within 10 s")
+        @Test(
+            "F31: on SIGTERM /ready turns 503 while the listener is open, new calls are refused, the call in flight finishes, exit 0 within 10 s"
+        )
         func graceful() async throws {
             try await GateCluster.run(nodes: 1) { cluster in
                 let node = cluster.nodes[0], client = node.client
@@ -14,7 +16,9 @@ extension ClusterTests {
                 async let inFlight = client.attempt("slow", ["seconds": 4], key: key)
                 try await eventually("the call is admitted", within: .seconds(3)) { try await client.balance(key).spent == 1 }
                 async let status = node.terminate(within: .seconds(10))
-                try await eventually("/ready is 503", within: .seconds(1), every: .milliseconds(5)) { try await client.get("/ready").status == 503 }
+                try await eventually("/ready is 503", within: .seconds(1), every: .milliseconds(5)) {
+                    try await client.get("/ready").status == 503
+                }
                 try await eventually("new calls are refused", within: .seconds(4)) { await client.echo(key: key) == .refused(status: 503) }
                 #expect(try await client.get("/health").json["status"] == "draining")
                 #expect(await inFlight.isServed)
@@ -36,7 +40,8 @@ extension ClusterTests {
             }
         }
 
-        @Test("F31: a rolling restart of three nodes behind haproxy under load fails no request and loses no credit", .timeLimit(.minutes(2)))
+        @Test(
+            "F31: a rolling restart of three nodes behind haproxy under load fails no request and loses no credit", .timeLimit(.minutes(2)))
         func rollingRestart() async throws {
             let granted = 1_000_000
             try await GateCluster.run(["--trusted-proxies", "127.0.0.1"]) { cluster in

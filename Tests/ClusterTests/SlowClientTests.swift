@@ -6,7 +6,9 @@ import Testing
 extension ClusterTests {
     @Suite("Slow clients")
     struct SlowClientTests {
-        @Test("X37: 2,000 idle connections and 150 event streams beside it: a good client is served, p99 within 250 ms, memory bounded, descriptors return")
+        @Test(
+            "X37: 2,000 idle connections and 150 event streams beside it: a good client is served, p99 within 250 ms, memory bounded, descriptors return"
+        )
         func idleConnections() async throws {
             DescriptorLimit.raise()
             try await GateCluster.run(nodes: 1) { cluster in
@@ -43,7 +45,10 @@ extension ClusterTests {
                 let node = cluster.nodes[0]
                 let key = try await node.client.createKey()
                 let head = "POST /mcp HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\n"
-                let kinds = [("head", "POST /mcp HTTP/1.1\r\nX-A: ", 1.5), ("body", head + "Content-Length: 1000\r\n\r\n{", 2.5), ("chunked body", head + "Transfer-Encoding: chunked\r\n\r\n", 2.5)]
+                let kinds = [
+                    ("head", "POST /mcp HTTP/1.1\r\nX-A: ", 1.5), ("body", head + "Content-Length: 1000\r\n\r\n{", 2.5),
+                    ("chunked body", head + "Transfer-Encoding: chunked\r\n\r\n", 2.5),
+                ]
                 let good = try await underLoad(workers: 2, pause: .milliseconds(20), { _ in await node.client.echo(key: key) }) {
                     try await concurrently(60) { index in
                         let (name, start, limit) = kinds[index % kinds.count]
@@ -64,7 +69,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F24: clients that hang up in mid-call leave no slot, no descriptor and no hold behind; each call is charged once and has its event")
+        @Test(
+            "F24: clients that hang up in mid-call leave no slot, no descriptor and no hold behind; each call is charged once and has its event"
+        )
         func hangUps() async throws {
             try await GateCluster.run(nodes: 1) { cluster in
                 let node = cluster.nodes[0]
@@ -72,7 +79,8 @@ extension ClusterTests {
                 for _ in 0..<20 { _ = await node.client.echo(key: key) }
                 let descriptors = node.program.descriptors
                 let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow","arguments":{"seconds":1}}}"#
-                let request = "POST /mcp HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                let request =
+                    "POST /mcp HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
                 let connections = try await concurrently(50) { _ in
                     let connection = try await RawConnection(port: node.port)
                     await connection.send(request)

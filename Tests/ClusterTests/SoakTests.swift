@@ -6,7 +6,9 @@ import Testing
 extension ClusterTests {
     @Suite("Soak")
     struct SoakTests {
-        @Test("F40: under a steady load descriptors and Redis keys stay flat, memory bounded, no call fails (120 s with LONG_TESTS=1)", .timeLimit(.minutes(4)))
+        @Test(
+            "F40: under a steady load descriptors and Redis keys stay flat, memory bounded, no call fails (120 s with LONG_TESTS=1)",
+            .timeLimit(.minutes(4)))
         func steadyLoad() async throws {
             let seconds = longTestsAreWanted ? 120 : 5, workers = 16
             try await GateCluster.run { cluster in

@@ -6,14 +6,19 @@ import Testing
 extension ClusterTests {
     @Suite("Start")
     struct StartTests {
-        @Test("B42: a taken port, nonsense flags and an upstream that cannot start end the node with a sentence and a status that is not 0", arguments: [
-            ["--price", "abc"], ["--price", "-1"], ["--rate-limit", "many"], ["--port", "70000"], ["--redis-url", "http://127.0.0.1"],
-            ["--no-such-flag"], ["--admin-key", "short"], ["--remote-url", "http://127.0.0.1:1/mcp"], ["--config", "/no/such/file.json"],
-            ["--server", "/no/such/program"], ["--server", "false"],
-        ])
+        @Test(
+            "B42: a taken port, nonsense flags and an upstream that cannot start end the node with a sentence and a status that is not 0",
+            arguments: [
+                ["--price", "abc"], ["--price", "-1"], ["--rate-limit", "many"], ["--port", "70000"], ["--redis-url", "http://127.0.0.1"],
+                ["--no-such-flag"], ["--admin-key", "short"], ["--remote-url", "http://127.0.0.1:1/mcp"],
+                ["--config", "/no/such/file.json"],
+                ["--server", "/no/such/program"], ["--server", "false"],
+            ])
         func nonsense(_ flags: [String]) async throws {
             let redis = try await RedisServer()
-            let backend = ["--server", "--remote-url"].contains(flags[0]) && flags[1] != "http://127.0.0.1:1/mcp" ? [] : ["--server", "\(Repository.binary) demo-server"]
+            let backend =
+                ["--server", "--remote-url"].contains(flags[0]) && flags[1] != "http://127.0.0.1:1/mcp"
+                ? [] : ["--server", "\(Repository.binary) demo-server"]
             let program = try Program("node", [Repository.binary, "wrap", "--port", "0", "--redis-url", redis.url] + backend + flags)
             let status = try await program.waitForExit(within: .seconds(15))
             #expect(status.map { $0 > 0 } ?? false, "\(flags): \(status.map(String.init) ?? "still runs")")
@@ -26,7 +31,10 @@ extension ClusterTests {
         func portTaken() async throws {
             try await GateCluster.run(nodes: 1) { cluster in
                 let node = cluster.nodes[0]
-                let command = [Repository.binary, "wrap", "--port", "\(node.port)", "--host", "127.0.0.1", "--redis-url", cluster.redis.url, "--server", "\(Repository.binary) demo-server"]
+                let command = [
+                    Repository.binary, "wrap", "--port", "\(node.port)", "--host", "127.0.0.1", "--redis-url", cluster.redis.url,
+                    "--server", "\(Repository.binary) demo-server",
+                ]
                 let program = try Program("second node", command)
                 #expect(try await program.waitForExit(within: .seconds(10)) == 75)
                 #expect(program.log.contains("\(node.port)"))
@@ -37,7 +45,8 @@ extension ClusterTests {
         func anyPort() async throws {
             let redis = try await RedisServer()
             let program = try Program(
-                "node", [Repository.binary, "wrap", "--port", "0", "--redis-url", redis.url, "--server", "\(Repository.binary) demo-server"])
+                "node",
+                [Repository.binary, "wrap", "--port", "0", "--redis-url", redis.url, "--server", "\(Repository.binary) demo-server"])
             try await program.waitForOutput("Listening on port ")
             let port = try #require(program.log.split(separator: "Listening on port ").last?.prefix { $0.isNumber }).description
             #expect(try await GateClient("http://127.0.0.1:\(port)").get("/health").status == 200)
@@ -51,7 +60,8 @@ extension ClusterTests {
             let redis = try await RedisServer()
             try await redis.kill9()
             let program = try Program(
-                "node", [Repository.binary, "wrap", "--port", "0", "--redis-url", redis.url, "--server", "\(Repository.binary) demo-server"])
+                "node",
+                [Repository.binary, "wrap", "--port", "0", "--redis-url", redis.url, "--server", "\(Repository.binary) demo-server"])
             if let status = try await program.waitForExit(within: .seconds(4)) {
                 #expect(status > 0 && !program.log.isEmpty)
             } else {

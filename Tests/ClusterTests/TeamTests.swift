@@ -75,7 +75,9 @@ extension ClusterTests {
                 let members = 104 - refused.count
                 #expect(members <= 100)
                 #expect(try await cluster[1].admin("/teams/usage?teamId=\(team)").json["memberCount"] == .int(members))
-                let (out, late) = (try #require(answers.firstIndex { $0.status == 200 }), try #require(answers.firstIndex { $0.status == 409 }))
+                let (out, late) = (
+                    try #require(answers.firstIndex { $0.status == 200 }), try #require(answers.firstIndex { $0.status == 409 })
+                )
                 try await cluster[0].order("/teams/remove", ["teamId": .string(team), "apiKey": .string(keys[out])])
                 try await cluster[1].order("/teams/assign", ["teamId": .string(team), "apiKey": .string(keys[late])])
             }
@@ -111,7 +113,10 @@ extension ClusterTests {
         @Test("a store keeps the number of shards that it was first used with: a node that is told another one takes it, and says so")
         func shards() async throws {
             let redis = try await RedisServer()
-            let flags = ["--server", "\(Repository.binary) demo-server", "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--redis-url", redis.url]
+            let flags = [
+                "--server", "\(Repository.binary) demo-server", "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--redis-url",
+                redis.url,
+            ]
             let first = try await ClusterNode("first", flags: flags + ["--redis-shards", "16"])
             let second = try await ClusterNode("second", flags: flags)
             let keys = try await concurrently(8) { try await [first, second][$0 % 2].client.createKey(credits: 10) }
@@ -126,11 +131,15 @@ extension ClusterTests {
 
 extension GateClient {
     fileprivate func createTeam(_ team: JSON) async throws -> String {
-        guard let id = try await order("/teams", team)["team"]?["id"]?.string else { throw KitFailure("POST /teams answered without an id") }
+        guard let id = try await order("/teams", team)["team"]?["id"]?.string else {
+            throw KitFailure("POST /teams answered without an id")
+        }
         return id
     }
 
-    fileprivate func teamSpent(_ team: String) async throws -> Int? { try await admin("/teams/usage?teamId=\(team)").json["totalSpent"]?.int }
+    fileprivate func teamSpent(_ team: String) async throws -> Int? {
+        try await admin("/teams/usage?teamId=\(team)").json["totalSpent"]?.int
+    }
 }
 
 extension GateCluster {
@@ -143,7 +152,9 @@ extension GateCluster {
     }
 
     /// The team has spent what its keys have, on every node.
-    fileprivate func expectAgreement(_ team: String, _ keys: [String], spent: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    fileprivate func expectAgreement(_ team: String, _ keys: [String], spent: Int, sourceLocation: SourceLocation = #_sourceLocation)
+        async throws
+    {
         for client in clients {
             let sum = try await concurrently(keys.count) { try await client.balance(keys[$0]).spent }.reduce(0, +)
             let usage = try await client.admin("/teams/usage?teamId=\(team)").json

@@ -32,7 +32,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F32, M6: when the upstream dies, calls in flight fail within 2 s and are refunded; it is back within 3 s; garbage on its output does no harm")
+        @Test(
+            "F32, M6: when the upstream dies, calls in flight fail within 2 s and are refunded; it is back within 3 s; garbage on its output does no harm"
+        )
         func death() async throws {
             let recording = try Recording()
             try await GateCluster.run(nodes: 2, ["--refund-on-failure", "--price", "10"], upstream: .recording(recording)) { cluster in
@@ -54,7 +56,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F32: in a crash loop calls fail fast and cost nothing, starts stay below 5 a second, /ready says so, and it recovers by itself within 12 s")
+        @Test(
+            "F32: in a crash loop calls fail fast and cost nothing, starts stay below 5 a second, /ready says so, and it recovers by itself within 12 s"
+        )
         func crashLoop() async throws {
             let recording = try Recording()
             try await GateCluster.run(nodes: 1, ["--refund-on-failure"], upstream: .recording(recording)) { cluster in
@@ -74,7 +78,9 @@ extension ClusterTests {
                 #expect(starts.count > 2, "it keeps trying")
                 #expect(try await cluster[0].balance(key).credits == 100)
                 try recording.crashAtStart(false)
-                try await eventually("it recovers by itself", within: .seconds(12)) { await cluster[0].attempt("note", ["text": "n"], key: key).isServed }
+                try await eventually("it recovers by itself", within: .seconds(12)) {
+                    await cluster[0].attempt("note", ["text": "n"], key: key).isServed
+                }
                 #expect(await cluster[0].isReady())
             }
         }

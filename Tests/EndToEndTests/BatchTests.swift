@@ -11,7 +11,8 @@ extension EndToEndTests.OneGate {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey(credits: 100)
             let calls: [(String, JSON)] = [
-                ("slow", ["seconds": 0.3]), ("echo", ["text": "second"]), ("add", ["a": 1, "b": 2]), ("fail", ["kind": "isError"]), ("fail", ["kind": "error"]),
+                ("slow", ["seconds": 0.3]), ("echo", ["text": "second"]), ("add", ["a": 1, "b": 2]), ("fail", ["kind": "isError"]),
+                ("fail", ["kind": "error"]),
             ]
             let response = try await cluster[1].batch(calls, key: key, id: "the batch")
             #expect(response.json["id"] == "the batch")
@@ -50,7 +51,9 @@ extension EndToEndTests.OneGate {
                 let poor = try await cluster[0].createKey(credits: 2)
                 let tooDear = try await cluster[0].batch(Array(repeating: ("note", ["text": "c"]), count: 3), key: poor)
                 #expect(tooDear.outcome == .denied("insufficient_credits: need 3, have 2"), "\(tooDear.text)")
-                #expect(tooDear.json["error"]?["data"]?["totalCreditsRequired"] == 3 && tooDear.json["error"]?["data"]?["remainingCredits"] == 2)
+                #expect(
+                    tooDear.json["error"]?["data"]?["totalCreditsRequired"] == 3 && tooDear.json["error"]?["data"]?["remainingCredits"] == 2
+                )
                 #expect(recording.calls.isEmpty)
                 #expect(try await cluster[0].balance(key).credits == 10)
                 #expect(try await cluster[1].balance(poor).credits == 2)

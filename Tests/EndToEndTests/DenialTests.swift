@@ -11,18 +11,23 @@ extension EndToEndTests.OneGate {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey(credits: 3)
             let response = try await cluster[1].call("add", ["a": 1, "b": 2], key: key, id: "my id")
-            #expect(response.status == 200 && response.json["id"] == "my id" && response.json["jsonrpc"] == "2.0" && response.json["result"] == nil)
+            #expect(
+                response.status == 200 && response.json["id"] == "my id" && response.json["jsonrpc"] == "2.0"
+                    && response.json["result"] == nil)
             let error = try #require(response.json["error"])
             #expect(error["code"] == -32402)
             #expect(error["message"] == "Payment required: insufficient_credits: need 7, have 3")
             let data = try #require(error["data"])
             #expect(data["reason"] == "insufficient_credits: need 7, have 3")
             #expect(data["creditsRequired"] == 7 && data["remainingCredits"] == 3)
-            #expect(data["x402"] == [
-                "version": "1", "scheme": "credits", "creditsRequired": 7, "creditsAvailable": 3, "topUpUrl": "/topup", "pricingUrl": "/pricing",
-                "accepts": ["X-API-Key", "Bearer"],
-            ])
-            #expect(data["pricing"]?["name"] == "add" && data["pricing"]?["creditsPerCall"] == 2 && data["pricing"]?["creditsPerKbInput"] == 5)
+            #expect(
+                data["x402"] == [
+                    "version": "1", "scheme": "credits", "creditsRequired": 7, "creditsAvailable": 3, "topUpUrl": "/topup",
+                    "pricingUrl": "/pricing",
+                    "accepts": ["X-API-Key", "Bearer"],
+                ])
+            #expect(
+                data["pricing"]?["name"] == "add" && data["pricing"]?["creditsPerCall"] == 2 && data["pricing"]?["creditsPerKbInput"] == 5)
             #expect(response.integer("X-Credits-Remaining") == 3)
             #expect(try await cluster[0].balance(key).credits == 3)
         }
@@ -31,13 +36,17 @@ extension EndToEndTests.OneGate {
         func reasons() async throws {
             let cluster = try SharedCluster.cluster
             let named: (String) -> JSON = { ["key": .string($0)] }
-            func expect(_ word: String, _ key: String?, _ reason: String? = nil, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+            func expect(_ word: String, _ key: String?, _ reason: String? = nil, sourceLocation: SourceLocation = #_sourceLocation)
+                async throws
+            {
                 let response = try await cluster[1].call("echo", ["text": "x"], key: key)
                 #expect(response.outcome == .denied(reason ?? word), "\(response.text)", sourceLocation: sourceLocation)
                 guard let key, word != "invalid_api_key" else { return }
                 let events = try await cluster[0].usage(of: key).filter { !$0.isAllowed }
                 #expect(events.count == 1 && events.first?.credits == 0, sourceLocation: sourceLocation)
-                #expect(events.first?.json["denyReason"]?.string?.hasPrefix(word) == true, "\(events.map(\.json.text))", sourceLocation: sourceLocation)
+                #expect(
+                    events.first?.json["denyReason"]?.string?.hasPrefix(word) == true, "\(events.map(\.json.text))",
+                    sourceLocation: sourceLocation)
             }
             try await expect("missing_api_key", nil)
             try await expect("invalid_api_key", "pg_" + String(repeating: "0", count: 48))
@@ -71,7 +80,10 @@ extension EndToEndTests.OneGate {
             let cluster = try SharedCluster.cluster
             let suspended = try await cluster[0].createKey(credits: 9)
             try await cluster[0].order("/keys/suspend", ["key": .string(suspended)])
-            let keys = [suspended, try await cluster[0].createKey(credits: 9, ["deniedTools": ["echo"]]), try await cluster[0].createKey(credits: 9, ["allowedTools": ["add"]])]
+            let keys = [
+                suspended, try await cluster[0].createKey(credits: 9, ["deniedTools": ["echo"]]),
+                try await cluster[0].createKey(credits: 9, ["allowedTools": ["add"]]),
+            ]
             for key in keys {
                 let data = try await cluster[1].call("echo", ["text": "x"], key: key).json["error"]?["data"]
                 #expect(data?["remainingCredits"] == 9 && data?["x402"]?["creditsAvailable"] == 9, "\(data?.text ?? "")")
@@ -114,7 +126,9 @@ extension EndToEndTests.OneGate {
             }
             let tooMany = JSON.array(Array(repeating: ["name": "echo"], count: 101))
             for params: JSON in [[:], ["calls": []], ["calls": "x"], ["calls": [["arguments": [:]]]], ["calls": tooMany]] {
-                #expect(try await cluster[0].rpc("tools/call_batch", params, key: key).outcome == .failed(code: -32602), "\(params.text.prefix(100))")
+                #expect(
+                    try await cluster[0].rpc("tools/call_batch", params, key: key).outcome == .failed(code: -32602),
+                    "\(params.text.prefix(100))")
             }
             #expect(try await cluster[0].balance(key).credits == 9)
         }

@@ -18,13 +18,16 @@ extension EndToEndTests {
             }
         }
 
-        @Test("F-SEC-14, F-MCP-08, mcp-notes 3.6: the server gets its own session and version and both Accepts, and never a client's key, session or cookie")
+        @Test(
+            "F-SEC-14, F-MCP-08, mcp-notes 3.6: the server gets its own session and version and both Accepts, and never a client's key, session or cookie"
+        )
         func headers() async throws {
             try await run { cluster, server in
                 let key = try await cluster[0].createKey()
                 let session = try await cluster[0].openSession(key: key)
                 let given: GateClient.Headers = [
-                    ("Mcp-Session-Id", session), ("Authorization", "Bearer \(key)"), ("Cookie", "a=b"), ("X-Admin-Key", GateClient.adminKey),
+                    ("Mcp-Session-Id", session), ("Authorization", "Bearer \(key)"), ("Cookie", "a=b"),
+                    ("X-Admin-Key", GateClient.adminKey),
                     ("MCP-Protocol-Version", "2025-11-25"), ("X-Request-Id", "from-the-client"),
                 ]
                 #expect(try await cluster[0].call("json", ["text": "x"], key: key, headers: given).outcome.text == "x")
@@ -32,7 +35,9 @@ extension EndToEndTests {
                 let posts = server.requests.filter { $0["verb"] == "POST" }
                 #expect(!posts.contains { $0.text.contains(key) || $0.text.contains(session) || $0.text.contains(GateClient.adminKey) })
                 for post in posts {
-                    #expect(post["headers"]?["cookie"] == nil && post["headers"]?["authorization"] == nil && post["headers"]?["x-api-key"] == nil)
+                    #expect(
+                        post["headers"]?["cookie"] == nil && post["headers"]?["authorization"] == nil
+                            && post["headers"]?["x-api-key"] == nil)
                     let accept = post["headers"]?["accept"]?.string ?? ""
                     #expect(accept.contains("application/json") && accept.contains("text/event-stream"))
                     guard post["method"] != "initialize" else { continue }
@@ -40,7 +45,9 @@ extension EndToEndTests {
                     #expect(post["headers"]?["mcp-protocol-version"] == "2025-06-18", "\(post.text)")
                 }
                 let calls = posts.filter { $0["method"] == "tools/call" }
-                #expect(calls.count == 2 && calls.allSatisfy { $0["id"]?.int != nil } && calls[0]["id"] != calls[1]["id"], "F-MCP-10: ids are rewritten")
+                #expect(
+                    calls.count == 2 && calls.allSatisfy { $0["id"]?.int != nil } && calls[0]["id"] != calls[1]["id"],
+                    "F-MCP-10: ids are rewritten")
             }
         }
 
@@ -59,7 +66,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("F-CREDIT-03, F-RPC-09: a refusal and a broken answer of the server are errors, refunded where that is on", arguments: ["refuse", "hangup"])
+        @Test(
+            "F-CREDIT-03, F-RPC-09: a refusal and a broken answer of the server are errors, refunded where that is on",
+            arguments: ["refuse", "hangup"])
         func failures(_ tool: String) async throws {
             try await run(["--refund-on-failure"]) { cluster, _ in
                 let key = try await cluster[0].createKey(credits: 5)

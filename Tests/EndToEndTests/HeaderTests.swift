@@ -20,7 +20,12 @@ extension EndToEndTests.OneGate {
                 ("415", try await client.send("POST", "/mcp", headers: headers + [("Content-Type", "text/plain")], body: Array("{}".utf8))),
                 ("404", try await client.rpc("ping", [:], headers: headers + [("Mcp-Session-Id", "x")])),
                 ("413", try await client.post([UInt8](repeating: 32, count: 1_048_577), headers: headers)),
-                ("a stream", try await client.send("POST", "/mcp", headers: headers + types + [("Accept", "text/event-stream")], body: Array(#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.utf8))),
+                (
+                    "a stream",
+                    try await client.send(
+                        "POST", "/mcp", headers: headers + types + [("Accept", "text/event-stream")],
+                        body: Array(#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.utf8))
+                ),
                 ("/health", try await client.get("/health", headers: headers)),
                 ("an unknown path", try await client.get("/no/such/path", headers: headers)),
             ]
@@ -30,7 +35,8 @@ extension EndToEndTests.OneGate {
         func security() async throws {
             let expected = [
                 "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "X-XSS-Protection": "0",
-                "Referrer-Policy": "strict-origin-when-cross-origin", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+                "Referrer-Policy": "strict-origin-when-cross-origin",
+                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
                 "Cache-Control": "no-store",
             ]
             for (what, response) in try await Self.answers() {
@@ -71,9 +77,12 @@ extension EndToEndTests.OneGate {
                     #expect(exposed.contains(name), "\(what): \(name)")
                 }
             }
-            let preflight = try await SharedCluster.cluster[0].send("OPTIONS", "/mcp", headers: [
-                ("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "x-api-key"),
-            ])
+            let preflight = try await SharedCluster.cluster[0].send(
+                "OPTIONS", "/mcp",
+                headers: [
+                    ("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST"),
+                    ("Access-Control-Request-Headers", "x-api-key"),
+                ])
             #expect((200...204).contains(preflight.status) && preflight.body.isEmpty)
             #expect(preflight.header("Access-Control-Allow-Methods")?.contains("DELETE") == true)
             #expect(preflight.header("Access-Control-Allow-Headers")?.lowercased().contains("x-api-key") == true)

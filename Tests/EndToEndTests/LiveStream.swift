@@ -23,7 +23,9 @@ extension EndToEndTests {
             let deadline = ContinuousClock.now + .seconds(3)
             while ContinuousClock.now < deadline, !isEnded {
                 if let status = connection.statuses.first, status != 200 { return nil }
-                if let line = text.split(separator: "\n").first(where: { $0.hasPrefix("data:") }), text.contains("\n\n") || text.contains("\n\r\n") {
+                if let line = text.split(separator: "\n").first(where: { $0.hasPrefix("data:") }),
+                    text.contains("\n\n") || text.contains("\n\r\n")
+                {
                     let message = JSON(line.dropFirst(5).utf8)
                     guard message?["method"] == "notifications/initialized" else { return nil }
                     return message?["params"]?["sessionId"]?.string

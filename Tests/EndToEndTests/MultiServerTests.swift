@@ -4,13 +4,17 @@ import GateTesting
 import Testing
 
 extension EndToEndTests {
-    @Suite("Several servers", .cluster(nodes: 2, ["--rate-limit", "0"], upstream: .configured, config: [
-        "servers": [
-            ["prefix": "one", "serverCommand": .string(Repository.binary), "serverArgs": ["demo-server"]],
-            ["prefix": "two", "serverCommand": .string(Repository.binary), "serverArgs": ["demo-server"]],
-        ],
-        "toolPricing": ["two:add": ["creditsPerCall": 9], "add": ["creditsPerCall": 100]],
-    ]))
+    @Suite(
+        "Several servers",
+        .cluster(
+            nodes: 2, ["--rate-limit", "0"], upstream: .configured,
+            config: [
+                "servers": [
+                    ["prefix": "one", "serverCommand": .string(Repository.binary), "serverArgs": ["demo-server"]],
+                    ["prefix": "two", "serverCommand": .string(Repository.binary), "serverArgs": ["demo-server"]],
+                ],
+                "toolPricing": ["two:add": ["creditsPerCall": 9], "add": ["creditsPerCall": 100]],
+            ]))
     struct MultiServerTests {
         @Test("F-MULTI-01, F-MULTI-03, F-PRICE-11: tools are listed as prefix:tool, marked with [prefix], and priced by the prefixed name")
         func list() async throws {
@@ -33,9 +37,14 @@ extension EndToEndTests {
             #expect(try await cluster[1].call("two:add", ["a": 3, "b": 4], key: key).outcome.text == "7")
             #expect(try await cluster[0].balance(key).spent == 10)
             let batch = try await cluster[1].batch([("one:echo", ["text": "1"]), ("two:echo", ["text": "2"])], key: key)
-            #expect(batch.json["result"]?["results"]?.array?.map { $0["result"]?["content"]?[0]?["text"]?.string } == ["1", "2"], "F-BATCH-05: \(batch.text)")
+            #expect(
+                batch.json["result"]?["results"]?.array?.map { $0["result"]?["content"]?[0]?["text"]?.string } == ["1", "2"],
+                "F-BATCH-05: \(batch.text)")
             #expect(batch.json["result"]?["results"]?.array?.map { $0["tool"]?.string } == ["one:echo", "two:echo"])
-            #expect(try await cluster[0].usage(of: key).map(\.tool).sorted { $0 ?? "" < $1 ?? "" } == ["one:add", "one:echo", "two:add", "two:echo"])
+            #expect(
+                try await cluster[0].usage(of: key).map(\.tool).sorted { $0 ?? "" < $1 ?? "" } == [
+                    "one:add", "one:echo", "two:add", "two:echo",
+                ])
         }
 
         @Test("F-MULTI-01: the death of one server fails its own calls and no others")
@@ -46,7 +55,9 @@ extension EndToEndTests {
             #expect(await cluster[0].attempt("one:fail", ["kind": "exit"], key: key) == .failed(code: -32603))
             #expect(await cluster[0].attempt("two:echo", ["text": "x"], key: key).isServed)
             #expect(await other.isServed)
-            try await eventually("the dead one is back", within: .seconds(3)) { await cluster[0].attempt("one:echo", ["text": "x"], key: key).isServed }
+            try await eventually("the dead one is back", within: .seconds(3)) {
+                await cluster[0].attempt("one:echo", ["text": "x"], key: key).isServed
+            }
         }
 
         @Test("F-MULTI-02: a name without a prefix, or with an unknown one, is -32602 and costs nothing")
@@ -58,7 +69,9 @@ extension EndToEndTests {
                 #expect(response.outcome == .failed(code: -32602), "\(name): \(response.text)")
                 #expect(response.json["error"]?["message"]?.string?.contains(words) == true, "\(name): \(response.text)")
             }
-            #expect(try await cluster[0].batch([("one:echo", ["text": "x"]), ("echo", ["text": "x"])], key: key).outcome == .failed(code: -32602))
+            #expect(
+                try await cluster[0].batch([("one:echo", ["text": "x"]), ("echo", ["text": "x"])], key: key).outcome
+                    == .failed(code: -32602))
             #expect(try await cluster[0].call("one:nothing", [:], key: key).outcome == .failed(code: -32602), "the server's own answer")
             #expect(try await cluster[1].balance(key).spent <= 1)
         }
@@ -67,7 +80,10 @@ extension EndToEndTests {
         func access() async throws {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey(["allowedTools": ["two:echo"]])
-            #expect(try await cluster[1].rpc("tools/list", [:], key: key).json["result"]?["tools"]?.array?.map { $0["name"]?.string } == ["two:echo"])
+            #expect(
+                try await cluster[1].rpc("tools/list", [:], key: key).json["result"]?["tools"]?.array?.map { $0["name"]?.string } == [
+                    "two:echo"
+                ])
             #expect(await cluster[0].attempt("two:echo", ["text": "x"], key: key).isServed)
             #expect(await cluster[0].attempt("one:echo", ["text": "x"], key: key) == .denied("tool_not_allowed"))
         }

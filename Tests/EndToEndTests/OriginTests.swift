@@ -10,18 +10,26 @@ extension EndToEndTests {
         func listed() async throws {
             let client = try SharedCluster.cluster[0]
             for origin in ["https://a.example", "https://b.example"] {
-                for response in [try await client.rpc("ping", [:], headers: [("Origin", origin)]), try await client.get("/health", headers: [("Origin", origin)])] {
+                for response in [
+                    try await client.rpc("ping", [:], headers: [("Origin", origin)]),
+                    try await client.get("/health", headers: [("Origin", origin)]),
+                ] {
                     #expect(response.status == 200 && response.header("Access-Control-Allow-Origin") == origin)
                     #expect(response.header("Access-Control-Allow-Credentials") == "true" && response.header("Vary") == "Origin")
                 }
             }
-            let preflight = try await client.send("OPTIONS", "/mcp", headers: [("Origin", "https://a.example"), ("Access-Control-Request-Method", "POST")])
-            #expect(preflight.header("Access-Control-Allow-Origin") == "https://a.example" && preflight.header("Access-Control-Max-Age") == "60")
+            let preflight = try await client.send(
+                "OPTIONS", "/mcp", headers: [("Origin", "https://a.example"), ("Access-Control-Request-Method", "POST")])
+            #expect(
+                preflight.header("Access-Control-Allow-Origin") == "https://a.example" && preflight.header("Access-Control-Max-Age") == "60"
+            )
         }
 
-        @Test("MCP 2025-11-25 Transports: an origin that is not listed is 403 on /mcp and gets no Access-Control-Allow-Origin", arguments: [
-            "https://evil.example", "https://a.example.evil.example", "http://a.example", "null",
-        ])
+        @Test(
+            "MCP 2025-11-25 Transports: an origin that is not listed is 403 on /mcp and gets no Access-Control-Allow-Origin",
+            arguments: [
+                "https://evil.example", "https://a.example.evil.example", "http://a.example", "null",
+            ])
         func foreign(_ origin: String) async throws {
             let client = try SharedCluster.cluster[0]
             let call = try await client.rpc("ping", [:], headers: [("Origin", origin)])

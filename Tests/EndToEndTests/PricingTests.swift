@@ -30,7 +30,8 @@ extension EndToEndTests.OneGate {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey(credits: 1000)
             let blanks = String(repeating: " \n\t", count: 2000)
-            let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":\#(blanks)1,\#(blanks)"b":2}}}"#
+            let body =
+                #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":\#(blanks)1,\#(blanks)"b":2}}}"#
             #expect(try await cluster[0].post(Array(body.utf8), key: key).outcome.text == "3")
             #expect(try await cluster[0].balance(key).spent == 7)
             let wide = String(repeating: "é", count: 1024)

@@ -6,10 +6,12 @@ import Testing
 extension EndToEndTests.OneGate {
     @Suite("Protocol")
     struct ProtocolTests {
-        @Test("MCP 2025-11-25 Lifecycle: a served revision is agreed to as asked, any other is answered with the latest one", arguments: [
-            ("2025-11-25", "2025-11-25"), ("2025-06-18", "2025-06-18"), ("2025-03-26", "2025-03-26"), ("2026-07-28", "2025-11-25"),
-            ("1999-01-01", "2025-11-25"), ("", "2025-11-25"),
-        ])
+        @Test(
+            "MCP 2025-11-25 Lifecycle: a served revision is agreed to as asked, any other is answered with the latest one",
+            arguments: [
+                ("2025-11-25", "2025-11-25"), ("2025-06-18", "2025-06-18"), ("2025-03-26", "2025-03-26"), ("2026-07-28", "2025-11-25"),
+                ("1999-01-01", "2025-11-25"), ("", "2025-11-25"),
+            ])
         func versions(_ asked: String, _ agreed: String) async throws {
             let result = try await SharedCluster.cluster[0].initialize(.string(asked)).json["result"]
             #expect(result?["protocolVersion"]?.string == agreed)
@@ -19,7 +21,9 @@ extension EndToEndTests.OneGate {
         @Test("MCP 2025-11-25 Lifecycle: a version that is no text, or none at all, still gets a handshake")
         func oddVersions() async throws {
             let client = try SharedCluster.cluster[0]
-            for odd: JSON in [1, nil, ["a": 1]] { #expect(try await client.initialize(odd).json["result"]?["protocolVersion"] == "2025-11-25") }
+            for odd: JSON in [1, nil, ["a": 1]] {
+                #expect(try await client.initialize(odd).json["result"]?["protocolVersion"] == "2025-11-25")
+            }
             #expect(try await client.rpc("initialize", [:]).json["result"]?["protocolVersion"] == "2025-11-25")
         }
 
@@ -29,24 +33,31 @@ extension EndToEndTests.OneGate {
             for bad in ["2026-99-99", "1.0", "2025-06-18, 2025-03-26", ""] {
                 let response = try await client.rpc("ping", [:], headers: [("MCP-Protocol-Version", bad)])
                 #expect(response.status == 400, "\(bad)")
-                #expect(response.json["error"]?["code"] == -32022 && response.json["error"]?["data"]?["requested"] == .string(bad), "\(response.text)")
+                #expect(
+                    response.json["error"]?["code"] == -32022 && response.json["error"]?["data"]?["requested"] == .string(bad),
+                    "\(response.text)")
             }
             for good in ["2025-03-26", "2025-06-18", "2025-11-25"] {
                 #expect(try await client.rpc("ping", [:], headers: [("MCP-Protocol-Version", good)]).status == 200)
             }
         }
 
-        @Test("F-MCP-01, F-MCP-02: JSON where JSON is accepted, one event `message` where only a stream is", arguments: [
-            (nil, "application/json"), ("application/json", "application/json"), ("*/*", "application/json"),
-            ("application/json, text/event-stream", "application/json"), ("text/event-stream, application/json;q=0.5", "application/json"),
-            ("text/event-stream", "text/event-stream"), ("text/event-stream;q=0.9", "text/event-stream"),
-        ] as [(String?, String)])
+        @Test(
+            "F-MCP-01, F-MCP-02: JSON where JSON is accepted, one event `message` where only a stream is",
+            arguments: [
+                (nil, "application/json"), ("application/json", "application/json"), ("*/*", "application/json"),
+                ("application/json, text/event-stream", "application/json"),
+                ("text/event-stream, application/json;q=0.5", "application/json"),
+                ("text/event-stream", "text/event-stream"), ("text/event-stream;q=0.9", "text/event-stream"),
+            ] as [(String?, String)])
         func accept(_ accept: String?, _ type: String) async throws {
             let client = try SharedCluster.cluster[0]
             let body = Array(#"{"jsonrpc":"2.0","id":"an id","method":"tools/list"}"#.utf8)
             let headers: GateClient.Headers = [("Content-Type", "application/json")] + (accept.map { [("Accept", $0)] } ?? [])
             let response = try await client.send("POST", "/mcp", headers: headers, body: body)
-            #expect(response.status == 200 && response.header("Content-Type")?.hasPrefix(type) == true, "\(response.header("Content-Type") ?? "")")
+            #expect(
+                response.status == 200 && response.header("Content-Type")?.hasPrefix(type) == true,
+                "\(response.header("Content-Type") ?? "")")
             guard type == "text/event-stream" else {
                 #expect(response.json["id"] == "an id")
                 return
@@ -72,12 +83,15 @@ extension EndToEndTests.OneGate {
             for token: JSON in ["a token \"é\"", 7, 9_007_199_254_740_993] {
                 let params: JSON = ["name": "slow", "arguments": ["seconds": 0.2, "steps": 3], "_meta": ["progressToken": token]]
                 let body: JSON = ["jsonrpc": "2.0", "id": token, "method": "tools/call", "params": params]
-                let headers: GateClient.Headers = [("Accept", "application/json, text/event-stream"), ("Content-Type", "application/json"), ("X-API-Key", key)]
+                let headers: GateClient.Headers = [
+                    ("Accept", "application/json, text/event-stream"), ("Content-Type", "application/json"), ("X-API-Key", key),
+                ]
                 let response = try await cluster[1].send("POST", "/mcp", headers: headers, body: body.bytes)
                 let messages = EventStreamText(response.text).events.compactMap(\.message)
                 #expect(messages.count == 4, "\(response.text)")
                 for (step, message) in messages.prefix(3).enumerated() {
-                    #expect(message["method"] == "notifications/progress" && message["params"]?["progressToken"] == token, "\(message.text)")
+                    #expect(
+                        message["method"] == "notifications/progress" && message["params"]?["progressToken"] == token, "\(message.text)")
                     #expect(message["params"]?["progress"]?.int == step + 1 && message["params"]?["total"] == 3)
                 }
                 #expect(messages.last?["id"] == token && messages.last?["result"] != nil)
@@ -87,7 +101,9 @@ extension EndToEndTests.OneGate {
         @Test("F-RPC-13, MCP Transports 2: a notification, known or not, and a response are 202 without a body, with or without a key")
         func notifications() async throws {
             let client = try SharedCluster.cluster[0]
-            for method in ["notifications/initialized", "notifications/cancelled", "notifications/roots/list_changed", "notifications/unheard/of"] {
+            for method in [
+                "notifications/initialized", "notifications/cancelled", "notifications/roots/list_changed", "notifications/unheard/of",
+            ] {
                 let response = try await client.notify(method, ["requestId": 1])
                 #expect(response.status == 202 && response.body.isEmpty, "\(method): \(response.status) \(response.text)")
             }
@@ -95,7 +111,9 @@ extension EndToEndTests.OneGate {
             #expect(response.status == 202 && response.body.isEmpty)
         }
 
-        @Test("MCP 2025-11-25 Cancellation: notifications/cancelled through any node ends the call that its key made in its session, and no other; it is charged", arguments: [0, 1])
+        @Test(
+            "MCP 2025-11-25 Cancellation: notifications/cancelled through any node ends the call that its key made in its session, and no other; it is charged",
+            arguments: [0, 1])
         func cancellation(_ node: Int) async throws {
             try await GateCluster.run(nodes: 2, ["--refund-on-failure"]) { cluster in
                 let key = try await cluster[0].createKey()
@@ -113,7 +131,9 @@ extension EndToEndTests.OneGate {
                 #expect(cancelled.elapsed < .seconds(1.5), "the cancelled call took \(cancelled.elapsed)")
                 #expect(!cancelled.outcome.isServed, "\(cancelled.text)")
                 #expect(try await neighbour.outcome.isServed)
-                #expect(try await cluster[1].balance(key).spent == 2, "a cancellation is no failure of the tool: the call was taken, and is charged")
+                #expect(
+                    try await cluster[1].balance(key).spent == 2,
+                    "a cancellation is no failure of the tool: the call was taken, and is charged")
             }
         }
 
@@ -139,22 +159,27 @@ extension EndToEndTests.OneGate {
             #expect(texts == (0..<200).map { "answer \($0)" })
         }
 
-        @Test("F-GATE-05: the free methods need no key and cost nothing", arguments: [
-            "ping", "tools/list", "resources/list", "resources/templates/list", "prompts/list",
-        ])
+        @Test(
+            "F-GATE-05: the free methods need no key and cost nothing",
+            arguments: [
+                "ping", "tools/list", "resources/list", "resources/templates/list", "prompts/list",
+            ])
         func freeMethods(_ method: String) async throws {
             let response = try await SharedCluster.cluster[0].rpc(method, [:])
             #expect(response.status == 200 && response.json["error"]?["code"] != -32402, "\(response.text)")
         }
 
-        @Test("X-47, F-GATE-06: any other method needs a valid key, costs nothing and is passed on, also one that nobody knows", arguments: [
-            "resources/read", "prompts/get", "completion/complete", "logging/setLevel", "acme/unheard",
-        ])
+        @Test(
+            "X-47, F-GATE-06: any other method needs a valid key, costs nothing and is passed on, also one that nobody knows",
+            arguments: [
+                "resources/read", "prompts/get", "completion/complete", "logging/setLevel", "acme/unheard",
+            ])
         func otherMethods(_ method: String) async throws {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey(credits: 5)
             #expect(try await cluster[0].rpc(method, [:]).outcome == .denied("missing_api_key"))
-            #expect(try await cluster[0].rpc(method, [:], key: "pg_" + String(repeating: "0", count: 48)).outcome == .denied("invalid_api_key"))
+            #expect(
+                try await cluster[0].rpc(method, [:], key: "pg_" + String(repeating: "0", count: 48)).outcome == .denied("invalid_api_key"))
             let passed = try await cluster[0].rpc(method, [:], key: key, id: "mine")
             #expect(passed.outcome == .failed(code: -32601) && passed.json["id"] == "mine", "the upstream does not know it: \(passed.text)")
             let balance = try await cluster[1].balance(key)

@@ -30,7 +30,9 @@ extension EndToEndTests.OneGate {
             }
         }
 
-        @Test("F-CREDIT-02, F-CREDIT-03, M6: with refund-on-failure every kind of failure is given back at once, with its call and in its event")
+        @Test(
+            "F-CREDIT-02, F-CREDIT-03, M6: with refund-on-failure every kind of failure is given back at once, with its call and in its event"
+        )
         func refunded() async throws {
             try await GateCluster.run(nodes: 2, ["--refund-on-failure", "--tool-timeout", "600", "--price", "3"]) { cluster in
                 for failure in Failure.allCases {
@@ -45,8 +47,10 @@ extension EndToEndTests.OneGate {
                     try await eventually("the server is back", within: .seconds(3)) { await cluster[0].echo(key: key).isServed }
                 }
                 let key = try await cluster[0].createKey(credits: 30)
-                let batch = try await cluster[1].batch([("echo", ["text": "x"]), ("fail", ["kind": "isError"]), ("fail", ["kind": "error"])], key: key)
-                #expect(batch.json["result"]?["results"]?.array?.map { $0["creditsCharged"]?.int } == [3, 0, 0], "F-BATCH-04: \(batch.text)")
+                let batch = try await cluster[1].batch(
+                    [("echo", ["text": "x"]), ("fail", ["kind": "isError"]), ("fail", ["kind": "error"])], key: key)
+                #expect(
+                    batch.json["result"]?["results"]?.array?.map { $0["creditsCharged"]?.int } == [3, 0, 0], "F-BATCH-04: \(batch.text)")
                 #expect(batch.json["result"]?["totalCreditsCharged"] == 3 && batch.json["result"]?["remainingCredits"] == 27)
                 #expect(try await cluster[0].balance(key).credits == 27)
             }

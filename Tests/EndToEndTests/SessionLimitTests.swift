@@ -6,7 +6,9 @@ import Testing
 extension EndToEndTests {
     @Suite("Session limits", .cluster(nodes: 2, ["--session-rate-limit", "6", "--trusted-proxies", "127.0.0.1"]))
     struct SessionLimitTests {
-        @Test("F-RATE-05: an address opens so many sessions a minute over all nodes, then it is 429 with Retry-After; requests in a session go on")
+        @Test(
+            "F-RATE-05: an address opens so many sessions a minute over all nodes, then it is 429 with Retry-After; requests in a session go on"
+        )
         func perAddress() async throws {
             let cluster = try SharedCluster.cluster
             let from: (String) -> GateClient.Headers = { [("X-Forwarded-For", $0)] }
@@ -20,7 +22,8 @@ extension EndToEndTests {
                 #expect(response.json["error"]?.string != nil && response.json["requestId"]?.string == response.header("X-Request-Id"))
             }
             #expect(statuses == Array(repeating: 200, count: 5) + Array(repeating: 429, count: 4))
-            #expect(try await cluster[1].rpc("ping", [:], headers: from("192.0.2.1")).status == 429, "a request without a session opens one")
+            #expect(
+                try await cluster[1].rpc("ping", [:], headers: from("192.0.2.1")).status == 429, "a request without a session opens one")
             #expect(try await cluster[1].rpc("ping", [:], headers: from("192.0.2.1") + [("Mcp-Session-Id", id)]).status == 200)
             #expect(try await cluster[1].initialize(headers: from("192.0.2.2")).status == 200, "another address is not concerned")
         }

@@ -35,7 +35,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("F-MCP-03: every request without a session gets a new one, also on one connection, which a balancer may use for several clients")
+        @Test(
+            "F-MCP-03: every request without a session gets a new one, also on one connection, which a balancer may use for several clients"
+        )
         func offeredOnOneConnection() async throws {
             let connection = try await RawConnection(port: try SharedCluster.cluster.nodes[0].port)
             let body = #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#
@@ -59,10 +61,13 @@ extension EndToEndTests {
             }
         }
 
-        @Test("MCP 2025-11-25 Sessions: an unknown, forged or foreign id is 404 on every node", arguments: [
-            "mcp_sess_" + String(repeating: "0", count: 32), "mcp_sess_" + String(repeating: "f", count: 32), "mcp_sess_", "x", "../../etc",
-            "mcp_sess_" + String(repeating: "a", count: 4000),
-        ])
+        @Test(
+            "MCP 2025-11-25 Sessions: an unknown, forged or foreign id is 404 on every node",
+            arguments: [
+                "mcp_sess_" + String(repeating: "0", count: 32), "mcp_sess_" + String(repeating: "f", count: 32), "mcp_sess_", "x",
+                "../../etc",
+                "mcp_sess_" + String(repeating: "a", count: 4000),
+            ])
         func unknown(_ id: String) async throws {
             for client in try SharedCluster.cluster.clients {
                 #expect(try await client.rpc("ping", [:], headers: [("Mcp-Session-Id", id)]).status == 404)
@@ -89,7 +94,9 @@ extension EndToEndTests {
             for client in cluster.clients { #expect(try await client.rpc("ping", [:], headers: session).status == 200) }
             #expect(try await cluster[1].endSession(id).status == 200)
             #expect(try await cluster[1].rpc("ping", [:], headers: session).status == 404)
-            try await eventually("the other node knows", within: .seconds(2)) { try await cluster[0].rpc("ping", [:], headers: session).status == 404 }
+            try await eventually("the other node knows", within: .seconds(2)) {
+                try await cluster[0].rpc("ping", [:], headers: session).status == 404
+            }
             for client in cluster.clients { #expect(try await client.endSession(id).status == 404) }
             #expect(try await cluster[0].endSession(nil).status == 400)
             let next = try await cluster[0].initialize(headers: session)
@@ -105,7 +112,9 @@ extension EndToEndTests {
                 if isUsed { #expect(try await cluster[1].rpc("ping", [:], headers: session).status == 200) }
                 #expect(try await cluster[0].endSession(id).status == 200)
                 for client in cluster.clients {
-                    try await eventually("ended, used: \(isUsed)", within: .seconds(2)) { try await client.rpc("ping", [:], headers: session).status == 404 }
+                    try await eventually("ended, used: \(isUsed)", within: .seconds(2)) {
+                        try await client.rpc("ping", [:], headers: session).status == 404
+                    }
                 }
             }
         }

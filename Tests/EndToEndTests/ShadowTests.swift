@@ -4,7 +4,8 @@ import GateTesting
 import Testing
 
 extension EndToEndTests {
-    @Suite("Shadow mode", .cluster(nodes: 2, ["--shadow", "--rate-limit", "2", "--price", "5", "--log-level", "info", "--log-format", "json"]))
+    @Suite(
+        "Shadow mode", .cluster(nodes: 2, ["--shadow", "--rate-limit", "2", "--price", "5", "--log-level", "info", "--log-format", "json"]))
     struct ShadowTests {
         @Test("F-GATE-14: nothing is denied or charged, and the reason that would have been is recorded with the prefix shadow:")
         func reasons() async throws {
@@ -34,7 +35,9 @@ extension EndToEndTests {
             #expect(try await cluster[0].call("echo", ["text": "x"], key: nil).outcome.isServed)
             #expect(try await cluster[0].call("echo", ["text": "x"], key: "pg_unknown").outcome.isServed)
             #expect(try await cluster[0].rpc("resources/read", [:]).outcome == .failed(code: -32601))
-            #expect(try await cluster[0].batch([("echo", ["text": "x"]), ("echo", ["text": "y"])], key: "pg_unknown").json["result"]?["totalCreditsCharged"] == 0)
+            #expect(
+                try await cluster[0].batch([("echo", ["text": "x"]), ("echo", ["text": "y"])], key: "pg_unknown").json["result"]?[
+                    "totalCreditsCharged"] == 0)
             for reason in ["shadow:missing_api_key", "shadow:invalid_api_key"] {
                 try await eventually(Comment(rawValue: reason), within: .seconds(2)) {
                     try await cluster[1].usage().contains { $0.json["denyReason"]?.string == reason }

@@ -25,7 +25,9 @@ struct StandaloneNode {
     }
 
     /// A start that is not expected to succeed: its exit status and all that it printed.
-    static func failure(_ flags: [String], environment: [String: String] = [:], in directory: TemporaryDirectory? = nil) async throws -> (status: Int32?, log: String) {
+    static func failure(_ flags: [String], environment: [String: String] = [:], in directory: TemporaryDirectory? = nil) async throws -> (
+        status: Int32?, log: String
+    ) {
         let program = try launch(flags, environment: environment, in: directory)
         let status = try await program.waitForExit(within: .seconds(15))
         try await program.kill9()

@@ -9,7 +9,9 @@ extension EndToEndTests {
     struct StateTests {
         private static let flags = ["--server", StandaloneNode.demo, "--port", "0", "--admin-key", GateClient.adminKey]
 
-        @Test("design 5: what was charged and ordered survives a stop and a kill -9 of the node, in its state directory", arguments: ["--state-dir", "--state-file"])
+        @Test(
+            "design 5: what was charged and ordered survives a stop and a kill -9 of the node, in its state directory",
+            arguments: ["--state-dir", "--state-file"])
         func restart(_ flag: String) async throws {
             let directory = try TemporaryDirectory()
             let flags = Self.flags + [flag, directory.file("state")]
@@ -49,7 +51,8 @@ extension EndToEndTests {
             let first = try await StandaloneNode(flags)
             let second = try await StandaloneNode.failure(flags)
             #expect(second.status == 73)
-            #expect(second.log.contains(directory.file("state")) && second.log.contains("\(first.program.processIdentifier)"), "\(second.log)")
+            #expect(
+                second.log.contains(directory.file("state")) && second.log.contains("\(first.program.processIdentifier)"), "\(second.log)")
             let key = try await first.client.createKey()
             #expect(await first.client.echo(key: key).isServed)
             #expect(try await first.terminate() == 0)
@@ -75,7 +78,9 @@ extension EndToEndTests {
             for node in [first, next] { #expect(try await node.terminate() == 0) }
         }
 
-        @Test("F-CLI-10: SIGTERM and SIGINT end an idle node with status 0 within a second, and its children with it", arguments: [SIGTERM, SIGINT])
+        @Test(
+            "F-CLI-10: SIGTERM and SIGINT end an idle node with status 0 within a second, and its children with it",
+            arguments: [SIGTERM, SIGINT])
         func stop(_ signal: Int32) async throws {
             let directory = try TemporaryDirectory()
             let node = try await StandaloneNode(Self.flags + ["--state-dir", directory.file("state")])

@@ -6,7 +6,9 @@ import Testing
 extension EndToEndTests {
     @Suite("Streams", .cluster(nodes: 2))
     struct StreamTests {
-        @Test("GET /mcp: the first event is notifications/initialized with the session's id; the head names the session and forbids buffering")
+        @Test(
+            "GET /mcp: the first event is notifications/initialized with the session's id; the head names the session and forbids buffering"
+        )
         func firstEvent() async throws {
             let cluster = try SharedCluster.cluster
             let id = try await cluster[0].openSession()
@@ -15,7 +17,9 @@ extension EndToEndTests {
                 #expect(try await stream.firstEvent() == id, "\(stream.text)")
                 let head = stream.text.lowercased()
                 #expect(head.contains("content-type: text/event-stream") && head.contains("x-accel-buffering: no"))
-                #expect(head.contains("mcp-session-id: \(id)") && head.contains("x-request-id: ") && head.contains("x-content-type-options: nosniff"))
+                #expect(
+                    head.contains("mcp-session-id: \(id)") && head.contains("x-request-id: ")
+                        && head.contains("x-content-type-options: nosniff"))
                 await stream.close()
             }
         }
@@ -26,14 +30,18 @@ extension EndToEndTests {
             let stream: GateClient.Headers = [("Accept", "text/event-stream")]
             #expect(try await cluster[0].get("/mcp").status == 405)
             #expect(try await cluster[0].get("/mcp", headers: [("Accept", "application/json")]).status == 405)
-            #expect(try await cluster[0].get("/mcp", headers: stream + [("Mcp-Session-Id", "mcp_sess_" + String(repeating: "1", count: 32))]).status == 404)
+            #expect(
+                try await cluster[0].get("/mcp", headers: stream + [("Mcp-Session-Id", "mcp_sess_" + String(repeating: "1", count: 32))])
+                    .status == 404)
             let new = try await LiveStream(on: cluster.nodes[0], session: nil)
             let id = try await new.firstEvent()
             #expect(id.map { $0.hasPrefix("mcp_sess_") && $0.count == 41 } ?? false)
             await new.close()
         }
 
-        @Test("F-MCP-03: a session has three streams over all nodes; the fourth is 429 with Retry-After, and a place that was left can be taken")
+        @Test(
+            "F-MCP-03: a session has three streams over all nodes; the fourth is 429 with Retry-After, and a place that was left can be taken"
+        )
         func threeStreams() async throws {
             let cluster = try SharedCluster.cluster
             let id = try await cluster[0].openSession()

@@ -45,7 +45,8 @@ extension EndToEndTests.OneGate {
 
         private func pricing(_ name: String, _ credits: Int, _ model: String, perKbIn: Int = 0, perKbOut: Int = 0, rate: Int = 0) -> JSON {
             [
-                "name": .string(name), "creditsPerCall": .int(credits), "creditsPerKbInput": .int(perKbIn), "creditsPerKbOutput": .int(perKbOut),
+                "name": .string(name), "creditsPerCall": .int(credits), "creditsPerKbInput": .int(perKbIn),
+                "creditsPerKbOutput": .int(perKbOut),
                 "rateLimitPerMin": .int(rate), "pricingModel": .string(model), "isFree": false,
             ]
         }

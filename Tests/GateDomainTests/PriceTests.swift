@@ -10,9 +10,11 @@ struct PriceTests {
             "free": ToolPrice(creditsPerCall: 0),
         ])
 
-    @Test("F-PRICE-03: 3 KB at 2 + 5 per KB cost 17, and a small input counts as one KB (X-19)", arguments: [
-        (3 * 1024, 17), (10, 7), (1024, 7), (1025, 8), (0, 2),
-    ])
+    @Test(
+        "F-PRICE-03: 3 KB at 2 + 5 per KB cost 17, and a small input counts as one KB (X-19)",
+        arguments: [
+            (3 * 1024, 17), (10, 7), (1024, 7), (1025, 8), (0, 2),
+        ])
     func input(bytes: Int, price: Int) {
         #expect(Self.book.price(of: "kb", argumentBytes: bytes) == price)
     }

@@ -19,20 +19,25 @@ extension GateClient {
     @discardableResult
     package func order(_ path: String, _ body: JSON, headers: Headers = []) async throws -> JSON {
         let response = try await admin(path, body, headers: headers)
-        guard (200..<300).contains(response.status) else { throw KitFailure("POST \(path) \(body.text): \(response.status) \(response.text)") }
+        guard (200..<300).contains(response.status) else {
+            throw KitFailure("POST \(path) \(body.text): \(response.status) \(response.text)")
+        }
         return response.json
     }
 
     /// Makes a key and returns its secret.
     package func createKey(credits: Int = 1_000_000, _ more: [String: JSON] = [:]) async throws -> String {
         let body = more.merging(["name": "test", "credits": .int(credits)]) { given, _ in given }
-        guard let key = try await order("/keys", .object(body))["key"]?.string else { throw KitFailure("POST /keys answered without a key") }
+        guard let key = try await order("/keys", .object(body))["key"]?.string else {
+            throw KitFailure("POST /keys answered without a key")
+        }
         return key
     }
 
     @discardableResult
     package func topUp(_ key: String, _ credits: Int, operation: String? = nil) async throws -> JSON {
-        try await order("/topup", ["key": .string(key), "credits": .int(credits)], headers: operation.map { [("Idempotency-Key", $0)] } ?? [])
+        try await order(
+            "/topup", ["key": .string(key), "credits": .int(credits)], headers: operation.map { [("Idempotency-Key", $0)] } ?? [])
     }
 
     package func balance(_ key: String) async throws -> Balance {
@@ -67,7 +72,9 @@ package struct Balance: Sendable, Equatable {
     package let calls: Int
 
     init?(_ json: JSON) {
-        guard let credits = json["credits"]?.int, let spent = json["totalSpent"]?.int, let calls = json["totalCalls"]?.int else { return nil }
+        guard let credits = json["credits"]?.int, let spent = json["totalSpent"]?.int, let calls = json["totalCalls"]?.int else {
+            return nil
+        }
         (self.credits, self.spent, self.calls) = (credits, spent, calls)
     }
 }

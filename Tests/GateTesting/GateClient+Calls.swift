@@ -24,7 +24,9 @@ extension GateClient {
         try await rpc("tools/call", ["name": .string(tool), "arguments": arguments], key: key, id: id, headers: headers, within: limit)
     }
 
-    package func batch(_ calls: [(tool: String, arguments: JSON)], key: String, id: JSON = 1, headers: Headers = []) async throws -> GateResponse {
+    package func batch(_ calls: [(tool: String, arguments: JSON)], key: String, id: JSON = 1, headers: Headers = []) async throws
+        -> GateResponse
+    {
         let calls = calls.map { call -> JSON in ["name": .string(call.tool), "arguments": call.arguments] }
         return try await rpc("tools/call_batch", ["calls": .array(calls)], key: key, id: id, headers: headers)
     }

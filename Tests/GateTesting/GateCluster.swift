@@ -31,7 +31,12 @@ package struct GateCluster: Sendable {
         let own = proxies.mapValues { ["--redis-url", $0.url] }
         let nodes = try await withThrowingTaskGroup(of: (Int, ClusterNode).self) { group in
             for index in 0..<count {
-                group.addTask { (index, try await ClusterNode("node \(index)", flags: all + (own[index] ?? []), environment: environments[index] ?? [:])) }
+                group.addTask {
+                    (
+                        index,
+                        try await ClusterNode("node \(index)", flags: all + (own[index] ?? []), environment: environments[index] ?? [:])
+                    )
+                }
             }
             return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
@@ -48,7 +53,8 @@ package struct GateCluster: Sendable {
 
     /// Limits that a test does not ask for are off, and logs are short.
     private static let quiet = [
-        "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--rate-limit", "0", "--session-rate-limit", "0", "--admin-rate-limit", "0",
+        "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--rate-limit", "0", "--session-rate-limit", "0", "--admin-rate-limit",
+        "0",
         "--public-rate-limit", "0", "--log-level", "warn",
     ]
 

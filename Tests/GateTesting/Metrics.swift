@@ -14,6 +14,8 @@ package struct Metrics: Sendable {
 
     /// The sum over all series of the metric whose labels contain each of these, written `name="value"`.
     package func sum(_ name: String, _ labels: String...) -> Int {
-        Int(samples.filter { sample in sample.name == name && labels.allSatisfy { sample.labels.contains($0) } }.reduce(0) { $0 + $1.value })
+        Int(
+            samples.filter { sample in sample.name == name && labels.allSatisfy { sample.labels.contains($0) } }.reduce(0) { $0 + $1.value }
+        )
     }
 }

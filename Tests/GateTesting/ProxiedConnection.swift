@@ -78,7 +78,8 @@ final class ProxiedConnection: Sendable {
             ClientBootstrap(group: loop)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(ProxyHandler({ this.value.receivedReply($0) }, { this.value.redisEnded() }))
+                        try channel.pipeline.syncOperations.addHandler(
+                            ProxyHandler({ this.value.receivedReply($0) }, { this.value.redisEnded() }))
                     }
                 }
                 .connect(host: "127.0.0.1", port: target)

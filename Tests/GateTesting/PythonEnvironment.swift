@@ -31,7 +31,9 @@ package struct PythonEnvironment: Sendable {
     }
 
     /// Runs a script of `Tests/EndToEndTests` to its end.
-    package func run(_ script: String, _ arguments: [String] = [], within limit: Duration = .seconds(120)) async throws -> (status: Int32, output: String) {
+    package func run(_ script: String, _ arguments: [String] = [], within limit: Duration = .seconds(120)) async throws -> (
+        status: Int32, output: String
+    ) {
         let program = try Program(script, [interpreter, Repository.file("Tests/EndToEndTests/\(script)")] + arguments)
         guard let status = try await program.waitForExit(within: limit) else {
             let output = program.log

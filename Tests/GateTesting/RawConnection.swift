@@ -63,7 +63,9 @@ package final class RawConnection: Sendable {
     }
 
     /// Sends the bytes on a connection of their own and returns the statuses that came back within a moment of silence.
-    package static func exchange(_ bytes: [UInt8], port: Int, within limit: Duration = .seconds(5)) async throws -> (statuses: [Int], text: String, isAnswered: Bool) {
+    package static func exchange(_ bytes: [UInt8], port: Int, within limit: Duration = .seconds(5)) async throws -> (
+        statuses: [Int], text: String, isAnswered: Bool
+    ) {
         let connection = try await RawConnection(port: port)
         await connection.send(bytes)
         let isAnswered = try await connection.waitForAnswer(within: limit)

@@ -134,7 +134,9 @@ package final class RedisProxy: Sendable {
     private var all: [ProxiedConnection] { state.withLock { $0.connections } }
 
     @discardableResult
-    private func each<Value: Sendable>(_ selection: Selection, _ body: @escaping @Sendable (ProxiedConnection.Parts) -> Value) async throws -> [Value] {
+    private func each<Value: Sendable>(_ selection: Selection, _ body: @escaping @Sendable (ProxiedConnection.Parts) -> Value) async throws
+        -> [Value]
+    {
         var values: [Value] = []
         for connection in all where selection.contains(connection.facts) { values.append(try await connection.submit(body)) }
         return values

@@ -54,7 +54,8 @@ extension RedisServer {
     /// Microseconds of the slowest command or script since `forgetSlowCommands`.
     package var slowestCommand: Int {
         get async throws {
-            let entries = try await command("EVAL", "local m = 0; for _, e in ipairs(redis.call('SLOWLOG', 'GET', 128)) do m = math.max(m, e[3]) end; return m", "0")
+            let entries = try await command(
+                "EVAL", "local m = 0; for _, e in ipairs(redis.call('SLOWLOG', 'GET', 128)) do m = math.max(m, e[3]) end; return m", "0")
             return Int(entries) ?? 0
         }
     }
@@ -66,7 +67,8 @@ extension RedisServer {
 
     /// Does something to every key of a type whose name contains the text; `action` is Lua, with `key`.
     package func alter(_ type: String, containing text: String, _ action: String) async throws {
-        let walk = "local n = 0; for _, key in ipairs(redis.call('KEYS', '*' .. ARGV[1] .. '*')) do if redis.call('TYPE', key).ok == ARGV[2] then \(action); n = n + 1 end end; return n"
+        let walk =
+            "local n = 0; for _, key in ipairs(redis.call('KEYS', '*' .. ARGV[1] .. '*')) do if redis.call('TYPE', key).ok == ARGV[2] then \(action); n = n + 1 end end; return n"
         guard try await command("EVAL", walk, "0", text, type) != "0" else { throw KitFailure("no \(type) is named after \(text)") }
     }
 }

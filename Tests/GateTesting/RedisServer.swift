@@ -69,7 +69,9 @@ package final class RedisServer: Sendable {
 
     private var current: Program { program.withLock { $0 } }
 
-    private static func launch(_ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?) throws -> Program {
+    private static func launch(_ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?) throws
+        -> Program
+    {
         var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", directory.file("redis.sock")]
         command += ["--save", "", "--dir", directory.path, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
         command += ["--appendonly", durability == .memory ? "no" : "yes"]

@@ -18,7 +18,8 @@ package enum Repository {
     /// The real binary: `GATE_NODE_BINARY`, or the one that was built beside the tests.
     package static let binary: String =
         ProcessInfo.processInfo.environment["GATE_NODE_BINARY"]
-        ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("gate-node").path
+        ?? URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("gate-node")
+        .path
 }
 
 /// Tests that take minutes run with `LONG_TESTS=1` only.

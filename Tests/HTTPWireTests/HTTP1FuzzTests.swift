@@ -69,12 +69,13 @@ struct HTTP1FuzzTests {
                     String(decoding: line.prefix { $0 != 0x3A }.filter { $0 > 0x20 && $0 != 0x7F }, as: UTF8.self).lowercased()
                 }
                 let framings = names.filter { $0 == "content-length" || $0 == "transfer-encoding" }
-                let expected = switch head.framing {
-                case .none: [String]()
-                case .length: ["content-length"]
-                case .chunked: ["transfer-encoding"]
-                case .untilClose: ["never"]
-                }
+                let expected =
+                    switch head.framing {
+                    case .none: [String]()
+                    case .length: ["content-length"]
+                    case .chunked: ["transfer-encoding"]
+                    case .untilClose: ["never"]
+                    }
                 guard framings == expected else { return false }
             case .whole, .part, .end: continue
             case .needMore, .fault: return true

@@ -89,21 +89,23 @@ struct HTTP1RequestParserTests {
         #expect(head.fields.strings(named: "mcp-param-region") == ["eu"])
         var names: [String] = []
         head.fields.forEach { name, value in names.append("\(String(decoding: name, as: UTF8.self))=\(value.count)") }
-        #expect(names.joined(separator: " ") == """
-            HOST=9 X-Api-Key=4 MCP-Protocol-Version=10 Accept=41 Content-Type=31 Mcp-Param-Region=2 X-Empty=0 \
-            Content-Length=1 Expect=12
-            """)
+        #expect(
+            names.joined(separator: " ") == """
+                HOST=9 X-Api-Key=4 MCP-Protocol-Version=10 Accept=41 Content-Type=31 Mcp-Param-Region=2 X-Empty=0 \
+                Content-Length=1 Expect=12
+                """)
     }
 
     @Test("Every known field is recognised by its name in any case, has a slot, and refuses a copy unless it may repeat")
     func knownFields() throws {
         for field in HTTP1KnownField.allCases {
-            let value = switch field {
-            case .contentLength: "0"
-            case .transferEncoding: "chunked"
-            case .expect: "100-continue"
-            default: "v"
-            }
+            let value =
+                switch field {
+                case .contentLength: "0"
+                case .transferEncoding: "chunked"
+                case .expect: "100-continue"
+                default: "v"
+                }
             let line = "\(field.name): \(value)\r\n"
             let start = "GET / HTTP/1.1\r\n" + (field == .host ? "" : "Host: a\r\n")
             let head = try #require(Self.head(start + line.uppercased().replacing(": \(value.uppercased())", with: ": \(value)") + "\r\n"))

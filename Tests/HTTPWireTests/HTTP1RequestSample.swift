@@ -150,7 +150,8 @@ struct HTTP1RequestSample: Sendable, CustomTestStringConvertible {
         post("length with a space", "Content-Length: 5 5\r\n", "hello", "malformedContentLength"),
         post("overflowing length", "Content-Length: 9223372036854775808\r\n", "hello", "malformedContentLength"),
         post("long length", "Content-Length: 00000000000000000005\r\n", "hello", "malformedContentLength"),
-        post("huge length", "Content-Length: 9223372036854775807\r\n", "hello", "POST /mcp length(9223372036854775807) keep | bodyTooLarge"),
+        post(
+            "huge length", "Content-Length: 9223372036854775807\r\n", "hello", "POST /mcp length(9223372036854775807) keep | bodyTooLarge"),
         post("length at the limit plus one", "Content-Length: 1001\r\n", "", "POST /mcp length(1001) keep | bodyTooLarge"),
         post("other coding", "Transfer-Encoding: gzip\r\n", "", "unsupportedTransferCoding"),
         post("coding list", "Transfer-Encoding: gzip, chunked\r\n", "", "unsupportedTransferCoding"),

@@ -92,6 +92,9 @@ struct HTTP1ResponseEncoderTests {
         #expect(request.scheme == "http")
         #expect(request.authority == "gate:1")
         #expect(request.path == "/a?b=c")
-        #expect(request.headerFields.map { "\($0.name.rawName)=\($0.value)" } == ["X-A=1", "x-a=2", "Cookie=k=v", "Cookie=l=w", "Content-Length=0"])
+        #expect(
+            request.headerFields.map { "\($0.name.rawName)=\($0.value)" } == [
+                "X-A=1", "x-a=2", "Cookie=k=v", "Cookie=l=w", "Content-Length=0",
+            ])
     }
 }

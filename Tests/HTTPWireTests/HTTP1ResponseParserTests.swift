@@ -20,10 +20,12 @@ struct HTTP1ResponseParserTests {
     @Test("A complete answer in one buffer is given at once")
     func whole() throws {
         var parser = Self.expectingParser()
-        parser.append(ByteBuffer(string: """
-            HTTP/1.1 429 Slow\r\ncontent-type: application/json\r\nmcp-session-id: s1\r\nretry-after: 7\r
-            transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n
-            """))
+        parser.append(
+            ByteBuffer(
+                string: """
+                    HTTP/1.1 429 Slow\r\ncontent-type: application/json\r\nmcp-session-id: s1\r\nretry-after: 7\r
+                    transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n
+                    """))
         guard case .whole(let head, let body) = parser.next() else { throw HTTP1UnexpectedStep() }
         #expect(head.status == 429)
         #expect(head.contentType == .json)

@@ -27,7 +27,9 @@ struct HTTP1ResponseSample: Sendable, CustomTestStringConvertible {
     static let all: [Self] = [
         ok("length", json + "Content-Length: 2\r\n", "{}", "200 json length(2) keep | body({})"),
         ok("chunks", json + chunked, "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "200 json chunked keep | body({})"),
-        ok("stream", "Content-Type: text/event-stream; a=b\r\n" + chunked, "3\r\na\n\n\r\n0\r\n\r\n", "200 eventStream chunked keep | body(a\n\n)"),
+        ok(
+            "stream", "Content-Type: text/event-stream; a=b\r\n" + chunked, "3\r\na\n\n\r\n0\r\n\r\n",
+            "200 eventStream chunked keep | body(a\n\n)"),
         ok("until close", "", "hello", "200 other untilClose close | body(hello)"),
         ok("until close, empty", "", "", "200 other untilClose close | body()"),
         ok("closing", "Connection: close\r\nContent-Length: 1\r\n", "x", "200 other length(1) close | body(x)"),
@@ -36,7 +38,8 @@ struct HTTP1ResponseSample: Sendable, CustomTestStringConvertible {
         Self("204 with a length", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "204 other none close | body()"),
         Self("304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "304 other none keep | body()"),
         Self("HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", "200 other length(1) close | body(x)"),
-        ok("provisional", "Content-Length: 1\r\n", "x", "200 other length(1) keep | body(x)").preceded(by: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\n"),
+        ok("provisional", "Content-Length: 1\r\n", "x", "200 other length(1) keep | body(x)").preceded(
+            by: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\n"),
         Self("switching", "HTTP/1.1 101 Switching\r\n\r\n", "malformedStatusLine"),
         Self("endless provisional", String(repeating: "HTTP/1.1 100 C\r\n\r\n", count: 9), "malformedStatusLine"),
         ok("length cut short", "Content-Length: 5\r\n", "hell", "200 other length(5) keep | truncated"),

@@ -30,21 +30,23 @@ struct HTTP1TimingTests {
 
     @Test("Figures")
     func figures() {
-        let request = ByteBuffer(string: """
-            POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:3402\r\nUser-Agent: node\r\nAccept: application/json, text/event-stream\r
-            Content-Type: application/json\r\nX-API-Key: pg_0123456789abcdef0123456789abcdef\r\nMcp-Session-Id: 0123456789abcdef\r
-            Connection: keep-alive\r\nContent-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)
-            """)
+        let request = ByteBuffer(
+            string: """
+                POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:3402\r\nUser-Agent: node\r\nAccept: application/json, text/event-stream\r
+                Content-Type: application/json\r\nX-API-Key: pg_0123456789abcdef0123456789abcdef\r\nMcp-Session-Id: 0123456789abcdef\r
+                Connection: keep-alive\r\nContent-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)
+                """)
         var parser = HTTP1RequestParser()
         Self.report("request of \(request.readableBytes) bytes") {
             parser.append(request)
             guard case .head(let head) = parser.next(), case .whole(let body) = parser.next() else { return 0 }
             return body.readableBytes + (head.fields.withValue(of: .xAPIKey) { $0.count } ?? 0)
         }
-        let answer = ByteBuffer(string: """
-            HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: 0123456789abcdef\r\nConnection: keep-alive\r
-            Content-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)
-            """)
+        let answer = ByteBuffer(
+            string: """
+                HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: 0123456789abcdef\r\nConnection: keep-alive\r
+                Content-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)
+                """)
         var responses = HTTP1ResponseParser()
         Self.report("answer of \(answer.readableBytes) bytes") {
             guard responses.begin() else { return 0 }

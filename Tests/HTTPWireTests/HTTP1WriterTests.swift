@@ -23,10 +23,11 @@ struct HTTP1WriterTests {
             HTTP1Writer.appendSafe("x-request-id", "req_1", into: &buffer)
             HTTP1Writer.endHead(into: &buffer)
         }
-        #expect(text == """
-            HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1234567890\r\nx-negative: -12\r\nx-zero: 0\r
-            x-request-id: req_1\r\n\r\n
-            """)
+        #expect(
+            text == """
+                HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1234567890\r\nx-negative: -12\r\nx-zero: 0\r
+                x-request-id: req_1\r\n\r\n
+                """)
     }
 
     @Test("Every status has a status line that can be read, known or not")

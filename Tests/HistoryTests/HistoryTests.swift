@@ -17,7 +17,8 @@ struct HistoryTests {
             let outcome = try History(seed: seed).run(on: redis)
             guard !outcome.violations.isEmpty else { continue }
             let (history, shrunk) = try History(seed: seed).shrunk(on: redis)
-            Issue.record("seed \(seed), \(history.decisions.count) decisions: \(shrunk.violations)\n\(shrunk.trace.joined(separator: "\n"))")
+            Issue.record(
+                "seed \(seed), \(history.decisions.count) decisions: \(shrunk.violations)\n\(shrunk.trace.joined(separator: "\n"))")
             return
         }
         print("\(Self.count) histories from seed \(Self.first) in \(Int(Date().timeIntervalSince(start))) s")

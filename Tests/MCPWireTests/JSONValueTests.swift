@@ -118,11 +118,14 @@ struct JSONValueTests {
         #expect(JSONValue(7, at: "a.b").text == #"{"a":{"b":7}}"#)
     }
 
-    @Test("objects laid over one another merge by member, anything else is replaced", arguments: [
-        (#"{"a":1,"b":{"c":1,"d":2}}"#, #"{"b":{"d":3,"e":4},"f":5}"#, #"{"a":1,"b":{"c":1,"d":3,"e":4},"f":5}"#),
-        (#"{"a":[1,2]}"#, #"{"a":[3]}"#, #"{"a":[3]}"#), (#"{"a":{"b":1}}"#, #"{"a":2}"#, #"{"a":2}"#), (#"{"a":1}"#, #"{"a":null}"#, #"{"a":null}"#),
-        ("1", "{}", "{}"), ("{}", "1", "1"),
-    ])
+    @Test(
+        "objects laid over one another merge by member, anything else is replaced",
+        arguments: [
+            (#"{"a":1,"b":{"c":1,"d":2}}"#, #"{"b":{"d":3,"e":4},"f":5}"#, #"{"a":1,"b":{"c":1,"d":3,"e":4},"f":5}"#),
+            (#"{"a":[1,2]}"#, #"{"a":[3]}"#, #"{"a":[3]}"#), (#"{"a":{"b":1}}"#, #"{"a":2}"#, #"{"a":2}"#),
+            (#"{"a":1}"#, #"{"a":null}"#, #"{"a":null}"#),
+            ("1", "{}", "{}"), ("{}", "1", "1"),
+        ])
     func layers(_ weaker: String, _ stronger: String, _ both: String) throws {
         #expect(try JSONValue.parse(weaker).overlaid(by: JSONValue.parse(stronger)).text == both)
     }

@@ -11,9 +11,12 @@ struct ProtocolRevisionTests {
         #expect(ProtocolRevision.newest == ProtocolRevision.served.first)
     }
 
-    @Test("A handshake agrees on what was asked if it is served, else on the newest", arguments: [
-        ("2025-06-18", "2025-06-18"), ("2024-11-05", "2024-11-05"), ("2026-07-28", "2025-11-25"), ("1", "2025-11-25"), (nil, "2025-11-25"),
-    ] as [(String?, String)])
+    @Test(
+        "A handshake agrees on what was asked if it is served, else on the newest",
+        arguments: [
+            ("2025-06-18", "2025-06-18"), ("2024-11-05", "2024-11-05"), ("2026-07-28", "2025-11-25"), ("1", "2025-11-25"),
+            (nil, "2025-11-25"),
+        ] as [(String?, String)])
     func agreement(_ asked: String?, _ answered: String) {
         #expect(ProtocolRevision.agreed(on: asked).rawValue == answered)
     }

@@ -46,15 +46,19 @@ package struct Rollups: Sendable {
     /// - Throws: `StoreFailure`.
     package func advance() async throws -> Bool {
         let streams = (0..<keys.shards).flatMap { shard in
-            [(shard, keys.usage(shard), keys.cursor("rollups:usage", shard)), (shard, keys.denials(shard), keys.cursor("rollups:denials", shard))]
+            [
+                (shard, keys.usage(shard), keys.cursor("rollups:usage", shard)),
+                (shard, keys.denials(shard), keys.cursor("rollups:denials", shard)),
+            ]
         }
         var hasMore = false
         for start in stride(from: 0, to: streams.count, by: Self.burst) {
             let part = streams[start..<min(start + Self.burst, streams.count)]
             let cursors = try await store.sendAll(part.map { RedisCommand("GET", $0.2) }).map { $0.string ?? "0-0" }
-            let pages = try await store.sendAll(zip(part, cursors).map { stream, cursor in
-                RedisCommand("XRANGE", stream.1, "(" + cursor, "+", "COUNT", String(Self.page))
-            })
+            let pages = try await store.sendAll(
+                zip(part, cursors).map { stream, cursor in
+                    RedisCommand("XRANGE", stream.1, "(" + cursor, "+", "COUNT", String(Self.page))
+                })
             for ((stream, cursor), page) in zip(zip(part, cursors), pages) {
                 guard let entries = page.array, let next = entries.last?.array?.first?.string else { continue }
                 try await add(entries.compactMap(LoggedCall.init), of: stream.0, cursor: stream.2, from: cursor, to: next)
@@ -97,8 +101,12 @@ package struct Rollups: Sendable {
         var (fields, made): ([String: Int], Int) = ([:], 0)
         for (index, name) in names.enumerated() {
             let isKnown = index + 1 < known.count && known[index + 1] != .null
-            if !isKnown, room > 0 { (room, made) = (room - 1, made + 1) }
-            else if !isKnown { rows[name]?.fields(of: name.other, into: &fields); continue }
+            if !isKnown, room > 0 {
+                (room, made) = (room - 1, made + 1)
+            } else if !isKnown {
+                rows[name]?.fields(of: name.other, into: &fields)
+                continue
+            }
             rows[name]?.fields(of: name, into: &fields)
         }
         if made > 0 { fields[Self.count] = made }
@@ -124,8 +132,11 @@ private struct RowName: Hashable {
     init(_ event: CallEvent) {
         (tool, key, outcome) = (event.tool, event.keyID, event.outcome)
         let words = event.reason.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map { $0.trimmingPrefix(" ") }
-        if words.first == "shadow" { reason = "shadow:" + (words.count > 1 ? words[1] : "") }
-        else { reason = event.outcome == .denied ? String(words.first ?? "") : "" }
+        if words.first == "shadow" {
+            reason = "shadow:" + (words.count > 1 ? words[1] : "")
+        } else {
+            reason = event.outcome == .denied ? String(words.first ?? "") : ""
+        }
     }
 
     var other: RowName {
@@ -140,7 +151,9 @@ private struct RowName: Hashable {
     static func read(_ field: String) -> (name: RowName, measure: Substring)? {
         let parts = field.split(separator: "\u{1f}", omittingEmptySubsequences: false)
         guard parts.count == 5 else { return nil }
-        let name = RowName(tool: String(parts[0]), key: String(parts[1]), outcome: CallEvent.Outcome(rawValue: String(parts[2])) ?? .unknown, reason: String(parts[3]))
+        let name = RowName(
+            tool: String(parts[0]), key: String(parts[1]), outcome: CallEvent.Outcome(rawValue: String(parts[2])) ?? .unknown,
+            reason: String(parts[3]))
         return (name, parts[4])
     }
 

@@ -45,7 +45,8 @@ package actor KeyCache {
 
     /// - Parameter onNewRules: told of a version that the store has and this cache has not; `adopt` must follow, whatever the rules are then.
     package init(
-        link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules, onNewRules: @escaping @Sendable (Int) -> Void
+        link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules,
+        onNewRules: @escaping @Sendable (Int) -> Void
     ) {
         self.onNewRules = onNewRules
         self.link = link
@@ -60,7 +61,8 @@ package actor KeyCache {
 
     /// What is remembered of a credential; no I/O.
     package func remembered(_ secret: String) -> CachedKey? {
-        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: secret), known === cached.value(for: known.record.id)
+        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: secret),
+            known === cached.value(for: known.record.id)
         else {
             misses += 1
             return nil

@@ -51,7 +51,9 @@ package struct KeyDirectory: Sendable {
     package func topUp(_ id: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) -> Int {
         let shard = keys.shard(of: id)
         var command = RedisCommand(script: .credit, keys: 4)
-        for name in [keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard)] { command.append(name) }
+        for name in [keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard)] {
+            command.append(name)
+        }
         command.append(credits)
         command.append(operation.fingerprint)
         command.append(RecordStore<KeyRecord>.operationRetention)
@@ -77,7 +79,8 @@ package struct KeyDirectory: Sendable {
     /// The money of many at once, in their order.
     package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
         do {
-            return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(Account.init)
+            return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(
+                Account.init)
         } catch {
             throw .store(error)
         }

@@ -41,7 +41,8 @@ extension KeyRecord: StoredRecord {
             access: ToolAccess(allowed: text(.allowed).asLines, denied: text(.denied).asLines),
             addresses: text(.addresses).asLines.compactMap(AddressRange.init), tags: [String: String](lines: text(.tags)),
             namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
-            teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), suspendReason: text(.suspendReason), version: version)
+            teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), suspendReason: text(.suspendReason),
+            version: version)
     }
 }
 

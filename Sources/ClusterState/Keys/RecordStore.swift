@@ -194,7 +194,9 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
 
     /// - Throws: `operationReused` where its id stands for something else.
     private func wasDone(_ operation: Operation, to id: String) async throws(RecordRefusal) -> Bool {
-        guard let done = try await store.ask(RedisCommand("HGET", keys.operation(id, operation.id), "fingerprint")).string else { return false }
+        guard let done = try await store.ask(RedisCommand("HGET", keys.operation(id, operation.id), "fingerprint")).string else {
+            return false
+        }
         guard done == fingerprint(of: operation, to: id) else { throw .operationReused }
         return true
     }

@@ -12,7 +12,9 @@ package struct TeamSnapshot: Sendable {
     /// Milliseconds since 1970 of Redis TIME.
     package let readAt: Int
 
-    package init(_ record: TeamRecord, account: Account = Account(.array([])), used: Quota = Quota(), members: [KeyRecord] = [], readAt: Int) {
+    package init(
+        _ record: TeamRecord, account: Account = Account(.array([])), used: Quota = Quota(), members: [KeyRecord] = [], readAt: Int
+    ) {
         self.record = record
         self.account = account
         self.used = used
@@ -55,11 +57,12 @@ package struct TeamDirectory: Sendable {
     package func snapshots(_ ids: [String], at now: Int) async throws -> [TeamSnapshot] {
         let found = try await records.read(ids)
         let meters = ["calls.day", "calls.month", "credits.day", "credits.month"]
-        let replies = try await store.sendAll(found.map { team in
-            var command = RedisCommand("HMGET", store.keys.account(team.id), "credits", "spent", "calls", "used")
-            for meter in meters { command.append("m:" + meter) }
-            return command
-        })
+        let replies = try await store.sendAll(
+            found.map { team in
+                var command = RedisCommand("HMGET", store.keys.account(team.id), "credits", "spent", "calls", "used")
+                for meter in meters { command.append("m:" + meter) }
+                return command
+            })
         var snapshots: [TeamSnapshot] = []
         for (team, reply) in zip(found, replies) {
             let (day, month) = (CalendarPeriod.day.span(at: now * 1000).number, CalendarPeriod.month.span(at: now * 1000).number)

@@ -16,7 +16,9 @@ struct AdmissionPart {
 
 extension AdmissionPart {
     /// The command for parts that share a shard and a node.
-    static func command(for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, calendar: (CalendarPeriod) -> CalendarPeriod.Span) -> RedisCommand {
+    static func command(
+        for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, calendar: (CalendarPeriod) -> CalendarPeriod.Span
+    ) -> RedisCommand {
         var names = ScriptKeys(keys.open(node, shard), keys.versions(shard))
         let places = parts.map { $0.places(in: &names) }
         var command = RedisCommand(script: .admit, keys: names.names.count)
@@ -130,7 +132,9 @@ extension AdmissionPart {
         case 4: return .decided(.denied(.keyExpired, credits: nil))
         case 5:
             let number = reply.integer(at: 1) - 1
-            guard limits.indices.contains(number) else { return .decided(.failed(.fault("admit.lua names a limit that was not asked for"))) }
+            guard limits.indices.contains(number) else {
+                return .decided(.failed(.fault("admit.lua names a limit that was not asked for")))
+            }
             return .decided(.denied(limits[number].limit.denial(wait: reply.integer(at: 2)), credits: reply.integer(at: 3)))
         case 6:
             return .decided(
@@ -138,7 +142,9 @@ extension AdmissionPart {
         case 7: return .decided(.denied(account(reply.integer(at: 1)).spendingDenial, credits: reply.integer(at: 2)))
         case 8: return .decided(.running)
         case 9:
-            guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else { return .decided(.conflict) }
+            guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else {
+                return .decided(.conflict)
+            }
             return .decided(.replay(answer))
         case 10: return .decided(.conflict)
         case 11: return .decided(.failed(.unavailable("the call was given up before")))

@@ -95,7 +95,8 @@ package final class Ledger {
         if case .admitted = admission { return }
         for shard in Set(request.caller.shards) {
             closed[shard].append(
-                Acknowledgement(node: asked.node, hold: request.hold, admissibleUntil: asked.until, isDoubtful: true, closedAt: clock.uptime))
+                Acknowledgement(
+                    node: asked.node, hold: request.hold, admissibleUntil: asked.until, isDoubtful: true, closedAt: clock.uptime))
         }
     }
 
@@ -176,10 +177,14 @@ package final class Ledger {
     private func askAgain(_ late: Asked, _ node: String, now: Int) {
         clock.heard(now * 1000)
         spans.removeAll(keepingCapacity: true)
-        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still")), late.asked(by: node)) }
+        guard late.attempts < 2 else {
+            return late.completion(.failed(.unavailable("the store's clock does not stand still")), late.asked(by: node))
+        }
         let old = late.part
-        let part = AdmissionPart(request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary)
-        asked[old.request.caller.shards[old.accounts[0]]].append(Asked(part: part, attempts: late.attempts + 1, completion: late.completion))
+        let part = AdmissionPart(
+            request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary)
+        asked[old.request.caller.shards[old.accounts[0]]].append(
+            Asked(part: part, attempts: late.attempts + 1, completion: late.completion))
         scheduleFlush()
     }
 
@@ -277,7 +282,8 @@ package final class Ledger {
     func acknowledge(_ settlement: Settlement, in shard: Int) {
         closed[shard].append(
             Acknowledgement(
-                node: settlement.node, hold: settlement.hold, admissibleUntil: settlement.admissibleUntil, isDoubtful: settlement.isDoubtful,
+                node: settlement.node, hold: settlement.hold, admissibleUntil: settlement.admissibleUntil,
+                isDoubtful: settlement.isDoubtful,
                 closedAt: clock.uptime))
     }
 

@@ -7,7 +7,11 @@ extension CachedKey {
     fileprivate var groups: [[Int]] {
         var groups: [[Int]] = []
         for account in accounts.indices where shards[account] != shards[0] {
-            if let index = groups.firstIndex(where: { shards[$0[0]] == shards[account] }) { groups[index].append(account) } else { groups.append([account]) }
+            if let index = groups.firstIndex(where: { shards[$0[0]] == shards[account] }) {
+                groups[index].append(account)
+            } else {
+                groups.append([account])
+            }
         }
         return groups + [accounts.indices.filter { shards[$0] == shards[0] }]
     }

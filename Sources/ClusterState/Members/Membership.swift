@@ -115,7 +115,8 @@ package final class Membership: Sendable {
                     logger.notice("calls of a dead node were resolved as unknown", metadata: ["node": "\(node)", "calls": "\(resolved)"])
                 }
             } catch {
-                logger.warning("open holds of a dead node are left for the next beat", metadata: ["node": "\(node)", "error": "\(error.sentence)"])
+                logger.warning(
+                    "open holds of a dead node are left for the next beat", metadata: ["node": "\(node)", "error": "\(error.sentence)"])
             }
         }
     }

@@ -11,7 +11,7 @@ struct Reaper {
     let refunds: Bool
 
     /// Milliseconds for which a dead node's closed holds are remembered: longer than any answer is waited for.
-    private static let retention = 600_000
+    private static let retention = 21_600_000
     private static let batch = 32
 
     /// A hold that was found open.
@@ -78,22 +78,26 @@ struct Reaper {
         while !rest.isEmpty {
             let part = Array(rest.prefix(Self.batch))
             rest = rest.dropFirst(Self.batch)
-            let outcomes = try await store.sendAll(part.map { orphan in
-                var question = RedisCommand(script: .outcome, keys: 1)
-                question.append(store.keys.open(node, orphan.primary ?? shard))
-                question.append(orphan.hold)
-                return question
-            })
+            let outcomes = try await store.sendAll(
+                part.map { orphan in
+                    var question = RedisCommand(script: .outcome, keys: 1)
+                    question.append(store.keys.open(node, orphan.primary ?? shard))
+                    question.append(orphan.hold)
+                    return question
+                })
             let found = Dictionary(zip(part.map(\.hold), outcomes), uniquingKeysWith: { first, _ in first })
-            _ = try await store.send(command(for: part, in: shard) { orphan in
-                guard let outcome = found[orphan.hold], outcome.status == 2 else { return ("refund", 0, []) }
-                return ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)])
-            })
+            _ = try await store.send(
+                command(for: part, in: shard) { orphan in
+                    guard let outcome = found[orphan.hold], outcome.status == 2 else { return ("refund", 0, []) }
+                    return ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)])
+                })
         }
     }
 
     /// - Parameter how: the mode, the calls that are taken back, and the charges without an event of their own.
-    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, returned: Int, charges: [Int])) -> RedisCommand {
+    private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, returned: Int, charges: [Int]))
+        -> RedisCommand
+    {
         var names = ScriptKeys(store.keys.usage(shard), store.keys.open(node, shard))
         let places = orphans.map { orphan in
             (

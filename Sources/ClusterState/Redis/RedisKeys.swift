@@ -49,7 +49,9 @@ package struct RedisKeys: Sendable {
     // What lives where its own name says.
     package func credential(_ digest: String) -> String { tags[shard(of: digest)] + "credential:" + digest }
     package func alias(_ alias: String) -> String { tags[shard(ofHome: Self.spread(alias))] + "alias:" + alias }
-    package func visits(_ scope: String, _ address: String) -> String { tags[shard(ofHome: Self.spread(address))] + "visits:\(scope):\(address)" }
+    package func visits(_ scope: String, _ address: String) -> String {
+        tags[shard(ofHome: Self.spread(address))] + "visits:\(scope):\(address)"
+    }
     package func streams(_ session: String) -> String { tags[sessionShard(session)] + "streams:" + session }
     package func sessionShard(_ id: String) -> Int { shards == 1 ? 0 : shard(ofHome: Self.spread(id)) }
     /// Sessions that a key opened, and those that nobody did: lists of their own, as the second must not crowd out the first.

@@ -69,11 +69,14 @@ package enum StoreFailure: Error, Sendable, Equatable {
     /// What an operator or another server can heal is *unavailable*: the command had no effect. The words may stand behind a prefix: Redis 6
     /// puts `ERR Error running script (…): @user_script:1: -` before those of a command that a script has called.
     package init(errorText text: String) {
-        self = Self.temporary.contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") || text.contains(": " + $0 + " ") } ? .unavailable(text) : .fault(text)
+        self =
+            Self.temporary.contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") || text.contains(": " + $0 + " ") }
+            ? .unavailable(text) : .fault(text)
     }
 
     private static let temporary = [
-        "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "ERR max", "UNBLOCKED",
+        "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "ERR max",
+        "UNBLOCKED",
     ]
 
     /// Whether another server has taken this one's place, so that the connection has to be made anew.

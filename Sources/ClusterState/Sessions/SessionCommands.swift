@@ -30,7 +30,9 @@ package struct SessionCommands: Sendable {
     package func command(_ verb: Verb, _ id: String, isOwned: Bool, owner: String = "") -> RedisCommand {
         let shard = keys.sessionShard(id)
         var command = RedisCommand(script: .session, keys: 5)
-        for key in [keys.sessions(shard), keys.guestSessions(shard), keys.sessionOwners(shard), keys.endedSessions(shard), keys.feed(shard)] {
+        for key in [
+            keys.sessions(shard), keys.guestSessions(shard), keys.sessionOwners(shard), keys.endedSessions(shard), keys.feed(shard),
+        ] {
             command.append(key)
         }
         command.append(id)

@@ -135,7 +135,10 @@ package final class ChangeFeed: Sendable {
             subscribed.store(true, ordering: .relaxed)
             onChange(.everything)
         } else if parts[0].string == "message", let message = parts[2].string.flatMap({ FeedMessage($0, shard: shard) }) {
-            if state.value.follow(message) { lost(); subscribed.store(true, ordering: .relaxed) }
+            if state.value.follow(message) {
+                lost()
+                subscribed.store(true, ordering: .relaxed)
+            }
             if let change = message.change { onChange(change) }
         }
     }

@@ -231,7 +231,9 @@ package struct CallMachine: Sendable {
         switch denial {
         case .rateLimited, .toolRateLimited:
             // A window that is full shows what is left of it: nothing.
-            rate = parts[part].plan.limits.last(where: \.isRolling).map { RateReading(limit: $0.cap, remaining: 0, reset: denial.retryAfter ?? 60) }
+            rate = parts[part].plan.limits.last(where: \.isRolling).map {
+                RateReading(limit: $0.cap, remaining: 0, reset: denial.retryAfter ?? 60)
+            }
         default: break
         }
         return end(.denied(denial, part: part), .denied(denial.reason), at: now)
@@ -292,7 +294,8 @@ package struct CallMachine: Sendable {
         self.credits = credits
         for (entry, reading) in zip(order.limits, meters) {
             if entry.limit.isRolling {
-                rate = RateReading(limit: entry.limit.cap, remaining: max(0, reading.remaining), reset: (reading.reset + 999_999) / 1_000_000)
+                rate = RateReading(
+                    limit: entry.limit.cap, remaining: max(0, reading.remaining), reset: (reading.reset + 999_999) / 1_000_000)
             }
             if entry.limit.action == .warn, reading.remaining < 0 { warnings.append(entry.limit) }
         }

@@ -34,9 +34,10 @@ package final class Policy: Sendable {
         guards = [PolicyGuard(name: "rules", version: rules.version)]
         limits = LimitBook(
             always: always,
-            tools: Dictionary(uniqueKeysWithValues: rules.toolCallsPerMinute.map { tool, cap in
-                (tool, [Limit(name: "calls:" + tool, window: .rolling(Limit.minute), cap: cap, subject: .tool(tool))])
-            }))
+            tools: Dictionary(
+                uniqueKeysWithValues: rules.toolCallsPerMinute.map { tool, cap in
+                    (tool, [Limit(name: "calls:" + tool, window: .rolling(Limit.minute), cap: cap, subject: .tool(tool))])
+                }))
     }
 
     /// Whether it would come out the same.

@@ -30,9 +30,12 @@ package enum CalendarPeriod: String, Sendable, Hashable, CaseIterable {
         case .month:
             let date = CivilDate(day: day)
             let first = CivilDate(year: date.year, month: date.month, day: 1)
-            let next = date.month == 12 ? CivilDate(year: date.year + 1, month: 1, day: 1) : CivilDate(year: date.year, month: date.month + 1, day: 1)
+            let next =
+                date.month == 12
+                ? CivilDate(year: date.year + 1, month: 1, day: 1) : CivilDate(year: date.year, month: date.month + 1, day: 1)
             return Span(
-                number: date.year * 12 + date.month - 1, start: first.daysSince1970 * Self.dayLength, end: next.daysSince1970 * Self.dayLength)
+                number: date.year * 12 + date.month - 1, start: first.daysSince1970 * Self.dayLength,
+                end: next.daysSince1970 * Self.dayLength)
         }
     }
 }

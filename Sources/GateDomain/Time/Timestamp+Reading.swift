@@ -24,7 +24,9 @@ private struct TimestampReader {
     }
 
     mutating func time() -> Int? {
-        guard skip("T") || skip("t") || skip(" "), let hour = number(2), skip(":"), let minute = number(2), hour < 24, minute < 60 else { return nil }
+        guard skip("T") || skip("t") || skip(" "), let hour = number(2), skip(":"), let minute = number(2), hour < 24, minute < 60 else {
+            return nil
+        }
         var milliseconds = (hour * 60 + minute) * 60_000
         guard skip(":") else { return milliseconds }
         guard let second = number(2), second < 60 else { return nil }

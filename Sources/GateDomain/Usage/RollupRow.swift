@@ -66,7 +66,10 @@ package struct DurationHistogram: Sendable, Equatable {
 
     package mutating func add(_ other: DurationHistogram) {
         sum += other.sum
-        if counts.isEmpty { return counts = other.counts }
+        if counts.isEmpty {
+            counts = other.counts
+            return
+        }
         for (index, count) in other.counts.enumerated() { counts[index] += count }
     }
 

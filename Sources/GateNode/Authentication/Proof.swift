@@ -36,7 +36,8 @@ enum Proof: Sendable, Equatable {
     static func ofBearer(_ header: (CredentialHeader) -> String?) -> Proof {
         guard let field = header(.authorization) else { return .none }
         let bytes = field.utf8
-        guard bytes.count > scheme.count, zip(bytes, scheme).allSatisfy({ byte, letter in byte == letter || byte | 0x20 == letter && letter != 0x20 })
+        guard bytes.count > scheme.count,
+            zip(bytes, scheme).allSatisfy({ byte, letter in byte == letter || byte | 0x20 == letter && letter != 0x20 })
         else { return .none }
         return shown(String(Substring(bytes.dropFirst(scheme.count))), as: Proof.bearer)
     }

@@ -24,13 +24,16 @@ extension CallFlow {
             exchange.failForStore()
             log("unavailable")
         case .lost(let nothingCharged):
-            let sentence = nothingCharged ? "nothing was charged. Try again." : "whether it was charged is not known. Look at the balance before trying again."
+            let sentence =
+                nothingCharged
+                ? "nothing was charged. Try again." : "whether it was charged is not known. Look at the balance before trying again."
             exchange.fail(status: 503, code: -32603, "The outcome of the call was lost; \(sentence)", retryAfter: 1)
             log("lost")
         case .replayed(let answer): replay(answer)
         case .unanswered:
             exchange.fail(
-                code: -32603, "The call was charged once and its answer was lost with its node; it is not made again under this idempotency key")
+                code: -32603,
+                "The call was charged once and its answer was lost with its node; it is not made again under this idempotency key")
             log("unanswered")
         case .conflict: exchange.fail(status: 422, code: -32600, "This idempotency key was used for another request")
         case .stillRunning: exchange.fail(status: 409, code: -32600, "A call with this idempotency key is still running", retryAfter: 1)
@@ -98,8 +101,11 @@ extension CallFlow {
     /// when the call was admitted.
     var storedAnswer: [UInt8] {
         let answer = answer()
-        return answer.count <= Self.longestMemory ? answer : exchange.failure(
-            code: -32603, "The call was charged once and answered, but its answer was too large to keep (request \(exchange.requestID))")
+        return answer.count <= Self.longestMemory
+            ? answer
+            : exchange.failure(
+                code: -32603, "The call was charged once and answered, but its answer was too large to keep (request \(exchange.requestID))"
+            )
     }
 
     /// Bytes of an answer that Redis keeps for repetitions.
@@ -143,7 +149,8 @@ extension CallFlow {
         let took = recordLatency()
         guard lane.log.isOn else { return }
         lane.log.line(
-            now: lane.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes), key: caller?.record.masked ?? "-",
+            now: lane.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes),
+            key: caller?.record.masked ?? "-",
             status: status, credits: credits, microseconds: Int(took.nanoseconds / 1000), requestID: exchange.requestID)
     }
 

@@ -109,7 +109,7 @@ final class CallFlow {
     private func admit(_ order: CallMachine.AdmissionOrder) {
         guard let caller else { return perform(machine.admitted(.away(mayHaveBeenTaken: false), at: elapsed)) }
         let request = AdmissionRequest(
-            caller: caller, hold: lane.nextHold(), price: order.price, calls: order.calls, limits: order.limits,
+            caller: caller, hold: lane.nextID(), price: order.price, calls: order.calls, limits: order.limits,
             event: machine.openEvent(at: elapsed), idempotency: order.isDry ? nil : idempotency, dry: order.isDry)
         lane.ledger.admit(request) { [self] admission, hold in admitted(admission, hold) }
     }

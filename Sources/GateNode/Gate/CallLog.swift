@@ -35,7 +35,8 @@ final class CallLog {
         if buffer.readableBytes > Self.run { flush() }
     }
 
-    private func text(_ now: Int, _ tool: String, _ key: String, _ status: String, _ credits: Int, _ microseconds: Int, _ requestID: String) {
+    private func text(_ now: Int, _ tool: String, _ key: String, _ status: String, _ credits: Int, _ microseconds: Int, _ requestID: String)
+    {
         time(now)
         buffer.writeStaticString(" info call tool=")
         safe(tool)
@@ -52,7 +53,8 @@ final class CallLog {
         buffer.writeStaticString("\n")
     }
 
-    private func json(_ now: Int, _ tool: String, _ key: String, _ status: String, _ credits: Int, _ microseconds: Int, _ requestID: String) {
+    private func json(_ now: Int, _ tool: String, _ key: String, _ status: String, _ credits: Int, _ microseconds: Int, _ requestID: String)
+    {
         buffer.writeStaticString("{\"time\":\"")
         time(now)
         buffer.writeStaticString("\",\"level\":\"info\",\"event\":\"call\",\"tool\":\"")
@@ -81,7 +83,9 @@ final class CallLog {
     /// Control characters, quotes and backslashes become `_`, so a line stays one line and JSON stays JSON.
     private func safe(_ text: String) {
         let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7f }
-        if isPlain { buffer.writeString(text) } else {
+        if isPlain {
+            buffer.writeString(text)
+        } else {
             buffer.writeBytes(
                 text.utf8.map { $0 < 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") ? UInt8(ascii: "_") : $0 })
         }

@@ -98,7 +98,9 @@ package struct GateMeter: Sendable {
 /// Durations in buckets, as Prometheus wants them.
 package struct Histogram: Sendable {
     /// Upper bounds in microseconds; the last bucket has none.
-    package static let bounds = [500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000]
+    package static let bounds = [
+        500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
+    ]
 
     /// Counts a bucket, not cumulative.
     package private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)

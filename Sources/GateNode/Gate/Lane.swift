@@ -47,7 +47,7 @@ final class Lane {
     var now: Int { node.clock.milliseconds }
 
     /// An id for a hold that no other node, lane or time uses.
-    func nextHold() -> String {
+    func nextID() -> String {
         sequence += 1
         return holdPrefix + String(sequence, radix: 36)
     }

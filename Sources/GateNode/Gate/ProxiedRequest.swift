@@ -104,14 +104,20 @@ final class ProxiedRequest {
 
     private func finish() {
         guard let first = answers.first else { return exchange.fail(code: failure.code, failure.sentence) }
-        guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else { return exchange.relay(first.message, first.reply) }
+        guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else {
+            return exchange.relay(first.message, first.reply)
+        }
         let order = lane.node.upstreams.all.map(\.prefix)
         let sorted = answers.sorted { left, right in
             (order.firstIndex(of: left.upstream.prefix) ?? 0) < (order.firstIndex(of: right.upstream.prefix) ?? 0)
         }
-        let lists = sorted.compactMap { answer in answer.reply.result.map { (prefix: answer.upstream.prefix, result: answer.message.token($0)) } }
+        let lists = sorted.compactMap { answer in
+            answer.reply.result.map { (prefix: answer.upstream.prefix, result: answer.message.token($0)) }
+        }
         guard let list = ToolList(lists) else { return exchange.relay(first.message, first.reply) }
-        exchange.succeed(list.shown(prices: (caller.policy?.rules ?? lane.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed }.bytes)
+        exchange.succeed(
+            list.shown(prices: (caller.policy?.rules ?? lane.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed }
+                .bytes)
     }
 
     /// Whoever shows no key reads the whole list; a key that may not call at all reads what is free.

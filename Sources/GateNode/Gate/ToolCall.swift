@@ -63,7 +63,8 @@ final class ToolCall: UpstreamReceiver {
             ?? Plan(price: lane.rules.prices.price(of: tool, argumentBytes: size), limits: [])
         return exchange.body.withUnsafeReadableBytes { body in
             var view = CallView(
-                caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]), argumentBytes: size,
+                caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]),
+                argumentBytes: size,
                 address: address, now: lane.now, headers: exchange.header)
             let decision = lane.snapshot.pipeline.run(upTo: .route, &view)
             (warnings, notes, arguments) = (view.warnings, view.notes, view.rewritten)
@@ -94,7 +95,8 @@ final class ToolCall: UpstreamReceiver {
             exchange.envelope.method == .toolsCallBatch
             ? built(number, name: route.name ?? tool, exchange)
             : UpstreamRequest.rewritten(
-                exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) }, arguments: arguments,
+                exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) },
+                arguments: arguments,
                 allocator: lane.allocator)
         let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.snapshot.timeout(of: tool))
         route.upstream.send(message, to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
@@ -109,7 +111,9 @@ final class ToolCall: UpstreamReceiver {
         if let range = request.arguments {
             message += #","arguments":"#.utf8
             let append = { (bytes: UnsafeRawBufferPointer) in Splice.append([], to: bytes, lines: .joined, output: &message) }
-            if let arguments { arguments.withUnsafeBytes(append) } else {
+            if let arguments {
+                arguments.withUnsafeBytes(append)
+            } else {
                 exchange.body.withUnsafeReadableBytes { append(UnsafeRawBufferPointer(rebasing: $0[range])) }
             }
         }

@@ -13,11 +13,16 @@ enum DryRun {
             ]
             return StandardStream.output(report.text)
         }
-        StandardStream.output("\(node.settings.name): \(rows.count) tools, \(node.settings.defaultCreditsPerCall) credits a call by default, \(perMinute(node.settings.globalRateLimitPerMin))")
+        StandardStream.output(
+            "\(node.settings.name): \(rows.count) tools, \(node.settings.defaultCreditsPerCall) credits a call by default, \(perMinute(node.settings.globalRateLimitPerMin))"
+        )
         let width = max(4, rows.map(\.name.count).max() ?? 4)
         StandardStream.output("TOOL".padded(to: width) + "  CREDITS  PER KB IN  PER KB OUT  RATE")
         for row in rows {
-            let cells = [String(row.creditsPerCall).padded(to: 7), String(row.creditsPerKbInput).padded(to: 9), String(row.creditsPerKbOutput).padded(to: 10)]
+            let cells = [
+                String(row.creditsPerCall).padded(to: 7), String(row.creditsPerKbInput).padded(to: 9),
+                String(row.creditsPerKbOutput).padded(to: 10),
+            ]
             StandardStream.output(row.name.padded(to: width) + "  " + cells.joined(separator: "  ") + "  " + perMinute(row.rateLimitPerMin))
         }
     }

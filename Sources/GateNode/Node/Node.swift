@@ -34,7 +34,8 @@ package final class Node: Sendable {
     package let startedAt = ContinuousClock.now
 
     package init(
-        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
+        identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
+        rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
         sessions: SessionSecret, logger: Logger
     ) {
         id = identity.base

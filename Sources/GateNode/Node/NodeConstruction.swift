@@ -45,7 +45,8 @@ struct NodeConstruction {
         } catch let failure as StartupFailure {
             throw failure
         } catch {
-            throw StartupFailure("The admin key cannot be agreed on with the other nodes: Redis does not answer.", status: .storeUnavailable)
+            throw StartupFailure(
+                "The admin key cannot be agreed on with the other nodes: Redis does not answer.", status: .storeUnavailable)
         }
         announcement = admin.origin.announcement
         let upstreams = try await startUpstreams()
@@ -53,7 +54,8 @@ struct NodeConstruction {
         let members = Membership(
             store: store, identity: identity, clock: clock, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
-            identity: identity, clock: clock, settings: settings, resolve: resolve, rulesVersion: try await rulesVersion(store, identity), store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
+            identity: identity, clock: clock, settings: settings, resolve: resolve, rulesVersion: try await rulesVersion(store, identity),
+            store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
             sessions: secret, logger: logger)
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
@@ -76,7 +78,8 @@ struct NodeConstruction {
         do {
             connector = try RedisConnector(target)
             store = try await RedisStore(
-                connector: connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: target.database), loops: loops, logger: logger)
+                connector: connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: target.database), loops: loops,
+                logger: logger)
         } catch {
             throw StartupFailure("TLS to Redis cannot be prepared: \(error).", status: .storeUnavailable)
         }
@@ -85,7 +88,9 @@ struct NodeConstruction {
         var hasSaid = false
         while await !store.isReachable {
             if ContinuousClock.now > deadline {
-                throw StartupFailure("Redis at \(target.description) does not answer; check the URL, the password and that it runs.", status: .storeUnavailable)
+                throw StartupFailure(
+                    "Redis at \(target.description) does not answer; check the URL, the password and that it runs.",
+                    status: .storeUnavailable)
             }
             if !hasSaid && ContinuousClock.now > deadline - Self.patience + .seconds(1) {
                 hasSaid = true
@@ -159,7 +164,9 @@ enum ClusterShards {
             throw StartupFailure("The store says of itself that it has no usable number of shards.", status: .storeUnavailable)
         }
         if number != wanted {
-            logger.warning("the store has another number of shards than configured, and keeps it", metadata: ["shards": "\(number)", "redisShards": "\(wanted)"])
+            logger.warning(
+                "the store has another number of shards than configured, and keeps it",
+                metadata: ["shards": "\(number)", "redisShards": "\(wanted)"])
         }
         return RedisStore(store, keys: RedisKeys(prefix: store.keys.prefix, database: store.keys.database, shards: number))
     }

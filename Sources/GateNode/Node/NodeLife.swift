@@ -44,37 +44,39 @@ struct NodeLife {
         node.ruleBook.onAdoption { snapshot in lanes.forEach { $0.adopt(snapshot) } }
         // What was adopted while the lanes were made.
         lanes.forEach { [node] lane in lane.adopt(node.ruleBook.snapshot) }
-        let upkeep = Upkeep(node: node, on: construction.loops[0])
-        node.switches.onOldRules { upkeep.request(.rules) }
+        let refresher = Refresher(node: node, on: construction.loops[0])
+        node.switches.onOldRules { refresher.request(.rules) }
         let feed = try await ChangeFeed(
             connector: node.store.connector, keys: node.store.keys, on: construction.loops[0], logger: logger
         ) { change in
             lanes.apply(change)
             switch change {
-            case .record(.switch, _): upkeep.request(.maintenance)
-            case .record(.rules, _): upkeep.request(.rules)
+            case .record(.switch, _): refresher.request(.maintenance)
+            case .record(.rules, _): refresher.request(.rules)
             case .everything:
-                upkeep.request(.secret)
-                upkeep.request(.maintenance)
-                upkeep.request(.rules)
+                refresher.request(.secret)
+                refresher.request(.maintenance)
+                refresher.request(.rules)
             default: break
             }
         }
         feed.start()
         node.upstreams.news.listen { message in
             lanes.forEach { $0.broadcast(message) }
-            upkeep.request(.tools)
+            refresher.request(.tools)
         }
-        let figures = FigureCollector(node: node, lanes: lanes, feed: feed)
+        let figures = MetricsCollector(node: node, lanes: lanes, feed: feed)
         let application = Application(
             responder: GateRouter.responder(for: node, figures: { await figures.collect() }),
             server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
-            configuration: ApplicationConfiguration(address: .hostname(listeningHost, port: node.settings.port), serverName: nil, backlog: 4096),
+            configuration: ApplicationConfiguration(
+                address: .hostname(listeningHost, port: node.settings.port), serverName: nil, backlog: 4096),
             onServerRunning: { channel in announce(channel) },
             eventLoopGroupProvider: .shared(construction.group),
             logger: NodeLog.quiet(logger))
         let services: [any Service] = [
-            Heartbeat(members: node.members), upkeep, RollupService(rollups: node.rollups, node: node.id, logger: logger), application, Drain(node: node, lanes: lanes),
+            Heartbeat(members: node.members), refresher, RollupService(rollups: node.rollups, node: node.id, logger: logger), application,
+            Drain(node: node, lanes: lanes),
         ]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

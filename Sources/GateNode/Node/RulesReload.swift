@@ -36,7 +36,9 @@ struct RulesReload: Sendable {
         guard newest > node.rules.version else { return }
         let (resolution, reload) = read()
         if let fault = resolution.diagnostics.errors.first {
-            node.logger.error("the configuration was reloaded elsewhere, but this node's is not valid; it keeps its rules", metadata: ["fault": "\(fault)"])
+            node.logger.error(
+                "the configuration was reloaded elsewhere, but this node's is not valid; it keeps its rules",
+                metadata: ["fault": "\(fault)"])
             return node.ruleBook.adopt(node.ruleBook.settings, version: newest)
         }
         node.logger.notice("configuration reloaded", metadata: ["changed": "\(reload.changed.joined(separator: " "))"])

@@ -27,7 +27,8 @@ struct UpstreamFactory {
         if !settings.servers.isEmpty {
             var upstreams: [any Upstream] = []
             for server in settings.servers {
-                upstreams.append(try one(command: server.serverCommand, arguments: server.serverArgs, url: server.remoteUrl, prefix: server.prefix))
+                upstreams.append(
+                    try one(command: server.serverCommand, arguments: server.serverArgs, url: server.remoteUrl, prefix: server.prefix))
             }
             return UpstreamSet(upstreams, transport: "multi-server", news: news)
         }
@@ -42,10 +43,13 @@ struct UpstreamFactory {
             return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [news] message, _ in news.announce(message) }
         }
         guard let url else {
-            throw StartupFailure("No MCP server is given; use --server, --remote-url or servers in a config file.", status: .invalidConfiguration)
+            throw StartupFailure(
+                "No MCP server is given; use --server, --remote-url or servers in a config file.", status: .invalidConfiguration)
         }
         var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
         http.maxResponseBytes = settings.maxResponseBytes
-        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, _ in news.announce(message) }
+        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, _ in
+            news.announce(message)
+        }
     }
 }

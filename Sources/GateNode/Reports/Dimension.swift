@@ -17,7 +17,9 @@ struct Dimension: Sendable {
     let value: @Sendable (RollupRow) -> Value
     let show: @Sendable (Value) -> JSONValue
 
-    private init(_ name: String, _ schema: Schema, _ value: @escaping @Sendable (RollupRow) -> Value, show: @escaping @Sendable (Value) -> JSONValue) {
+    private init(
+        _ name: String, _ schema: Schema, _ value: @escaping @Sendable (RollupRow) -> Value, show: @escaping @Sendable (Value) -> JSONValue
+    ) {
         self.name = name
         self.schema = schema
         self.value = value

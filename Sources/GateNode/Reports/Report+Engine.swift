@@ -57,7 +57,8 @@ extension Report {
         for order in orders {
             if let one = number(order.name, of: left), let other = number(order.name, of: right) {
                 if one != other { return (one < other) == (order.direction == .asc) }
-            } else if let index = dimensions.firstIndex(where: { $0.name == order.name }), left.dimensions[index] != right.dimensions[index] {
+            } else if let index = dimensions.firstIndex(where: { $0.name == order.name }), left.dimensions[index] != right.dimensions[index]
+            {
                 return (left.dimensions[index] < right.dimensions[index]) == (order.direction == .asc)
             }
         }
@@ -93,12 +94,14 @@ extension Report {
     var dangling: [String] {
         let names = Set(measures.map(\.name))
         let ordered = orders.map(\.name).filter { name in !names.contains(name) && !dimensions.contains { $0.name == name } }
-        let measured = least.map(\.measure) + facts.compactMap { fact in
-            switch fact.kind {
-            case .leader(let name), .most(let name): name
-            case .groups, .total: nil
+        let measured =
+            least.map(\.measure)
+            + facts.compactMap { fact in
+                switch fact.kind {
+                case .leader(let name), .most(let name): name
+                case .groups, .total: nil
+                }
             }
-        }
         return ordered + measured.filter { !names.contains($0) }
     }
 }

@@ -5,7 +5,9 @@ extension Report {
     static let toolPopularity = Report("/admin/tool-popularity", "Tools by calls.", as: "tools")
         .where(.allowed).by(.tool)
         .measure(
-            .count(as: "totalCalls"), .sum(.credits, as: "totalCredits"), .distinct(.key, as: "uniqueConsumers"), .share(.calls, as: "percentage"))
+            .count(as: "totalCalls"), .sum(.credits, as: "totalCredits"), .distinct(.key, as: "uniqueConsumers"),
+            .share(.calls, as: "percentage")
+        )
         .order(.desc)
         .summary(.groups("totalTools"), .total(.count(as: "totalCalls")), .leader("mostPopular", by: "totalCalls"))
         .choosing(.namespace)
@@ -14,12 +16,15 @@ extension Report {
     static let hourlyTraffic = Report("/admin/hourly-traffic", "Calls by the hour, newest first.", as: "hours")
         .by(.hour.named("timestamp"))
         .measure(
-            .count(as: "requests"), .count(as: "allowed", where: .allowed), .count(as: "denied", where: .denied), .sum(.credits, where: .allowed),
-            .distinct(.key, as: "uniqueConsumers"), .distinct(.tool, as: "uniqueTools"))
+            .count(as: "requests"), .count(as: "allowed", where: .allowed), .count(as: "denied", where: .denied),
+            .sum(.credits, where: .allowed),
+            .distinct(.key, as: "uniqueConsumers"), .distinct(.tool, as: "uniqueTools")
+        )
         .order(.desc, by: "timestamp")
         .summary(
             .total(.count(as: "totalRequests")), .total(.sum(.credits, as: "totalCredits", where: .allowed)),
-            .leader("busiestHour", by: "requests"), .most("busiestHourRequests", of: "requests"))
+            .leader("busiestHour", by: "requests"), .most("busiestHourRequests", of: "requests")
+        )
         .choosing(.namespace)
 
     /// Every report that the node can serve.

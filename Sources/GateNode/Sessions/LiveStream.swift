@@ -36,7 +36,7 @@ final class LiveStream {
         let lane = exchange.lane
         lane.sessions.enter(exchange) {
             guard let session = exchange.session else { return }
-            let holder = lane.nextHold()
+            let holder = lane.nextID()
             lane.link.send(place(session, holder: holder, lane, leaving: false)) { result in
                 if case .success(let reply) = result, reply.integer(at: 0) == 1 {
                     return exchange.refuse(429, "Too many streams on this session", retryAfter: 30)

@@ -61,7 +61,8 @@ final class SessionBook {
         guard let credential = exchange.credential else { return open(exchange, .opened, owner: "", then: next) }
         // Anybody can send a word that looks like a key: only one that is known takes a place among the owned.
         exchange.lane.identify(credential, fresh: false) { [self] lookup, _ in
-            let kind = if case .found(let key) = lookup, key.record.state == .active { SessionMint.Kind.owned } else { SessionMint.Kind.opened }
+            let kind =
+                if case .found(let key) = lookup, key.record.state == .active { SessionMint.Kind.owned } else { SessionMint.Kind.opened }
             open(exchange, kind, owner: KeyCache.digest(credential), then: next)
         }
     }
@@ -77,7 +78,9 @@ final class SessionBook {
     /// Ends a session; a session that was opened with a key takes that key to end it.
     func end(_ id: String, credential: String?, _ completion: @escaping (Bool) -> Void) {
         find(id, now: WallClock.milliseconds / 1000) { [self] session in
-            guard let session, session.owner.isEmpty || session.owner == credential.map({ KeyCache.digest($0) }) else { return completion(false) }
+            guard let session, session.owner.isEmpty || session.owner == credential.map({ KeyCache.digest($0) }) else {
+                return completion(false)
+            }
             entries[id] = nil
             let isOwned = mint.read(id, now: 0)?.kind == .owned
             link.send(commands.command(.end, id, isOwned: isOwned)) { result in

@@ -32,7 +32,9 @@ package final class SessionSecret: Sendable {
         // First, so that nobody who finds a secret takes the store for one of a version that knew no shards.
         _ = try await store.send(RedisCommand("HSETNX", store.keys.secrets, "shards", String(store.keys.shards)))
         try await store.sendOverEveryLink(RedisCommand("HSETNX", store.keys.secrets, "session", own))
-        guard let agreed = try await store.send(RedisCommand("HGET", store.keys.secrets, "session")).string else { throw .fault("the secret of sessions is gone") }
+        guard let agreed = try await store.send(RedisCommand("HGET", store.keys.secrets, "session")).string else {
+            throw .fault("the secret of sessions is gone")
+        }
         guard agreed != own else { return }
         let mint = Self.mint(agreed)
         let isNew = state.withLock { state in

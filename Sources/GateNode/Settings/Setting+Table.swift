@@ -45,7 +45,9 @@ extension Setting {
             "globalRateLimitPerMin", \.globalRateLimitPerMin, .number("calls"),
             flags: ["rate-limit"], variables: ["PAYGATE_RATE_LIMIT"], reloadable: true,
             "Calls a minute for each key; 0 for no limit."),
-        Setting("globalQuota", \.globalQuota, .quota, reloadable: true, "Calls and credits a UTC day and month of keys without a quota of their own."),
+        Setting(
+            "globalQuota", \.globalQuota, .quota, reloadable: true,
+            "Calls and credits a UTC day and month of keys without a quota of their own."),
         Setting(
             "maxConcurrentPerKey", \.maxConcurrentPerKey, .number("calls"),
             flags: ["max-concurrent-per-key"], variables: ["PAYGATE_MAX_CONCURRENT_PER_KEY"], reloadable: true,
@@ -224,19 +226,21 @@ extension Setting {
 }
 
 extension Setting {
-    static let later: [Setting] = [
-        .later("webhookUrl", flags: ["webhook-url"], variables: ["PAYGATE_WEBHOOK_URL"], reloadable: true),
-        .later("webhookSecret", flags: ["webhook-secret"], variables: ["PAYGATE_WEBHOOK_SECRET"], reloadable: true),
-        .later("webhookMaxRetries", flags: ["webhook-retries"], variables: ["PAYGATE_WEBHOOK_RETRIES"], reloadable: true),
-        .later("stripeWebhookSecret", flags: ["stripe-secret"], variables: ["PAYGATE_STRIPE_SECRET"]),
-        .later("discoveryMode", flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"]),
-        .later("auditFile", flags: ["audit-file"], variables: ["PAYGATE_AUDIT_FILE"]),
-        .later("alertRules", reloadable: true),
-    ] + fileOnly.map { Setting.later($0) }
+    static let later: [Setting] =
+        [
+            .later("webhookUrl", flags: ["webhook-url"], variables: ["PAYGATE_WEBHOOK_URL"], reloadable: true),
+            .later("webhookSecret", flags: ["webhook-secret"], variables: ["PAYGATE_WEBHOOK_SECRET"], reloadable: true),
+            .later("webhookMaxRetries", flags: ["webhook-retries"], variables: ["PAYGATE_WEBHOOK_RETRIES"], reloadable: true),
+            .later("stripeWebhookSecret", flags: ["stripe-secret"], variables: ["PAYGATE_STRIPE_SECRET"]),
+            .later("discoveryMode", flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"]),
+            .later("auditFile", flags: ["audit-file"], variables: ["PAYGATE_AUDIT_FILE"]),
+            .later("alertRules", reloadable: true),
+        ] + fileOnly.map { Setting.later($0) }
 
     private static let fileOnly = [
         "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
-        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "guardrails.includeContext", "guardrails.maxViolations", "geoCountryHeader",
+        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "guardrails.includeContext", "guardrails.maxViolations",
+        "geoCountryHeader",
         "maxConcurrentPerTool", "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
 }

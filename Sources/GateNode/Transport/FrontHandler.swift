@@ -133,7 +133,9 @@ final class FrontHandler: ChannelDuplexHandler {
         since = .now()
         let most = lane.node.settings.maxRequestsPerSocket
         closesAfterAnswer = closesAfterAnswer || !head.keepAlive || lane.node.switches.isLeaving || (most > 0 && served >= most)
-        if head.expectsContinue { context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil) }
+        if head.expectsContinue {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+        }
         if head.hasPath("/mcp"), head.method != .options {
             parser.bodyMode = .whole(limit: HTTP1Limits.request.body)
             occupant = .arriving(head)

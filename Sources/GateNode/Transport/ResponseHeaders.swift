@@ -77,7 +77,8 @@ extension ResponseHeaders {
     }
 
     private static let reserved = Set(security.map(\.name)).union([
-        "x-paygate-version", "x-request-id", "mcp-session-id", "x-credits-remaining", "x-output-surcharge", "x-guardrail-warning", "x-cache", "retry-after",
+        "x-paygate-version", "x-request-id", "mcp-session-id", "x-credits-remaining", "x-output-surcharge", "x-guardrail-warning",
+        "x-cache", "retry-after",
         "vary", "allow", "date", "set-cookie", "x-powered-by",
     ])
 }

@@ -9,7 +9,8 @@ enum UpstreamMessage {
     /// could answer what the server would ask.
     static func initialize(number: UInt64) -> ByteBuffer {
         ByteBuffer(
-            string: #"{"jsonrpc":"2.0","id":\#(number),"method":"initialize","params":{"protocolVersion":"\#(ProtocolRevision.newest.rawValue)","#
+            string:
+                #"{"jsonrpc":"2.0","id":\#(number),"method":"initialize","params":{"protocolVersion":"\#(ProtocolRevision.newest.rawValue)","#
                 + #""capabilities":{},"clientInfo":{"name":"gate-node","version":"\#(ProductVersion.current)"}}}"#)
     }
 

@@ -39,7 +39,9 @@ package final class UpstreamSet: Sendable {
 
     func route(_ tool: String) -> Route? {
         if let only = first, only.prefix == nil { return Route(upstream: only, name: nil) }
-        guard let colon = tool.firstIndex(of: ":"), let upstream = all.first(where: { $0.prefix == String(tool[..<colon]) }) else { return nil }
+        guard let colon = tool.firstIndex(of: ":"), let upstream = all.first(where: { $0.prefix == String(tool[..<colon]) }) else {
+            return nil
+        }
         return Route(upstream: upstream, name: String(tool[tool.index(after: colon)...]))
     }
 

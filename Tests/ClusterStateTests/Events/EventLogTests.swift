@@ -36,6 +36,9 @@ struct EventLogTests {
         let events = try await node.events()
         #expect(events.count == 2500 * shards)
         #expect(zip(events, events.dropFirst()).allSatisfy { $0.time <= $1.time })
-        #expect(try await EventLog(store: node.store).pages(since: 4000).reduce(into: [LoggedCall]()) { $0 += $1 }.allSatisfy { $0.time >= 4000 })
+        #expect(
+            try await EventLog(store: node.store).pages(since: 4000).reduce(into: [LoggedCall]()) { $0 += $1 }.allSatisfy {
+                $0.time >= 4000
+            })
     }
 }

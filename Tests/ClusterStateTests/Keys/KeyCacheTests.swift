@@ -22,7 +22,9 @@ struct KeyCacheTests {
         init() async throws {
             let node = try await TestNode()
             self.node = node
-            cache = KeyCache(link: node.link, on: node.loop, keys: node.keys, rules: .test) { [wanted] version in wanted.versions.withLock { $0.append(version) } }
+            cache = KeyCache(link: node.link, on: node.loop, keys: node.keys, rules: .test) { [wanted] version in
+                wanted.versions.withLock { $0.append(version) }
+            }
         }
 
         func load(_ secret: String) async -> KeyLookup {
@@ -58,7 +60,10 @@ struct KeyCacheTests {
         let loop = try await Loop()
         let secret = Credential.generate()
         for _ in 0..<2 {
-            guard case .unknown = await loop.load(secret) else { Issue.record("found"); continue }
+            guard case .unknown = await loop.load(secret) else {
+                Issue.record("found")
+                continue
+            }
             #expect(await loop.cache.remembered(secret) == nil)
         }
         _ = try await loop.node.makeKey(credits: 1, secret: secret)

@@ -150,7 +150,9 @@ struct LedgerFaultTests {
         try await Self.expectConservation([node], caller, await load)
     }
 
-    @Test("Answers lost, commands lost, copies late and in another order: money, counts and both shards come out right (M1, M3, M5)", arguments: [1, 64])
+    @Test(
+        "Answers lost, commands lost, copies late and in another order: money, counts and both shards come out right (M1, M3, M5)",
+        arguments: [1, 64])
     func flaky(shards: Int) async throws {
         let first = try await TestNode(shards: shards, isFlaky: true)
         let nodes = [first, try await TestNode(prefix: first.keys.prefix, id: "node-b", shards: shards, isFlaky: true)]

@@ -42,12 +42,16 @@ struct ModelTests {
         var room: Int { limit == 0 ? credits : min(credits, limit - spent) }
     }
 
-    @Test("Hundreds of admissions, settlements, releases and acknowledgements, repeated and reordered, move what a naive model moves (M1 to M6)", arguments: 0..<6)
+    @Test(
+        "Hundreds of admissions, settlements, releases and acknowledgements, repeated and reordered, move what a naive model moves (M1 to M6)",
+        arguments: 0..<6)
     func random(seed: Int) async throws {
         let node = try await TestNode()
         let limit = seed % 2 == 0 ? 0 : 400
         let caller = try await node.makeKey(credits: 300, spendingLimit: limit)
-        let (day, open) = (Limit(name: "day", window: .calendar(.day), cap: 60), Limit(name: "open", measure: .inFlight, window: .lifetime, cap: 6))
+        let (day, open) = (
+            Limit(name: "day", window: .calendar(.day), cap: 60), Limit(name: "open", measure: .inFlight, window: .lifetime, cap: 6)
+        )
         var model = Model(credits: 300, limit: limit, dayCap: 60, openCap: 6)
         var lives: [Life] = []
         var calls: [TestCall] = []
@@ -55,7 +59,8 @@ struct ModelTests {
         for step in 0..<250 {
             if calls.isEmpty || Int.random(in: 0..<4) == 0 {
                 let count = Int.random(in: 1...3)
-                calls.append(TestCall(caller: caller, price: count * Int.random(in: 0...9), calls: count, limits: [(day, count), (open, 1)]))
+                calls.append(
+                    TestCall(caller: caller, price: count * Int.random(in: 0...9), calls: count, limits: [(day, count), (open, 1)]))
                 lives.append(.unborn)
             }
             let index = Int.random(in: max(0, calls.count - 6)..<calls.count)
@@ -74,12 +79,16 @@ struct ModelTests {
             case 3...4:
                 let each = call.price / call.calls
                 let back = Int.random(in: 0..<3) == 0 ? Int.random(in: 1...call.calls) : 0
-                let plan = settlements[index] ?? (
-                    charges: (0..<call.calls).map { (base: $0 < back ? 0 : each, surcharge: $0 < back ? 0 : Int.random(in: 0..<4) == 0 ? 7 : 0) },
-                    returned: back
-                )
+                let plan =
+                    settlements[index] ?? (
+                        charges: (0..<call.calls).map {
+                            (base: $0 < back ? 0 : each, surcharge: $0 < back ? 0 : Int.random(in: 0..<4) == 0 ? 7 : 0)
+                        },
+                        returned: back
+                    )
                 settlements[index] = plan
-                let reply = try await node.store.send(node.command(settling: [node.settlement(call, plan.charges, returned: plan.returned)]))
+                let reply = try await node.store.send(
+                    node.command(settling: [node.settlement(call, plan.charges, returned: plan.returned)]))
                 let answer = reply.array?.first
                 switch lives[index] {
                 case .unborn: #expect(answer?.status == 0)
@@ -96,7 +105,9 @@ struct ModelTests {
             case 5:
                 let plan = settlements[index]
                 _ = try await node.store.send(
-                    node.command(settling: [node.settlement(call, plan?.charges ?? [(call.price, 0)], returned: plan?.returned ?? 0).released]))
+                    node.command(settling: [
+                        node.settlement(call, plan?.charges ?? [(call.price, 0)], returned: plan?.returned ?? 0).released
+                    ]))
                 switch lives[index] {
                 case .unborn: lives[index] = .closed(charged: 0, returned: call.calls)
                 case .open:

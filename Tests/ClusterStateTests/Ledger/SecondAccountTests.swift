@@ -35,11 +35,15 @@ struct SecondAccountTests {
             #expect(key.calls == calls && team.calls == calls, comment, sourceLocation: sourceLocation)
             #expect(key.credits == 1000 - spent && team.credits == 0, comment, sourceLocation: sourceLocation)
             let meters = try await [node.meter("calls.day", caller, 1), node.meter("open", caller, 1), node.meter("credits", caller, 1)]
-            #expect(meters.map { Int($0?.split(separator: ":").last ?? "0") ?? -1 } == [calls, count, spent], comment, sourceLocation: sourceLocation)
+            #expect(
+                meters.map { Int($0?.split(separator: ":").last ?? "0") ?? -1 } == [calls, count, spent], comment,
+                sourceLocation: sourceLocation)
         }
     }
 
-    @Test("A budget and a quota of a team hold for its keys together, and a refusal takes nothing anywhere (F-TEAM-01, M11)", arguments: places)
+    @Test(
+        "A budget and a quota of a team hold for its keys together, and a refusal takes nothing anywhere (F-TEAM-01, M11)",
+        arguments: places)
     func budget(home: UInt32) async throws {
         let pair = try await Pair(home, budget: 12)
         let (node, caller) = (pair.node, pair.caller)
@@ -117,12 +121,14 @@ struct SecondAccountTests {
             func admit(_ place: Int) async throws {
                 let part = AdmissionPart(request: call.request(), accounts: [place], admissibleUntil: until, isPrimary: place == 0)
                 let shard = pair.caller.shards[place]
-                _ = try await dead.store.send(AdmissionPart.command(for: [part], node: "dead", shard: shard, keys: dead.keys) { $0.span(at: now) })
+                _ = try await dead.store.send(
+                    AdmissionPart.command(for: [part], node: "dead", shard: shard, keys: dead.keys) { $0.span(at: now) })
             }
             func end(_ place: Int, _ settlement: Settlement, charged: [Int]) async throws {
                 let part = SettlementPart(settlement: settlement, accounts: [place], isPrimary: place == 0, charged: charged)
                 _ = try await dead.store.send(
-                    SettlementPart.command(for: [part], acknowledging: [], shard: pair.caller.shards[place], keys: dead.keys, retained: 100))
+                    SettlementPart.command(for: [part], acknowledging: [], shard: pair.caller.shards[place], keys: dead.keys, retained: 100)
+                )
             }
             let settled = dead.settlement(call, [(3, 1), (0, 0)], returned: 1)
             // Admission: the team's shard, then the key's. Settlement: the key's, then the team's.

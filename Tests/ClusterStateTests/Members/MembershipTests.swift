@@ -147,7 +147,8 @@ struct MembershipTests {
         #expect(try await node.credits(caller) == 10)
     }
 
-    @Test("A node whose last beat is from the future, as the clock has stepped back, is found dead one lifetime later and not after the step")
+    @Test(
+        "A node whose last beat is from the future, as the clock has stepped back, is found dead one lifetime later and not after the step")
     func clockStep() async throws {
         let node = try await TestNode(id: "one")
         let member = node.membership()
@@ -179,7 +180,9 @@ struct MembershipTests {
         #expect(abs(member.now - (try await node.time()) / 1000) < 1000)
     }
 
-    @Test("20,000 open holds of a dead node beside many other accounts are resolved in bounded steps: no command occupies Redis long (D20, F26)")
+    @Test(
+        "20,000 open holds of a dead node beside many other accounts are resolved in bounded steps: no command occupies Redis long (D20, F26)"
+    )
     func manyHolds() async throws {
         let server = try await RedisServer()
         let node = try await TestNode(on: server)

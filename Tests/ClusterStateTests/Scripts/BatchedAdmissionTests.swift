@@ -43,7 +43,8 @@ struct BatchedAdmissionTests {
         calls.append(calls[0])
         #expect(
             await node.admit(together: calls).map(\.word) == [
-                "admitted", "insufficient_credits", "api_key_expired", "stale", "admitted", "running", "admitted", "admitted", "admitted", "admitted",
+                "admitted", "insufficient_credits", "api_key_expired", "stale", "admitted", "running", "admitted", "admitted", "admitted",
+                "admitted",
             ])
         #expect(try await node.credits(rich) == 90)
         #expect(try await node.credits(poor) == 0)

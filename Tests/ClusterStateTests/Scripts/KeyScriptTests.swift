@@ -17,13 +17,17 @@ struct KeyScriptTests {
         for _ in 0..<2 { try await node.directory.create(record, secret: secret, credits: 70, .test("make")) }
         _ = try await node.directory.topUp("key_1", credits: 5, .test("o", "f"))
         try await node.directory.create(record, secret: secret, credits: 70, .test("make"))
-        await #expect(throws: RecordRefusal.contended) { try await node.directory.create(record, secret: secret, credits: 70, .test("other")) }
+        await #expect(throws: RecordRefusal.contended) {
+            try await node.directory.create(record, secret: secret, credits: 70, .test("other"))
+        }
         #expect(try await node.directory.account("key_1").credits == 75)
         #expect(try await node.directory.records.count() == 1)
         #expect(try await node.directory.records.ids(count: 9) == ["key_1"])
         for reference in [secret, "friend", "key_1"] { #expect(try await node.directory.find(reference) == record) }
         record.id = "key_2"
-        await #expect(throws: RecordRefusal.credentialExists) { try await node.directory.create(record, secret: secret, credits: 1, .test()) }
+        await #expect(throws: RecordRefusal.credentialExists) {
+            try await node.directory.create(record, secret: secret, credits: 1, .test())
+        }
         await #expect(throws: RecordRefusal.aliasTaken) { try await node.directory.create(record, secret: "another", credits: 1, .test()) }
         record.id = "key_3"
         record.alias = nil
@@ -56,7 +60,9 @@ struct KeyScriptTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<8 {
                 group.addTask {
-                    _ = try await node.directory.records.edit(id, .test()) { (record) throws(RecordRefusal) in record.tags["t\(index)"] = "x" }
+                    _ = try await node.directory.records.edit(id, .test()) { (record) throws(RecordRefusal) in
+                        record.tags["t\(index)"] = "x"
+                    }
                 }
             }
             try await group.waitForAll()
@@ -81,11 +87,13 @@ struct KeyScriptTests {
         #expect(try await node.directory.records.read(id)?.version == 4)
         #expect(try await node.send("XLEN", node.keys.audit(0)).integer == 4)
         await #expect(throws: RecordRefusal.operationReused) {
-            _ = try await node.directory.records.edit(id, .test("resume", "another")) { (record) throws(RecordRefusal) in record.name = "x" }
+            _ = try await node.directory.records.edit(id, .test("resume", "another")) { (record) throws(RecordRefusal) in record.name = "x"
+            }
         }
     }
 
-    @Test("A record that is deleted is off its list, its account stays, what was judged by it is stale, and its successor is a later version")
+    @Test(
+        "A record that is deleted is off its list, its account stays, what was judged by it is stale, and its successor is a later version")
     func delete() async throws {
         let node = try await TestNode()
         let team = try await node.makeTeam(budget: 10)

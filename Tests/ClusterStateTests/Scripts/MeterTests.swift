@@ -29,7 +29,9 @@ struct MeterTests {
         #expect(try await node.meter("meter", caller) == "\(span.number):3")
     }
 
-    @Test("A node that names another period is told so and asks again; nothing is counted in the wrong one", arguments: CalendarPeriod.allCases)
+    @Test(
+        "A node that names another period is told so and asks again; nothing is counted in the wrong one",
+        arguments: CalendarPeriod.allCases)
     func wrongPeriod(period: CalendarPeriod) async throws {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: 100)
@@ -60,7 +62,9 @@ struct MeterTests {
         #expect(try await node.meter("meter", caller) == "\(today + 1):3")
     }
 
-    @Test("A lifetime is counted once and for all, and a refund gives calls and credits back (F-QUOTA-01)", arguments: [Limit.Measure.calls, .credits])
+    @Test(
+        "A lifetime is counted once and for all, and a refund gives calls and credits back (F-QUOTA-01)",
+        arguments: [Limit.Measure.calls, .credits])
     func lifetime(measure: Limit.Measure) async throws {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: 100)
@@ -164,7 +168,8 @@ struct MeterTests {
         try await Task.sleep(for: .milliseconds(310))
         for _ in 0..<3 { #expect(await node.admit(call()).isAdmitted) }
         #expect(await node.admit(call()).word == "rate_limited")
-        #expect(await node.admit(TestCall(caller: caller, limits: [(Limit(name: "calls", window: .rolling(300_000), cap: 5), 1)])).isAdmitted)
+        #expect(
+            await node.admit(TestCall(caller: caller, limits: [(Limit(name: "calls", window: .rolling(300_000), cap: 5), 1)])).isAdmitted)
     }
 
     @Test("Times from the future, as the clock has stepped back, delay nobody for longer than a window (R15)", arguments: [false, true])

@@ -80,7 +80,8 @@ struct ScriptHeaderTests {
         let member = try await node.makeKey(credits: 100, team: team, home: 1)
         let limits: [(limit: Limit, amount: Int)] = [
             (Limit(name: "a", window: .rolling(1000), cap: 9), 1), (Limit(name: "b", window: .calendar(.day), cap: 9), 1),
-            (Limit(name: "c", measure: .credits, window: .lifetime, cap: 9), 1), (Limit(name: "d", measure: .inFlight, window: .lifetime, cap: 9), 1),
+            (Limit(name: "c", measure: .credits, window: .lifetime, cap: 9), 1),
+            (Limit(name: "d", measure: .inFlight, window: .lifetime, cap: 9), 1),
         ]
         let key = Idempotency(key: "k", fingerprint: "f", retention: 10_000)
         var shared = TestCall(caller: member, limits: limits)

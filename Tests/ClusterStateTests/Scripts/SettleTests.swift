@@ -92,7 +92,9 @@ struct SettleTests {
         #expect(events.map(\.event.outcome) == [.unknown])
     }
 
-    @Test("A charge whose stored answer somebody has seen is not taken back; one that nobody has seen is, and its answer goes (D18, M5)", arguments: [true, false])
+    @Test(
+        "A charge whose stored answer somebody has seen is not taken back; one that nobody has seen is, and its answer goes (D18, M5)",
+        arguments: [true, false])
     func releaseOfAnswered(seen: Bool) async throws {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: 10)

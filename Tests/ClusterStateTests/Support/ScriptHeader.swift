@@ -34,7 +34,9 @@ struct ScriptHeader {
         Self.counts(of: Substring(lines[label] ?? ""), upTo: count).contains(count)
     }
 
-    private static let counters: Set = ["guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums"]
+    private static let counters: Set = [
+        "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums",
+    ]
 
     /// Whether arguments have the shape that the header states: every count is the number of what follows it.
     func accepts(_ arguments: [String]) -> Bool {
@@ -62,7 +64,8 @@ struct ScriptHeader {
                 continue
             }
             let width = items(of: item.dropFirst().dropLast(4)).count
-            let counter = counters.contains(previous) ? previous : String(item.dropFirst().prefix { $0 != " " && $0 != "," && $0 != "}" }) + "s"
+            let counter =
+                counters.contains(previous) ? previous : String(item.dropFirst().prefix { $0 != " " && $0 != "," && $0 != "}" }) + "s"
             guard let count = counts[counter] ?? (words.count % width == 0 ? words.count / width : nil), words.count >= count * width
             else { return false }
             words = words.dropFirst(count * width)

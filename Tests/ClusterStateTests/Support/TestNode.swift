@@ -21,7 +21,8 @@ struct TestCall: Sendable {
 
     func request() -> AdmissionRequest {
         AdmissionRequest(
-            caller: caller, hold: hold, price: price, calls: calls, limits: limits, event: event(.unknown), idempotency: idempotency, dry: dry)
+            caller: caller, hold: hold, price: price, calls: calls, limits: limits, event: event(.unknown), idempotency: idempotency,
+            dry: dry)
     }
 
     func event(_ outcome: CallEvent.Outcome) -> CallEvent {
@@ -45,7 +46,8 @@ struct TestNode: Sendable {
     ///   - prefix: shared by the nodes of one cluster; a new one by default.
     ///   - isFlaky: whether the ledger's way to Redis loses, repeats and reorders.
     init(
-        on given: RedisServer? = nil, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a", shards: Int = 1, database: Int = 0,
+        on given: RedisServer? = nil, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a", shards: Int = 1,
+        database: Int = 0,
         isFlaky: Bool = false
     ) async throws {
         let server = if let given { given } else { try await RedisServer.shared.value }
@@ -108,7 +110,8 @@ struct TestNode: Sendable {
         home: UInt32? = nil
     ) async throws -> CachedKey {
         let record = KeyRecord(
-            id: AccountID.make("key", home: home).text, name: "name", prefix: Credential.shortMask(secret), masked: Credential.longMask(secret),
+            id: AccountID.make("key", home: home).text, name: "name", prefix: Credential.shortMask(secret),
+            masked: Credential.longMask(secret),
             createdAt: 1_700_000_000_000, expiresAt: expiresAt, spendingLimit: spendingLimit, teamID: team?.id)
         try await directory.create(record, secret: secret, credits: credits, .test())
         return CachedKey(Policy(key: record, team: team, rules: .test), keys: keys)
@@ -179,7 +182,9 @@ struct TestNode: Sendable {
     func admit(together calls: [TestCall]) async -> [Admission] {
         let promises = calls.map { _ in loop.makePromise(of: Admission.self) }
         loop.execute { [ledger] in
-            for (call, promise) in zip(calls, promises) { ledger.value.admit(call.request()) { admission, _ in promise.succeed(admission) } }
+            for (call, promise) in zip(calls, promises) {
+                ledger.value.admit(call.request()) { admission, _ in promise.succeed(admission) }
+            }
         }
         var admissions: [Admission] = []
         for promise in promises { admissions.append((try? await promise.futureResult.get()) ?? .conflict) }
@@ -208,7 +213,9 @@ struct TestNode: Sendable {
     ) -> Settlement {
         Settlement(
             Hold(call.request(), node: identity.name, admissibleUntil: until ?? clock.milliseconds + Ledger.admissible), returned: returned,
-            charges: (charges ?? [(call.price, 0)]).map { Settlement.Charge(base: $0.base, surcharge: $0.surcharge, event: call.event(.ok)) },
+            charges: (charges ?? [(call.price, 0)]).map {
+                Settlement.Charge(base: $0.base, surcharge: $0.surcharge, event: call.event(.ok))
+            },
             answer: answer)
     }
 
@@ -220,7 +227,8 @@ struct TestNode: Sendable {
     func command(admitting calls: [TestCall], until: Int? = nil) -> RedisCommand {
         let parts = calls.map {
             AdmissionPart(
-                request: $0.request(), accounts: Array($0.caller.accounts.indices), admissibleUntil: until ?? clock.milliseconds + Ledger.admissible,
+                request: $0.request(), accounts: Array($0.caller.accounts.indices),
+                admissibleUntil: until ?? clock.milliseconds + Ledger.admissible,
                 isPrimary: true)
         }
         let now = clock.microseconds
@@ -231,7 +239,8 @@ struct TestNode: Sendable {
         let shard = settlements.first?.caller.shards[0] ?? 0
         return SettlementPart.command(
             for: settlements.map { SettlementPart(settlement: $0, accounts: Array($0.caller.accounts.indices), isPrimary: true) },
-            acknowledging: done.map { Acknowledgement(node: identity.name, hold: $0, admissibleUntil: 0, closedAt: 0) }, shard: shard, keys: keys,
+            acknowledging: done.map { Acknowledgement(node: identity.name, hold: $0, admissibleUntil: 0, closedAt: 0) }, shard: shard,
+            keys: keys,
             retained: EventLog.retained)
     }
 

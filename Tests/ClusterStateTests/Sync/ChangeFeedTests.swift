@@ -58,7 +58,8 @@ struct ChangeFeedTests {
         try await eventually { listener.feed.isSubscribed }
         listener.clear()
         for message in [
-            "key a 1 7 x", "key b 1 8 x", "beat - 0 8 x", "key c 1 10 x", "beat - 0 12 x", "beat - 0 3 x", "nonsense", "future z 1 9 x", "key d 1 4 x",
+            "key a 1 7 x", "key b 1 8 x", "beat - 0 8 x", "key c 1 10 x", "beat - 0 12 x", "beat - 0 3 x", "nonsense", "future z 1 9 x",
+            "key d 1 4 x",
         ] {
             try await node.send("PUBLISH", node.keys.channel, message)
         }

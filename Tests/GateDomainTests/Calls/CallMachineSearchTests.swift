@@ -24,7 +24,8 @@ struct CallMachineSearchTests {
         ]
     }
 
-    @Test("one reply; a hold ends once; nothing is forwarded before it is admitted; no success before it is settled; receipts are what the ledger moved",
+    @Test(
+        "one reply; a hold ends once; nothing is forwarded before it is admitted; no success before it is settled; receipts are what the ledger moved",
         arguments: Setting.all)
     func everything(setting: Setting) throws {
         var search = Search()
@@ -39,7 +40,8 @@ struct CallMachineSearchTests {
 
 extension CallMachineSearchTests.Setting {
     fileprivate var expectedReplies: [String] {
-        ["served", "unavailable", "cancelled"] + (isShadow ? [] : ["lost", "denied"]) + (isIdempotent ? ["replayed", "unanswered", "conflict", "nobody"] : [])
+        ["served", "unavailable", "cancelled"] + (isShadow ? [] : ["lost", "denied"])
+            + (isIdempotent ? ["replayed", "unanswered", "conflict", "nobody"] : [])
     }
 }
 
@@ -205,7 +207,8 @@ private struct World {
         if charged == nil, machine.receipt != Receipt() { fault = "receipts of a call that was not charged" }
         let later: [CallMachine.Action] = [
             machine.next(), machine.timerFired(at: now), machine.settled(.gone, at: now), machine.admitted(.running, at: now),
-            machine.answered(0, .lost, at: now), machine.cancelledByClient(), machine.balanceRead(1, at: now), machine.identityAway(at: now),
+            machine.answered(0, .lost, at: now), machine.cancelledByClient(), machine.balanceRead(1, at: now),
+            machine.identityAway(at: now),
         ]
         for action in later { expectNone(action) }
     }
@@ -219,7 +222,13 @@ private struct World {
         case .admit(let order): admissions(order)
         case .forward: answers
         case .settle, .settleAgain: settlements
-        case .wait(let milliseconds): [Choice(name: "timer") { $0.now += milliseconds + 400; return $0.machine.timerFired(at: $0.now) }]
+        case .wait(let milliseconds):
+            [
+                Choice(name: "timer") {
+                    $0.now += milliseconds + 400
+                    return $0.machine.timerFired(at: $0.now)
+                }
+            ]
         case .abandon, .release, .cancel, .note: [Choice(name: "next") { $0.machine.next() }]
         case .reply, .none: []
         }
@@ -297,7 +306,8 @@ private struct World {
         let full = charges.map { $0.base + $0.surcharge }
         let bare = charges.map(\.base)
         return [
-            settle("done", .done(credits: 1, charged: full), full.reduce(0, +)), settle("done", .done(credits: nil, charged: bare), bare.reduce(0, +)),
+            settle("done", .done(credits: 1, charged: full), full.reduce(0, +)),
+            settle("done", .done(credits: nil, charged: bare), bare.reduce(0, +)),
             settle("given back by others", .closedByOthers(charged: 0), 0), settle("kept by others", .closedByOthers(charged: held), held),
             settle("gone", .gone, 0), settle("away", .away, nil), settle("fault", .fault, nil),
         ]

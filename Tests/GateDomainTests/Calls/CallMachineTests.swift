@@ -30,7 +30,9 @@ struct CallMachineTests {
         #expect(call.machine.credits == 4 && call.notes == ["denied key_suspended"])
     }
 
-    @Test("a caller that no key is known of is refused without a question and without an event", arguments: [CallView.Caller.nobody, .unknown])
+    @Test(
+        "a caller that no key is known of is refused without a question and without an event",
+        arguments: [CallView.Caller.nobody, .unknown])
     func stranger(caller: CallView.Caller) {
         var call = TestedCall(["echo"])
         _ = call.begin()
@@ -290,7 +292,8 @@ struct CallMachineTests {
     @Test("a hold that others closed: charged means paid, and its answer is delivered; not charged, or not known, means no success")
     func closedByOthers() {
         let cases: [(SettlementOutcome, String, Int)] = [
-            (.closedByOthers(charged: 6), "reply served", 6), (.closedByOthers(charged: 0), "reply lost true", 0), (.gone, "reply lost false", 0),
+            (.closedByOthers(charged: 6), "reply served", 6), (.closedByOthers(charged: 0), "reply lost true", 0),
+            (.gone, "reply lost false", 0),
         ]
         for (outcome, action, charged) in cases {
             var call = TestedCall(["a", "b"])

@@ -17,7 +17,9 @@ struct PipelineTests {
         CallView(caller: caller, tool: tool, argumentBytes: 10, address: IPAddress(v4: 0x0a00_0001), now: now)
     }
 
-    static func judge(_ caller: CallView.Caller, now: Int = 1000, by pipeline: Pipeline = Pipeline(), upTo phase: Phase = .route) -> Pipeline.Decision {
+    static func judge(_ caller: CallView.Caller, now: Int = 1000, by pipeline: Pipeline = Pipeline(), upTo phase: Phase = .route)
+        -> Pipeline.Decision
+    {
         var view = call(caller, now: now)
         return pipeline.run(upTo: phase, &view)
     }
@@ -80,7 +82,9 @@ struct PipelineTests {
     @Test("phases run in their order, whatever the order of the array; stages of one phase in the order given")
     func sorting() {
         let say = { (phase: Phase, text: String) in Stage(text, phase) { _ in .warn(text) } }
-        let pipeline = Pipeline([say(.route, "5"), say(.input, "3"), say(.identity, "1"), say(.input, "4"), say(.policy, "2"), say(.output, "never")])
+        let pipeline = Pipeline([
+            say(.route, "5"), say(.input, "3"), say(.identity, "1"), say(.input, "4"), say(.policy, "2"), say(.output, "never"),
+        ])
         var view = Self.call(.nobody)
         #expect(pipeline.run(upTo: .route, &view) == .passed)
         #expect(view.warnings == ["1", "2", "3", "4", "5"])

@@ -23,7 +23,8 @@ struct AdminBench: Sendable {
     /// Runs a test on a fresh node and a fresh Redis.
     /// - Parameter endpoints: what it serves; all that a node serves by default.
     static func run(
-        on redis: RedisServer? = nil, serving endpoints: [Endpoint] = EndpointTable.all, adjusting adjust: @Sendable (inout Settings) -> Void = { _ in }, figures: NodeFigures = NodeFigures(),
+        on redis: RedisServer? = nil, serving endpoints: [Endpoint] = EndpointTable.all,
+        adjusting adjust: @Sendable (inout Settings) -> Void = { _ in }, figures: NodeFigures = NodeFigures(),
         _ test: @Sendable (AdminBench) async throws -> Void
     ) async throws {
         let server: RedisServer
@@ -46,7 +47,8 @@ struct AdminBench: Sendable {
         let (identity, clock) = (NodeIdentity(base: "test"), RedisClock())
         let members = Membership(store: store, identity: identity, clock: clock, refundUnknown: true, logger: .silent)
         return Node(
-            identity: identity, clock: clock, settings: settings, resolve: { SettingsResolution(flags: ["serverCommand": ["true"]]) }, store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
+            identity: identity, clock: clock, settings: settings, resolve: { SettingsResolution(flags: ["serverCommand": ["true"]]) },
+            store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
             adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionSecret(), logger: .silent)
     }
 
@@ -80,11 +82,13 @@ struct Answer: Sendable {
 
 extension AdminBench {
     /// Sends what it is told to, and nothing of its own.
-    func send(_ method: HTTPRequest.Method, _ path: String, _ headers: [String: String] = [:], bytes: [UInt8]? = nil) async throws -> Answer {
+    func send(_ method: HTTPRequest.Method, _ path: String, _ headers: [String: String] = [:], bytes: [UInt8]? = nil) async throws -> Answer
+    {
         let fields = headers.reduce(into: HTTPFields()) { fields, header in
             if let name = HTTPField.Name(header.key) { fields[name] = header.value }
         }
-        let response = try await client.executeRequest(uri: path, method: method, headers: fields, body: bytes.map { ByteBuffer(bytes: $0) })
+        let response = try await client.executeRequest(
+            uri: path, method: method, headers: fields, body: bytes.map { ByteBuffer(bytes: $0) })
         return Answer(status: response.status.code, headers: response.headers, text: String(buffer: response.body))
     }
 

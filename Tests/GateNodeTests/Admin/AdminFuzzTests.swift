@@ -39,7 +39,8 @@ struct AdminFuzzTests {
     }
 
     private func check(_ inputs: EndpointInputs, of endpoint: Endpoint, from text: [UInt8]) throws {
-        let request = EndpointRequest(id: "req", endpoint: endpoint, caller: .admin(.superAdmin), inputs: inputs, figures: { NodeFigures() })
+        let request = EndpointRequest(
+            id: "req", endpoint: endpoint, caller: .admin(.superAdmin), inputs: inputs, figures: { NodeFigures() })
         let key = try request.newKey(secret: Credential.generate(), now: 1)
         let stored = key.fields.merging(["version": "1"]) { $1 }
         #expect(KeyRecord(id: key.id, fields: stored) == key, "\(String(decoding: text, as: UTF8.self))")
@@ -48,8 +49,10 @@ struct AdminFuzzTests {
 
 extension HTTP1MutationSource {
     private static let texts = [
-        "", "a", "echo", "a\nb", "a\r\nb", "a\tb", "\u{0}", "\u{1f}", "\u{85}", "\u{2028}", "\u{301}x", "😀", "10.0.0.1", "10.0.0.0/8", "::1", "1.2.3.4/33",
-        "2030-01-01", "2030-01-01T00:00:00Z", "0001-01-01", "9999-12-31T23:59:59Z", "default", "true", "1", "pg_", String(repeating: "x", count: 600),
+        "", "a", "echo", "a\nb", "a\r\nb", "a\tb", "\u{0}", "\u{1f}", "\u{85}", "\u{2028}", "\u{301}x", "😀", "10.0.0.1", "10.0.0.0/8",
+        "::1", "1.2.3.4/33",
+        "2030-01-01", "2030-01-01T00:00:00Z", "0001-01-01", "9999-12-31T23:59:59Z", "default", "true", "1", "pg_",
+        String(repeating: "x", count: 600),
     ]
     private static let numbers: [JSONValue] = [0, 1, -1, 0.5, 1.5, 1e9, 1e10, 1e300, -1e300, .int(.max), .int(.min), 1_000_000_000, 100]
 

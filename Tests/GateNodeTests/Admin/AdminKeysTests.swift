@@ -35,7 +35,9 @@ struct AdminKeysTests {
         var settings = Settings()
         settings.redisUrl = redis.url
         let outcomes = try await withThrowingTaskGroup(of: (keys: AdminKeys, origin: AdminKeys.Origin).self) { group in
-            for _ in 0..<8 { group.addTask { [settings] in try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere") } }
+            for _ in 0..<8 {
+                group.addTask { [settings] in try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere") }
+            }
             return try await group.reduce(into: []) { $0.append($1) }
         }
         let shown = outcomes.compactMap(\.origin.generated)

@@ -15,18 +15,33 @@ struct EndpointShapeTests {
     private static let flag = Field<Bool>("flag", .flag, "A flag.").optional
 
     private static let shapes: [Endpoint] = [
-        Endpoint(.post, "/things/:id/:word/end", "Test.", for: .anyone, parameters: [number, word], answer: ["id": .integer, "word": .string]) { request, _ in
+        Endpoint(
+            .post, "/things/:id/:word/end", "Test.", for: .anyone, parameters: [number, word], answer: ["id": .integer, "word": .string]
+        ) { request, _ in
             ["id": try request[number], "word": try request[word]]
         },
-        Endpoint(.get, "/things/:id", "Test.", for: .anyone, parameters: [number], answer: ["id": .integer]) { request, _ in ["id": try request[number]] },
+        Endpoint(.get, "/things/:id", "Test.", for: .anyone, parameters: [number], answer: ["id": .integer]) { request, _ in
+            ["id": try request[number]]
+        },
         Endpoint(.get, "/things/first", "Test.", for: .anyone, answer: ["id": .string]) { _, _ in ["id": "first"] },
-        Endpoint(.delete, "/things", "Test.", for: .anyone, body: [amount], answer: ["amount": .integer]) { request, _ in ["amount": try request[amount]] },
-        Endpoint(.post, "/form", "Test.", for: .anyone, body: [amount, flag], reads: .form, answer: ["amount": .integer, "flag": .boolean.nullable]) { request, _ in
+        Endpoint(.delete, "/things", "Test.", for: .anyone, body: [amount], answer: ["amount": .integer]) { request, _ in
+            ["amount": try request[amount]]
+        },
+        Endpoint(
+            .post, "/form", "Test.", for: .anyone, body: [amount, flag], reads: .form,
+            answer: ["amount": .integer, "flag": .boolean.nullable]
+        ) { request, _ in
             ["amount": try request[amount], "flag": try request[flag]]
         },
-        Endpoint(.post, "/either", "Test.", for: .anyone, body: [amount], reads: .jsonOrForm, answer: ["amount": .integer]) { request, _ in ["amount": try request[amount]] },
-        Endpoint(.get, "/away", "Test.", for: .anyone, success: .found, answer: .string, media: []) { _, _ in EndpointResponse(redirect: "https://elsewhere.example/?a=b") },
-        Endpoint(.get, "/text", "Test.", for: .anyone, answer: .string, media: ["text/html"]) { _, _ in EndpointResponse("<p>", type: "text/html", status: .accepted) },
+        Endpoint(.post, "/either", "Test.", for: .anyone, body: [amount], reads: .jsonOrForm, answer: ["amount": .integer]) { request, _ in
+            ["amount": try request[amount]]
+        },
+        Endpoint(.get, "/away", "Test.", for: .anyone, success: .found, answer: .string, media: []) { _, _ in
+            EndpointResponse(redirect: "https://elsewhere.example/?a=b")
+        },
+        Endpoint(.get, "/text", "Test.", for: .anyone, answer: .string, media: ["text/html"]) { _, _ in
+            EndpointResponse("<p>", type: "text/html", status: .accepted)
+        },
         Endpoint(.get, "/stream", "Test.", for: .anyone, answer: .string, media: [MediaType.jsonLines]) { _, _ in
             EndpointResponse(streaming: MediaType.jsonLines) { write in
                 for line in ["1\n", "", "2\n"] { try await write(Array(line.utf8)) }
@@ -43,7 +58,8 @@ struct EndpointShapeTests {
             #expect(try await bench.send(.get, "/things/first").json == ["id": "first"])
             for (path, sentence) in [
                 ("/things/x", "Invalid id. Must be a number."), ("/things/101", "Invalid id. Must be a whole number of 1 to 100."),
-                ("/things/%zz", "Invalid id. Must be percent-encoded UTF-8."), ("/things/%ff", "Invalid id. Must be percent-encoded UTF-8."),
+                ("/things/%zz", "Invalid id. Must be percent-encoded UTF-8."),
+                ("/things/%ff", "Invalid id. Must be percent-encoded UTF-8."),
             ] {
                 let answer = try await bench.send(.get, path)
                 #expect(answer.status == 400 && answer.error == sentence, "\(path): \(answer.text)")
@@ -58,24 +74,31 @@ struct EndpointShapeTests {
     @Test("a DELETE with fields reads its body, and one without a body says what is missing")
     func deletion() async throws {
         try await AdminBench.run(serving: Self.shapes) { bench in
-            let deleted = try await bench.send(.delete, "/things", ["Content-Type": "application/json"], bytes: Array(#"{"amount":3}"#.utf8))
+            let deleted = try await bench.send(
+                .delete, "/things", ["Content-Type": "application/json"], bytes: Array(#"{"amount":3}"#.utf8))
             #expect(deleted.json == ["amount": 3])
             #expect(try await bench.send(.delete, "/things").error == "Missing amount")
         }
     }
 
-    @Test("forms give their fields the types of the declaration; an empty value is none; a name may occur once", arguments: [
-        ("amount=5", 200, "5"), ("amount=5&flag=true&other=%20", 200, "5"), ("amount=5&flag=", 200, "5"), ("%61mount=%35", 200, "5"),
-        ("amount=10", 400, "Invalid amount. Must be a whole number of 1 to 9."), ("", 400, "Missing amount"), ("amount", 400, "Missing amount"),
-        ("amount=1&amount=2", 400, "Invalid form body: amount occurs twice"), ("amount=%zz", 400, "Invalid form body: malformed text"),
-        ("amount=%ff", 400, "Invalid form body: malformed text"), ("amount=5&flag=yes", 400, "Invalid flag. Must be true or false."),
-        (String(repeating: "a=1&", count: 201), 400, "Invalid form body: too many fields"),
-    ])
+    @Test(
+        "forms give their fields the types of the declaration; an empty value is none; a name may occur once",
+        arguments: [
+            ("amount=5", 200, "5"), ("amount=5&flag=true&other=%20", 200, "5"), ("amount=5&flag=", 200, "5"), ("%61mount=%35", 200, "5"),
+            ("amount=10", 400, "Invalid amount. Must be a whole number of 1 to 9."), ("", 400, "Missing amount"),
+            ("amount", 400, "Missing amount"),
+            ("amount=1&amount=2", 400, "Invalid form body: amount occurs twice"), ("amount=%zz", 400, "Invalid form body: malformed text"),
+            ("amount=%ff", 400, "Invalid form body: malformed text"), ("amount=5&flag=yes", 400, "Invalid flag. Must be true or false."),
+            (String(repeating: "a=1&", count: 201), 400, "Invalid form body: too many fields"),
+        ])
     func forms(_ body: String, _ status: Int, _ said: String) async throws {
         try await AdminBench.run(serving: Self.shapes) { bench in
             for path in ["/form", "/either"] where !body.contains("flag=yes") || path == "/form" {
-                let answer = try await bench.send(.post, path, ["Content-Type": "application/x-www-form-urlencoded; charset=utf-8"], bytes: Array(body.utf8))
-                #expect(answer.status == status && (answer.error ?? answer.json["amount"]?.text) == said, "\(path) \(body.prefix(40)): \(answer.text)")
+                let answer = try await bench.send(
+                    .post, path, ["Content-Type": "application/x-www-form-urlencoded; charset=utf-8"], bytes: Array(body.utf8))
+                #expect(
+                    answer.status == status && (answer.error ?? answer.json["amount"]?.text) == said,
+                    "\(path) \(body.prefix(40)): \(answer.text)")
             }
         }
     }
@@ -96,9 +119,13 @@ struct EndpointShapeTests {
     func answers() async throws {
         try await AdminBench.run(serving: Self.shapes) { bench in
             let stream = try await bench.send(.get, "/stream")
-            #expect(stream.text == "1\n2\n" && stream.header("Content-Type") == "application/x-ndjson" && stream.header("Content-Length") == nil)
+            #expect(
+                stream.text == "1\n2\n" && stream.header("Content-Type") == "application/x-ndjson" && stream.header("Content-Length") == nil
+            )
             let head = try await bench.send(.head, "/stream")
-            #expect(head.status == 200 && head.text.isEmpty && head.header("Content-Type") == "application/x-ndjson" && head.header("Content-Length") == nil)
+            #expect(
+                head.status == 200 && head.text.isEmpty && head.header("Content-Type") == "application/x-ndjson"
+                    && head.header("Content-Length") == nil)
             let away = try await bench.send(.get, "/away")
             #expect(away.status == 302 && away.header("Location") == "https://elsewhere.example/?a=b" && away.text.isEmpty)
             let text = try await bench.send(.get, "/text")
@@ -106,7 +133,9 @@ struct EndpointShapeTests {
         }
     }
 
-    @Test("each shape is documented: parameters of paths in braces, forms and bytes by their media types, an answer without a body without content")
+    @Test(
+        "each shape is documented: parameters of paths in braces, forms and bytes by their media types, an answer without a body without content"
+    )
     func documented() throws {
         let bytes = Endpoint(.put, "/bytes", "Test.", for: .apiKey, reads: .bytes(["application/octet-stream"], limit: 9), answer: .object)
         let paths = OpenAPIDocument.document(of: [("test", "Test.", Self.shapes + [bytes])])["paths"]

@@ -19,7 +19,9 @@ struct EndpointTableTests {
         for endpoint in EndpointTable.all {
             #expect(Set(endpoint.fields.map(\.name)).count == endpoint.fields.count, "\(endpoint.path)")
             #expect(endpoint.path.hasPrefix("/") && endpoint.summary.hasSuffix("."), "\(endpoint.path)")
-            #expect(endpoint.parameters.map(\.name) == endpoint.pattern.parameters && endpoint.parameters.allSatisfy(\.isRequired), "\(endpoint.path)")
+            #expect(
+                endpoint.parameters.map(\.name) == endpoint.pattern.parameters && endpoint.parameters.allSatisfy(\.isRequired),
+                "\(endpoint.path)")
             #expect(!endpoint.reads.isRaw || endpoint.body.isEmpty, "\(endpoint.path)")
         }
         #expect(EndpointTable.clashes(in: EndpointTable.all) == [])
@@ -35,7 +37,8 @@ struct EndpointTableTests {
         #expect(schema?["properties"]?.objectValue?.names ?? [] == endpoint.body.map(\.name))
         #expect(schema?["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] == endpoint.body.filter(\.isRequired).map(\.name))
         let statuses = Set(operation["responses"]?.objectValue?.names ?? [])
-        #expect(statuses == Set(([endpoint.success] + endpoint.failures + [endpoint.otherSuccess].compactMap(\.self)).map { String($0.code) }))
+        #expect(
+            statuses == Set(([endpoint.success] + endpoint.failures + [endpoint.otherSuccess].compactMap(\.self)).map { String($0.code) }))
         #expect((operation["security"]?.arrayValue?.isEmpty ?? true) == (endpoint.requirement == .anyone))
     }
 
@@ -52,8 +55,10 @@ struct EndpointTableTests {
             for endpoint in Self.guarded {
                 for key in [nil, "", "wrong", AdminBench.adminKey + "x", AdminBench.adminKey.uppercased()] {
                     let headers = ["Content-Type": "text/plain"].merging(key.map { ["X-Admin-Key": $0] } ?? [:]) { $1 }
-                    let answer = try await bench.send(endpoint.method, endpoint.path + "?limit=bad", headers, bytes: Array("{nonsense".utf8))
-                    #expect(answer.status == 401 && answer.error == "Invalid admin key", "\(endpoint.path) \(key ?? "no key"): \(answer.text)")
+                    let answer = try await bench.send(
+                        endpoint.method, endpoint.path + "?limit=bad", headers, bytes: Array("{nonsense".utf8))
+                    #expect(
+                        answer.status == 401 && answer.error == "Invalid admin key", "\(endpoint.path) \(key ?? "no key"): \(answer.text)")
                 }
             }
         }
@@ -70,14 +75,18 @@ struct EndpointTableTests {
                         var body = Self.good(endpoint, key: key.id)
                         body[field.name] = violation
                         let answer = try await bench.post(endpoint.path, .object(body))
-                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name) \(violation.text.prefix(80)): \(answer.text)")
+                        #expect(
+                            answer.status == 400 && answer.error?.contains(field.name) == true,
+                            "\(endpoint.path) \(field.name) \(violation.text.prefix(80)): \(answer.text)")
                     }
                     guard field.isRequired else { continue }
                     for absence in [nil, JSONValue.null] {
                         var body = Self.good(endpoint, key: key.id)
                         body[field.name] = absence
                         let answer = try await bench.post(endpoint.path, .object(body))
-                        #expect(answer.status == 400 && answer.error == "Missing \(field.name)", "\(endpoint.path) \(field.name): \(answer.text)")
+                        #expect(
+                            answer.status == 400 && answer.error == "Missing \(field.name)",
+                            "\(endpoint.path) \(field.name): \(answer.text)")
                     }
                 }
             }
@@ -92,14 +101,18 @@ struct EndpointTableTests {
                 for field in endpoint.query where !SchemaConformance.isAnyText(field.schema.json) {
                     for text in ["nonsense", "1e400", "NaN", "%00"] {
                         let answer = try await bench.get("\(endpoint.path)?\(field.name)=\(text)")
-                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name)=\(text): \(answer.text.prefix(200))")
+                        #expect(
+                            answer.status == 400 && answer.error?.contains(field.name) == true,
+                            "\(endpoint.path) \(field.name)=\(text): \(answer.text.prefix(200))")
                     }
                 }
                 for field in endpoint.headers {
                     for text in [String(repeating: "x", count: 201), "a b", "é"] {
                         let body = Self.good(endpoint, key: "kept")
                         let answer = try await bench.post(endpoint.path, .object(body), headers: [field.name: text])
-                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name): \(answer.text)")
+                        #expect(
+                            answer.status == 400 && answer.error?.contains(field.name) == true,
+                            "\(endpoint.path) \(field.name): \(answer.text)")
                     }
                 }
             }
@@ -109,8 +122,10 @@ struct EndpointTableTests {
     @Test("X34: refuses malformed, ambiguous and oversized bodies with their own status")
     func bodies() async throws {
         let malformed = [
-            "{", "[]", "null", "\"text\"", "7", "{}{}", "{'a':1}", #"{"a":1,"a":2}"#, #"{"__proto__":{}}"#, #"{"constructor":1}"#, #"{"a":NaN}"#,
-            #"{"a":1e400}"#, #"{"a":"\#u{0}"}"#, String(repeating: "[", count: 5000), #"{"a":"# + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}",
+            "{", "[]", "null", "\"text\"", "7", "{}{}", "{'a':1}", #"{"a":1,"a":2}"#, #"{"__proto__":{}}"#, #"{"constructor":1}"#,
+            #"{"a":NaN}"#,
+            #"{"a":1e400}"#, #"{"a":"\#u{0}"}"#, String(repeating: "[", count: 5000),
+            #"{"a":"# + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}",
         ]
         try await AdminBench.run { bench in
             for endpoint in Self.writers {
@@ -120,7 +135,8 @@ struct EndpointTableTests {
                 }
                 let admin = ["X-Admin-Key": AdminBench.adminKey]
                 for type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
-                    let answer = try await bench.send(.post, endpoint.path, admin.merging(["Content-Type": type]) { $1 }, bytes: Array("{}".utf8))
+                    let answer = try await bench.send(
+                        .post, endpoint.path, admin.merging(["Content-Type": type]) { $1 }, bytes: Array("{}".utf8))
                     #expect(answer.status == 415, "\(endpoint.path) \(type): \(answer.status)")
                 }
                 #expect(try await bench.send(.post, endpoint.path, admin, bytes: Array("{}".utf8)).status == 415)
@@ -146,14 +162,18 @@ struct EndpointTableTests {
                 let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
                 if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
                 let team = try #require(try await bench.post("/teams", ["name": "test"]).json[path: "team.id"]?.stringValue)
-                if endpoint.path == "/teams/remove" { _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)]) }
+                if endpoint.path == "/teams/remove" {
+                    _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)])
+                }
                 let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
                 let body = endpoint.takesBody ? JSONValue.object(Self.good(endpoint, key: key.id, team: team)).bytes : nil
                 let query = endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(team)" : ""
                 let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
                 let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
                 #expect(isExpected, "\(endpoint.path): \(answer.status) \(answer.text)")
-                #expect(SchemaConformance.faults(of: answer.json, against: endpoint.answer.json) == [], "\(endpoint.method) \(endpoint.path): \(answer.text.prefix(300))")
+                #expect(
+                    SchemaConformance.faults(of: answer.json, against: endpoint.answer.json) == [],
+                    "\(endpoint.method) \(endpoint.path): \(answer.text.prefix(300))")
             }
         }
     }
@@ -162,11 +182,15 @@ struct EndpointTableTests {
     func methods() async throws {
         try await AdminBench.run { bench in
             for (path, endpoints) in EndpointTable.byPath() {
-                let allowed = try #require(try await bench.send(.options, path).header("Allow")).split(separator: ",").map { $0.filter { $0 != " " } }
+                let allowed = try #require(try await bench.send(.options, path).header("Allow")).split(separator: ",").map {
+                    $0.filter { $0 != " " }
+                }
                 #expect(Set(allowed).isSuperset(of: endpoints.map(\.method.rawValue)))
                 for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete] where !allowed.contains(method.rawValue) {
                     let answer = try await bench.send(method, path, ["X-Admin-Key": AdminBench.adminKey])
-                    #expect(answer.status == 405 && answer.error?.hasPrefix("Method not allowed") == true, "\(method) \(path): \(answer.status)")
+                    #expect(
+                        answer.status == 405 && answer.error?.hasPrefix("Method not allowed") == true, "\(method) \(path): \(answer.status)"
+                    )
                     #expect(answer.header("Allow") == allowed.joined(separator: ", "))
                 }
             }
@@ -190,7 +214,10 @@ struct EndpointTableTests {
 
     /// A body that the endpoint takes.
     static func good(_ endpoint: Endpoint, key: String, team: String = "team_0123456789abcdef") -> JSONObject {
-        let values: [String: JSONValue] = ["key": .string(key), "credits": 5, "name": "test", "teamId": .string(team), "spendingLimit": 10, "ips": ["10.0.0.1"], "enabled": false]
+        let values: [String: JSONValue] = [
+            "key": .string(key), "credits": 5, "name": "test", "teamId": .string(team), "spendingLimit": 10, "ips": ["10.0.0.1"],
+            "enabled": false,
+        ]
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
         return body

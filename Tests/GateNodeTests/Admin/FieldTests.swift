@@ -9,14 +9,18 @@ import Testing
 struct FieldTests {
     private let credits = Field("credits", .credits, "Credits.")
 
-    @Test("X35: an amount is a number in its range, floored, and nothing else", arguments: [
-        (1, 1), (1.9, 1), (1e9, 1_000_000_000), (1_000_000_000.5, 1_000_000_000), (12, 12),
-    ] as [(JSONValue, Int)])
+    @Test(
+        "X35: an amount is a number in its range, floored, and nothing else",
+        arguments: [
+            (1, 1), (1.9, 1), (1e9, 1_000_000_000), (1_000_000_000.5, 1_000_000_000), (12, 12),
+        ] as [(JSONValue, Int)])
     func amounts(_ json: JSONValue, _ expected: Int) throws {
         #expect(try credits.value(of: json) == expected)
     }
 
-    @Test("X35: refuses", arguments: [0, 0.99, -1, 1_000_000_001, 1e300, -1e300, .int(.max), .int(.min), true, false, "5", "", [5], [:]] as [JSONValue])
+    @Test(
+        "X35: refuses",
+        arguments: [0, 0.99, -1, 1_000_000_001, 1e300, -1e300, .int(.max), .int(.min), true, false, "5", "", [5], [:]] as [JSONValue])
     func noAmounts(_ json: JSONValue) {
         #expect(throws: HTTPFailure.self) { try credits.value(of: json) }
     }
@@ -24,7 +28,10 @@ struct FieldTests {
     @Test("says which field is missing, and which rule is broken")
     func sentences() {
         let sentence = { (json: JSONValue?) in
-            do throws(HTTPFailure) { _ = try credits.value(of: json); return "" } catch { return error.sentence }
+            do throws(HTTPFailure) {
+                _ = try credits.value(of: json)
+                return ""
+            } catch { return error.sentence }
         }
         #expect(sentence(nil) == "Missing credits" && sentence(.null) == "Missing credits")
         #expect(sentence(0) == "Invalid credits. Must be a whole number of 1 to 1000000000.")
@@ -41,40 +48,55 @@ struct FieldTests {
         #expect(throws: HTTPFailure.self) { try credits.optional.value(of: 0) }
     }
 
-    @Test("X36: text for people is one line, trimmed and cut", arguments: [
-        ("  a\tb\r\nc ", "a b  c"), ("\u{0}\u{1b}x", "x"), ("ünïcode 🎈", "ünïcode 🎈"), (String(repeating: "x", count: 20), "xxxxxxxxxx"), (" \n ", ""),
-    ])
+    @Test(
+        "X36: text for people is one line, trimmed and cut",
+        arguments: [
+            ("  a\tb\r\nc ", "a b  c"), ("\u{0}\u{1b}x", "x"), ("ünïcode 🎈", "ünïcode 🎈"),
+            (String(repeating: "x", count: 20), "xxxxxxxxxx"), (" \n ", ""),
+        ])
     func texts(_ given: String, _ expected: String) throws {
         #expect(try Field("name", .text(upTo: 10), "").value(of: .string(given)) == expected)
     }
 
-    @Test("F-NS-01: a namespace is lower case; what is none is the default one", arguments: [
-        ("Team-1", "team-1"), ("a b", "default"), ("", "default"), ("ä", "default"), (String(repeating: "n", count: 51), "default"),
-    ])
+    @Test(
+        "F-NS-01: a namespace is lower case; what is none is the default one",
+        arguments: [
+            ("Team-1", "team-1"), ("a b", "default"), ("", "default"), ("ä", "default"), (String(repeating: "n", count: 51), "default"),
+        ])
     func namespaces(_ given: String, _ expected: String) throws {
         #expect(try Field("namespace", .namespace, "").value(of: .string(given)) == expected)
     }
 
     @Test("query text is what JSON would say of it")
     func queries() {
-        #expect(credits.given("7") == 7 && credits.given("1e3") == .double(1000) && credits.given("seven") == "seven" && credits.given("NaN") == "NaN")
-        #expect(credits.given("1e400") == "1e400" && Field("flag", .flag, "").given("true") == true && Field("flag", .flag, "").given("1") == "1")
+        #expect(
+            credits.given("7") == 7 && credits.given("1e3") == .double(1000) && credits.given("seven") == "seven"
+                && credits.given("NaN") == "NaN")
+        #expect(
+            credits.given("1e400") == "1e400" && Field("flag", .flag, "").given("true") == true
+                && Field("flag", .flag, "").given("1") == "1")
     }
 
-    @Test("ISO 8601 times are read in their usual forms", arguments: [
-        ("1970-01-01", 0), ("2026-11-21T10:27:00Z", 1_795_256_820_000), ("2026-11-21T10:27", 1_795_256_820_000),
-        ("2026-11-21T12:27:00.5+02:00", 1_795_256_820_500), ("2026-11-21T08:27:00.123456-0200", 1_795_256_820_123), ("2024-02-29", 1_709_164_800_000),
-        ("1969-12-31T23:59:59Z", -1000),
-    ])
+    @Test(
+        "ISO 8601 times are read in their usual forms",
+        arguments: [
+            ("1970-01-01", 0), ("2026-11-21T10:27:00Z", 1_795_256_820_000), ("2026-11-21T10:27", 1_795_256_820_000),
+            ("2026-11-21T12:27:00.5+02:00", 1_795_256_820_500), ("2026-11-21T08:27:00.123456-0200", 1_795_256_820_123),
+            ("2024-02-29", 1_709_164_800_000),
+            ("1969-12-31T23:59:59Z", -1000),
+        ])
     func times(_ text: String, _ expected: Int) {
         #expect(Timestamp.milliseconds(text) == expected)
         #expect(Timestamp.milliseconds(Timestamp.text(milliseconds: expected)) == expected)
     }
 
-    @Test("and in no others", arguments: [
-        "", "now", "2026", "2026-13-01", "2026-00-10", "2025-02-29", "1900-02-29", "2026-11-21T24:00:00Z", "2026-11-21T10:60Z", "2026-11-21 ", "2026-11-21T10:27:00Zx",
-        "+2026-11-21", "2026-11-21T10:27:00.Z", "1795256820000", "２026-11-21",
-    ])
+    @Test(
+        "and in no others",
+        arguments: [
+            "", "now", "2026", "2026-13-01", "2026-00-10", "2025-02-29", "1900-02-29", "2026-11-21T24:00:00Z", "2026-11-21T10:60Z",
+            "2026-11-21 ", "2026-11-21T10:27:00Zx",
+            "+2026-11-21", "2026-11-21T10:27:00.Z", "1795256820000", "２026-11-21",
+        ])
     func noTimes(_ text: String) {
         #expect(Timestamp.milliseconds(text) == nil)
     }

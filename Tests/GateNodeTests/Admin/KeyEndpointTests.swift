@@ -13,13 +13,18 @@ struct KeyEndpointTests {
     @Test("POST /keys: makes a key with all that was asked for, and its defaults where nothing was")
     func create() async throws {
         try await AdminBench.run { bench in
-            let answer = try await bench.post("/keys", [
-                "name": "  team\n x  ", "credits": 12.9, "allowedTools": ["a"], "deniedTools": ["b"], "expiresIn": 60, "spendingLimit": 7,
-                "tags": ["env": "prod"], "ipAllowlist": ["10.0.0.0/8"], "namespace": "Team-X", "alias": "my_alias", "unknown": [1],
-            ])
+            let answer = try await bench.post(
+                "/keys",
+                [
+                    "name": "  team\n x  ", "credits": 12.9, "allowedTools": ["a"], "deniedTools": ["b"], "expiresIn": 60,
+                    "spendingLimit": 7,
+                    "tags": ["env": "prod"], "ipAllowlist": ["10.0.0.0/8"], "namespace": "Team-X", "alias": "my_alias", "unknown": [1],
+                ])
             #expect(answer.status == 201)
             let key = answer.json
-            #expect(key["key"]?.stringValue?.wholeMatch(of: /pg_[0-9a-f]{48}/) != nil && key["id"]?.stringValue?.wholeMatch(of: /key_[0-9a-f]{16}/) != nil)
+            #expect(
+                key["key"]?.stringValue?.wholeMatch(of: /pg_[0-9a-f]{48}/) != nil
+                    && key["id"]?.stringValue?.wholeMatch(of: /key_[0-9a-f]{16}/) != nil)
             #expect(key["name"] == "team  x" && key["credits"] == 12 && key["namespace"] == "team-x" && key["tags"] == ["env": "prod"])
             #expect(key["expiresAt"]?.stringValue.flatMap(Timestamp.milliseconds) ?? 0 > WallClock.milliseconds)
 
@@ -128,7 +133,9 @@ struct KeyEndpointTests {
             try await withThrowingTaskGroup { group in
                 for index in 0..<200 {
                     group.addTask {
-                        let order = { try await bench.post("/topup", ["key": .string(id), "credits": 3], headers: ["Idempotency-Key": "op-\(index)"]) }
+                        let order = {
+                            try await bench.post("/topup", ["key": .string(id), "credits": 3], headers: ["Idempotency-Key": "op-\(index)"])
+                        }
                         while try await order().status == 503 {}
                     }
                 }
@@ -149,7 +156,9 @@ struct KeyEndpointTests {
             #expect(try await bench.balance(secret).json["suspended"] == true)
             _ = try await bench.post("/keys/revoke", ["key": .string(id)])
             #expect(try await bench.balance(secret).status == 401)
-            for headers in [[:], ["X-API-Key": "pg_*"], ["X-API-Key": ""], ["Authorization": "Bearer "], ["X-API-Key": AdminBench.adminKey]] {
+            for headers in [
+                [:], ["X-API-Key": "pg_*"], ["X-API-Key": ""], ["Authorization": "Bearer "], ["X-API-Key": AdminBench.adminKey],
+            ] {
                 #expect(try await bench.send(.get, "/balance", headers).status == 401)
             }
         }
@@ -159,7 +168,9 @@ struct KeyEndpointTests {
     func audit() async throws {
         try await AdminBench.run { bench in
             let (secret, id) = try await bench.createKey(["name": "audited"])
-            for (path, more) in [("/keys/acl", ("deniedTools", ["x"] as JSONValue)), ("/limits", ("spendingLimit", 5)), ("/keys/suspend", ("reason", "why"))] {
+            for (path, more) in [
+                ("/keys/acl", ("deniedTools", ["x"] as JSONValue)), ("/limits", ("spendingLimit", 5)), ("/keys/suspend", ("reason", "why")),
+            ] {
                 #expect(try await bench.post(path, .object(JSONObject([("key", .string(id)), more]))).status == 200)
             }
             let log = try await bench.redis.command("XRANGE", bench.node.store.keys.audit(0), "-", "+")

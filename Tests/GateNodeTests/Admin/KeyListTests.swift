@@ -32,7 +32,9 @@ struct KeyListTests {
             #expect(names(some) == ["C", "a"] && some.json.arrayValue != nil)
             let page = try await bench.get("/keys?limit=2").json
             #expect(page["total"] == 3 && page["limit"] == 2 && page["offset"] == 0 && page["hasMore"] == true)
-            #expect(!all.text.contains("pg_" + String(repeating: "0", count: 8)) && all.json[0]?["keyPrefix"]?.stringValue?.hasSuffix("...") == true)
+            #expect(
+                !all.text.contains("pg_" + String(repeating: "0", count: 8))
+                    && all.json[0]?["keyPrefix"]?.stringValue?.hasSuffix("...") == true)
         }
     }
 
@@ -82,7 +84,7 @@ struct KeyListTests {
             #expect(try await bench.get("/keys").json.arrayValue?.count == 500)
             let richest = try await bench.get("/keys?sortBy=credits&minCredits=5&limit=3&offset=1").json
             #expect(richest["total"] == 1295 && richest["keys"]?[0]?["name"] == "n1298")
-            #expect(try await KeyCensus.count(bench.node.keys) == KeyCensus.Count(active: made, credits: made * (made - 1) / 2))
+            #expect(try await KeyTotals.count(bench.node.keys) == KeyTotals.Count(active: made, credits: made * (made - 1) / 2))
         }
     }
 }

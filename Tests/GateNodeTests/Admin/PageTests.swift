@@ -48,7 +48,9 @@ struct PageTests {
     func index() async throws {
         try await AdminBench.run { bench in
             let root = try await bench.send(.get, "/").json
-            #expect(root["endpoints"]?["keysRevoke"] == "/keys/revoke" && root["endpoints"]?["mcp"] == "/mcp" && root["endpoints"]?["openapi"] == "/openapi.json")
+            #expect(
+                root["endpoints"]?["keysRevoke"] == "/keys/revoke" && root["endpoints"]?["mcp"] == "/mcp"
+                    && root["endpoints"]?["openapi"] == "/openapi.json")
             #expect(root["endpoints"]?.objectValue?.count == EndpointTable.paths.count)
             #expect(try await bench.send(.get, "/info").json["endpoints"]?["keys"] == "/keys (admin)")
             let robots = try await bench.send(.get, "/robots.txt").text
@@ -64,7 +66,8 @@ struct PageTests {
                     id: "key_\(namespace)", name: name, prefix: "pg_1234567...", masked: "pg_1...", createdAt: 1, namespace: namespace)
                 try await bench.node.keys.records.create(key, Operation(audit: .nobody))
                 let event = CallEvent(
-                    keyID: key.id, tool: "echo", outcome: outcome, reason: outcome == .denied ? "rate_limited" : "", milliseconds: 3, requestID: "req_1")
+                    keyID: key.id, tool: "echo", outcome: outcome, reason: outcome == .denied ? "rate_limited" : "", milliseconds: 3,
+                    requestID: "req_1")
                 _ = try await bench.node.store.send(EventLog.note(event, keys: bench.node.store.keys))
             }
             let all = try await bench.get("/usage").json
@@ -85,21 +88,25 @@ struct PageTests {
         try await AdminBench.run { bench in
             let (store, count) = (bench.node.store, 2600)
             for namespace in ["even", "odd"] {
-                let key = KeyRecord(id: "key_\(namespace)", name: "n", prefix: "pg_1234567...", masked: "pg_1...", createdAt: 1, namespace: namespace)
+                let key = KeyRecord(
+                    id: "key_\(namespace)", name: "n", prefix: "pg_1234567...", masked: "pg_1...", createdAt: 1, namespace: namespace)
                 try await bench.node.keys.records.create(key, Operation(audit: .nobody))
             }
             let event = { (index: Int, outcome: CallEvent.Outcome) in
                 CallEvent(
-                    keyID: index.isMultiple(of: 2) ? "key_even" : "key_odd", tool: "tool\(index)", outcome: outcome, milliseconds: 3, requestID: "req_\(index)")
+                    keyID: index.isMultiple(of: 2) ? "key_even" : "key_odd", tool: "tool\(index)", outcome: outcome, milliseconds: 3,
+                    requestID: "req_\(index)")
             }
             // Refused calls are rare at first and then many, so that each stream in turn is the longer one.
             for base in stride(from: 0, to: count, by: 100) {
-                _ = try await store.sendAll((base..<base + 100).map { index in
-                    let isDenied = index < 1300 ? index.isMultiple(of: 50) : !index.isMultiple(of: 50)
-                    var command = RedisCommand("XADD", isDenied ? store.keys.denials(0) : store.keys.usage(0), "\(1_000_000 + index)-0", "c", "0", "e")
-                    command.append(event(index, isDenied ? .denied : .ok).packed)
-                    return command
-                })
+                _ = try await store.sendAll(
+                    (base..<base + 100).map { index in
+                        let isDenied = index < 1300 ? index.isMultiple(of: 50) : !index.isMultiple(of: 50)
+                        var command = RedisCommand(
+                            "XADD", isDenied ? store.keys.denials(0) : store.keys.usage(0), "\(1_000_000 + index)-0", "c", "0", "e")
+                        command.append(event(index, isDenied ? .denied : .ok).packed)
+                        return command
+                    })
             }
             let all = try await bench.get("/usage").json
             #expect(all["count"] == .int(Int64(count)))
@@ -122,15 +129,18 @@ struct PageTests {
             _ = try await bench.createKey(["credits": 50])
             let revoked = try await bench.createKey(["credits": 9])
             _ = try await bench.post("/keys/revoke", ["key": .string(revoked.id)])
-            try await eventually("the census is taken", within: .seconds(5)) {
+            try await eventually("the keyTotals is taken", within: .seconds(5)) {
                 try await bench.send(.get, "/metrics").text.contains("\npaygate_active_keys_total 1\n")
             }
             let page = try await bench.send(.get, "/metrics")
             #expect(page.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8")
             #expect(page.text.contains("\npaygate_total_credits_available 50\n"))
-            #expect(page.text.contains(#"paygate_credits_charged_total{tool="echo"} 7"#) && page.text.contains(#"paygate_queue_depth{queue="settlements"} 2"#))
+            #expect(
+                page.text.contains(#"paygate_credits_charged_total{tool="echo"} 7"#)
+                    && page.text.contains(#"paygate_queue_depth{queue="settlements"} 2"#))
             for metric in Metric.all {
-                #expect(page.text.contains("# HELP \(metric.name) \(metric.help)\n# TYPE \(metric.name) \(metric.type)\n"), "\(metric.name)")
+                #expect(
+                    page.text.contains("# HELP \(metric.name) \(metric.help)\n# TYPE \(metric.name) \(metric.type)\n"), "\(metric.name)")
             }
             #expect(Set(Metric.all.map(\.name)).count == Metric.all.count)
         }

@@ -25,15 +25,19 @@ struct ProofTests {
         #expect(Self.proof(key: "", authorization: "Bearer b") == .none && Self.proof() == .none)
     }
 
-    @Test("the scheme is read by its bytes, in any case", arguments: [
-        ("bEARER x", "x"), ("Bearer  x", " x"), ("Bearer \u{301}x", "\u{301}x"), ("Bearer é", "é"),
-    ])
+    @Test(
+        "the scheme is read by its bytes, in any case",
+        arguments: [
+            ("bEARER x", "x"), ("Bearer  x", " x"), ("Bearer \u{301}x", "\u{301}x"), ("Bearer é", "é"),
+        ])
     func schemes(_ field: String, _ secret: String) {
         guard case .bearer(let shown) = Self.proof(authorization: field) else { return #expect(Bool(false), "\(field)") }
         #expect(Array(shown.utf8) == Array(secret.utf8))
     }
 
-    @Test("what is no bearer token is no proof", arguments: ["Bearer", "Bearer ", "Basic abc", "Bearerx", "Bearer\u{a0}x", "\u{212a}earer x", "", "bear"])
+    @Test(
+        "what is no bearer token is no proof",
+        arguments: ["Bearer", "Bearer ", "Basic abc", "Bearerx", "Bearer\u{a0}x", "\u{212a}earer x", "", "bear"])
     func strangers(_ field: String) {
         #expect(Self.proof(authorization: field) == .none)
     }
@@ -51,7 +55,8 @@ struct ProofTests {
         let secret = String(repeating: "k", count: 5000)
         try await AdminBench.run { bench in
             for (path, headers) in [
-                ("/balance", ["X-API-Key": secret]), ("/balance", ["Authorization": "Bearer \(secret)"]), ("/keys", ["X-Admin-Key": secret]),
+                ("/balance", ["X-API-Key": secret]), ("/balance", ["Authorization": "Bearer \(secret)"]),
+                ("/keys", ["X-Admin-Key": secret]),
             ] {
                 let answer = try await bench.send(.get, path, headers)
                 #expect(answer.status == 401, "\(path)")
@@ -63,12 +68,16 @@ struct ProofTests {
     private static let signed = Requirement(
         "signed", [.header("signature", .xAPIKey)], throttle: nil, refusals: [.unauthorized], readsBody: true
     ) { shown, _ in
-        guard let signature = shown.header(.xAPIKey), signature == shown.body.map(String.init).joined(separator: "-") else { throw HTTPFailure.unauthorized("Bad signature") }
+        guard let signature = shown.header(.xAPIKey), signature == shown.body.map(String.init).joined(separator: "-") else {
+            throw HTTPFailure.unauthorized("Bad signature")
+        }
         return Caller(actor: "the service")
     }
 
     /// As it might look for a slash command: the key is in the query.
-    private static let keyInQuery = Requirement("key_in_query", [.query("queryKey", parameter: "key")], throttle: nil, refusals: [.unauthorized]) { shown, _ in
+    private static let keyInQuery = Requirement(
+        "key_in_query", [.query("queryKey", parameter: "key")], throttle: nil, refusals: [.unauthorized]
+    ) { shown, _ in
         guard let key = shown.query("key"), key.hasPrefix("team-") else { throw HTTPFailure.unauthorized("Unknown key") }
         return Caller(actor: key, identity: key.count)
     }
@@ -76,7 +85,8 @@ struct ProofTests {
     @Test("a new way to prove something is a declaration: a signature over the exact body, a key in the query")
     func declared() async throws {
         let endpoints = [
-            Endpoint(.post, "/signed", "Test.", for: Self.signed, reads: .bytes(limit: 16), answer: ["bytes": .list(of: .integer)]) { request, _ in
+            Endpoint(.post, "/signed", "Test.", for: Self.signed, reads: .bytes(limit: 16), answer: ["bytes": .list(of: .integer)]) {
+                request, _ in
                 ["bytes": try request.bytes.map { Int($0) }]
             },
             Endpoint(.get, "/query", "Test.", for: Self.keyInQuery, answer: ["actor": .string, "size": .integer]) { request, _ in

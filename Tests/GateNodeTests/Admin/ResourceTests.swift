@@ -24,26 +24,33 @@ private struct Team: Sendable, Equatable {
 
     static func resource(_ store: TeamStore, verbs: [ResourceVerb]) -> Resource<Team> {
         Resource(
-            "team", path: "/teams", role: .admin, id: Field("teamId", .word(.string(1...100), rule: "Must be a team's id.") { (1...100).contains($0.utf8.count) }, "The team."),
+            "team", path: "/teams", role: .admin,
+            id: Field("teamId", .word(.string(1...100), rule: "Must be a team's id.") { (1...100).contains($0.utf8.count) }, "The team."),
             view: view, capacity: 3, store: { _ in store },
             attributes: [
-                .required(Field("name", .word(.string(1...200), rule: "Must be 1 to 200 characters.") { (1...200).contains($0.count) }, "Its name."), \.name),
+                .required(
+                    Field(
+                        "name", .word(.string(1...200), rule: "Must be 1 to 200 characters.") { (1...200).contains($0.count) }, "Its name."),
+                    \.name),
                 .defaulting(Field("budget", .integer(0...1_000_000_000), "What it may spend."), to: 0, \.budget),
                 .optional(Field("quota", .integer(1...1000), "Its calls a day."), \.quota),
                 .merging(Field("tags", .tags, "Labels."), Field("tags", .tagChanges, "Labels; null removes one."), \.tags),
             ],
-            make: { now in Team(id: "team_" + RandomHex.digits(16), createdAt: now) }, identify: \.id, facts: { [("name", $0.name)] }, verbs: verbs)
+            make: { now in Team(id: "team_" + RandomHex.digits(16), createdAt: now) }, identify: \.id, facts: { [("name", $0.name)] },
+            verbs: verbs)
     }
 
     /// The verbs of group teams in PayGate's form.
     static let posts: [ResourceVerb] = [
-        .list(as: "teams", count: "count"), .create(as: "team"), .update(.post, "/teams/update", as: "team"), .delete(.post, "/teams/delete"),
+        .list(as: "teams", count: "count"), .create(as: "team"), .update(.post, "/teams/update", as: "team"),
+        .delete(.post, "/teams/delete"),
         .read("/teams/one"),
     ]
 
     /// The same as other clients like it.
     static let paths: [ResourceVerb] = [
-        .list(as: "teams", count: "total"), .create(), .read("/teams/:teamId"), .update(.patch, "/teams/:teamId"), .delete(.delete, "/teams/:teamId"),
+        .list(as: "teams", count: "total"), .create(), .read("/teams/:teamId"), .update(.patch, "/teams/:teamId"),
+        .delete(.delete, "/teams/:teamId"),
     ]
 }
 
@@ -80,7 +87,9 @@ private actor TemplateStore: ResourceStore {
         templates[record.name] = record
     }
 
-    func update(_ id: String, audit: @Sendable (Template) -> AuditEntry, _ change: @Sendable (inout Template) throws -> Void) throws -> Template? {
+    func update(_ id: String, audit: @Sendable (Template) -> AuditEntry, _ change: @Sendable (inout Template) throws -> Void) throws
+        -> Template?
+    {
         guard var template = templates[id] else { return nil }
         try change(&template)
         templates[id] = template
@@ -139,8 +148,11 @@ struct ResourceTests {
             #expect(id.stringValue?.wholeMatch(of: /team_[0-9a-f]{16}/) != nil && team["budget"] == 0 && team["quota"] == 5)
             #expect(try await bench.get("/teams").json == ["teams": [team], "count": 1])
 
-            let changed = try await bench.post("/teams/update", ["teamId": id, "budget": 9.5, "quota": nil, "tags": ["a": nil, "c": "3"]]).json["team"]
-            #expect(changed?["budget"] == 9 && changed?["name"] == "red" && changed?["quota"] == nil && changed?["tags"] == ["b": "2", "c": "3"])
+            let changed = try await bench.post("/teams/update", ["teamId": id, "budget": 9.5, "quota": nil, "tags": ["a": nil, "c": "3"]])
+                .json["team"]
+            #expect(
+                changed?["budget"] == 9 && changed?["name"] == "red" && changed?["quota"] == nil
+                    && changed?["tags"] == ["b": "2", "c": "3"])
             #expect(try await bench.post("/teams/update", ["teamId": id, "name": nil]).json["team"] == changed)
             #expect(try await bench.get("/teams/one?teamId=\(id.stringValue ?? "")").json == changed)
 
@@ -151,8 +163,12 @@ struct ResourceTests {
                 #expect(answer.status == 404 && answer.error == "Team not found")
             }
             let audits = await store.audits
-            #expect(audits.map(\.type) == ["team.created", "team.updated", "team.updated", "team.deleted"] && audits.allSatisfy { $0.actor == "admin" })
-            #expect(audits[1].metadata.contains { $0 == ("changes", "budget,quota,tags") } && audits[1].metadata.contains { $0 == ("name", "red") })
+            #expect(
+                audits.map(\.type) == ["team.created", "team.updated", "team.updated", "team.deleted"]
+                    && audits.allSatisfy { $0.actor == "admin" })
+            #expect(
+                audits[1].metadata.contains { $0 == ("changes", "budget,quota,tags") }
+                    && audits[1].metadata.contains { $0 == ("name", "red") })
         }
     }
 
@@ -201,7 +217,9 @@ struct ResourceTests {
         }
     }
 
-    @Test("X35: every field of every verb refuses what breaks its declaration, and answers are as documented", arguments: [Team.posts, Team.paths])
+    @Test(
+        "X35: every field of every verb refuses what breaks its declaration, and answers are as documented",
+        arguments: [Team.posts, Team.paths])
     func declared(_ verbs: [ResourceVerb]) async throws {
         try await run(verbs) { bench, store, endpoints in
             #expect(EndpointTable.clashes(in: endpoints) == [])
@@ -209,14 +227,20 @@ struct ResourceTests {
             let id = try #require(made.firstMatch(of: /team_[0-9a-f]{16}/).map { String($0.output) })
             let headers = ["X-Admin-Key": AdminBench.adminKey, "Content-Type": "application/json"]
             for endpoint in endpoints {
-                #expect(endpoint.parameters.map(\.name) == endpoint.pattern.parameters && Set(endpoint.fields.map(\.name)).count == endpoint.fields.count)
-                let path = endpoint.path.replacing(":teamId", with: id) + (endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(id)" : "")
+                #expect(
+                    endpoint.parameters.map(\.name) == endpoint.pattern.parameters
+                        && Set(endpoint.fields.map(\.name)).count == endpoint.fields.count)
+                let path =
+                    endpoint.path.replacing(":teamId", with: id) + (endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(id)" : "")
                 for field in endpoint.body {
-                    for violation in SchemaConformance.violations(of: field.schema.json) where !(field.name == "tags" && violation["a"] == .null) {
+                    for violation in SchemaConformance.violations(of: field.schema.json)
+                    where !(field.name == "tags" && violation["a"] == .null) {
                         var body: JSONObject = ["teamId": .string(id), "name": "other"]
                         body[field.name] = violation
                         let answer = try await bench.send(endpoint.method, path, headers, bytes: body.json.bytes)
-                        #expect(answer.status == 400 && answer.error?.contains(field.name) == true, "\(endpoint.path) \(field.name) \(violation.text.prefix(80)): \(answer.text)")
+                        #expect(
+                            answer.status == 400 && answer.error?.contains(field.name) == true,
+                            "\(endpoint.path) \(field.name) \(violation.text.prefix(80)): \(answer.text)")
                     }
                 }
                 #expect(try await bench.send(endpoint.method, path, ["Content-Type": "application/json"], bytes: []).status == 401)
@@ -224,8 +248,10 @@ struct ResourceTests {
             #expect(await store.list(offset: 0, count: 9).records.map(\.name) == ["kept"])
             let inOrder = endpoints.filter { !$0.audits.contains("team.deleted") } + endpoints.filter { $0.audits.contains("team.deleted") }
             for endpoint in inOrder {
-                let path = endpoint.path.replacing(":teamId", with: id) + (endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(id)" : "")
-                let answer = try await bench.send(endpoint.method, path, headers, bytes: endpoint.takesBody ? Array(#"{"teamId":"\#(id)","name":"new"}"#.utf8) : nil)
+                let path =
+                    endpoint.path.replacing(":teamId", with: id) + (endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(id)" : "")
+                let answer = try await bench.send(
+                    endpoint.method, path, headers, bytes: endpoint.takesBody ? Array(#"{"teamId":"\#(id)","name":"new"}"#.utf8) : nil)
                 #expect(answer.status == endpoint.success.code, "\(endpoint.path): \(answer.text)")
                 #expect(SchemaConformance.faults(of: answer.json, against: endpoint.answer.json) == [], "\(endpoint.path): \(answer.text)")
             }

@@ -8,7 +8,9 @@ struct ResponseHeadersTests {
     @Test("F-HDR-14: no header is there twice, and a custom one never has a name of ours, however it is spelled")
     func custom() {
         var settings = Settings()
-        let ours = ["X-Frame-Options", "x-paygate-version", "X-REQUEST-ID", "Vary", "Access-Control-Max-Age", "X-RateLimit-Limit", "Retry-After"]
+        let ours = [
+            "X-Frame-Options", "x-paygate-version", "X-REQUEST-ID", "Vary", "Access-Control-Max-Age", "X-RateLimit-Limit", "Retry-After",
+        ]
         settings.customHeaders = ours.map { CustomHeader(name: $0, value: "theirs") } + [CustomHeader(name: "X-Own", value: "mine")]
         let headers = ResponseHeaders(settings)
         let names = headers.fixed.map { $0.name.lowercased() }

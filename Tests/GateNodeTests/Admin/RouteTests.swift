@@ -11,21 +11,27 @@ struct RouteTests {
     }
 
     private static let tree = tree([
-        "/", "/api/keys", "/api/keys/:id", "/api/keys/:id/revoke", "/api/keys/export", "/api/keys/export/csv", "/:any/keys", "/api/:kind/:id/notes",
+        "/", "/api/keys", "/api/keys/:id", "/api/keys/:id/revoke", "/api/keys/export", "/api/keys/export/csv", "/:any/keys",
+        "/api/:kind/:id/notes",
     ])
 
-    @Test("a literal segment wins over a parameter; where it leads nowhere, the parameter is taken", arguments: [
-        ("/", "/", []), ("/api/keys", "/api/keys", []), ("/api/keys/7", "/api/keys/:id", ["7"]), ("/api/keys/export", "/api/keys/export", []),
-        ("/api/keys/export/csv", "/api/keys/export/csv", []), ("/api/keys/export/revoke", "/api/keys/:id/revoke", ["export"]),
-        ("/other/keys", "/:any/keys", ["other"]), ("/api/keys/export/notes", "/api/:kind/:id/notes", ["keys", "export"]),
-        ("/api/keys/7/", "/api/keys/:id", ["7"]), ("//api//keys", "/api/keys", []),
-    ])
+    @Test(
+        "a literal segment wins over a parameter; where it leads nowhere, the parameter is taken",
+        arguments: [
+            ("/", "/", []), ("/api/keys", "/api/keys", []), ("/api/keys/7", "/api/keys/:id", ["7"]),
+            ("/api/keys/export", "/api/keys/export", []),
+            ("/api/keys/export/csv", "/api/keys/export/csv", []), ("/api/keys/export/revoke", "/api/keys/:id/revoke", ["export"]),
+            ("/other/keys", "/:any/keys", ["other"]), ("/api/keys/export/notes", "/api/:kind/:id/notes", ["keys", "export"]),
+            ("/api/keys/7/", "/api/keys/:id", ["7"]), ("//api//keys", "/api/keys", []),
+        ])
     func matches(_ path: String, _ route: String, _ captures: [String]) {
         let match = Self.tree.match(path)
         #expect(match?.value == route && match?.captures.map(String.init) == captures)
     }
 
-    @Test("what is no route is none", arguments: ["/api", "/api/keys/7/other", "/keys", "/api/keys/7/revoke/now", "/API/keys/7", "/api%2fkeys", "*", "/a/b/c/d/e/f/g"])
+    @Test(
+        "what is no route is none",
+        arguments: ["/api", "/api/keys/7/other", "/keys", "/api/keys/7/revoke/now", "/API/keys/7", "/api%2fkeys", "*", "/a/b/c/d/e/f/g"])
     func strangers(_ path: String) {
         #expect(Self.tree.match(path) == nil)
     }

@@ -17,7 +17,9 @@ struct SchemaConformance {
         if let words = schema["enum"]?.arrayValue, !words.contains(value) { faults.append("\(path) is none of \(words)") }
         for element in value.arrayValue ?? [] { faults += Self.faults(of: element, against: schema["items"] ?? [:], at: path + "[]") }
         guard let object = value.objectValue else { return faults }
-        for name in schema["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] where object[name] == nil { faults.append("\(path).\(name) is missing") }
+        for name in schema["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] where object[name] == nil {
+            faults.append("\(path).\(name) is missing")
+        }
         for member in object {
             let known = schema["properties"]?[member.name] ?? schema["additionalProperties"]
             if let known {

@@ -35,19 +35,26 @@ struct StreamTests {
     @Test("HTTP/1.1 gets chunks and an end, HTTP/1.0 bytes until the close; the connection of the former goes on")
     func complete() async throws {
         try await LiveBench.run([Self.whole]) { port in
-            let modern = try await LiveClient(port: port, "GET /whole HTTP/1.1\r\nHost: x\r\n\r\nGET /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            let modern = try await LiveClient(
+                port: port, "GET /whole HTTP/1.1\r\nHost: x\r\n\r\nGET /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             try await eventually("both are answered", within: .seconds(5)) { modern.isEnded }
-            #expect(modern.text.components(of: "4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n") == 2 && !modern.isReset && !modern.text.lowercased().contains("content-length"))
+            #expect(
+                modern.text.components(of: "4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n") == 2 && !modern.isReset
+                    && !modern.text.lowercased().contains("content-length"))
             let old = try await LiveClient(port: port, "GET /whole HTTP/1.0\r\n\r\n")
             try await eventually("it is answered", within: .seconds(5)) { old.isEnded }
             #expect(old.text.hasSuffix("\r\n\r\none,two") && !old.isReset && !old.text.lowercased().contains("transfer-encoding"))
             let head = try await LiveClient(port: port, "HEAD /whole HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             try await eventually("it is answered", within: .seconds(5)) { head.isEnded }
-            #expect(head.text.hasPrefix("HTTP/1.1 200") && head.text.hasSuffix("\r\n\r\n") && !head.text.lowercased().contains("content-length"))
+            #expect(
+                head.text.hasPrefix("HTTP/1.1 200") && head.text.hasSuffix("\r\n\r\n") && !head.text.lowercased().contains("content-length")
+            )
         }
     }
 
-    @Test("a failure half way resets the connection: neither HTTP/1.1 nor HTTP/1.0 can take the rest for the whole", arguments: ["1.1", "1.0"])
+    @Test(
+        "a failure half way resets the connection: neither HTTP/1.1 nor HTTP/1.0 can take the rest for the whole",
+        arguments: ["1.1", "1.0"])
     func failure(_ version: String) async throws {
         try await LiveBench.run([Self.broken]) { port in
             let client = try await LiveClient(port: port, "GET /broken HTTP/\(version)\r\nHost: x\r\n\r\n")
@@ -104,10 +111,12 @@ private enum LiveBench {
         (settings.publicRateLimit, settings.redisUrl) = (0, redis.url)
         let node = try await AdminBench.makeNode(settings, redis, on: group.next())
         let lanes = try await Lanes(
-            node: node, loops: [group.next()], headers: ResponseHeaders(settings), log: CallLogSink(level: .error, format: settings.logFormat))
+            node: node, loops: [group.next()], headers: ResponseHeaders(settings),
+            log: CallLogSink(level: .error, format: settings.logFormat))
         let (ports, announce) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
         let application = Application(
-            responder: GateRouter(endpoints, for: node) { NodeFigures() }, server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
+            responder: GateRouter(endpoints, for: node) { NodeFigures() },
+            server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { announce.yield($0.localAddress?.port ?? 0) }, eventLoopGroupProvider: .shared(group), logger: .silent)
         try await withThrowingTaskGroup { tasks in

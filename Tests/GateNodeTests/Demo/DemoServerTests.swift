@@ -9,7 +9,9 @@ import Testing
     func slowCall() async throws {
         let sent = Mutex<[JSONValue]>([])
         let server = DemoServer { message in sent.withLock { $0.append(message) } }
-        server.receive(#"{"id": 1, "method": "tools/call", "params": {"name": "slow", "arguments": {"seconds": 0.05, "steps": 2}, "_meta": {"progressToken": "t"}}}"#)
+        server.receive(
+            #"{"id": 1, "method": "tools/call", "params": {"name": "slow", "arguments": {"seconds": 0.05, "steps": 2}, "_meta": {"progressToken": "t"}}}"#
+        )
         server.receive(#"{"id": 2, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": "hi"}}}"#)
         while sent.withLock({ $0.count }) < 4 { try await Task.sleep(for: .milliseconds(5)) }
         let messages = sent.withLock { $0 }
@@ -27,9 +29,11 @@ import Testing
         #expect(sent.withLock { $0.isEmpty })
     }
 
-    @Test("The client's protocol version is answered when it is known, else the newest", arguments: [
-        ("2025-06-18", "2025-06-18"), ("2026-07-28", "2025-11-25"),
-    ])
+    @Test(
+        "The client's protocol version is answered when it is known, else the newest",
+        arguments: [
+            ("2025-06-18", "2025-06-18"), ("2026-07-28", "2025-11-25"),
+        ])
     func version(_ asked: String, _ answered: String) {
         let sent = Mutex<[JSONValue]>([])
         let server = DemoServer { message in sent.withLock { $0.append(message) } }

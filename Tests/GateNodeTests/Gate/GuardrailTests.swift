@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Guardrails")
 struct GuardrailTests {
-    static func effect(_ pattern: GuardrailPattern, _ action: GuardrailRule.Action, on json: String, tool: String = "t", tools: Set<String> = []) -> Effect {
+    static func effect(
+        _ pattern: GuardrailPattern, _ action: GuardrailRule.Action, on json: String, tool: String = "t", tools: Set<String> = []
+    ) -> Effect {
         let rule = GuardrailRule(id: "r", pattern: pattern, action: action, scope: .input, tools: tools)
         return Array(json.utf8).withUnsafeBytes { bytes in
             let view = CallView(caller: .nobody, tool: tool, payload: bytes, address: IPAddress(v4: 1), now: 0)
@@ -21,26 +23,34 @@ struct GuardrailTests {
         }
     }
 
-    @Test("what is found becomes [REDACTED], and every other byte stays what it was", arguments: [
-        (GuardrailPattern.creditCard, #"{"a":"pay 4111 1111 1111 1111 now", "b": 4111111111111111}"#, #"{"a":"pay [REDACTED] now", "b": 4111111111111111}"#),
-        (.creditCard, #"["12 5500-0000-0000-0004","378282246310005."]"#, #"["12 [REDACTED]","[REDACTED]."]"#),
-        (.creditCard, #""6011111111111117""#, #""[REDACTED]""#),
-        (.ssn, #"{"n":["SSN 123-45-6789, 123 45 6789"]}"#, #"{"n":["SSN [REDACTED], [REDACTED]"]}"#),
-        (.email, #"{"to":"<a.b+c@mail.example.org>, x@y.de.", "a@b.cd":"k"}"#, #"{"to":"<[REDACTED]>, [REDACTED].", "a@b.cd":"k"}"#),
-        (.email, #"{ "é": "é@b.cd é a@b.cd-" }"#, #"{ "é": "é@b.cd é [REDACTED]-" }"#),
-        (.awsAccessKey, #"{"k":"key=AKIAIOSFODNN7EXAMPLE;"}"#, #"{"k":"key=[REDACTED];"}"#),
-    ])
+    @Test(
+        "what is found becomes [REDACTED], and every other byte stays what it was",
+        arguments: [
+            (
+                GuardrailPattern.creditCard, #"{"a":"pay 4111 1111 1111 1111 now", "b": 4111111111111111}"#,
+                #"{"a":"pay [REDACTED] now", "b": 4111111111111111}"#
+            ),
+            (.creditCard, #"["12 5500-0000-0000-0004","378282246310005."]"#, #"["12 [REDACTED]","[REDACTED]."]"#),
+            (.creditCard, #""6011111111111117""#, #""[REDACTED]""#),
+            (.ssn, #"{"n":["SSN 123-45-6789, 123 45 6789"]}"#, #"{"n":["SSN [REDACTED], [REDACTED]"]}"#),
+            (.email, #"{"to":"<a.b+c@mail.example.org>, x@y.de.", "a@b.cd":"k"}"#, #"{"to":"<[REDACTED]>, [REDACTED].", "a@b.cd":"k"}"#),
+            (.email, #"{ "é": "é@b.cd é a@b.cd-" }"#, #"{ "é": "é@b.cd é [REDACTED]-" }"#),
+            (.awsAccessKey, #"{"k":"key=AKIAIOSFODNN7EXAMPLE;"}"#, #"{"k":"key=[REDACTED];"}"#),
+        ])
     func finds(pattern: GuardrailPattern, json: String, expected: String) {
         #expect(Self.redacted(pattern, json) == expected)
     }
 
-    @Test("what only looks like it passes", arguments: [
-        (GuardrailPattern.creditCard, #""4111 1111 1111 1112""#), (.creditCard, #""a4111111111111111""#), (.creditCard, #""41111111111111111111111""#),
-        (.creditCard, #""0000000000000000""#), (.creditCard, #""4111""#), (.ssn, #""000-45-6789""#), (.ssn, #""123-45-67890""#),
-        (.ssn, #""666-45-6789 900-45-6789 123-00-6789 123-45-0000 123-45 6789""#), (.email, #""@b.cd a@b a@.cd a@b.c a@b..cd""#),
-        (.email, #""a at b.cd""#), (.awsAccessKey, #""AKIAIOSFODNN7EXAMPLE1""#), (.awsAccessKey, #""XAKIAIOSFODNN7EXAMPLE""#),
-        (.awsAccessKey, #""AKIAiosfodnn7example""#), (.awsAccessKey, #""AKIA""#), (.email, "{}"),
-    ])
+    @Test(
+        "what only looks like it passes",
+        arguments: [
+            (GuardrailPattern.creditCard, #""4111 1111 1111 1112""#), (.creditCard, #""a4111111111111111""#),
+            (.creditCard, #""41111111111111111111111""#),
+            (.creditCard, #""0000000000000000""#), (.creditCard, #""4111""#), (.ssn, #""000-45-6789""#), (.ssn, #""123-45-67890""#),
+            (.ssn, #""666-45-6789 900-45-6789 123-00-6789 123-45-0000 123-45 6789""#), (.email, #""@b.cd a@b a@.cd a@b.c a@b..cd""#),
+            (.email, #""a at b.cd""#), (.awsAccessKey, #""AKIAIOSFODNN7EXAMPLE1""#), (.awsAccessKey, #""XAKIAIOSFODNN7EXAMPLE""#),
+            (.awsAccessKey, #""AKIAiosfodnn7example""#), (.awsAccessKey, #""AKIA""#), (.email, "{}"),
+        ])
     func lookalikes(pattern: GuardrailPattern, json: String) {
         #expect(Self.redacted(pattern, json) == json)
     }
@@ -77,10 +87,12 @@ struct GuardrailTests {
     func mutations() throws {
         var random = SystemRandomNumberGenerator()
         let pieces = [
-            "4111 1111 1111 1111", "123-45-6789", "a@b.cd", "AKIAIOSFODNN7EXAMPLE", #"\u0040"#, #"\\"#, #"\""#, #"\u00e9"#, "é", " ", ".", "1", "-", "a", "@",
+            "4111 1111 1111 1111", "123-45-6789", "a@b.cd", "AKIAIOSFODNN7EXAMPLE", #"\u0040"#, #"\\"#, #"\""#, #"\u00e9"#, "é", " ", ".",
+            "1", "-", "a", "@",
         ]
         for _ in 0..<3000 {
-            let strings = (0..<3).map { _ in (0..<Int.random(in: 0...8, using: &random)).map { _ in pieces.randomElement() ?? "" }.joined() }
+            let strings = (0..<3).map { _ in (0..<Int.random(in: 0...8, using: &random)).map { _ in pieces.randomElement() ?? "" }.joined()
+            }
             let json = #"{"k\#(strings[0])":["\#(strings[1])",{"x":"\#(strings[2])"},12.5e3,null]}"#
             for pattern in GuardrailPattern.allCases {
                 let once = Self.redacted(pattern, json)

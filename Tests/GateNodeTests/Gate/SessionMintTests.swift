@@ -38,17 +38,22 @@ struct SessionMintTests {
 
 @Suite("Times and request ids")
 struct TimestampTests {
-    @Test("ISO 8601 in UTC, over leap years and before 1970", arguments: [
-        (0, "1970-01-01T00:00:00.000Z"), (1_709_210_096_789, "2024-02-29T12:34:56.789Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-        (-1, "1969-12-31T23:59:59.999Z"), (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
-    ])
+    @Test(
+        "ISO 8601 in UTC, over leap years and before 1970",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (1_709_210_096_789, "2024-02-29T12:34:56.789Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"), (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
+        ])
     func text(milliseconds: Int, expected: String) {
         #expect(Timestamp.text(milliseconds: milliseconds) == expected)
     }
 
-    @Test("F-HDR-02: only a safe request id is repeated", arguments: [
-        ("req-1_2.3:4", true), ("", false), ("a b", false), ("a\r\nb", false), ("é", false), (String(repeating: "x", count: 129), false),
-    ])
+    @Test(
+        "F-HDR-02: only a safe request id is repeated",
+        arguments: [
+            ("req-1_2.3:4", true), ("", false), ("a b", false), ("a\r\nb", false), ("é", false),
+            (String(repeating: "x", count: 129), false),
+        ])
     func safe(id: String, isSafe: Bool) {
         #expect(RequestID.isSafe(id) == isSafe)
     }

@@ -17,16 +17,19 @@ struct ReportTests {
         var histogram = DurationHistogram()
         for duration in durations { histogram.add(duration) }
         return RollupRow(
-            hour: hour, tool: tool, keyID: key, keyName: "name of \(key)", namespace: namespace, outcome: outcome, reason: reason, calls: calls,
+            hour: hour, tool: tool, keyID: key, keyName: "name of \(key)", namespace: namespace, outcome: outcome, reason: reason,
+            calls: calls,
             credits: credits, durations: histogram)
     }
 
     /// 2026-11-21T10:00:00Z.
     private static let hour = 1_795_255_200_000 / 3_600_000
     private static let rows = [
-        row(hour, "search", "k1", calls: 6, credits: 30, durations: [40, 60, 90]), row(hour, "search", "k2", calls: 2, credits: 11, durations: [700]),
+        row(hour, "search", "k1", calls: 6, credits: 30, durations: [40, 60, 90]),
+        row(hour, "search", "k2", calls: 2, credits: 11, durations: [700]),
         row(hour, "search", "k2", .denied, calls: 5, reason: "rate_limited"), row(hour, "echo", "k1", calls: 1, credits: 0, durations: [1]),
-        row(hour + 1, "search", "k1", .failed, calls: 1, credits: 0), row(hour + 1, "fetch", "k3", calls: 1, credits: 7, namespace: "team", durations: [3]),
+        row(hour + 1, "search", "k1", .failed, calls: 1, credits: 0),
+        row(hour + 1, "fetch", "k3", calls: 1, credits: 7, namespace: "team", durations: [3]),
         row(hour + 2, "fetch", "k3", .denied, calls: 4, reason: "insufficient_credits"),
     ]
 
@@ -36,27 +39,38 @@ struct ReportTests {
 
     @Test("tools by calls: exact sums, different keys, shares rounded, the most popular; denied calls do not count")
     func popularity() throws {
-        #expect(Self.json(.toolPopularity) == [
-            "tools": [
-                ["tool": "search", "totalCalls": 9, "totalCredits": 41, "uniqueConsumers": 2, "percentage": 82],
-                ["tool": "echo", "totalCalls": 1, "totalCredits": 0, "uniqueConsumers": 1, "percentage": 9],
-                ["tool": "fetch", "totalCalls": 1, "totalCredits": 7, "uniqueConsumers": 1, "percentage": 9],
-            ],
-            "summary": ["totalTools": 3, "totalCalls": 11, "mostPopular": "search"], "generatedAt": "2026-11-21T12:00:00.000Z",
-        ])
+        #expect(
+            Self.json(.toolPopularity) == [
+                "tools": [
+                    ["tool": "search", "totalCalls": 9, "totalCredits": 41, "uniqueConsumers": 2, "percentage": 82],
+                    ["tool": "echo", "totalCalls": 1, "totalCredits": 0, "uniqueConsumers": 1, "percentage": 9],
+                    ["tool": "fetch", "totalCalls": 1, "totalCredits": 7, "uniqueConsumers": 1, "percentage": 9],
+                ],
+                "summary": ["totalTools": 3, "totalCalls": 11, "mostPopular": "search"], "generatedAt": "2026-11-21T12:00:00.000Z",
+            ])
     }
 
     @Test("the hours, newest first, each with its calls; the busiest is named")
     func hours() {
-        #expect(Self.json(.hourlyTraffic) == [
-            "hours": [
-                ["timestamp": "2026-11-21T12:00:00Z", "requests": 4, "allowed": 0, "denied": 4, "credits": 0, "uniqueConsumers": 1, "uniqueTools": 1],
-                ["timestamp": "2026-11-21T11:00:00Z", "requests": 2, "allowed": 2, "denied": 0, "credits": 7, "uniqueConsumers": 2, "uniqueTools": 2],
-                ["timestamp": "2026-11-21T10:00:00Z", "requests": 14, "allowed": 9, "denied": 5, "credits": 41, "uniqueConsumers": 2, "uniqueTools": 2],
-            ],
-            "summary": ["totalRequests": 20, "totalCredits": 48, "busiestHour": "2026-11-21T10:00:00Z", "busiestHourRequests": 14],
-            "generatedAt": "2026-11-21T12:00:00.000Z",
-        ])
+        #expect(
+            Self.json(.hourlyTraffic) == [
+                "hours": [
+                    [
+                        "timestamp": "2026-11-21T12:00:00Z", "requests": 4, "allowed": 0, "denied": 4, "credits": 0, "uniqueConsumers": 1,
+                        "uniqueTools": 1,
+                    ],
+                    [
+                        "timestamp": "2026-11-21T11:00:00Z", "requests": 2, "allowed": 2, "denied": 0, "credits": 7, "uniqueConsumers": 2,
+                        "uniqueTools": 2,
+                    ],
+                    [
+                        "timestamp": "2026-11-21T10:00:00Z", "requests": 14, "allowed": 9, "denied": 5, "credits": 41, "uniqueConsumers": 2,
+                        "uniqueTools": 2,
+                    ],
+                ],
+                "summary": ["totalRequests": 20, "totalCredits": 48, "busiestHour": "2026-11-21T10:00:00Z", "busiestHourRequests": 14],
+                "generatedAt": "2026-11-21T12:00:00.000Z",
+            ])
     }
 
     @Test("F-ANA-06: without rows: no lines, zeros, nobody in front")
@@ -83,10 +97,16 @@ struct ReportTests {
     func labels() {
         var late = Self.row(9, "t", "k1", calls: 1, credits: -4)
         late.keyName = "renamed"
-        let rows = [Self.row(3, "t", "k1", calls: 1, credits: 7), late, Self.row(5, "t", "k2", calls: 2, credits: 5), Self.row(5, "t", "k3", calls: 2, credits: -5)]
+        let rows = [
+            Self.row(3, "t", "k1", calls: 1, credits: 7), late, Self.row(5, "t", "k2", calls: 2, credits: 5),
+            Self.row(5, "t", "k3", calls: 2, credits: -5),
+        ]
         let report = Report("/r", "R.").by(hiding: .key).showing(.keyName).measure(.average(.credits, per: .calls, as: "each")).order(.desc)
         for order in [rows, rows.reversed()] {
-            #expect(Self.json(report, order)["rows"] == [["name": "name of k2", "each": 3], ["name": "renamed", "each": 2], ["name": "name of k3", "each": -3]])
+            #expect(
+                Self.json(report, order)["rows"] == [
+                    ["name": "name of k2", "each": 3], ["name": "renamed", "each": 2], ["name": "name of k3", "each": -3],
+                ])
         }
     }
 
@@ -99,16 +119,21 @@ struct ReportTests {
         var histogram = DurationHistogram()
         #expect(histogram.percentile(50) == nil)
         for duration in [0, 50, 51, 1_000_000] { histogram.add(duration) }
-        #expect(histogram.percentile(25) == 1 && histogram.percentile(50) == 50 && histogram.percentile(75) == 75 && histogram.percentile(100) == 60_000)
+        #expect(
+            histogram.percentile(25) == 1 && histogram.percentile(50) == 50 && histogram.percentile(75) == 75
+                && histogram.percentile(100) == 60_000)
     }
 
     @Test("days and hours of the day are UTC, also before 1970")
     func calendar() {
         let report = Report("/r", "R.").by(.day, .hourOfDay).measure(.count)
-        let lines = Self.json(report, [Self.row(-1, "t", "k", calls: 1), Self.row(0, "t", "k", calls: 1), Self.row(47, "t", "k", calls: 1)])["rows"]
-        #expect(lines == [
-            ["date": "1969-12-31", "hour": 23, "count": 1], ["date": "1970-01-01", "hour": 0, "count": 1], ["date": "1970-01-02", "hour": 23, "count": 1],
-        ])
+        let lines = Self.json(
+            report, [Self.row(-1, "t", "k", calls: 1), Self.row(0, "t", "k", calls: 1), Self.row(47, "t", "k", calls: 1)])["rows"]
+        #expect(
+            lines == [
+                ["date": "1969-12-31", "hour": 23, "count": 1], ["date": "1970-01-01", "hour": 0, "count": 1],
+                ["date": "1970-01-02", "hour": 23, "count": 1],
+            ])
     }
 
     @Test("rows may come in any order and any split: the report is the same")

@@ -36,7 +36,9 @@ import Testing
         "onStoreLoss": ("open", { $0.onStoreLoss == .open }),
         "port": ("0", { $0.port == 0 }),
         "host": ("127.0.0.1", { $0.host == "127.0.0.1" }),
-        "customHeaders": ("X-A:1, X-B: 2", { $0.customHeaders == [CustomHeader(name: "X-A", value: "1"), CustomHeader(name: "X-B", value: "2")] }),
+        "customHeaders": (
+            "X-A:1, X-B: 2", { $0.customHeaders == [CustomHeader(name: "X-A", value: "1"), CustomHeader(name: "X-B", value: "2")] }
+        ),
         "requestTimeoutMs": ("1", { $0.requestTimeoutMs == 1 }),
         "headersTimeoutMs": ("2", { $0.headersTimeoutMs == 2 }),
         "keepAliveTimeoutMs": ("3", { $0.keepAliveTimeoutMs == 3 }),
@@ -94,12 +96,13 @@ import Testing
 
     @Test("The documented settings can be reloaded, and those that calls are judged by (F-CFG-03)")
     func reloadable() {
-        #expect(Set(Setting.all.filter(\.isReloadable).map(\.name)) == [
-            "defaultCreditsPerCall", "toolPricing", "globalRateLimitPerMin", "shadowMode", "refundOnFailure", "freeMethods",
-            "globalQuota", "webhookUrl", "webhookSecret", "webhookMaxRetries", "alertRules",
-            // And what acts on calls in the same way (F-CONC-01, F-GUARD-02).
-            "maxConcurrentPerKey", "guardrails.enabled", "guardrails.rules",
-        ])
+        #expect(
+            Set(Setting.all.filter(\.isReloadable).map(\.name)) == [
+                "defaultCreditsPerCall", "toolPricing", "globalRateLimitPerMin", "shadowMode", "refundOnFailure", "freeMethods",
+                "globalQuota", "webhookUrl", "webhookSecret", "webhookMaxRetries", "alertRules",
+                // And what acts on calls in the same way (F-CONC-01, F-GUARD-02).
+                "maxConcurrentPerKey", "guardrails.enabled", "guardrails.rules",
+            ])
     }
 
     @Test("Every documented variable is known (F-ENV-01, F-ENV-02, X-24)")

@@ -43,7 +43,8 @@ import Testing
 
     @Test("A tool price on the command line changes that price and leaves the file's other prices alone")
     func toolPricesMerge() {
-        let file = #"{"serverCommand": "x", "toolPricing": {"a": {"creditsPerCall": 2, "creditsPerKbInput": 5}, "b": {"creditsPerCall": 0}}}"#
+        let file =
+            #"{"serverCommand": "x", "toolPricing": {"a": {"creditsPerCall": 2, "creditsPerKbInput": 5}, "b": {"creditsPerCall": 0}}}"#
         let prices = resolve(file: file, flags: ["toolPricing": ["a:9"]]).settings.toolPricing
         #expect(prices == ["a": ToolPrice(creditsPerCall: 9, creditsPerKbInput: 5), "b": ToolPrice(creditsPerCall: 0)])
     }

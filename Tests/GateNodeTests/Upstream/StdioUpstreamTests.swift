@@ -51,7 +51,9 @@ struct StdioUpstreamTests {
         await upstream.stop()
         #expect(!upstream.isConnected)
         let lines = server.transcript.split(separator: "\n")
-        #expect(lines[0].contains(#""method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"gate-node""#))
+        #expect(
+            lines[0].contains(
+                #""method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"gate-node""#))
         #expect(lines[1] == #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
         #expect(lines.count == 202)
     }

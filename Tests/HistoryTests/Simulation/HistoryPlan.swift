@@ -34,7 +34,8 @@ struct HistoryPlan {
         let prices = PriceBook(
             defaultPerCall: random.pick([1, 3, 5]), tools: ["sized": ToolPrice(creditsPerKbOutput: random.pick([0, 2, 7]))])
         rules = GateRules(
-            prices: prices, callsPerMinute: random.pick([0, 0, 3, 8]), globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
+            prices: prices, callsPerMinute: random.pick([0, 0, 3, 8]),
+            globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
             maxInFlightPerKey: random.pick([0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
         weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood)) }

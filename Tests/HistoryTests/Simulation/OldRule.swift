@@ -36,14 +36,27 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     var edits: [LuaScript: [(String, String)]] {
         switch self {
         case .noFence: [.admit: [("if open[1] ~= '1' then return {3} end", "")]]
-        case .noMarks: [.settle: [("redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))", "redis.call('HDEL', KEYS[s.open], s.hold)")]]
+        case .noMarks:
+            [
+                .settle: [
+                    ("redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))", "redis.call('HDEL', KEYS[s.open], s.hold)")
+                ]
+            ]
         case .unmarkedRefusals: [.admit: [("if call.again and", "if false and")]]
         case .releaseAfterSettlement: [.settle: [("if s.mode ~= 'release' or seen", "if true")]]
         case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
         case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
         case .topUpTwice: [.credit: [("if done[1] then", "if false then")]]
         case .futureBeats: [.beat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
-        case .openForEver: [.settle: [("local charges, sum, legs, entries = nil, 0, nil, {}", "local charges, sum, legs, entries = nil, 0, nil, {}\n  if s.orphan then for i = 3, #held.m, 5 do if held.m[i] == 'o' then held.m[i + 2] = 0 end end end")]]
+        case .openForEver:
+            [
+                .settle: [
+                    (
+                        "local charges, sum, legs, entries = nil, 0, nil, {}",
+                        "local charges, sum, legs, entries = nil, 0, nil, {}\n  if s.orphan then for i = 3, #held.m, 5 do if held.m[i] == 'o' then held.m[i + 2] = 0 end end end"
+                    )
+                ]
+            ]
         case .partlyReturnedBatch, .keptIsLost, .plannedReceipts: [:]
         }
     }

@@ -24,8 +24,6 @@ final class SimulatedCall {
     private(set) var holdName: String?
     private(set) var reply: CallMachine.Reply?
     private(set) var receipts: [Receipt] = []
-    /// Microseconds from the request to the reply.
-    private(set) var repliedAfter = 0
     /// Parts that a server was asked for.
     private(set) var executed: Set<Int> = []
     private(set) var waiting: Set<Int> = []
@@ -43,7 +41,8 @@ final class SimulatedCall {
         startedAt = world.now
         wasBarred = world.barred.contains(request.key)
         machine = CallMachine(
-            parts: CallParts(tools: request.tools), rules: world.plan.rules, requestID: "req-\(number)", isIdempotent: request.idempotencyKey != nil)
+            parts: CallParts(tools: request.tools), rules: world.plan.rules, requestID: "req-\(number)",
+            isIdempotent: request.idempotencyKey != nil)
     }
 
     func begin() { carryOut(machine.begin()) }
@@ -84,7 +83,6 @@ final class SimulatedCall {
             case .note: action = machine.next()
             case .reply(let reply):
                 self.reply = reply
-                repliedAfter = world.now - startedAt
                 receipts = machine.parts.indices.map { part in
                     let receipt = machine.parts[part].receipt
                     return world.oldRule == .plannedReceipts ? Receipt(held: receipt.held, base: receipt.base) : receipt
@@ -108,7 +106,7 @@ final class SimulatedCall {
 
     private func admit(_ order: CallMachine.AdmissionOrder) {
         guard let cached else { return }
-        let hold = node.nextHold()
+        let hold = node.nextID()
         let idempotency = request.idempotencyKey.map { Idempotency(key: $0, fingerprint: request.tools.joined(), retention: 86_400_000) }
         let admission = AdmissionRequest(
             caller: cached, hold: hold, price: order.price, calls: order.calls, limits: order.limits, event: machine.openEvent(at: now),
@@ -126,7 +124,9 @@ final class SimulatedCall {
             let charge = machine.charge(of: part, at: now)
             return Settlement.Charge(base: charge.base, surcharge: charge.surcharge, event: charge.event)
         }
-        settlement = Settlement(hold, returned: order.returned, charges: charges, answer: order.keepsAnswer && !(order.returned > 0 && world.oldRule == .partlyReturnedBatch) ? answer : nil)
+        settlement = Settlement(
+            hold, returned: order.returned, charges: charges,
+            answer: order.keepsAnswer && !(order.returned > 0 && world.oldRule == .partlyReturnedBatch) ? answer : nil)
         sendSettlement()
     }
 

@@ -44,7 +44,7 @@ final class SimulatedNode {
         directory = KeyDirectory(store: store, origin: name)
     }
 
-    func nextHold() -> String {
+    func nextID() -> String {
         sequence += 1
         return "\(name).\(sequence)"
     }

@@ -16,7 +16,9 @@ final class VirtualClock {
         library = directory.file("clock.so")
         let source = try directory.write(Self.source, to: "clock.c")
         let compile = try Program("cc", ["cc", "-shared", "-fPIC", "-O1", "-o", library, source])
-        guard try await compile.waitForExit(within: .seconds(60)) == 0 else { throw KitFailure("the clock does not compile: \(compile.log)") }
+        guard try await compile.waitForExit(within: .seconds(60)) == 0 else {
+            throw KitFailure("the clock does not compile: \(compile.log)")
+        }
         let file = open(directory.file("now"), O_RDWR | O_CREAT, 0o600)
         guard file >= 0, ftruncate(file, 8) == 0,
             let memory = mmap(nil, 8, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), memory != MAP_FAILED

@@ -35,8 +35,12 @@ extension World {
             let values = redis.ask("HMGET", keys.account(id), "credits", "spent", "granted", "calls")
             let (credits, spent, granted) = (values.integer(at: 0), values.integer(at: 1), values.integer(at: 2))
             if credits + spent != granted { violate("M1: \(id.suffix(4)): \(credits) left + \(spent) spent is not \(granted) granted") }
-            if granted < self.granted[id] ?? 0 { violate("M12: \(id.suffix(4)) was told of \(self.granted[id] ?? 0) credits and has \(granted)") }
-            if granted > (self.granted[id] ?? 0) + (doubtful[id] ?? 0) { violate("M12: \(id.suffix(4)) has \(granted) credits, more than anybody asked for") }
+            if granted < self.granted[id] ?? 0 {
+                violate("M12: \(id.suffix(4)) was told of \(self.granted[id] ?? 0) credits and has \(granted)")
+            }
+            if granted > (self.granted[id] ?? 0) + (doubtful[id] ?? 0) {
+                violate("M12: \(id.suffix(4)) has \(granted) credits, more than anybody asked for")
+            }
             let charged = entries.reduce(0) { $0 + ($1.event.keyID == id ? $1.credits : 0) }
             if charged != spent { violate("M13: \(id.suffix(4)) has spent \(spent), its events say \(charged)") }
             if index < plan.teamed { teamSpent += spent }
@@ -63,12 +67,15 @@ extension World {
                 if charged > 0 { violate("M5: \(call.requestID) was told that nothing was charged, charged \(charged)") }
             case .unavailable:
                 // With an idempotency key a repetition may have asked for the answer: then the one charge stands, and the answer can be had.
-                let isSeen = call.request.idempotencyKey.map { key in
-                    redis.ask("HGET", keys.calls(call.request.key) + key, "answer").string == String(decoding: call.answer, as: UTF8.self)
-                } ?? false
+                let isSeen =
+                    call.request.idempotencyKey.map { key in
+                        redis.ask("HGET", keys.calls(call.request.key) + key, "answer").string
+                            == String(decoding: call.answer, as: UTF8.self)
+                    } ?? false
                 // A node that dies before it could give the credits back leaves a call of which nobody knows what its client heard.
-                // Closed holds of a node that is taken for dead are remembered for ten minutes; nobody waits longer for an answer.
-                if charged > 0, !isSeen, call.node.condition != .dead, call.repliedAfter < 600_000_000 { violate("M5: \(call.requestID) was told that the store is away, charged \(charged)") }
+                if charged > 0, !isSeen, call.node.condition != .dead {
+                    violate("M5: \(call.requestID) was told that the store is away, charged \(charged)")
+                }
             case .lost, .nobody, nil: break
             }
             if own.count > call.request.tools.count { violate("M13: \(call.requestID) has \(own.count) events") }
@@ -78,16 +85,18 @@ extension World {
 
     /// D17, D18, D20: one charge, one execution whose answer was given.
     private func checkIdempotency(_ entries: [Entry]) {
-        for (key, group) in Dictionary(grouping: calls.filter { $0.request.idempotencyKey != nil }, by: { $0.request.idempotencyKey ?? "" }) {
+        for (key, group) in Dictionary(grouping: calls.filter { $0.request.idempotencyKey != nil }, by: { $0.request.idempotencyKey ?? "" })
+        {
             let charges = group.filter { call in entries.contains { $0.event.requestID == call.requestID && $0.credits > 0 } }
             if charges.count > 1 { violate("D17: \(key) was charged as \(charges.map(\.requestID))") }
-            let answers = Set(group.compactMap { call -> String? in
-                switch call.reply {
-                case .replayed(let bytes): String(decoding: bytes, as: UTF8.self)
-                case .served where call.charged > 0: String(decoding: call.answer, as: UTF8.self)
-                default: nil
-                }
-            })
+            let answers = Set(
+                group.compactMap { call -> String? in
+                    switch call.reply {
+                    case .replayed(let bytes): String(decoding: bytes, as: UTF8.self)
+                    case .served where call.charged > 0: String(decoding: call.answer, as: UTF8.self)
+                    default: nil
+                    }
+                })
             if answers.count > 1 { violate("D18: \(key) was answered with \(answers.sorted())") }
         }
     }

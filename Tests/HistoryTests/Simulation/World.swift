@@ -66,7 +66,8 @@ final class World {
         node.start {
             try? await teams.create(TeamRecord(id: teamID, name: "team", budget: budget, createdAt: 1), operation)
             for (index, id) in keyIDs.enumerated() {
-                let record = KeyRecord(id: id, name: "k", prefix: "p", masked: "m", createdAt: 1, teamID: index < plan.teamed ? teamID : nil)
+                let record = KeyRecord(
+                    id: id, name: "k", prefix: "p", masked: "m", createdAt: 1, teamID: index < plan.teamed ? teamID : nil)
                 try? await keyRecords.create(
                     record, account: ["credits": String(plan.credits), "granted": String(plan.credits), "spent": "0", "calls": "0"],
                     Operation(id: "setup\(index)", audit: operation.audit))
@@ -102,7 +103,9 @@ final class World {
 
     func replied(_ call: SimulatedCall) {
         note("\(call.requestID) on \(call.node.name): \(call.reply.map { "\($0)" } ?? "")")
-        if case .replayed = call.reply, call.wasBarred, barred.contains(call.request.key) { violate("V21: \(call.requestID) got an answer by a suspended key") }
+        if case .replayed = call.reply, call.wasBarred, barred.contains(call.request.key) {
+            violate("V21: \(call.requestID) got an answer by a suspended key")
+        }
     }
 
     func executed(_ call: SimulatedCall) {
@@ -213,7 +216,8 @@ final class World {
         let open = calls.filter { !$0.waiting.isEmpty && $0.node.condition == .running && !$0.isOver }
         guard let call = random.any(of: open) else { return }
         let part = random.pick(call.waiting.sorted())
-        let outcome: PartOutcome = random.chance(70)
+        let outcome: PartOutcome =
+            random.chance(70)
             ? .result(isError: false, bytes: random.pick([10, 900, 3000]))
             : random.pick([.rpcError, .result(isError: true, bytes: 9), .timedOut, .unavailable, .lost])
         note("\(call.requestID) part \(part): \(outcome)")
@@ -233,7 +237,12 @@ final class World {
 
     /// Watches what admit.lua lets in, from outside: the times for the windows, and that the key was allowed to.
     private func observe(_ flight: Flight, _ reply: RedisReply) {
-        if ProcessInfo.processInfo.environment["HISTORY_WIRE"] != nil { print(now / 1000, flight.command.script.map { "\($0)" } ?? "", flight.command.words.dropFirst(flight.command.script == nil ? 0 : 2).map { String(decoding: $0, as: UTF8.self) }, "->", reply.brief) }
+        if ProcessInfo.processInfo.environment["HISTORY_WIRE"] != nil {
+            print(
+                now / 1000, flight.command.script.map { "\($0)" } ?? "",
+                flight.command.words.dropFirst(flight.command.script == nil ? 0 : 2).map { String(decoding: $0, as: UTF8.self) }, "->",
+                reply.brief)
+        }
         guard flight.command.script == .admit, let answers = reply.array else { return }
         for answer in answers where answer.status == 14 { violate("admit.lua faults: \(answer)") }
     }
@@ -352,7 +361,9 @@ final class World {
         note("nodes: \(redis.ask("HGETALL", keys.nodes).fields)")
         for node in running {
             let ledger = node.ledger
-            note("\(node.name): \(ledger.openHolds) open, \(ledger.backlog) owed, \(ledger.marks) marks, renamed \(node.identity.needsNewName), idle \(node.executor.isIdle)")
+            note(
+                "\(node.name): \(ledger.openHolds) open, \(ledger.backlog) owed, \(ledger.marks) marks, renamed \(node.identity.needsNewName), idle \(node.executor.isIdle)"
+            )
         }
         for call in calls where !call.isOver { note("\(call.requestID) on \(call.node.name) is not over, waits for \(call.waiting)") }
         return false
@@ -362,10 +373,22 @@ final class World {
         for _ in 0..<10_000 {
             var moved = false
             for node in running {
-                if !node.executor.isIdle { node.settleDown(); moved = true }
-                if node.link.hasTicks { node.link.runTicks(); moved = true }
-                while let flight = node.link.undelivered { arrive(flight); moved = true }
-                while node.link.canHear { node.link.hear(); moved = true }
+                if !node.executor.isIdle {
+                    node.settleDown()
+                    moved = true
+                }
+                if node.link.hasTicks {
+                    node.link.runTicks()
+                    moved = true
+                }
+                while let flight = node.link.undelivered {
+                    arrive(flight)
+                    moved = true
+                }
+                while node.link.canHear {
+                    node.link.hear()
+                    moved = true
+                }
             }
             if !moved { return }
         }
@@ -373,7 +396,10 @@ final class World {
     }
 
     private var isAtRest: Bool {
-        calls.allSatisfy(\.isOver) && running.allSatisfy { $0.ledger.backlog == 0 && $0.ledger.marks == 0 && $0.ledger.openHolds == 0 && !$0.identity.needsNewName }
+        calls.allSatisfy(\.isOver)
+            && running.allSatisfy {
+                $0.ledger.backlog == 0 && $0.ledger.marks == 0 && $0.ledger.openHolds == 0 && !$0.identity.needsNewName
+            }
             && redis.ask("HLEN", keys.nodes).integer ?? 0 <= running.count + 1
     }
 

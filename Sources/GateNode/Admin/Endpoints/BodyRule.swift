@@ -60,7 +60,8 @@ struct BodyRule: Sendable {
     }
 
     private var tooLarge: HTTPFailure {
-        let (size, unit) = limit.isMultiple(of: 1 << 20) ? (limit >> 20, "MiB") : limit.isMultiple(of: 1 << 10) ? (limit >> 10, "KiB") : (limit, "bytes")
+        let (size, unit) =
+            limit.isMultiple(of: 1 << 20) ? (limit >> 20, "MiB") : limit.isMultiple(of: 1 << 10) ? (limit >> 10, "KiB") : (limit, "bytes")
         return HTTPFailure(.contentTooLarge, "Request body exceeds \(size) \(unit)")
     }
 }
@@ -112,7 +113,9 @@ enum FormText {
             guard let name = PercentText.decode(pair[..<equals], plusIsSpace: true),
                 let value = PercentText.decode(pair[equals...].dropFirst(), plusIsSpace: true)
             else { throw .badRequest("Invalid form body: malformed text") }
-            guard values.updateValue(value, forKey: name) == nil else { throw .badRequest("Invalid form body: \(name.prefix(100)) occurs twice") }
+            guard values.updateValue(value, forKey: name) == nil else {
+                throw .badRequest("Invalid form body: \(name.prefix(100)) occurs twice")
+            }
         }
         return values.filter { !$0.value.isEmpty }
     }

@@ -73,7 +73,8 @@ struct Endpoint: Sendable {
         body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
         or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
         failures: [HTTPResponse.Status] = [], audits: [String] = [],
-        using part: @escaping @Sendable (Node) -> Part, handler: @escaping @Sendable (EndpointRequest, Part) async throws -> EndpointResponse
+        using part: @escaping @Sendable (Node) -> Part,
+        handler: @escaping @Sendable (EndpointRequest, Part) async throws -> EndpointResponse
     ) {
         self.init(
             method, path, summary, for: requirement, isThrottled: isThrottled, parameters: parameters, query: query, headers: headers,

@@ -33,7 +33,8 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         switch self {
         case .mcp: [.postMCP, .getMCP, .deleteMCP]
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
-        case .keys: [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
+        case .keys:
+            [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
         case .credits: [.topUp, .setSpendingLimit]
         case .portal: [.readBalance]
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]

@@ -28,7 +28,9 @@ struct EndpointInputs: Sendable {
         self.bytes = bytes
         for field in endpoint.parameters {
             guard let segment = path(field.name) else { continue }
-            guard let text = PercentText.decode(segment.utf8) else { throw .badRequest("Invalid \(field.name). Must be percent-encoded UTF-8.") }
+            guard let text = PercentText.decode(segment.utf8) else {
+                throw .badRequest("Invalid \(field.name). Must be percent-encoded UTF-8.")
+            }
             values[field.name] = field.given(text)
         }
         for field in endpoint.query { values[field.name] = query(field.name).map(field.given) }

@@ -56,7 +56,7 @@ enum Undeclared {
             report(sentence)
         } else {
             #if DEBUG
-                preconditionFailure(sentence)
+            preconditionFailure(sentence)
             #endif
         }
         return .internal

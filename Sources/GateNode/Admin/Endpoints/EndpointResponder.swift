@@ -23,7 +23,8 @@ struct EndpointResponder: Sendable {
         let checked = EndpointRequest(id: context.requestID, endpoint: endpoint, caller: caller, inputs: inputs, figures: figures)
         let answer = try await handler(checked, node)
         return answer.response(or: endpoint.success, on: StreamedConnection(channel: context.channel)) { [logger = node.logger] error in
-            logger.warning("a streamed answer was cut off", metadata: ["request": "\(checked.id)", "path": "\(endpoint.path)", "error": "\(error)"])
+            logger.warning(
+                "a streamed answer was cut off", metadata: ["request": "\(checked.id)", "path": "\(endpoint.path)", "error": "\(error)"])
         }
     }
 

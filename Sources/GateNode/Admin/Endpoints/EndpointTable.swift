@@ -19,7 +19,9 @@ enum EndpointTable {
     static func clashes(in endpoints: [Endpoint]) -> [String] {
         Dictionary(grouping: endpoints, by: \.pattern.shape).values.flatMap { same in
             let paths = Set(same.map(\.path)).sorted()
-            let twice = Dictionary(grouping: same, by: \.method).filter { $0.value.count > 1 }.map { "\($0.key.rawValue) \(paths[0]) is there twice" }
+            let twice = Dictionary(grouping: same, by: \.method).filter { $0.value.count > 1 }.map {
+                "\($0.key.rawValue) \(paths[0]) is there twice"
+            }
             return (paths.count > 1 ? [paths.joined(separator: " and ") + " are one path"] : []) + twice
         }.sorted()
     }

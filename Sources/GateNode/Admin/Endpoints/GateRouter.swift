@@ -21,11 +21,11 @@ package struct GateRouter: HTTPResponder {
     /// - Parameter endpoints: no two of them on one path and method; a second one is not served, and a test finds it.
     init(_ endpoints: [Endpoint], for node: Node, figures: @escaping @Sendable () async -> NodeFigures) {
         let meter = RouterMeter()
-        let census = KeyCensus(node.keys)
+        let keyTotals = KeyTotals(node.keys)
         let allFigures: @Sendable () async -> NodeFigures = {
             var all = await figures()
             all.gate.requests.merge(meter.requests, uniquingKeysWith: +)
-            all.census = await census.latest()
+            all.keyTotals = await keyTotals.latest()
             return all
         }
         let (headers, authenticator) = (ResponseHeaders(node.settings), Authenticator(node))

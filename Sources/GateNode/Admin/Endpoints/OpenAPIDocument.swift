@@ -45,7 +45,9 @@ extension Endpoint {
             "operationId": method.rawValue.lowercased() + pathName.prefix(1).uppercased() + pathName.dropFirst(),
             "summary": summary, "tags": [tag], "security": requirement.schemes.map { JSONObject([($0.name, .array([]))]) },
         ])
-        let inputs = [("path", parameters), ("query", query), ("header", headers)].flatMap { place, fields in fields.map { $0.parameter(in: place) } }
+        let inputs = [("path", parameters), ("query", query), ("header", headers)].flatMap { place, fields in
+            fields.map { $0.parameter(in: place) }
+        }
         if !inputs.isEmpty { operation["parameters"] = .array(inputs) }
         if !body.isEmpty || reads.isRaw { operation["requestBody"] = requestBody }
         operation["responses"] = .object(responses)
@@ -86,7 +88,9 @@ extension HTTPResponse.Status {
             "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
         ]
         if self == .tooManyRequests || self == .serviceUnavailable {
-            response["headers"] = ["Retry-After": ["description": "Seconds until it is worth trying again.", "schema": Schema.integer(1...60).json]]
+            response["headers"] = [
+                "Retry-After": ["description": "Seconds until it is worth trying again.", "schema": Schema.integer(1...60).json]
+            ]
         }
         return .object(response)
     }

@@ -25,11 +25,12 @@ struct PathPattern: Sendable, Equatable {
     var shape: String { text { _ in ":" } }
 
     private func text(_ parameter: (Substring) -> String) -> String {
-        "/" + segments.map { segment in
-            switch segment {
-            case .literal(let text): String(text)
-            case .parameter(let name): parameter(name)
-            }
-        }.joined(separator: "/")
+        "/"
+            + segments.map { segment in
+                switch segment {
+                case .literal(let text): String(text)
+                case .parameter(let name): parameter(name)
+                }
+            }.joined(separator: "/")
     }
 }

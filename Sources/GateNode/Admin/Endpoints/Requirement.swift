@@ -51,7 +51,9 @@ extension Requirement {
     /// Whoever holds an API key; it is told of that key alone.
     static let apiKey = Requirement("api_key", [.apiKey, .bearer], throttle: nil, refusals: [.unauthorized, .serviceUnavailable]) {
         shown, authenticator in
-        guard let key = try await authenticator.holder(.ofKey(shown.credential)) else { throw HTTPFailure.unauthorized("Missing or invalid API key") }
+        guard let key = try await authenticator.holder(.ofKey(shown.credential)) else {
+            throw HTTPFailure.unauthorized("Missing or invalid API key")
+        }
         return .holder(key)
     }
 
@@ -61,7 +63,9 @@ extension Requirement {
             "admin(\(required.rawValue))", [.adminKey], throttle: .admin,
             refusals: [.unauthorized, .serviceUnavailable] + (required > .viewer ? [.forbidden] : []), leastRole: required
         ) { shown, authenticator in
-            guard let role = authenticator.administrator(.ofAdministrator(shown.credential)) else { throw HTTPFailure.unauthorized("Invalid admin key") }
+            guard let role = authenticator.administrator(.ofAdministrator(shown.credential)) else {
+                throw HTTPFailure.unauthorized("Invalid admin key")
+            }
             guard role >= required else { throw HTTPFailure.forbidden(required: required, current: role) }
             return .admin(role)
         }

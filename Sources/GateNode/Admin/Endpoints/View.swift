@@ -108,11 +108,15 @@ extension View.Member {
     }
 
     /// One of the words of an enumeration.
-    static func choice<Word: RawRepresentable<String> & CaseIterable & Sendable>(_ name: String, _ value: @escaping @Sendable (Source) -> Word) -> Self {
+    static func choice<Word: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _ value: @escaping @Sendable (Source) -> Word
+    ) -> Self {
         of(name, .choice(Word.allCases.map(\.rawValue))) { value($0).rawValue }
     }
 
-    static func choice(_ name: String, _ words: [String], _ value: @escaping @Sendable (Source) -> String) -> Self { of(name, .choice(words), value) }
+    static func choice(_ name: String, _ words: [String], _ value: @escaping @Sendable (Source) -> String) -> Self {
+        of(name, .choice(words), value)
+    }
 
     static func object<Part>(_ name: String, _ view: View<Part>, _ value: @escaping @Sendable (Source) -> Part) -> Self {
         of(name, view.schema) { view.json(value($0)) }

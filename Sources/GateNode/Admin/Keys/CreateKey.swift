@@ -44,7 +44,8 @@ extension EndpointRequest {
         let name = try self[.newName]
         return KeyRecord(
             id: AccountID.make("key").text, name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),
-            masked: Credential.longMask(secret), createdAt: now, expiresAt: try expiry(now: now).value, spendingLimit: try self[.newSpendingLimit],
+            masked: Credential.longMask(secret), createdAt: now, expiresAt: try expiry(now: now).value,
+            spendingLimit: try self[.newSpendingLimit],
             access: ToolAccess(allowed: try self[.newAllowedTools], denied: try self[.newDeniedTools]), addresses: try self[.newAddresses],
             tags: try self[.newTags], namespace: try self[.newNamespace], alias: try self[.newAlias],
             quota: try self[.newQuota])
@@ -75,7 +76,8 @@ extension Field where Value == [String] {
 }
 
 extension Field where Value == [AddressRange] {
-    fileprivate static let newAddresses = Field("ipAllowlist", .addresses, "From where it may call; empty means from everywhere.").default([])
+    fileprivate static let newAddresses = Field("ipAllowlist", .addresses, "From where it may call; empty means from everywhere.").default(
+        [])
 }
 
 extension Field where Value == [String: String] {

@@ -15,7 +15,8 @@ extension Field where Value == Int {
 
 extension Field where Value == Edit<Int> {
     static let expiresIn = Field<Int>(
-        "expiresIn", .integer(1...Credits.operationCeiling), "Seconds until it expires; comes before expiresAt.").clearable
+        "expiresIn", .integer(1...Credits.operationCeiling), "Seconds until it expires; comes before expiresAt."
+    ).clearable
     static let expiresAt = Field<Int>("expiresAt", .time, "When it expires; null for never.").clearable
 }
 

@@ -25,7 +25,9 @@ struct KeyFilter: Sendable {
         if let wanted = try request[Self.active] { conditions.append { key in (key.record.state != .revoked) == wanted } }
         if let wanted = try request[Self.suspended] { conditions.append { key in (key.record.state == .suspended) == wanted } }
         if let wanted = try request[Self.expired] { conditions.append { key in key.record.isExpired(at: key.readAt) == wanted } }
-        if let prefix = try request[Self.namePrefix]?.lowercased() { conditions.append { key in key.record.name.lowercased().hasPrefix(prefix) } }
+        if let prefix = try request[Self.namePrefix]?.lowercased() {
+            conditions.append { key in key.record.name.lowercased().hasPrefix(prefix) }
+        }
         if let least = try request[Self.minCredits] { conditions.append { key in Double(key.account.credits) >= least } }
         if let most = try request[Self.maxCredits] { conditions.append { key in Double(key.account.credits) <= most } }
         self.conditions = conditions

@@ -11,7 +11,8 @@ extension KeySnapshot {
         .flag("suspended") { $0.record.state == .suspended }, .flag("expired") { $0.record.isExpired(at: $0.readAt) },
         .credits("spendingLimit", \.record.spendingLimit), .texts("allowedTools", \.record.access.allowed),
         .texts("deniedTools", \.record.access.denied), .time("expiresAt", \.record.expiresAt), .tags("tags", \.record.tags),
-        .texts("ipAllowlist") { $0.record.addresses.map(\.text) }, .text("namespace", \.record.namespace), .text("alias", \.record.alias).maybe,
+        .texts("ipAllowlist") { $0.record.addresses.map(\.text) }, .text("namespace", \.record.namespace),
+        .text("alias", \.record.alias).maybe,
         .object("quota", Quota.view, \.record.quota).maybe, .text("teamId", \.record.teamID).maybe,
     ])
 }

@@ -7,7 +7,8 @@ import MCPWire
 
 extension Endpoint {
     static let listKeys = Endpoint(
-        .get, "/keys", "List keys: a plain array, or a page with its total when a parameter besides namespace is given.", for: .atLeast(.viewer),
+        .get, "/keys", "List keys: a plain array, or a page with its total when a parameter besides namespace is given.",
+        for: .atLeast(.viewer),
         query: KeyQuery.fields,
         answer: Schema(["oneOf": [Schema.list(of: KeySnapshot.view.schema).json, PageOfKeys.view.schema.json]])
     ) { request, node in
@@ -25,7 +26,8 @@ private struct PageOfKeys {
     let query: KeyQuery
 
     static let view = View<PageOfKeys>([
-        .list("keys", KeySnapshot.view, \.keys), .integer("total", \.total), .integer("offset", \.query.offset), .integer("limit", \.query.limit),
+        .list("keys", KeySnapshot.view, \.keys), .integer("total", \.total), .integer("offset", \.query.offset),
+        .integer("limit", \.query.limit),
         .flag("hasMore") { $0.query.offset + $0.keys.count < $0.total },
     ])
 }

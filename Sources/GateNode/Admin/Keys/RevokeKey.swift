@@ -12,7 +12,9 @@ extension Endpoint {
         failures: [.notFound], audits: ["key.revoked"]
     ) { request, node in
         let key = try await request.target(in: node)
-        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: request.audit("Key revoked", of: key))) { $0.state = .revoked }
+        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: request.audit("Key revoked", of: key))) {
+            $0.state = .revoked
+        }
         return ["revoked": true, "message": "Key revoked"]
     }
 }

@@ -22,7 +22,9 @@ extension Endpoint {
                 key.access.denied = denied ?? key.access.denied
             }
         }
-        return ["allowedTools": allowed ?? key.access.allowed, "deniedTools": denied ?? key.access.denied, "message": "Tool access updated"]
+        return [
+            "allowedTools": allowed ?? key.access.allowed, "deniedTools": denied ?? key.access.denied, "message": "Tool access updated",
+        ]
     }
 }
 

@@ -36,7 +36,8 @@ extension Field where Value == Bool {
 
 extension Quota {
     static let view = View<Quota>([
-        .integer("dailyCallLimit", \.dailyCalls), .integer("monthlyCallLimit", \.monthlyCalls), .credits("dailyCreditLimit", \.dailyCredits),
+        .integer("dailyCallLimit", \.dailyCalls), .integer("monthlyCallLimit", \.monthlyCalls),
+        .credits("dailyCreditLimit", \.dailyCredits),
         .credits("monthlyCreditLimit", \.monthlyCredits),
     ])
 }
@@ -44,7 +45,8 @@ extension Quota {
 extension ValueKind where Value == Quota {
     /// An object of limits under the names that they have in answers, or the shorter ones that teams have as well (`dailyCalls`).
     static let quota = Self(
-        Schema(members: Quota.limits.map { ($0.name, Schema.integer(0...Credits.operationCeiling).maybe) }).described("0 or left out for no limit.")
+        Schema(members: Quota.limits.map { ($0.name, Schema.integer(0...Credits.operationCeiling).maybe) }).described(
+            "0 or left out for no limit.")
     ) { json throws(ValueFault) in
         guard let members = json.objectValue else { throw ValueFault("Must be an object of limits.") }
         var quota = Quota()

@@ -6,7 +6,7 @@ import HTTPTypes
 /// The metrics of a node as one text.
 enum MetricsPage {
     static func render(_ figures: NodeFigures) -> [UInt8] {
-        var exposition = Exposition()
+        var exposition = PrometheusText()
         for metric in Metric.all { exposition.add(metric.name, help: metric.help, type: metric.type, metric.read(figures)) }
         return exposition.bytes
     }

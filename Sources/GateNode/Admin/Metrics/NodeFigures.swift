@@ -22,7 +22,7 @@ package struct NodeFigures: Sendable {
     package var isReady = true
 
     /// Filled in by the router.
-    var census: KeyCensus.Count?
+    var keyTotals: KeyTotals.Count?
 
     package init() {}
 }

@@ -15,7 +15,8 @@ package enum Maintenance {
         let fields: [String: String]
         do { fields = try await records(node).read(name)?.values ?? [:] } catch { return }
         let isOn = fields["enabled"] == "1"
-        node.switches.maintenance = isOn
+        node.switches.maintenance =
+            isOn
             ? Switches.Maintenance(message: fields["message"] ?? usualMessage, since: fields["since"].flatMap { Int($0) } ?? 0) : nil
     }
 

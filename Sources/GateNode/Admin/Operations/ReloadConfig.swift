@@ -14,7 +14,9 @@ extension Endpoint {
         ],
         audits: ["config.reloaded"]
     ) { request, node in
-        guard node.settings.configPath != nil else { throw HTTPFailure.badRequest("This node was started without a configuration file; start it with --config FILE") }
+        guard node.settings.configPath != nil else {
+            throw HTTPFailure.badRequest("This node was started without a configuration file; start it with --config FILE")
+        }
         let (resolution, reload) = RulesReload(node).read()
         let faults = resolution.diagnostics.errors
         guard faults.isEmpty else {

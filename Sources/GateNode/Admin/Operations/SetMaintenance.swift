@@ -12,7 +12,8 @@ extension Endpoint {
     ) { request, node in
         let isOn = try request[.enabled]
         let message = try request[.message]
-        let audit = isOn
+        let audit =
+            isOn
             ? request.audit("Maintenance enabled", as: "maintenance.enabled", ["message": message])
             : request.audit("Maintenance disabled", as: "maintenance.disabled")
         try await Maintenance.set(isOn, message: message, now: node.members.now, audit: audit, on: node)

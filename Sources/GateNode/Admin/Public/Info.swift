@@ -9,7 +9,8 @@ extension Endpoint {
         EndpointResponse(InfoPage.index, node)
     }
 
-    static let info = Endpoint(.get, "/info", "Capabilities, prices, limits and endpoints.", for: .anyone, answer: InfoPage.view.schema) { _, node in
+    static let info = Endpoint(.get, "/info", "Capabilities, prices, limits and endpoints.", for: .anyone, answer: InfoPage.view.schema) {
+        _, node in
         EndpointResponse(InfoPage.view, node)
     }
 }
@@ -17,7 +18,8 @@ extension Endpoint {
 private enum InfoPage {
     static let index = View<Node>([
         .text("name", \.settings.name), .text("version") { _ in ProductVersion.current },
-        .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: false) }, .flag("shadowMode", \.ruleBook.settings.shadowMode),
+        .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: false) },
+        .flag("shadowMode", \.ruleBook.settings.shadowMode),
         .flag("oauth") { _ in false }, .flag("redis") { $0.settings.redisUrl != nil }, .flag("stripeCheckout") { _ in false },
     ])
 
@@ -25,14 +27,18 @@ private enum InfoPage {
         .text("name", \.settings.name), .text("version") { _ in ProductVersion.current },
         .choice("transport", ["stdio", "http", "multi-server"], \.upstreams.transport), .integer("port", \.settings.port),
         .texts("auth") { _ in ["api_key"] }, .of("features", .map(of: .boolean), \.ruleBook.settings.features),
-        .object("pricing", pricing, \.self), .object("rateLimit", rateLimit, \.ruleBook.settings), .object("serverLimits", serverLimits, \.settings),
+        .object("pricing", pricing, \.self), .object("rateLimit", rateLimit, \.ruleBook.settings),
+        .object("serverLimits", serverLimits, \.settings),
         .of("endpoints", .map(of: .string)) { _ in EndpointTable.index(marksRoles: true) },
     ])
 
     private static let pricing = View<Node>([
         .credits("defaultCreditsPerCall", \.ruleBook.settings.defaultCreditsPerCall),
         .of("toolPricing", .map(of: PriceRow.view.schema)) { node in
-            Dictionary(uniqueKeysWithValues: node.ruleBook.settings.toolPricing.keys.map { ($0, PriceRow.view.json(node.rules.prices.row(for: $0))) })
+            Dictionary(
+                uniqueKeysWithValues: node.ruleBook.settings.toolPricing.keys.map {
+                    ($0, PriceRow.view.json(node.rules.prices.row(for: $0)))
+                })
         },
     ])
 
@@ -52,7 +58,8 @@ extension Settings {
         .of([
             "shadowMode": shadowMode, "webhooks": false, "webhookSignatures": false, "webhookFilters": false,
             "refundOnFailure": refundOnFailure, "oauth": false, "redis": redisUrl != nil, "teams": true, "plugins": false, "alerts": false,
-            "expiryScanner": false, "templates": false, "multiServer": !servers.isEmpty, "quotas": true, "corsRestricted": cors.origin != .any,
+            "expiryScanner": false, "templates": false, "multiServer": !servers.isEmpty, "quotas": true,
+            "corsRestricted": cors.origin != .any,
             "customHeaders": !customHeaders.isEmpty, "trustedProxies": !trustedProxies.isEmpty,
         ])
     }

@@ -14,5 +14,6 @@ extension Endpoint {
         failures: [.methodNotAllowed, .tooManyRequests, .serviceUnavailable])
 
     static let deleteMCP = Endpoint(
-        .delete, "/mcp", "End a session.", for: .apiKey, answer: ["message": .string], failures: [.badRequest, .notFound, .serviceUnavailable])
+        .delete, "/mcp", "End a session.", for: .apiKey, answer: ["message": .string],
+        failures: [.badRequest, .notFound, .serviceUnavailable])
 }

@@ -8,7 +8,8 @@ extension Endpoint {
     static let pricing = Endpoint(
         .get, "/pricing", "What every tool costs.", for: .anyone, answer: PriceTable.view.schema
     ) { _, node in
-        EndpointResponse(PriceTable.view, PriceTable(settings: node.ruleBook.settings, tools: node.upstreams.tools.sorted().map(node.rules.prices.row)))
+        EndpointResponse(
+            PriceTable.view, PriceTable(settings: node.ruleBook.settings, tools: node.upstreams.tools.sorted().map(node.rules.prices.row)))
     }
 }
 
@@ -21,10 +22,12 @@ private struct PriceTable {
 
     private static let server = View<PriceTable>([
         .text("specVersion") { _ in "2007-draft" }, .text("serverName", \.settings.name), .text("billingModel") { _ in "credits" },
-        .credits("defaultCreditsPerCall", \.settings.defaultCreditsPerCall), .integer("globalRateLimitPerMin", \.settings.globalRateLimitPerMin),
+        .credits("defaultCreditsPerCall", \.settings.defaultCreditsPerCall),
+        .integer("globalRateLimitPerMin", \.settings.globalRateLimitPerMin),
         .flag("shadowMode", \.settings.shadowMode), .texts("authMethods") { _ in ["api_key"] }, .flag("oauthSupported") { _ in false },
         .integer("paymentErrorCode") { _ in -32402 }, .text("pricingEndpoint") { _ in "/pricing" },
-        .object("globalQuota", Quota.view) { $0.settings.globalQuota.isEmpty ? nil : $0.settings.globalQuota }, .integer("toolCount", \.tools.count),
+        .object("globalQuota", Quota.view) { $0.settings.globalQuota.isEmpty ? nil : $0.settings.globalQuota },
+        .integer("toolCount", \.tools.count),
         .integer("freeToolCount") { $0.tools.count(where: \.isFree) }, .flag("x402Compatible") { _ in true },
     ])
 }

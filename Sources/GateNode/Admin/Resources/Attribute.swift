@@ -39,7 +39,9 @@ extension Attribute {
     }
 
     /// Is `value` where nothing is given to make a record; left out of a change, it stays.
-    static func defaulting<Value: Sendable & JSONRepresentable>(_ field: Field<Value>, to value: Value, _ path: any Path<Value>) -> Attribute {
+    static func defaulting<Value: Sendable & JSONRepresentable>(_ field: Field<Value>, to value: Value, _ path: any Path<Value>)
+        -> Attribute
+    {
         Attribute(making: field.default(value), { $1[keyPath: path] = $0 }, changing: field.optional) { value, record in
             if let value { record[keyPath: path] = value }
         }
@@ -57,7 +59,9 @@ extension Attribute {
     }
 
     /// A map of which a change sets the members that it names, and removes those that it names as null; clients of the interface that we follow expect that.
-    static func merging(_ field: Field<[String: String]>, _ changes: Field<[String: String?]>, _ path: any Path<[String: String]>) -> Attribute {
+    static func merging(_ field: Field<[String: String]>, _ changes: Field<[String: String?]>, _ path: any Path<[String: String]>)
+        -> Attribute
+    {
         Attribute(making: field.default([:]), { $1[keyPath: path] = $0 }, changing: changes.optional) { changes, record in
             for (name, value) in changes ?? [:] { record[keyPath: path][name] = value }
         }

@@ -136,7 +136,9 @@ extension Resource {
     private func list(_ verb: ResourceVerb, _ member: String, _ count: String) -> Endpoint {
         Endpoint(
             verb.method, verb.path ?? path, "List every \(noun).", for: .atLeast(.viewer), query: [Field.pageLimit, Field.pageOffset],
-            answer: Schema(members: [(member, .list(of: view.schema)), (count, Schema.integer.described("Of all, whatever part is shown."))]),
+            answer: Schema(members: [
+                (member, .list(of: view.schema)), (count, Schema.integer.described("Of all, whatever part is shown.")),
+            ]),
             using: parts
         ) { request, parts in
             let part = try await parts.store.list(offset: request[Field.pageOffset], count: request[Field.pageLimit])
@@ -171,7 +173,8 @@ extension Resource {
     private func put(_ verb: ResourceVerb) -> Endpoint {
         let place = place(in: verb)
         return Endpoint(
-            verb.method, verb.path ?? path, "Make a \(noun), or change the one of that \(id.name); what is left out stays.", for: .atLeast(role),
+            verb.method, verb.path ?? path, "Make a \(noun), or change the one of that \(id.name); what is left out stays.",
+            for: .atLeast(role),
             parameters: place.parameters, query: place.query, body: place.body + changes.compactMap(\.onUpdate), success: .created, or: .ok,
             answer: schema(of: verb), failures: [.conflict], audits: [noun + ".created", noun + ".updated"], using: parts
         ) { request, parts in
@@ -204,7 +207,8 @@ extension Resource {
         let place = place(in: verb)
         return Endpoint(
             verb.method, verb.path ?? path, "Change a \(noun); what is left out stays.", for: .atLeast(role), parameters: place.parameters,
-            query: place.query, body: place.body + changes.compactMap(\.onUpdate), answer: schema(of: verb), failures: [.notFound, .conflict],
+            query: place.query, body: place.body + changes.compactMap(\.onUpdate), answer: schema(of: verb),
+            failures: [.notFound, .conflict],
             audits: [noun + ".updated"], using: parts
         ) { request, parts in
             guard let record = try await changed(by: request, in: parts.store) else { throw unknown }
@@ -216,12 +220,14 @@ extension Resource {
         let place = place(in: verb)
         return Endpoint(
             verb.method, verb.path ?? path, "Delete a \(noun).", for: .atLeast(role), parameters: place.parameters, query: place.query,
-            body: place.body, answer: Schema(members: [("deleted", .boolean), (id.name, .string), ("message", .string)]), failures: [.notFound],
+            body: place.body, answer: Schema(members: [("deleted", .boolean), (id.name, .string), ("message", .string)]),
+            failures: [.notFound],
             audits: [noun + ".deleted"], using: parts
         ) { request, parts in
             let name = try request[id]
             guard let record = try await parts.store.delete(name, audit: { audit(request, "deleted", of: $0) }) else { throw unknown }
-            return EndpointResponse(json: .object(["deleted": true, id.name: .string(identify(record)), "message": .string("\(title) deleted")]))
+            return EndpointResponse(
+                json: .object(["deleted": true, id.name: .string(identify(record)), "message": .string("\(title) deleted")]))
         }
     }
 
@@ -235,7 +241,8 @@ extension Resource {
         return Schema(members: [(member, view.schema), ("message", .string.maybe)])
     }
 
-    private func answer(_ verb: ResourceVerb, _ record: Record, _ message: String?, status: HTTPResponse.Status? = nil) -> EndpointResponse {
+    private func answer(_ verb: ResourceVerb, _ record: Record, _ message: String?, status: HTTPResponse.Status? = nil) -> EndpointResponse
+    {
         guard let member = verb.member else { return EndpointResponse(view, record, status: status) }
         var page: JSONObject = [member: view.json(record).json]
         page["message"] = message.map(JSONValue.string)
@@ -251,6 +258,8 @@ extension Resource {
 
 extension Field where Value == Int {
     fileprivate static let pageLimit = Field(
-        "limit", .integer(1...ResourceLimits.page, excess: .clamped), "How many are shown.").default(ResourceLimits.page)
-    fileprivate static let pageOffset = Field("offset", .integer(0...100_000, excess: .clamped), "How many are left out before them.").default(0)
+        "limit", .integer(1...ResourceLimits.page, excess: .clamped), "How many are shown."
+    ).default(ResourceLimits.page)
+    fileprivate static let pageOffset = Field("offset", .integer(0...100_000, excess: .clamped), "How many are left out before them.")
+        .default(0)
 }

@@ -30,9 +30,12 @@ extension Endpoint {
         .get, "/teams/usage", "What a team has spent, and its keys.", for: .atLeast(.viewer), query: [Field.teamID],
         answer: TeamUsage.view.schema, failures: [.notFound]
     ) { request, node in
-        guard let team = try await node.teams.snapshots([request[.teamID]], at: node.members.now).first else { throw TeamRefusal.unknownTeam.failure }
+        guard let team = try await node.teams.snapshots([request[.teamID]], at: node.members.now).first else {
+            throw TeamRefusal.unknownTeam.failure
+        }
         let accounts = try await node.keys.accounts(team.members.map(\.id))
-        return EndpointResponse(TeamUsage.view, TeamUsage(team: team, members: Array(zip(team.members, accounts).map(TeamUsage.Member.init))))
+        return EndpointResponse(
+            TeamUsage.view, TeamUsage(team: team, members: Array(zip(team.members, accounts).map(TeamUsage.Member.init))))
     }
 }
 
@@ -57,7 +60,8 @@ private struct TeamUsage: Sendable {
 
     private static let member = View<Member>([
         .text("keyMasked", \.key.masked), .text("name", \.key.name), .credits("credits", \.account.credits),
-        .credits("totalSpent", \.account.spent).described("In all its life, in this team and before."), .integer("totalCalls", \.account.calls),
+        .credits("totalSpent", \.account.spent).described("In all its life, in this team and before."),
+        .integer("totalCalls", \.account.calls),
     ])
 }
 

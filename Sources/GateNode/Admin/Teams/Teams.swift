@@ -13,14 +13,19 @@ extension Resource where Record == TeamSnapshot {
             .required(Field("name", .text(upTo: 200), "What people call it."), \.record.name),
             .defaulting(Field("description", .text(upTo: 1000), "What it is for."), to: "", \.record.description),
             .defaulting(
-                Field("budget", .integer(0...Credits.operationCeiling), "Credits that its keys may spend together in its life; 0 for no limit."), to: 0,
+                Field(
+                    "budget", .integer(0...Credits.operationCeiling),
+                    "Credits that its keys may spend together in its life; 0 for no limit."), to: 0,
                 \.record.budget),
             .optional(Field("quota", .quota, "What its keys may do together a UTC day and month."), \.quota),
             .merging(Field("tags", .tags, "Labels."), Field("tags", .tagChanges, "Labels; null removes one."), \.record.tags),
         ],
         make: { now in TeamSnapshot(TeamRecord(id: AccountID.make("team").text, name: "", createdAt: now), readAt: now) },
         identify: \.record.id, facts: { [("name", $0.record.name)] },
-        verbs: [.list(as: "teams", count: "count"), .create(as: "team"), .update(.post, "/teams/update", as: "team"), .delete(.post, "/teams/delete")])
+        verbs: [
+            .list(as: "teams", count: "count"), .create(as: "team"), .update(.post, "/teams/update", as: "team"),
+            .delete(.post, "/teams/delete"),
+        ])
 }
 
 extension TeamSnapshot {
@@ -43,7 +48,8 @@ extension TeamSnapshot {
 }
 
 extension Field where Value == String {
-    static let teamID = Field("teamId", .word(.string(1...100), rule: "Must be the id of a team.") { (1...100).contains($0.utf8.count) }, "The team.")
+    static let teamID = Field(
+        "teamId", .word(.string(1...100), rule: "Must be the id of a team.") { (1...100).contains($0.utf8.count) }, "The team.")
 }
 
 /// Teams as the routes of a resource need them.
@@ -70,7 +76,9 @@ private struct TeamResource: ResourceStore {
         guard let found = try await record(id) else { return nil }
         var after = found
         try change(&after)
-        guard after.record.tags.count <= Self.mostTags else { throw HTTPFailure.badRequest("Invalid tags. There may be at most \(Self.mostTags).") }
+        guard after.record.tags.count <= Self.mostTags else {
+            throw HTTPFailure.badRequest("Invalid tags. There may be at most \(Self.mostTags).")
+        }
         do {
             _ = try await teams.records.edit(id, Operation(audit: audit(after))) { (record) throws(RecordRefusal) in
                 var team = TeamSnapshot(record, readAt: now)

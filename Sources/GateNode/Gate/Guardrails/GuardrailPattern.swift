@@ -35,7 +35,9 @@ package enum GuardrailPattern: String, Sendable, CaseIterable {
     }
 
     private static func card(_ text: UnsafeRawBufferPointer, _ start: Int) -> Range<Int>? {
-        guard (UInt8(ascii: "2")...UInt8(ascii: "6")).contains(text[start]), start == 0 || !text[start - 1].isAlphanumeric else { return nil }
+        guard (UInt8(ascii: "2")...UInt8(ascii: "6")).contains(text[start]), start == 0 || !text[start - 1].isAlphanumeric else {
+            return nil
+        }
         // Sums with the digits of even, and of odd, places doubled: the length says at the end which of them is the check sum.
         var (even, odd, count, position) = (0, 0, 0, start)
         var longest: Range<Int>?
@@ -48,7 +50,9 @@ package enum GuardrailPattern: String, Sendable, CaseIterable {
             position += 1
             let isEnd = position == text.count || !text[position].isAlphanumeric
             if isEnd, count >= 13, (count.isMultiple(of: 2) ? even : odd).isMultiple(of: 10) { longest = start..<position }
-            if position + 1 < text.count, text[position] == 0x20 || text[position] == UInt8(ascii: "-"), text[position + 1].isDigit { position += 1 }
+            if position + 1 < text.count, text[position] == 0x20 || text[position] == UInt8(ascii: "-"), text[position + 1].isDigit {
+                position += 1
+            }
         }
         return longest
     }
@@ -105,7 +109,9 @@ package enum GuardrailPattern: String, Sendable, CaseIterable {
             end == text.count || !text[end].isAlphanumeric
         else { return nil }
         let isKnown = prefixes.contains { prefix in (0..<4).allSatisfy { prefix.utf8Start[$0] == text[start + $0] } }
-        guard isKnown, text[(start + 4)..<end].allSatisfy({ $0.isDigit || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) else { return nil }
+        guard isKnown, text[(start + 4)..<end].allSatisfy({ $0.isDigit || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) else {
+            return nil
+        }
         return start..<end
     }
 
@@ -121,8 +127,10 @@ extension UInt8 {
     fileprivate var isLocalPart: Bool {
         if isAlphanumeric { return true }
         switch self {
-        case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "%"), UInt8(ascii: "'"), UInt8(ascii: "!"),
-            UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "*"), UInt8(ascii: "="), UInt8(ascii: "?"), UInt8(ascii: "^"),
+        case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "%"), UInt8(ascii: "'"),
+            UInt8(ascii: "!"),
+            UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "*"), UInt8(ascii: "="), UInt8(ascii: "?"),
+            UInt8(ascii: "^"),
             UInt8(ascii: "`"), UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"), UInt8(ascii: "~"), UInt8(ascii: "/"):
             return true
         default: return false

@@ -64,7 +64,9 @@ enum JSONStrings {
         }
         let plain = Unescaped(text)
         plain.bytes.withUnsafeBytes { bytes in
-            pattern.search(bytes) { body(content.lowerBound + plain.origin[$0.lowerBound]..<content.lowerBound + plain.origin[$0.upperBound]) }
+            pattern.search(bytes) {
+                body(content.lowerBound + plain.origin[$0.lowerBound]..<content.lowerBound + plain.origin[$0.upperBound])
+            }
         }
     }
 

@@ -71,12 +71,12 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
     /// Asks the kernel: the server's end may have come after this loop last looked.
     private func hasBeenClosedByServer(_ channel: any Channel) -> Bool {
         #if os(Linux)
-            // The first byte of struct tcp_info is the state of the connection.
-            let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_INFO))
-            guard let info = try? channel.syncOptions?.getOption(option) else { return true }
-            return UInt8(truncatingIfNeeded: info.littleEndian) != TCP_ESTABLISHED
+        // The first byte of struct tcp_info is the state of the connection.
+        let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_INFO))
+        guard let info = try? channel.syncOptions?.getOption(option) else { return true }
+        return UInt8(truncatingIfNeeded: info.littleEndian) != TCP_ESTABLISHED
         #else
-            return false
+        return false
         #endif
     }
 

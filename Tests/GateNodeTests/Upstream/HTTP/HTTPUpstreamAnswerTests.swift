@@ -44,11 +44,13 @@ struct HTTPUpstreamAnswerTests {
         try await eventually { server.openConnections == 0 }
     }
 
-    @Test("may come in pieces, chunked, or end with the connection", arguments: [
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
-        "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n",
-    ])
+    @Test(
+        "may come in pieces, chunked, or end with the connection",
+        arguments: [
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n",
+        ])
     func pieces(head: String) async throws {
         let (upstream, _) = try await started { request in
             let body = request.result(#"{"text":"äöü"}"#)
@@ -175,9 +177,11 @@ struct HTTPUpstreamAnswerTests {
         await upstream.stop()
     }
 
-    @Test("above the limit is not kept, whichever way it comes; without a limit it is (F-MCP-11)", arguments: [
-        "length", "chunked", "event", "close",
-    ])
+    @Test(
+        "above the limit is not kept, whichever way it comes; without a limit it is (F-MCP-11)",
+        arguments: [
+            "length", "chunked", "event", "close",
+        ])
     func huge(kind: String) async throws {
         let script: ScriptedServer.Script = { request in
             let body = request.result("\"" + String(repeating: "x", count: 300_000) + "\"")

@@ -209,12 +209,14 @@ struct HTTPUpstreamConnectionTests {
         #expect(throws: StartupFailure.self) { try HTTPUpstreamSettings(url: url) }
     }
 
-    @Test("goes where the URL says", arguments: [
-        ("http://Example.com", "Example.com", 80, "/", "Example.com"),
-        ("https://example.com/a%20b?x=1", "example.com", 443, "/a%20b?x=1", "example.com"),
-        ("https://example.com:8443/mcp#f", "example.com", 8443, "/mcp", "example.com:8443"),
-        ("http://[::1]:3000/mcp", "::1", 3000, "/mcp", "[::1]:3000"),
-    ])
+    @Test(
+        "goes where the URL says",
+        arguments: [
+            ("http://Example.com", "Example.com", 80, "/", "Example.com"),
+            ("https://example.com/a%20b?x=1", "example.com", 443, "/a%20b?x=1", "example.com"),
+            ("https://example.com:8443/mcp#f", "example.com", 8443, "/mcp", "example.com:8443"),
+            ("http://[::1]:3000/mcp", "::1", 3000, "/mcp", "[::1]:3000"),
+        ])
     func goodURLs(url: String, host: String, port: Int, target: String, field: String) throws {
         let address = try HTTPUpstreamSettings(url: url).address
         #expect(address.host == host && address.port == port && address.target == target && address.hostField == field)

@@ -57,9 +57,11 @@ struct HTTPUpstreamSessionTests {
         await away.stop()
     }
 
-    @Test("speaks the revision of the server, and none that it does not know", arguments: [
-        ("2024-11-05", "2024-11-05"), ("2025-06-18", "2025-06-18"), ("2031-01-01", nil),
-    ])
+    @Test(
+        "speaks the revision of the server, and none that it does not know",
+        arguments: [
+            ("2024-11-05", "2024-11-05"), ("2025-06-18", "2025-06-18"), ("2031-01-01", nil),
+        ])
     func versions(offered: String, used: String?) async throws {
         let server = try await ScriptedServer { $0.usual(version: offered) ?? [.json($0.result())] }
         let upstream = try HTTPUpstream.make(server.url)
@@ -100,10 +102,13 @@ struct HTTPUpstreamSessionTests {
         await upstream.stop()
     }
 
-    @Test("is opened again once when the server has forgotten it, and every call is sent again and answered", arguments: [
-        ScriptedServer.Step.json("gone", status: 404),
-        .json(#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}"#, status: 400),
-    ])
+    @Test(
+        "is opened again once when the server has forgotten it, and every call is sent again and answered",
+        arguments: [
+            ScriptedServer.Step.json("gone", status: 404),
+            .json(
+                #"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}"#, status: 400),
+        ])
     func forgotten(refusal: ScriptedServer.Step) async throws {
         let present = Mutex(1)
         let server = try await ScriptedServer { request in
@@ -142,12 +147,14 @@ struct HTTPUpstreamSessionTests {
         await upstream.stop()
     }
 
-    @Test("fails to open against what is no MCP server, with the reason", arguments: [
-        (ScriptedServer.Step.json("oops", status: 503), "refused 'initialize' with status 503."),
-        (.json("<html>"), "did not answer 'initialize' with a JSON-RPC message."),
-        (.say("SSH-2.0-OpenSSH\r\n"), "did not answer 'initialize' with a JSON-RPC message."),
-        (.wait(.milliseconds(1)), "did not answer 'initialize' in time."),
-    ])
+    @Test(
+        "fails to open against what is no MCP server, with the reason",
+        arguments: [
+            (ScriptedServer.Step.json("oops", status: 503), "refused 'initialize' with status 503."),
+            (.json("<html>"), "did not answer 'initialize' with a JSON-RPC message."),
+            (.say("SSH-2.0-OpenSSH\r\n"), "did not answer 'initialize' with a JSON-RPC message."),
+            (.wait(.milliseconds(1)), "did not answer 'initialize' in time."),
+        ])
     func noServer(step: ScriptedServer.Step, reason: String) async throws {
         let server = try await ScriptedServer { _ in [step] }
         let upstream = try HTTPUpstream.make(server.url) { $0.handshakeLimit = .seconds(1) }

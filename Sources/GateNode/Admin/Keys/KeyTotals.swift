@@ -6,7 +6,7 @@ import GateDomain
 /// Counts in the background while somebody reads the figures; a reader gets the last count at once and never waits for a walk.
 ///
 /// A walk is begun at most every 15 s, and rests four times as long as it works, so that a million keys never stand in the way of calls.
-actor KeyCensus {
+actor KeyTotals {
     struct Count: Sendable, Equatable {
         var active = 0
         var credits = 0

@@ -5,9 +5,9 @@ import NIOCore
 import ServiceLifecycle
 
 /// Reads again and again, and at once when it is told that something has changed.
-struct Upkeep: Service {
+struct Refresher: Service {
     /// What has to be read anew.
-    enum Chore: Sendable {
+    enum Refresh: Sendable {
         /// Every two seconds, even if nobody tells of a change (V22).
         case maintenance
         case tools
@@ -19,25 +19,25 @@ struct Upkeep: Service {
 
     private let node: Node
     private let loop: any EventLoop
-    private let chores: AsyncStream<Chore>
-    private let requests: AsyncStream<Chore>.Continuation
+    private let refreshes: AsyncStream<Refresh>
+    private let requests: AsyncStream<Refresh>.Continuation
 
     private static let interval = Duration.seconds(2)
 
     init(node: Node, on loop: any EventLoop) {
         self.node = node
         self.loop = loop
-        (chores, requests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(8))
+        (refreshes, requests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(8))
     }
 
     /// Asks for a reading soon; more requests than can wait are as good as one.
-    func request(_ chore: Chore) { requests.yield(chore) }
+    func request(_ refresh: Refresh) { requests.yield(refresh) }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await tick() }
-                for await chore in chores { await perform(chore) }
+                for await refresh in refreshes { await perform(refresh) }
             }
         }
     }
@@ -52,8 +52,8 @@ struct Upkeep: Service {
         requests.finish()
     }
 
-    private func perform(_ chore: Chore) async {
-        switch chore {
+    private func perform(_ refresh: Refresh) async {
+        switch refresh {
         case .maintenance: await Maintenance.load(node)
         case .rules: await RulesReload(node).follow()
         case .secret: try? await node.sessions.agree(in: node.store)

@@ -5,7 +5,7 @@ import MCPWire
 /// The questions of `gate-node init` and the configuration file that their answers make (F-CLI-11).
 ///
 /// An answer is checked by the same row of the table that checks a flag.
-package enum Interview {
+package enum InitQuestions {
     private struct Question {
         let text: String
         /// What an empty answer means; empty to leave the setting out.

@@ -3,7 +3,7 @@
 import ClusterState
 import NIOCore
 
-struct FigureCollector: Sendable {
+struct MetricsCollector: Sendable {
     let node: Node
     let lanes: Lanes
     let feed: ChangeFeed

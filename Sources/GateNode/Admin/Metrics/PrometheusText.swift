@@ -18,7 +18,7 @@ struct Sample: Sendable {
 }
 
 /// Writes metrics within bounds: 10,000 label sets a metric, 5 MiB in all (F-MET-04); what is beyond them is left out, whole lines at a time.
-struct Exposition {
+struct PrometheusText {
     static let labelSets = 10_000
     static let capacity = 5 << 20
 
