@@ -19,6 +19,7 @@ package final class Membership: Sendable {
     private let memberCount = Atomic<Int>(1)
     private let reapedCount = Atomic<Int>(0)
     private let isReaping = Atomic<Bool>(false)
+    private let hasJoined = Atomic<Bool>(false)
 
     static let interval = Duration.seconds(1)
     /// Milliseconds of silence after which a node counts as dead.
@@ -58,9 +59,10 @@ package final class Membership: Sendable {
     private func sayAlive() async -> Set<String> {
         if identity.needsNewName {
             identity.takeNewName()
+            hasJoined.store(false, ordering: .releasing)
             logger.warning("this node was taken for dead; it goes on under a new name", metadata: ["node": "\(identity.name)"])
         }
-        let joins = !identity.mayOpenHolds
+        let joins = !hasJoined.load(ordering: .acquiring) || !identity.mayOpenHolds
         guard let reply = try? await store.send(command(joins ? .join : .beat, identity.name)) else { return [] }
         clock.heard(reply.integer(at: 0))
         let members = reply.integer(at: 2)
@@ -79,6 +81,7 @@ package final class Membership: Sendable {
         let commands = (0..<store.keys.shards).map { RedisCommand("HSETNX", store.keys.open(name, $0), "!", "1") }
         guard (try? await store.sendAll(commands)) != nil else { return }
         identity.wasRegistered(name)
+        hasJoined.store(true, ordering: .releasing)
     }
 
     /// Leaves the cluster in an orderly way: nobody has to wait for this node to be found dead.
