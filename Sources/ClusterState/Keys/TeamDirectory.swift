@@ -126,7 +126,9 @@ package struct TeamDirectory: Sendable {
     private func hasRoom(in team: String) async throws -> Bool {
         let name = store.keys.members(of: team)
         if try await store.ask(RedisCommand("SCARD", name)).integer ?? 0 <= Self.capacity { return true }
-        return try await members(of: team).count < Self.capacity
+        // Whoever is in no team may be on the way in; entries of other teams' keys are left over from somebody who was cut short.
+        let ids = try await store.ask(RedisCommand("SMEMBERS", name)).array?.compactMap(\.string) ?? []
+        return try await keys.records.read(ids).count { $0.teamID == nil || $0.teamID == team } <= Self.capacity
     }
 
     /// Takes a key out of a team.

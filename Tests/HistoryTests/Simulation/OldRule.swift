@@ -9,8 +9,6 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     case noFence
     /// M1, M5: what became of a closed hold is forgotten with it.
     case noMarks
-    /// M1, M5: a second copy of a refused admission may be let in.
-    case unmarkedRefusals
     /// M5: a release that finds its hold settled gives nothing back.
     case releaseAfterSettlement
     /// V21: a stored answer is given before anybody looks at the key.
@@ -42,7 +40,6 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                     ("redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))", "redis.call('HDEL', KEYS[s.open], s.hold)")
                 ]
             ]
-        case .unmarkedRefusals: [.admit: [("if call.again and", "if false and")]]
         case .releaseAfterSettlement: [.settle: [("if s.mode ~= 'release' or seen", "if true")]]
         case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
         case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
