@@ -67,9 +67,20 @@ struct Reaper {
             rest = rest.dropFirst(Self.batch)
             let mode = refunds ? "refund" : "keep"
             let reply = try await store.send(command(for: part, in: shard) { _ in (mode, 0, []) })
-            count += (reply.array ?? []).count { $0.status == 1 }
+            count += try Self.resolved(reply)
         }
         return count
+    }
+
+    /// How many holds a script has ended.
+    /// - Throws: what keeps the store from ending others just now; the next beat tries again, as the list stays until then.
+    private static func resolved(_ reply: RedisReply) throws(StoreFailure) -> Int {
+        let answers = reply.array ?? []
+        for answer in answers where answer.status == 3 {
+            let failure = StoreFailure(errorText: answer.array?.last?.string ?? "")
+            if case .unavailable = failure { throw failure }
+        }
+        return answers.count { $0.status == 1 }
     }
 
     /// Charges in this shard what the key's own shards have charged; nothing, where the call never got there.
@@ -86,11 +97,12 @@ struct Reaper {
                     return question
                 })
             let found = Dictionary(zip(part.map(\.hold), outcomes), uniquingKeysWith: { first, _ in first })
-            _ = try await store.send(
+            let reply = try await store.send(
                 command(for: part, in: shard) { orphan in
                     guard let outcome = found[orphan.hold], outcome.status == 2 else { return ("refund", 0, []) }
                     return ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)])
                 })
+            _ = try Self.resolved(reply)
         }
     }
 
