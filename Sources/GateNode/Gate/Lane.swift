@@ -36,7 +36,8 @@ final class Lane {
         self.log = log
         self.link = link.value
         self.headers = RenderedHeaders(headers)
-        ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
+        ledger = Ledger(
+            link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock, logger: node.logger)
         snapshot = node.ruleBook.snapshot
         cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: snapshot.rules) { _ in node.switches.rulesAreOld() }
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions.mint)

@@ -22,7 +22,7 @@ struct MetricsCollector: Sendable {
                 figures.sessions += (try? await node.store.send(RedisCommand("ZCARD", list)).integer) ?? 0
             }
         }
-        figures.queueDepths = ["settlements": figures.gate.settlementBacklog]
+        figures.queueDepths = ["settlements": figures.gate.settlementBacklog, "refused": figures.gate.refusedSettlements]
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
         figures.isReady = await Readiness(of: node).isReady
         return figures
