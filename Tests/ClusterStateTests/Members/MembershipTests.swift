@@ -180,7 +180,9 @@ struct MembershipTests {
         #expect(abs(member.now - (try await node.time()) / 1000) < 1000)
     }
 
-    @Test("A reaper that finds no memory in Redis leaves the dead node on the list, and gives back what it held when there is (F25, F30, D20)")
+    @Test(
+        "A reaper that finds no memory in Redis leaves the dead node on the list, and gives back what it held when there is (F25, F30, D20)"
+    )
     func outOfMemory() async throws {
         let server = try await RedisServer()
         let node = try await TestNode(on: server)

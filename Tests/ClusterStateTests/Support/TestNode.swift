@@ -67,7 +67,8 @@ struct TestNode: Sendable {
         let flaky = isFlaky ? try await loop.submit { NIOLoopBound(FlakyLink(link.value), eventLoop: loop) }.get() : nil
         self.flaky = flaky
         ledger = try await loop.submit {
-            NIOLoopBound(Ledger(link: flaky?.value ?? link.value, keys: keys, identity: identity, clock: clock, logger: .silent), eventLoop: loop)
+            NIOLoopBound(
+                Ledger(link: flaky?.value ?? link.value, keys: keys, identity: identity, clock: clock, logger: .silent), eventLoop: loop)
         }.get()
         directory = KeyDirectory(store: store, origin: id)
         try await eventually { await store.isReachable }
