@@ -54,8 +54,8 @@ struct Refresher: Service {
 
     private func perform(_ refresh: Refresh) async {
         switch refresh {
-        case .maintenance: await Maintenance.load(node)
-        case .rules: await RulesReload(node).follow()
+        case .maintenance: await node.maintenance.load()
+        case .rules: await node.reload.follow()
         case .secret: try? await node.sessions.agree(in: node.store)
         case .tools: await node.upstreams.discover(on: loop)
         }

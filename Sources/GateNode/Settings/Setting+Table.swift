@@ -71,7 +71,7 @@ extension Setting {
             flags: ["unknown-calls"], variables: ["PAYGATE_UNKNOWN_CALLS"],
             "What becomes of the credits of calls whose node died."),
         Setting(
-            "idempotencyTtlSeconds", \.idempotencyTtlSeconds, .number("s", 1...largestNumber),
+            "idempotencyTtlSeconds", \.idempotencyTtlSeconds, .number("s", 1...Int.largestSetting),
             flags: ["idempotency-ttl"], variables: ["PAYGATE_IDEMPOTENCY_TTL"],
             "Remember an idempotency key for this time."),
     ]
@@ -173,7 +173,7 @@ extension Setting {
             flags: ["max-requests-per-socket"], variables: ["PAYGATE_MAX_REQUESTS_PER_SOCKET"],
             "Requests until a connection is closed; 0 for no limit."),
         Setting(
-            "maxConnections", \.maxConnections, .number("n", 1...largestNumber),
+            "maxConnections", \.maxConnections, .number("n", 1...Int.largestSetting),
             flags: ["max-connections"], variables: ["PAYGATE_MAX_CONNECTIONS"],
             "Open client connections."),
         Setting(

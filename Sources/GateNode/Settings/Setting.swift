@@ -33,9 +33,6 @@ package struct Setting: Sendable {
 }
 
 extension Setting {
-    /// The largest number that any setting takes (F-PRICE-12).
-    static let largestNumber = 1_000_000_000
-
     static let unknown = "Unknown field; it has no effect."
     static let notServed = "Accepted, but it has no effect in this version."
 

@@ -37,7 +37,7 @@ struct SettingKind<Value: Sendable & Equatable>: Sendable {
 
 extension SettingKind where Value == Int {
     /// A whole number; a fraction is floored (F-PRICE-02), anything out of range refused.
-    static func number(_ placeholder: String, _ range: ClosedRange<Int> = 0...Setting.largestNumber) -> Self {
+    static func number(_ placeholder: String, _ range: ClosedRange<Int> = 0...Int.largestSetting) -> Self {
         Self(
             .amount(range), .value(placeholder: placeholder),
             parse: { texts, _, _ in

@@ -3,6 +3,11 @@
 import GateDomain
 import MCPWire
 
+extension Int {
+    /// The largest number that any setting takes (F-PRICE-12).
+    static let largestSetting = 1_000_000_000
+}
+
 extension ValueKind where Value == Int {
     enum Excess: Sendable {
         case refused, clamped
@@ -18,7 +23,7 @@ extension ValueKind where Value == Int {
     }
 
     /// A whole number of the configuration; a fraction is floored (F-PRICE-02).
-    static func amount(_ range: ClosedRange<Int> = 0...Setting.largestNumber) -> Self {
+    static func amount(_ range: ClosedRange<Int> = 0...Int.largestSetting) -> Self {
         let bounds = "\(range.lowerBound)–\(range.upperBound)"
         return whole(range, .refused, .integer(range), otherwise: "Must be a number, \(bounds).", outside: "Must be \(bounds).")
     }

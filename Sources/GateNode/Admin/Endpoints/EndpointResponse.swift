@@ -92,3 +92,9 @@ extension EndpointResponse: ExpressibleByDictionaryLiteral {
         self.init(json: .object(JSONObject(members.map { ($0.0, $0.1.json) })))
     }
 }
+
+extension EndpointResponse {
+    init<Source>(_ view: View<Source>, _ source: Source, status: HTTPResponse.Status? = nil) {
+        self.init(json: view.json(source).json, status: status)
+    }
+}

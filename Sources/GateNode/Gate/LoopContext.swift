@@ -2,51 +2,57 @@
 
 import ClusterState
 import GateDomain
+import Logging
 import MCPWire
 import NIOCore
 
 /// One event loop's share of the node; confined to that loop, so nothing in it is locked or hopped to.
-final class Lane {
-    let node: Node
+final class LoopContext: ExchangeHandler {
+    let parts: GateParts
     let eventLoop: any EventLoop
+    /// What the connections of the loop share.
+    let front: FrontContext
     let link: RedisLink
     let ledger: Ledger
     let cache: KeyCache
     let sessions: SessionBook
-    let headers: RenderedHeaders
-    let allocator = ByteBufferAllocator()
+    let streams: LiveStreams
     let log: CallLog
     var meter = GateMeter()
-    var random = FastRandom()
-    var connections: Set<FrontHandler> = []
-    var streams: Set<LiveStream> = []
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
     /// The operator's rules as they are now; a call reads them once.
     private(set) var snapshot: RuleSnapshot
     var rules: GateRules { snapshot.rules }
-    /// The lanes of the other event loops, and this one.
-    weak var siblings: Lanes?
+    /// The contexts of the other event loops, and this one.
+    weak var siblings: LoopContexts?
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
-    init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
-        self.node = node
+    init(_ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
+        self.parts = parts
         self.eventLoop = eventLoop
         self.log = log
         self.link = link.value
-        self.headers = RenderedHeaders(headers)
-        ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
-        snapshot = node.ruleBook.snapshot
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: snapshot.rules) { _ in node.switches.rulesAreOld() }
-        sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions.mint)
-        holdPrefix = "\(node.id).\(index)."
+        let keys = parts.store.keys
+        front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers)
+        ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock)
+        snapshot = parts.ruleBook.snapshot
+        cache = KeyCache(link: link, on: eventLoop, keys: keys, rules: snapshot.rules) { [switches = parts.switches] _ in
+            switches.rulesAreOld()
+        }
+        sessions = SessionBook(
+            link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
+        streams = LiveStreams(link: link.value, commands: sessions.commands)
+        holdPrefix = "\(parts.id).\(index)."
     }
 
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
-    var now: Int { node.clock.milliseconds }
+    var now: Int { parts.clock.milliseconds }
 
-    /// An id for a hold that no other node, lane or time uses.
+    var allocator: ByteBufferAllocator { front.allocator }
+
+    /// An id for a hold that no other node, loop or time uses.
     func nextID() -> String {
         sequence += 1
         return holdPrefix + String(sequence, radix: 36)
@@ -61,12 +67,12 @@ final class Lane {
     }
 
     func receive(_ exchange: MCPExchange) {
-        MCPEndpoint.receive(exchange)
+        MCPEndpoint.receive(exchange, on: self)
     }
 
     /// Notes a call that was refused, or that shadow mode let pass; nobody waits for it.
     func note(_ event: CallEvent) {
-        link.send(EventLog.note(event, keys: node.store.keys)) { [self] result in
+        link.send(EventLog.note(event, keys: parts.store.keys)) { [self] result in
             if case .failure = result { meter.lostNotes += 1 }
         }
     }
@@ -74,17 +80,10 @@ final class Lane {
     /// What is due every second: slow connections, settlements that are owed.
     func sweep() {
         let now = NIODeadline.now()
-        for connection in connections { connection.checkTime(at: now) }
+        front.checkTime(at: now)
         ledger.sweep()
         sessions.sweep(at: now)
         log.flush()
-    }
-
-    /// Sends what concerns every client to each session once: on the oldest of its streams here (MCP Transports, multiple connections).
-    func broadcast(_ message: [UInt8]) {
-        for (_, streams) in Dictionary(grouping: streams, by: \.session.id) {
-            streams.min { $0.openedAt < $1.openedAt }?.send(message)
-        }
     }
 
     /// Gives up a call of a client, if it is under way here.
@@ -99,7 +98,7 @@ final class Lane {
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
-            for stream in streams where stream.session.id == id { stream.close() }
+            streams.close(session: id)
         case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }
     }
@@ -110,6 +109,22 @@ final class Lane {
         self.snapshot = snapshot
         cache.assumeIsolated { $0.adopt(snapshot.rules) }
     }
+}
+
+/// What calls need of their node; all of it may be used from any event loop.
+package struct GateParts: Sendable {
+    let id: String
+    let settings: Settings
+    let store: RedisStore
+    let identity: NodeIdentity
+    let clock: RedisClock
+    let ruleBook: RuleBook
+    let addresses: ClientAddressRule
+    let addressLimiter: AddressLimiter
+    let upstreams: UpstreamSet
+    let sessions: SessionSecret
+    let switches: Switches
+    let logger: Logger
 }
 
 /// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session, and only who has asked may give up.

@@ -1,7 +1,6 @@
-// What a lane counts of its calls; summed over the lanes when somebody reads the metrics.
+// What an event loop counts of its calls; summed over the loops when somebody reads the metrics.
 
 package import GateDomain
-import HTTPWire
 import NIOCore
 
 /// Counters of one event loop: plain numbers, no locks on the way of a call.
@@ -18,24 +17,12 @@ package struct GateMeter: Sendable {
         case unavailable
     }
 
-    /// A request by what it was, never by what it said.
-    package struct RequestLabel: Hashable, Sendable {
-        package let method: String
-        package let route: String
-        package let status: Int
-    }
-
-    enum Route {
-        case mcp(HTTP1Method)
-        case unparsed
-    }
-
     package var calls: [CallLabel: Int] = [:]
     package var credits: [String: Int] = [:]
     package var denials: [Denial.Label: Int] = [:]
     package var rateLimitHits: [String: Int] = [:]
     package var refunds: [String: Int] = [:]
-    package var requests: [RequestLabel: Int] = [:]
+    package var requests: [RequestMeter.RequestLabel: Int] = [:]
     package var upstreamLatency = Histogram()
     package var gateLatency = Histogram()
     package var lag = LoopLag()
@@ -51,18 +38,6 @@ package struct GateMeter: Sendable {
     package var cacheMisses = 0
 
     package init() {}
-
-    mutating func answered(_ route: Route, status: Int) {
-        let label =
-            switch route {
-            case .mcp(.post): RequestLabel(method: "POST", route: "/mcp", status: status)
-            case .mcp(.get): RequestLabel(method: "GET", route: "/mcp", status: status)
-            case .mcp(.delete): RequestLabel(method: "DELETE", route: "/mcp", status: status)
-            case .mcp: RequestLabel(method: "other", route: "/mcp", status: status)
-            case .unparsed: RequestLabel(method: "none", route: "none", status: status)
-            }
-        requests[label, default: 0] += 1
-    }
 
     mutating func count(_ tool: String, _ status: Status) {
         calls[CallLabel(tool: tool, status: status), default: 0] += 1

@@ -28,8 +28,8 @@ extension Metric {
         .level("holds_open", "Calls whose credits are held and not settled yet") { $0.gate.openHolds },
         .count("reaped_calls_total", "Calls of dead nodes that this node has resolved") { $0.reapedCalls },
         .count("events_lost_total", "Refusals that could not be written to the log") { $0.gate.lostNotes },
-        .gauge("active_keys_total", "Keys that are not revoked") { $0.keyTotals.map { [Sample($0.active)] } ?? [] },
-        .gauge("total_credits_available", "Credits of all keys that are not revoked") { $0.keyTotals.map { [Sample($0.credits)] } ?? [] },
+        .gauge("active_keys_total", "Keys that are not revoked") { $0.keys.map { [Sample($0.active)] } ?? [] },
+        .gauge("total_credits_available", "Credits of all keys that are not revoked") { $0.keys.map { [Sample($0.credits)] } ?? [] },
         .level("templates_total", "Key templates") { _ in 0 },
     ]
 

@@ -39,7 +39,7 @@ package final class RuleSnapshot: Sendable {
     /// Whether a request needs no key (F-GATE-05); a tool call never is free of it.
     func isFree(_ envelope: Envelope, in body: ByteBuffer) -> Bool {
         guard !envelope.method.isGated, let name = envelope.methodName else { return false }
-        return freeMethods.contains(body.text(name))
+        return freeMethods.contains(body.withUnsafeReadableBytes { String(decoding: $0[name], as: UTF8.self) })
     }
 }
 
@@ -71,10 +71,6 @@ package final class RuleBook: Sendable {
 
     /// Who has to be told of new rules: every event loop.
     package func onAdoption(_ work: @escaping @Sendable (RuleSnapshot) -> Void) { listener.withLock { $0 = work } }
-}
-
-extension Node {
-    package var rules: GateRules { ruleBook.rules }
 }
 
 extension GateRules {

@@ -12,20 +12,20 @@ package struct GateChildChannel: HTTPChannelHandler {
     package typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
     package let responder: HTTPChannelHandler.Responder
-    private let lanes: Lanes
+    private let loops: LoopContexts
 
-    package init(responder: @escaping HTTPChannelHandler.Responder, lanes: Lanes) {
+    package init(responder: @escaping HTTPChannelHandler.Responder, loops: LoopContexts) {
         self.responder = responder
-        self.lanes = lanes
+        self.loops = loops
     }
 
     package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let lanes = lanes
+        let loops = loops
         return channel.eventLoop.makeCompletedFuture {
-            let lane = try lanes.lane(on: channel.eventLoop)
-            guard lane.connections.count < lanes.connectionsPerLane else { throw ChannelError.operationUnsupported }
+            let context = try loops.context(of: channel.eventLoop)
+            guard context.front.connections.count < loops.connectionsPerLoop else { throw ChannelError.operationUnsupported }
             let peer = channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) } ?? IPAddress(v4: 0x7f00_0001)
-            try channel.pipeline.syncOperations.addHandler(FrontHandler(lane: lane, peer: peer))
+            try channel.pipeline.syncOperations.addHandler(FrontHandler(front: context.front, handler: context, peer: peer))
             return try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         }
     }

@@ -21,8 +21,16 @@ package struct NodeFigures: Sendable {
     package var uptimeSeconds = 0
     package var isReady = true
 
-    /// Filled in by the router.
-    var keyTotals: KeyTotals.Count?
+    /// Filled in by the router; nil until the keys have been counted.
+    var keys: KeyCount?
 
     package init() {}
+}
+
+/// How many keys there are and what they hold.
+package struct KeyCount: Sendable, Equatable {
+    /// Keys that are not revoked.
+    var active = 0
+    /// Credits of all of them.
+    var credits = 0
 }

@@ -1,7 +1,6 @@
 // An answer declared once: its JSON, the schema that documents it and the rows of a table come from one list of members.
 
 import GateDomain
-import HTTPTypes
 import MCPWire
 
 /// How values of one type are shown: members with their names, in order.
@@ -133,11 +132,5 @@ extension View.Member {
     /// What no other kind shows.
     static func of(_ name: String, _ schema: Schema, _ value: @escaping @Sendable (Source) -> some JSONRepresentable) -> Self {
         Self(name, schema) { value($0).json }
-    }
-}
-
-extension EndpointResponse {
-    init<Source>(_ view: View<Source>, _ source: Source, status: HTTPResponse.Status? = nil) {
-        self.init(json: view.json(source).json, status: status)
     }
 }

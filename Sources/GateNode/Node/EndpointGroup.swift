@@ -1,4 +1,4 @@
-// The rooms of the table. A new verb is one file, and its name in one of these lists.
+// The table of all routes. A new verb is one file, and its name in one of these lists.
 
 import ClusterState
 import HTTPTypes
@@ -39,8 +39,13 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .portal: [.readBalance]
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
-        case .analytics: Report.all.map { $0.endpoint { node in { from, to in try await node.rollups.rows(from: from, to: to) } } }
+        case .analytics: Report.all.map { $0.endpoint { parts in { from, to in try await parts.rollups.rows(from: from, to: to) } } }
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         }
     }
+}
+
+extension EndpointTable {
+    /// Every endpoint that a node serves, in the order of the documentation.
+    static let standard = EndpointTable(EndpointGroup.allCases.map { Group(tag: $0.rawValue, help: $0.help, endpoints: $0.endpoints) })
 }

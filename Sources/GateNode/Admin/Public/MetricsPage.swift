@@ -16,7 +16,7 @@ extension Endpoint {
     static let metrics = Endpoint(
         .get, "/metrics", "Read the node's metrics in the text format of Prometheus.", for: .anyone, answer: .string,
         media: [MediaType.exposition]
-    ) { request, _ in
+    ) { request in
         EndpointResponse(MetricsPage.render(await request.figures()), type: MediaType.exposition)
     }
 }
