@@ -2,6 +2,7 @@
 
 package import ClusterState
 import GateDomain
+package import GateSettings
 import Glibc
 
 extension AdminKeys {

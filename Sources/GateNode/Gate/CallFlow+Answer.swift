@@ -3,6 +3,7 @@
 import ClusterState
 import GateDomain
 import Logging
+import MCPUpstream
 import MCPWire
 import NIOCore
 

@@ -2,6 +2,8 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
+import MCPUpstream
 import MCPWire
 import NIOCore
 

@@ -1,6 +1,7 @@
 // The contexts of all event loops of the node: how code that is on no event loop, or on another one, reaches them.
 
 package import ClusterState
+import GateSettings
 package import NIOCore
 
 /// The node's loop contexts, one an event loop.

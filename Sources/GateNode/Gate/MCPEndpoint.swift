@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import HTTPWire
+import MCPUpstream
 import MCPWire
 import NIOCore
 

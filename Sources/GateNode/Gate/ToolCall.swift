@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import MCPUpstream
 import MCPWire
 import NIOCore
 

@@ -1,6 +1,7 @@
 // One line a call, written without making the call wait for it.
 
 import GateDomain
+import GateSettings
 import HTTPWire
 import NIOCore
 

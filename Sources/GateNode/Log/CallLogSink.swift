@@ -1,6 +1,7 @@
 // Where the call lines of all event loops end.
 
 import Dispatch
+package import GateSettings
 import NIOCore
 
 /// Where the lines of all event loops end: standard error, from a thread that may block.

@@ -2,6 +2,7 @@
 
 import GateDomain
 import ClusterState
+package import GateSettings
 package import Logging
 
 package enum NodeLog {

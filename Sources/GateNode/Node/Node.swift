@@ -2,7 +2,9 @@
 
 package import ClusterState
 package import GateDomain
+package import GateSettings
 package import Logging
+package import MCPUpstream
 
 /// Everything that lives as long as the node and may be used from any event loop or task.
 package final class Node: Sendable {

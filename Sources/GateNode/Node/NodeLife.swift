@@ -1,10 +1,13 @@
 // A node at work, and its orderly end.
 
 import ClusterState
+import GateDomain
+import GateSettings
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import MCPUpstream
 import NIOCore
 import NIOPosix
 import ServiceLifecycle

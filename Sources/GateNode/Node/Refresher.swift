@@ -1,6 +1,7 @@
 // Keeps what the node knows of its surroundings fresh: the switches of the cluster, the servers' tools.
 
 import ClusterState
+import MCPUpstream
 import NIOCore
 import ServiceLifecycle
 

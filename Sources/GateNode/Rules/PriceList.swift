@@ -1,6 +1,7 @@
 // Prices as clients read them: in lists of tools, in refusals, on the price page.
 
 import GateDomain
+import GateValues
 import MCPWire
 
 /// Prices as clients read them (F-REG-01).

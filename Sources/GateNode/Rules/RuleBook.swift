@@ -2,6 +2,7 @@
 
 import ClusterState
 package import GateDomain
+package import GateSettings
 import MCPWire
 import NIOCore
 import Synchronization

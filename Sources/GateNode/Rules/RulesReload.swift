@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import Logging
 
 /// Swaps the rules of a running node (F-CFG-03 to F-CFG-07).

@@ -1,6 +1,7 @@
 // What the connections of one event loop share, and what they ask of the room above.
 
 import GateDomain
+import GateSettings
 import NIOCore
 
 /// Who answers requests to `/mcp`: called on the event loop of the connection, and answers through the exchange, now or later.

@@ -1,6 +1,7 @@
 // One client connection: strict HTTP/1.1 in and out. `/mcp` is answered on the spot, everything else goes to the router.
 
 import GateDomain
+import GateSettings
 import HTTPTypes
 import HTTPWire
 import NIOCore

@@ -1,6 +1,7 @@
 // The few shapes that an answer on /mcp has.
 
 import HTTPWire
+import MCPUpstream
 import MCPWire
 import NIOCore
 

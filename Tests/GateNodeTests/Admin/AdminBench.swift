@@ -2,11 +2,13 @@
 
 import ClusterState
 @testable import GateNode
+@testable import GateSettings
 import GateTesting
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 import NIOPosix

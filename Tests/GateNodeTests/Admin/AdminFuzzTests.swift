@@ -5,6 +5,7 @@ import Foundation
 import GateDomain
 @testable import GateNode
 import GateTesting
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Testing

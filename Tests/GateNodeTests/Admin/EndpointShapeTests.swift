@@ -2,6 +2,7 @@
 
 @testable import GateNode
 import GateTesting
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Synchronization

@@ -1,6 +1,8 @@
 // What holds for every endpoint because it stands in the table.
 
 @testable import GateNode
+@testable import GateSettings
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Synchronization

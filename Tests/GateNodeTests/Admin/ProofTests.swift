@@ -2,6 +2,7 @@
 
 import GateDomain
 @testable import GateNode
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Testing

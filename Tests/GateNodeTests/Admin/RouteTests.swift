@@ -1,6 +1,7 @@
 // From a path to its endpoint.
 
 @testable import GateNode
+@testable import GateValues
 import HTTPTypes
 import Testing
 

@@ -1,6 +1,8 @@
 // Streamed answers on a socket: what a client sees of one that ends, that fails, and that it does not read.
 
 import ClusterState
+@testable import GateSettings
+@testable import GateValues
 import Glibc
 @testable import GateNode
 import GateTesting

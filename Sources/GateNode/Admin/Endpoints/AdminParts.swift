@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import Logging
+import MCPUpstream
 
 /// The parts of a node that stand behind its endpoints.
 ///

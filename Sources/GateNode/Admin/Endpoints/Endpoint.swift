@@ -1,6 +1,7 @@
 // A route as a value. Router, proof, validation, OpenAPI, the index pages and the generic tests read the same values.
 
 import ClusterState
+import GateValues
 import HTTPTypes
 import MCPWire
 

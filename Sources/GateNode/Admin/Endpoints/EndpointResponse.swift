@@ -1,5 +1,6 @@
 // What a verb answers: JSON, text, a stream that is written as it is made, or the way to another page.
 
+import GateValues
 import HTTPTypes
 import Hummingbird
 import MCPWire

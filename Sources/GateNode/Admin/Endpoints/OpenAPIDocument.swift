@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document, generated from the table: what is served is documented, and nothing else.
 
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 

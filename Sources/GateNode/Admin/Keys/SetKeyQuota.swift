@@ -2,6 +2,8 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
+import GateValues
 import HTTPTypes
 import MCPWire
 

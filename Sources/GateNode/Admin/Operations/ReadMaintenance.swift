@@ -1,6 +1,7 @@
 // GET /maintenance: whether the gate is closed.
 
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 

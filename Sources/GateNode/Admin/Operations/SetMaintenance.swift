@@ -1,6 +1,7 @@
 // POST /maintenance: closes /mcp on every node, or opens it again.
 
 import ClusterState
+import GateValues
 import HTTPTypes
 
 extension Endpoint {

@@ -2,6 +2,8 @@
 
 import GateDomain
 import ClusterState
+import GateSettings
+import GateValues
 import HTTPTypes
 import MCPWire
 

@@ -1,7 +1,10 @@
 // GET / and GET /info: what the node is and can do.
 
 import GateDomain
+import GateSettings
+import GateValues
 import HTTPTypes
+import MCPUpstream
 import MCPWire
 
 extension Endpoint {

@@ -1,6 +1,7 @@
 // GET /metrics.
 
 import ClusterState
+import GateValues
 import HTTPTypes
 
 /// The metrics of a node as one text.

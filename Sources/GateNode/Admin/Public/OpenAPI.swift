@@ -1,5 +1,6 @@
 // GET /openapi.json.
 
+import GateValues
 import HTTPTypes
 import MCPWire
 

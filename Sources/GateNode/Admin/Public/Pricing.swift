@@ -1,7 +1,10 @@
 // GET /pricing: what every tool costs.
 
 import GateDomain
+import GateSettings
+import GateValues
 import HTTPTypes
+import MCPUpstream
 import MCPWire
 
 extension Endpoint {

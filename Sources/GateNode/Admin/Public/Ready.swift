@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
+import MCPUpstream
 import MCPWire
 
 /// The conditions under which a node can serve calls.

@@ -1,5 +1,6 @@
 // GET /robots.txt: the documents may be indexed, everything else may not.
 
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
