@@ -38,7 +38,7 @@ final class Lane {
         self.headers = RenderedHeaders(headers)
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
         snapshot = node.ruleBook.snapshot
-        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: snapshot.rules) { _ in node.switches.rulesAreOld() }
+        cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: snapshot.rules) { node.switches.rulesAreOld($0) }
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions.mint)
         holdPrefix = "\(node.id).\(index)."
     }

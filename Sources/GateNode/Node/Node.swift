@@ -35,8 +35,7 @@ package final class Node: Sendable {
 
     package init(
         identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
-        rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
-        sessions: SessionSecret, logger: Logger
+        store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionSecret, logger: Logger
     ) {
         id = identity.base
         self.identity = identity
@@ -50,7 +49,8 @@ package final class Node: Sendable {
         storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
         self.logger = logger
         self.resolve = resolve
-        ruleBook = RuleBook(settings, version: rulesVersion)
+        // Nobody knows yet whether what was read at the start is what the cluster's version stands for: `RulesReload.follow` finds out.
+        ruleBook = RuleBook(settings, version: 0)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
@@ -104,8 +104,17 @@ package final class Switches: Sendable {
 
     private let oldRules = Mutex<(@Sendable () -> Void)?>(nil)
 
+    private let metRules = Atomic<Int>(0)
+
+    /// The highest version of the rules that a shard was seen to hold, as far as it was newer than this node's.
+    package var newestRules: Int { metRules.load(ordering: .relaxed) }
+
     /// Somebody has met newer rules in the store than this node has; whoever reloads them is told.
-    package func rulesAreOld() { oldRules.withLock { $0 }?() }
+    /// - Parameter version: of the rules that were met.
+    package func rulesAreOld(_ version: Int) {
+        metRules.max(version, ordering: .relaxed)
+        oldRules.withLock { $0 }?()
+    }
     package func onOldRules(_ work: @escaping @Sendable () -> Void) { oldRules.withLock { $0 = work } }
 
     package var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }

@@ -54,21 +54,14 @@ struct NodeConstruction {
         let members = Membership(
             store: store, identity: identity, clock: clock, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
-            identity: identity, clock: clock, settings: settings, resolve: resolve, rulesVersion: try await rulesVersion(store, identity),
-            store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
-            sessions: secret, logger: logger)
+            identity: identity, clock: clock, settings: settings, resolve: resolve, store: store, members: members, upstreams: upstreams,
+            adminKeys: admin.keys, sessions: secret, logger: logger)
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
         await upstreams.discover(on: group.next())
+        // The file may have been changed and reloaded since this process has read it.
+        await RulesReload(node).follow()
         return node
-    }
-
-    private func rulesVersion(_ store: any CommandStore, _ identity: NodeIdentity) async throws(StartupFailure) -> Int {
-        do {
-            return try await RulesVersion(store: store, origin: identity.base).read()
-        } catch {
-            throw StartupFailure("Redis does not say which rules hold.", status: .storeUnavailable)
-        }
     }
 
     private mutating func openStore() async throws(StartupFailure) -> RedisStore {
