@@ -75,7 +75,9 @@ struct NodeLife {
             eventLoopGroupProvider: .shared(construction.group),
             logger: NodeLog.quiet(logger))
         let services: [any Service] = [
-            Heartbeat(members: node.members), refresher, RollupService(rollups: node.rollups, node: node.id, logger: logger), application,
+            Heartbeat(members: node.members), refresher,
+            RollupService(rollups: node.rollups, node: node.id, upstreams: node.upstreams, logger: logger),
+            application,
             Drain(node: node, lanes: lanes),
         ]
         let group = ServiceGroup(

@@ -23,10 +23,9 @@ package final class RuleSnapshot: Sendable {
         freeMethods = Set(settings.freeMethods)
     }
 
-    /// How long a tool may take; `timeoutMs` of the tool, else of all tools, else the hard maximum (F-TMO-01).
+    /// How long a tool may take; `timeoutMs` of the tool, else of all tools, and 0 of either is the hard maximum (F-TMO-01).
     func timeout(of tool: String) -> TimeAmount {
-        let own = settings.toolPricing[tool]?.timeoutMs ?? 0
-        let milliseconds = own > 0 ? own : settings.toolTimeoutMs
+        let milliseconds = settings.toolPricing[tool]?.timeoutMs ?? settings.toolTimeoutMs
         return milliseconds > 0 ? min(.milliseconds(Int64(milliseconds)), Self.longestWait) : Self.longestWait
     }
 
