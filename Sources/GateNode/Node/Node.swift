@@ -27,6 +27,7 @@ package final class Node: Sendable {
     package let addresses: ClientAddressRule
     package let upstreams: UpstreamSet
     package let adminKeys: AdminKeys
+    let adminKeyWatch: AdminKeyWatch
     package let sessions: SessionSecret
     package let storeProbe: StoreProbe
     package let switches = Switches()
@@ -45,6 +46,7 @@ package final class Node: Sendable {
         self.members = members
         self.upstreams = upstreams
         self.adminKeys = adminKeys
+        adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)
         self.sessions = sessions
         storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
         self.logger = logger

@@ -6,6 +6,12 @@ import Logging
 import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// The parts of a node while it is built, and the ones that have to be ended.
 struct NodeConstruction {
     let settings: Settings
@@ -103,6 +109,7 @@ struct NodeConstruction {
             }
             return target
         }
+        warnOfOtherState()
         let redis = PrivateRedis(directory: settings.stateDirectory, durable: settings.durable, eventLoop: group.next(), logger: logger)
         self.redis = redis
         do {
@@ -111,6 +118,17 @@ struct NodeConstruction {
             throw StartupFailure(error.sentence, status: error.exitStatus)
         }
         return RedisTarget(unixSocket: await redis.socketPath)
+    }
+
+    /// Until version 0.2 all ports had one default directory: whoever comes from there would miss the keys.
+    private func warnOfOtherState() {
+        let own = settings.stateDirectory
+        guard settings.stateDir == nil, settings.stateFile == nil, own != Settings.usualState, access(own, F_OK) != 0,
+            access(Settings.usualState, F_OK) == 0
+        else { return }
+        logger.warning(
+            "this port begins with a state of its own; name the other one with --state-dir if it is the one that is meant",
+            metadata: ["state": "\(own)", "other": "\(Settings.usualState)"])
     }
 
     private mutating func startUpstreams() async throws(StartupFailure) -> UpstreamSet {
@@ -179,6 +197,11 @@ enum ImportedKeys {
                 try await node.keys.create(record, secret: secret, credits: credits, Operation(audit: audit))
             } catch {
                 if error == .credentialExists { continue }
+                if error == .aliasIsSecret {
+                    throw StartupFailure(
+                        "The key \(record.masked) cannot be imported: it is the alias of another key. Import it under another secret.",
+                        status: .invalidConfiguration)
+                }
                 throw StartupFailure("The key \(record.masked) cannot be imported.", status: .storeUnavailable)
             }
         }

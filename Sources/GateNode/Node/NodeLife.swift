@@ -1,9 +1,6 @@
 // A node at work, and its orderly end.
 
 import ClusterState
-import HTTPTypes
-import Hummingbird
-import HummingbirdCore
 import Logging
 import NIOCore
 import NIOPosix
@@ -31,6 +28,8 @@ struct NodeLife {
         } catch let error as IOError where error.errnoCode == EADDRINUSE || error.errnoCode == EACCES {
             let why = error.errnoCode == EACCES ? "may not be listened on" : "is taken"
             throw StartupFailure("Port \(node.settings.port) \(why).", status: .portUnavailable)
+        } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL || error.errnoCode == EAFNOSUPPORT {
+            throw StartupFailure("This machine has no address \(node.settings.host) to listen on; give another --host.", status: .portUnavailable)
         } catch {
             throw StartupFailure("The node ended: \(error).", status: .internalFault)
         }
@@ -66,18 +65,15 @@ struct NodeLife {
             refresher.request(.tools)
         }
         let figures = MetricsCollector(node: node, lanes: lanes, feed: feed)
-        let application = Application(
-            responder: GateRouter.responder(for: node, figures: { await figures.collect() }),
-            server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
-            configuration: ApplicationConfiguration(
-                address: .hostname(listeningHost, port: node.settings.port), serverName: nil, backlog: 4096),
-            onServerRunning: { channel in announce(channel) },
-            eventLoopGroupProvider: .shared(construction.group),
-            logger: NodeLog.quiet(logger))
+        let router = GateRouter.responder(for: node, figures: { await figures.collect() })
+        let listener = Listener(
+            address: try ListeningAddress.of(node.settings.host, port: node.settings.port, logger: logger), group: construction.group,
+            child: GateChildChannel(responder: Listener.answers(of: router, logger: NodeLog.quiet(logger)), lanes: lanes),
+            logger: NodeLog.quiet(logger), onListening: { channel in announce(channel) })
         let services: [any Service] = [
             Heartbeat(members: node.members), refresher,
             RollupService(rollups: node.rollups, node: node.id, upstreams: node.upstreams, logger: logger),
-            application,
+            listener,
             Drain(node: node, lanes: lanes),
         ]
         let group = ServiceGroup(
@@ -89,11 +85,6 @@ struct NodeLife {
         log.drain()
         logger.info("stopped")
         try outcome.get()
-    }
-
-    /// `::` takes IPv4 too; where the system has no IPv6 the node listens on IPv4 alone.
-    private var listeningHost: String {
-        node.settings.host == "::" && !IPv6.isAvailable ? "0.0.0.0" : node.settings.host
     }
 
     private func announce(_ channel: any Channel) {

@@ -16,7 +16,7 @@ struct Refresher: Service {
         case tools
         /// The operator's rules have a newer version than this node judges by.
         case rules
-        /// Redis may have been restarted empty: sessions need a secret that all nodes agree on.
+        /// Redis may have been restarted empty: sessions need a secret that all nodes agree on, and admins the key that was shown.
         case secret
 
         /// Between two readings, however often they are asked for.
@@ -36,7 +36,9 @@ struct Refresher: Service {
             switch refresh {
             case .maintenance: await Maintenance.load(node)
             case .rules: await RulesReload(node).follow()
-            case .secret: try? await node.sessions.agree(in: node.store)
+            case .secret:
+                try? await node.sessions.agree(in: node.store)
+                try? await node.adminKeyWatch.look(in: node.store)
             case .tools: await node.upstreams.discover(on: loop)
             }
         }
