@@ -30,14 +30,20 @@ extension EndToEndTests {
                 [Repository.binary, "wrap", "--port", "\(port)", "--state-dir", directory.file("state")] + Self.flags + host, in: directory)
             try await node.waitForOutput("Listening on port \(port)")
             let curl = try Program(
-                "curl", ["nsenter", "-U", "--preserve-credentials", "-n", "-t", "\(node.processIdentifier)", "curl", "-sS", "-g", "http://\(address):\(port)/livez", "-o", "/dev/null", "-w", "%{http_code}"])
+                "curl",
+                [
+                    "nsenter", "-U", "--preserve-credentials", "-n", "-t", "\(node.processIdentifier)", "curl", "-sS", "-g",
+                    "http://\(address):\(port)/livez", "-o", "/dev/null", "-w", "%{http_code}",
+                ])
             #expect(try await curl.waitForExit(within: .seconds(10)) == 0)
             #expect(curl.log.contains("200"), "\(curl.log)")
             node.signal(SIGTERM)
             #expect(try await node.waitForExit(within: .seconds(15)) == 0)
         }
 
-        @Test("B42: an address that the machine does not have, or a name without one, ends the start with a sentence", arguments: ["192.0.2.1", "no-such-host.invalid"])
+        @Test(
+            "B42: an address that the machine does not have, or a name without one, ends the start with a sentence",
+            arguments: ["192.0.2.1", "no-such-host.invalid"])
         func noSuchAddress(_ host: String) async throws {
             let directory = try TemporaryDirectory()
             let failure = try await StandaloneNode.failure(
@@ -60,14 +66,16 @@ extension EndToEndTests {
                 }
                 for node in nodes { #expect(try await node.terminate() == 0) }
             }
-            #expect(Set(try FileManager.default.contentsOfDirectory(atPath: directory.path)).isSuperset(of: ports.map { ".gate-node-\($0)" }))
+            #expect(
+                Set(try FileManager.default.contentsOfDirectory(atPath: directory.path)).isSuperset(of: ports.map { ".gate-node-\($0)" }))
         }
 
         @Test("A node that may use one core has one event loop")
         func oneCore() async throws {
             let directory = try TemporaryDirectory()
             let node = try Program(
-                "node on one core", ["taskset", "-c", "0", Repository.binary, "wrap", "--port", "0", "--state-dir", directory.file("state")] + Self.flags)
+                "node on one core",
+                ["taskset", "-c", "0", Repository.binary, "wrap", "--port", "0", "--state-dir", directory.file("state")] + Self.flags)
             try await node.waitForOutput("Listening on port ")
             let tasks = "/proc/\(node.processIdentifier)/task"
             let names = try FileManager.default.contentsOfDirectory(atPath: tasks).map { task in

@@ -1,6 +1,6 @@
 // Where credits are taken and given back: the Swift face of admit.lua and settle.lua, one an event loop.
 
-package import GateDomain
+import GateDomain
 
 /// Money, from one event loop. Admissions of one tick that share a shard travel in one script, and so do settlements.
 ///

@@ -1,5 +1,6 @@
 // The place of a node's durable state: one node at a time, nobody else's to read.
 
+import ChildProcesses
 import Glibc
 
 /// A directory that this process holds alone, by an exclusive lock that ends with the process (`flock`).
@@ -15,16 +16,18 @@ struct StateDirectory: ~Copyable {
 
     /// Creates the directory with mode 0700 if it is missing, and locks it.
     init(at path: String) throws(PrivateRedisFailure) {
-        self.path = AbsolutePath.of(path)
-        try Self.create(self.path)
-        remark = Self.close(self.path)
-        let number = open(self.path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard number >= 0 else { throw .system("opening '\(self.path)/lock'") }
+        let path = AbsolutePath.of(path)
+        try Self.create(path)
+        let remark = Self.close(path)
+        let number = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard number >= 0 else { throw .system("opening '\(path)/lock'") }
         let lock = OwnedDescriptor(number)
         guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
-            throw .directoryInUse(directory: self.path, byProcess: Self.holder(in: lock))
+            throw .directoryInUse(directory: path, byProcess: Self.holder(in: lock))
         }
         Self.sign(lock)
+        self.path = path
+        self.remark = remark
         self.lock = lock
     }
 

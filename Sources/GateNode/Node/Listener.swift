@@ -99,11 +99,8 @@ enum ListeningAddress {
         #endif
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        var any = sockaddr_in6()
-        any.sin6_family = sa_family_t(AF_INET6)
-        return withUnsafePointer(to: &any) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size)) }
-        } == 0
+        guard let any = try? SocketAddress(ipAddress: "::", port: 0) else { return false }
+        return any.withSockAddr { bind(descriptor, $0, socklen_t($1)) } == 0
     }
 }
 
@@ -117,7 +114,8 @@ enum HTTPDate {
         let (day, rest) = seconds.quotientAndFloorRemainder(86_400)
         let date = CivilDate(day: day)
         let time = [rest / 3600, rest / 60 % 60, rest % 60].map(twoDigits).joined(separator: ":")
-        return "\(days[day.quotientAndFloorRemainder(7).remainder]), \(twoDigits(date.day)) \(months[date.month - 1]) \(date.year) \(time) GMT"
+        return
+            "\(days[day.quotientAndFloorRemainder(7).remainder]), \(twoDigits(date.day)) \(months[date.month - 1]) \(date.year) \(time) GMT"
     }
 
     private static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import Logging
+import MCPUpstream
 import NIOCore
 import NIOPosix
 
@@ -66,7 +68,7 @@ struct NodeConstruction {
         await members.beat()
         await upstreams.discover(on: group.next())
         // The file may have been changed and reloaded since this process has read it.
-        await RulesReload(node).follow()
+        await node.reload.follow()
         return node
     }
 

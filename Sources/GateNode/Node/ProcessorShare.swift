@@ -2,10 +2,6 @@
 
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#endif
-
 /// The CPU set of the process and the quotas of its cgroups, version 1 and 2.
 enum ProcessorShare {
     /// At least 1; a quota of a part of a processor counts as the whole one.
@@ -16,14 +12,10 @@ enum ProcessorShare {
 
     /// Those that the scheduler may run the process on (`taskset`, cpusets).
     private static var processors: Int {
-        #if canImport(Glibc)
-        var set = cpu_set_t()
-        if sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 {
-            let count = withUnsafeBytes(of: &set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-            if count > 0 { return count }
-        }
-        #endif
-        return ProcessInfo.processInfo.activeProcessorCount
+        let mask = text("/proc/self/status").split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") }?.split(separator: ":").last
+        let count = (mask ?? "").reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+        let online = ProcessInfo.processInfo.activeProcessorCount
+        return count > 0 ? min(count, online) : online
     }
 
     /// Processors, by the tightest quota of the process's groups and those above them; nil where there is none.

@@ -1,6 +1,7 @@
 // Keeps what the node knows of its surroundings fresh: the switches of the cluster, the servers' tools.
 
 import ClusterState
+import MCPUpstream
 import NIOCore
 import ServiceLifecycle
 
@@ -34,8 +35,8 @@ struct Refresher: Service {
         // A server that has not said what it has may be there by now.
         self.init(isDue: { $0 != .tools || !node.upstreams.isDiscovered }) { refresh in
             switch refresh {
-            case .maintenance: await Maintenance.load(node)
-            case .rules: await RulesReload(node).follow()
+            case .maintenance: await node.maintenance.load()
+            case .rules: await node.reload.follow()
             case .secret:
                 try? await node.sessions.agree(in: node.store)
                 try? await node.adminKeyWatch.look(in: node.store)

@@ -3,6 +3,7 @@
 import ClusterState
 import GateDomain
 import Logging
+import MCPUpstream
 import ServiceLifecycle
 
 /// Adds what is new in the log to the sums, page by page, whenever it is this node's turn.

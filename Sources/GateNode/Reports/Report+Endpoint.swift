@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -49,26 +50,27 @@ extension Report {
     private static let hour = 3_600_000
 
     /// - Parameter source: where the rows come from, of the node that serves it.
-    func endpoint(reading source: @escaping @Sendable (Node) -> RollupSource) -> Endpoint {
+    func endpoint(reading source: @escaping @Sendable (AdminParts) -> RollupSource) -> Endpoint {
         let (view, choices) = (view, choices.map { (dimension: $0, field: Field.choice(of: $0)) })
         return Endpoint(
             .get, path, help, for: .atLeast(.viewer), query: [Field.from, Field.to] + choices.map(\.field), answer: view.schema,
-            using: { node in (rows: source(node), now: node.members.now) }
-        ) { request, parts in
-            let end = try request[.to].map { min($0, parts.now) } ?? parts.now
+            using: source
+        ) { request, rows in
+            let now = request.now
+            let end = try request[.to].map { min($0, now) } ?? now
             let begin = try request[.from] ?? end - hours * Self.hour
             guard begin <= end else { throw HTTPFailure.badRequest("Invalid from. Must not be after to.") }
             let last = (end + Self.hour - 1) / Self.hour * Self.hour
             let first = max(begin / Self.hour * Self.hour, last - Self.longest * Self.hour)
             let chosen = try choices.compactMap { choice in try request[choice.field].map { RowFilter.of(choice.dimension, $0) } }
-            let rows: [RollupRow]
+            let found: [RollupRow]
             do {
-                rows = try await parts.rows(first, last)
+                found = try await rows(first, last)
             } catch is RollupExcess {
                 throw HTTPFailure.badRequest(
                     "The report would be made of more than \(Rollups.mostRowsRead) hourly sums. Ask for a shorter time with from and to.")
             }
-            return EndpointResponse(view, run(over: rows, chosen: chosen, now: parts.now))
+            return EndpointResponse(view, run(over: found, chosen: chosen, now: now))
         }
     }
 }

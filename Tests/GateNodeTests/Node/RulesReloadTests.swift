@@ -3,8 +3,10 @@
 import ClusterState
 import GateDomain
 @testable import GateNode
+import GateSettings
 import GateTesting
 import Logging
+import MCPUpstream
 import NIOCore
 import Synchronization
 import Testing
@@ -38,19 +40,19 @@ struct RulesReloadTests {
     func overlapping() async throws {
         let (redis, file) = (try await RedisServer(), SharedFile())
         let (a, b) = (try await Self.node("a", file, redis), try await Self.node("b", file, redis))
-        let old = RulesReload(a).read().reload
+        let old = a.reload.read().reload
         file.write(price: 9)
-        try await RulesReload(b).apply(RulesReload(b).read().reload, Self.audited())
-        try await RulesReload(a).apply(old, Self.audited())
-        await RulesReload(b).follow()
+        try await b.reload.apply(b.reload.read().reload, Self.audited())
+        try await a.reload.apply(old, Self.audited())
+        await b.reload.follow()
         for node in [a, b] {
             #expect(node.ruleBook.settings.defaultCreditsPerCall == 9)
             #expect(node.rules.version == 2)
         }
-        let (first, second) = (RulesReload(a).read().reload, RulesReload(a))
+        let (first, second) = (a.reload.read().reload, a.reload)
         file.write(price: 4)
         try await second.apply(second.read().reload, Self.audited())
-        try await RulesReload(a).apply(first, Self.audited())
+        try await a.reload.apply(first, Self.audited())
         #expect(a.ruleBook.settings.defaultCreditsPerCall == 4)
         for node in [a, b] { await node.store.stop() }
     }
@@ -59,15 +61,15 @@ struct RulesReloadTests {
     func lostRecord() async throws {
         let (redis, file) = (try await RedisServer(), SharedFile())
         let (a, b) = (try await Self.node("a", file, redis), try await Self.node("b", file, redis))
-        for _ in 0..<3 { try await RulesReload(a).apply(RulesReload(a).read().reload, Self.audited()) }
+        for _ in 0..<3 { try await a.reload.apply(a.reload.read().reload, Self.audited()) }
         try await redis.command("DEL", a.store.keys.record(RulesVersion.name))
         file.write(price: 5)
-        b.switches.rulesAreOld(3)
-        await RulesReload(b).follow()
+        b.ruleBook.meet(3)
+        await b.reload.follow()
         #expect(b.rules.version == 3 && b.ruleBook.settings.defaultCreditsPerCall == 5)
-        try await RulesReload(b).apply(RulesReload(b).read().reload, Self.audited())
+        try await b.reload.apply(b.reload.read().reload, Self.audited())
         #expect(b.rules.version == 4)
-        await RulesReload(a).follow()
+        await a.reload.follow()
         #expect(a.rules.version == 4 && a.ruleBook.settings.defaultCreditsPerCall == 5)
         for node in [a, b] { await node.store.stop() }
     }

@@ -1,5 +1,6 @@
 import GateDomain
 @testable import GateNode
+@testable import GateSettings
 import GateTesting
 import MCPWire
 import Testing

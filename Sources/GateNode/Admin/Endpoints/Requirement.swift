@@ -49,7 +49,9 @@ extension Requirement {
     static let anyone = Requirement("none", [], throttle: .public, refusals: []) { _, _ in .anyone }
 
     /// Whoever holds an API key; it is told of that key alone.
-    static let apiKey = Requirement("api_key", [.apiKey, .bearer], throttle: nil, refusals: [.unauthorized, .forbidden, .serviceUnavailable]) {
+    static let apiKey = Requirement(
+        "api_key", [.apiKey, .bearer], throttle: nil, refusals: [.unauthorized, .forbidden, .serviceUnavailable]
+    ) {
         shown, authenticator in
         guard let key = try await authenticator.holder(.ofKey(shown.credential)) else {
             throw HTTPFailure.unauthorized("Missing or invalid API key")
