@@ -31,6 +31,10 @@ package struct GateMeter: Sendable {
     package var lostNotes = 0
     package var openHolds = 0
     package var settlementBacklog = 0
+    /// Settlements that Redis has refused and that are tried again; how often it did so; and those that were given up.
+    package var refusedSettlements = 0
+    package var settlementRefusals = 0
+    package var droppedSettlements = 0
     package var connections = 0
     package var streams = 0
     package var cachedKeys = 0
@@ -64,8 +68,8 @@ package struct GateMeter: Sendable {
 
     private static var counters: [WritableKeyPath<GateMeter, Int>] {
         [
-            \.replays, \.staleJudgements, \.lostNotes, \.openHolds, \.settlementBacklog, \.connections, \.streams, \.cachedKeys,
-            \.cacheHits, \.cacheMisses,
+            \.replays, \.staleJudgements, \.lostNotes, \.openHolds, \.settlementBacklog, \.refusedSettlements, \.settlementRefusals,
+            \.droppedSettlements, \.connections, \.streams, \.cachedKeys, \.cacheHits, \.cacheMisses,
         ]
     }
 }
