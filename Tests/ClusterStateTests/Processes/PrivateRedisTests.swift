@@ -113,7 +113,7 @@ struct PrivateRedisTests {
         #expect(FileManager.default.fileExists(atPath: long + "/appendonlydir"))
     }
 
-    @Test("keeps others out of a directory of state that is there already and of what is in it, and says so; one that is used for more is told of")
+    @Test("keeps others out of a directory of state that is there already, and says so; one that is used for more is warned of")
     func modes() throws {
         func remark(_ path: String) throws -> String? {
             let directory = try StateDirectory(at: path)

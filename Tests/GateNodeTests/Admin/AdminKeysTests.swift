@@ -50,7 +50,7 @@ struct AdminKeysTests {
         await store.stop()
     }
 
-    @Test("a Redis that was restarted empty gets the digest back from any node that knows it; another one that lies there is left, and said once")
+    @Test("a Redis that was restarted empty gets the digest back from any node that knows it; another one is left, and said once")
     func lostDigest() async throws {
         let redis = try await RedisServer()
         let store = try await AdminBench.store(of: redis)

@@ -110,7 +110,7 @@ import Testing
         #expect(Set(Self.secrets.compactMap(\.target)) == ["adminKey", "importKeys", "redisUrl"])
     }
 
-    @Test("F-ENV-03: a flag wins over a file that a variable names, and over the variable a file that a flag names; of equals none is guessed")
+    @Test("F-ENV-03: a flag wins over a variable, whichever of them names a file; of equals none is guessed")
     func secretPriority() throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write("key-of-the-file\n", to: "secret")
