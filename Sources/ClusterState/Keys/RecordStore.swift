@@ -71,6 +71,8 @@ package enum RecordRefusal: Error, Sendable, Equatable {
     case state(String)
     case credentialExists
     case aliasTaken
+    /// One text would be the alias of a key and the secret of this one or of another.
+    case aliasIsSecret
     case operationReused
     case aboveCeiling
     /// Others kept changing it.
