@@ -188,11 +188,13 @@ end
 
 -- The hold was closed before, by a copy of this settlement or by whoever took its node for dead.
 local function again(s, held)
-  if s.orphan or (held.b and s.mode ~= 'release') then
+  -- A node that wakes and knows that nothing was used takes back what others have kept, as they could not know it.
+  local back = s.mode == 'release' or held.b and s.returned == held.n and total(held.c) > 0
+  if s.orphan or (held.b and not back) then
     if total(held.c) > 0 and s.memory == 'keep' then remember(s, true) end
     return {2, total(held.c), held.r}
   end
-  if s.mode ~= 'release' or total(held.c) == 0 and held.r == held.n then return {1, -1, held.r, unpack(held.c)} end
+  if not back or total(held.c) == 0 and held.r == held.n then return {1, -1, held.r, unpack(held.c)} end
   local record = s.call > 0 and redis.call('HMGET', KEYS[s.call], 'hold', 'seen') or {}
   if record[2] and record[1] == s.hold then return {4, held.r, unpack(held.c)} end
   local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)
