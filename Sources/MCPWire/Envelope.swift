@@ -6,7 +6,7 @@
 package struct Envelope: Sendable {
     @usableFromInline
     package enum Kind: Sendable {
-        /// Has a method and an id, which may be null.
+        /// Has a method and an id.
         case request
         /// Has a method and no id.
         case notification
@@ -48,6 +48,11 @@ package struct Envelope: Sendable {
     package internal(set) var batchIsTooLong = false
     /// How many calls one batch may have (F-BATCH-06).
     package static let batchCap = 100
+
+    /// Bytes of an id or a progress token as it stands: it is kept, and repeated in answers and in each notification.
+    package static let longestID = 1024
+    /// Bytes of the name of a method, or of a revision, that is compared with anything.
+    package static let longestName = 128
 
     package init() {}
 

@@ -147,7 +147,7 @@ extension CallFlow {
 
     private func log(_ status: String, credits: Int = 0) {
         let took = recordLatency()
-        guard lane.log.isOn else { return }
+        guard lane.log.isOn, caller != nil || lane.log.admitsStranger(now: lane.now) else { return }
         lane.log.line(
             now: lane.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes),
             key: caller?.record.masked ?? "-",

@@ -20,6 +20,11 @@ final class Lane {
     var random = FastRandom()
     var connections: Set<FrontHandler> = []
     var streams: Set<LiveStream> = []
+    var memory: MemoryAccount
+    /// Connections that are only told that there is no room for them.
+    var turnedAway = 0
+    /// Until when there is certainly no idle connection.
+    var noIdleUntil = NIODeadline.uptimeNanoseconds(0)
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
     /// The operator's rules as they are now; a call reads them once.
@@ -30,11 +35,12 @@ final class Lane {
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
-    init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
+    init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int = 1, log: CallLog) {
         self.node = node
         self.eventLoop = eventLoop
         self.log = log
         self.link = link.value
+        memory = MemoryAccount(loops: loops)
         self.headers = RenderedHeaders(headers)
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
         snapshot = node.ruleBook.snapshot
@@ -121,7 +127,7 @@ struct CancelKey: Hashable {
     let id: [UInt8]
 
     /// Bytes of an id that can be given up.
-    static let longestID = 128
+    static let longestID = ClientText.cancelledID
 
     /// Nil for an id that is longer than anybody's.
     init?(session: String, caller: String, id: [UInt8]) {

@@ -8,6 +8,7 @@ package final class Lanes: Sendable {
     private let lanes: [(loop: any EventLoop, lane: NIOLoopBound<Lane>)]
     /// Client connections that one lane takes; together the node's cap (F-SEC-16).
     let connectionsPerLane: Int
+    let doors: Doors
 
     /// - Throws: if an event loop has no link to Redis, or is shut down.
     package init(node: Node, loops: [any EventLoop], headers: ResponseHeaders, log: CallLogSink) async throws {
@@ -16,7 +17,7 @@ package final class Lanes: Sendable {
             guard let link = node.store.link(of: loop) else { throw ChannelError.operationUnsupported }
             let lane = try await loop.submit {
                 NIOLoopBound(
-                    Lane(node: node, eventLoop: loop, link: link, headers: headers, index: index, log: CallLog(log)), eventLoop: loop)
+                    Lane(node: node, eventLoop: loop, link: link, headers: headers, index: index, loops: loops.count, log: CallLog(log)), eventLoop: loop)
             }.get()
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in lane.value.sweep() }
             loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in lane.value.meter.lag.tick() }
@@ -24,6 +25,7 @@ package final class Lanes: Sendable {
         }
         self.lanes = lanes
         connectionsPerLane = max(1, node.settings.maxConnections / max(1, loops.count))
+        doors = Doors(mostOfAddress: node.settings.maxConnectionsPerAddress)
         forEach { [weak self] lane in lane.siblings = self }
     }
 

@@ -12,21 +12,16 @@ enum MCPEndpoint {
         let switches = exchange.lane.node.switches
         if switches.isDraining { return exchange.refuse(503, "Server is shutting down", retryAfter: 1) }
         if switches.isInMaintenance { return exchange.refuse(503, switches.maintenance?.message ?? "Server is under maintenance") }
-        guard isAllowedOrigin(exchange) else { return exchange.refuse(403, "Origin not allowed") }
+        guard OriginRule.permits(exchange) else { return exchange.refuse(403, "Origin not allowed") }
+        guard OriginRule.permitsHost(of: exchange) else {
+            return exchange.refuse(403, "Host not allowed on a loopback address. A proxy in front belongs into --trusted-proxies.")
+        }
         switch exchange.head.method {
         case .post: post(exchange)
         case .get: LiveStream.open(exchange)
         case .delete: end(exchange)
-        default: exchange.refuse(405, "Method not allowed. Use POST, GET or DELETE.")
+        default: exchange.refuseMethod("Method not allowed. Use POST, GET or DELETE.")
         }
-    }
-
-    /// A page in a browser may only call if its origin is one that the operator named (MCP 2025-11-25 Transports, Security).
-    private static func isAllowedOrigin(_ exchange: MCPExchange) -> Bool {
-        guard case .listed(let origins) = exchange.lane.node.settings.cors.origin,
-            let origin = exchange.head.fields.string(of: .origin)
-        else { return true }
-        return origins.contains(origin)
     }
 
     private static func post(_ exchange: MCPExchange) {
@@ -37,7 +32,9 @@ enum MCPEndpoint {
         case .success(let envelope): exchange.envelope = envelope
         case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
         }
-        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.served(named: version) == nil {
+        if let version = exchange.head.fields.string(of: .mcpProtocolVersion).map({ $0.cut(toBytes: ClientText.revision) }),
+            ProtocolRevision.served(named: version) == nil
+        {
             return exchange.fail(
                 status: 400, code: -32022, "Unsupported protocol version",
                 data: ["supported": .array(ProtocolRevision.served.map { .string($0.rawValue) }), "requested": .string(version)])
@@ -86,7 +83,7 @@ enum MCPEndpoint {
 
     private static func end(_ exchange: MCPExchange) {
         guard let id = exchange.head.fields.string(of: .mcpSessionID) else { return exchange.refuse(400, "Missing Mcp-Session-Id header") }
-        exchange.lane.sessions.end(id, credential: exchange.credential) { ended in
+        exchange.lane.sessions.end(id, exchange) { ended in
             guard ended else { return exchange.refuse(404, "Session not found") }
             exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
         }

@@ -31,11 +31,13 @@ final class LiveStream {
 
     static func open(_ exchange: MCPExchange) {
         guard exchange.head.fields.contains(.accept), exchange.head.fields.accepts(.eventStream) else {
-            return exchange.refuse(405, "Method not allowed. GET needs Accept: text/event-stream")
+            return exchange.refuseMethod("Method not allowed. GET needs Accept: text/event-stream")
         }
+        guard exchange.head.version == .http11 else { return exchange.refuse(505, "A stream needs HTTP/1.1") }
         let lane = exchange.lane
-        lane.sessions.enter(exchange) {
+        lane.sessions.enter(exchange, opens: true) {
             guard let session = exchange.session else { return }
+            guard hasRoom(for: session, in: lane) else { return exchange.refuse(429, "Too many streams", retryAfter: 30) }
             let holder = lane.nextID()
             lane.link.send(place(session, holder: holder, lane, leaving: false)) { result in
                 if case .success(let reply) = result, reply.integer(at: 0) == 1 {
@@ -44,6 +46,15 @@ final class LiveStream {
                 begin(exchange, session, holder: holder)
             }
         }
+    }
+
+    /// Streams stay open for as long as their clients like, so no key, and not all who have none together, may have more than a quarter of
+    /// the connections.
+    private static func hasRoom(for session: Session, in lane: Lane) -> Bool {
+        let most = max(cap, (lane.siblings?.connectionsPerLane ?? 0) / 4)
+        guard lane.streams.count >= most else { return true }
+        let holder = session.isOwned ? session.owner : ""
+        return lane.streams.count { ($0.session.isOwned ? $0.session.owner : "") == holder } < most
     }
 
     private static func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
@@ -64,13 +75,15 @@ final class LiveStream {
 
     func send(_ message: some Collection<UInt8>) {
         events += 1
+        // A stream that nobody reads has missed something from here on: its client has to come again.
+        guard connection.takesMore else { return connection.reset() }
         connection.write(StreamFrame.event(message, id: "\(holder)-\(events)", allocator: lane.allocator))
     }
 
     func tick(at now: NIODeadline) {
         guard now >= nextKeepAlive else { return }
         nextKeepAlive = now + Self.keepAlive
-        connection.write(StreamFrame.keepAlive(allocator: lane.allocator))
+        if connection.isRead { connection.write(StreamFrame.keepAlive(allocator: lane.allocator)) }
         lane.link.send(Self.place(session, holder: holder, lane, leaving: false)) { _ in }
     }
 

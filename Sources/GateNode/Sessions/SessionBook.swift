@@ -8,11 +8,14 @@ import NIOCore
 
 /// Sessions live in Redis, so any node serves any of them; a lane believes what it has read for a second (F-MCP-06, X-51).
 ///
-/// A session is not a credential: without a store it is taken as it is presented, and every call is judged all the same.
+/// A session is not a credential: without a store it is taken as it is presented, and every call is judged all the same. But one that was
+/// opened with a credential is nobody else's: to whoever shows another one it does not exist.
 final class SessionBook {
     private struct Entry {
         let session: Session
         let readAt: NIODeadline
+        /// The credential that was last found to be the owner's.
+        var provenBy: ExactText?
     }
 
     private let link: RedisLink
@@ -32,23 +35,39 @@ final class SessionBook {
         self.mint = mint
     }
 
-    /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
-    func enter(_ exchange: MCPExchange, then next: @escaping () -> Void) {
-        guard exchange.envelope.method != .initialize, let id = exchange.head.fields.string(of: .mcpSessionID) else {
-            return admit(exchange) { [self] in
+    /// Gives the exchange its session, the presented one or an id for a new one, and goes on; or answers it.
+    /// - Parameter opens: whether a request without a session opens one; it does so with a handshake in any case. An id that is only offered
+    ///   is written nowhere, and counts as a new session when it is used.
+    func enter(_ exchange: MCPExchange, opens: Bool = false, then next: @escaping () -> Void) {
+        let isHandshake = exchange.envelope.method == .initialize
+        guard !isHandshake, let id = exchange.head.fields.string(of: .mcpSessionID) else {
+            let offer = { [self] in
                 exchange.session = Session(id: make(.offered, exchange), isPresented: false)
                 next()
             }
+            return isHandshake || opens ? admit(exchange, then: offer) : offer()
         }
-        find(id, now: exchange.lane.now / 1000) { session in
-            guard let session else { return exchange.fail(status: 404, code: -32001, "Session not found") }
+        find(id, exchange) { [self] session in
+            guard let session, isOwn(session, exchange.credential) else {
+                return exchange.fail(status: 404, code: -32001, "Session not found")
+            }
             exchange.session = session
             next()
         }
     }
 
+    /// Whether the credential is the one that the session was opened with, if it was opened with one.
+    private func isOwn(_ session: Session, _ credential: String?) -> Bool {
+        guard !session.owner.isEmpty else { return true }
+        guard let credential else { return false }
+        if entries[session.id]?.provenBy == ExactText(credential) { return true }
+        guard session.owner == KeyCache.digest(credential) else { return false }
+        entries[session.id]?.provenBy = ExactText(credential)
+        return true
+    }
+
     /// New sessions are limited by address (F-RATE-05).
-    func admit(_ exchange: MCPExchange, then next: @escaping () -> Void) {
+    private func admit(_ exchange: MCPExchange, then next: @escaping () -> Void) {
         guard let command = exchange.lane.node.addressLimiter.command(.session, exchange.address) else { return next() }
         link.send(command) { result in
             guard let wait = AddressLimiter.wait(try? result.get()) else { return next() }
@@ -75,12 +94,10 @@ final class SessionBook {
         }
     }
 
-    /// Ends a session; a session that was opened with a key takes that key to end it.
-    func end(_ id: String, credential: String?, _ completion: @escaping (Bool) -> Void) {
-        find(id, now: WallClock.milliseconds / 1000) { [self] session in
-            guard let session, session.owner.isEmpty || session.owner == credential.map({ KeyCache.digest($0) }) else {
-                return completion(false)
-            }
+    /// Ends a session.
+    func end(_ id: String, _ exchange: MCPExchange, _ completion: @escaping (Bool) -> Void) {
+        find(id, exchange) { [self] session in
+            guard let session, isOwn(session, exchange.credential) else { return completion(false) }
             entries[id] = nil
             let isOwned = mint.read(id, now: 0)?.kind == .owned
             link.send(commands.command(.end, id, isOwned: isOwned)) { result in
@@ -102,17 +119,27 @@ final class SessionBook {
         entries = entries.filter { now - $0.value.readAt < Self.freshness }
     }
 
-    private func find(_ id: String, now: Int, _ completion: @escaping (Session?) -> Void) {
+    private func find(_ id: String, _ exchange: MCPExchange, _ completion: @escaping (Session?) -> Void) {
+        // Whatever is no id of ours is told so by its length, before anything is made of it.
+        guard id.utf8.count == SessionMint.length else { return completion(nil) }
         if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(entry.session) }
-        guard let (kind, age) = mint.read(id, now: now) else { return completion(nil) }
-        let verb = kind == .offered && age < SessionMint.lifetime ? SessionCommands.Verb.adopt : .touch
+        guard let (kind, age) = mint.read(id, now: exchange.lane.now / 1000) else { return completion(nil) }
+        use(id, .touch, kind) { [self] session in
+            guard session == nil, kind == .offered, age < SessionMint.lifetime else { return completion(session) }
+            // Its first use opens it.
+            admit(exchange) { [self] in use(id, .adopt, kind, completion) }
+        }
+    }
+
+    private func use(_ id: String, _ verb: SessionCommands.Verb, _ kind: SessionMint.Kind, _ completion: @escaping (Session?) -> Void) {
         link.send(commands.command(verb, id, isOwned: kind == .owned)) { [self] result in
             switch result {
             case .failure: completion(Session(id: id, isPresented: true))
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
-                let session = Session(id: id, isPresented: true, owner: owner)
-                entries[id] = Entry(session: session, readAt: .now())
+                let session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned)
+                let proven = entries[id]?.provenBy
+                entries[id] = Entry(session: session, readAt: .now(), provenBy: proven)
                 completion(session)
             }
         }

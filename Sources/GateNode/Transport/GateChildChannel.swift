@@ -23,11 +23,26 @@ package struct GateChildChannel: HTTPChannelHandler {
         let lanes = lanes
         return channel.eventLoop.makeCompletedFuture {
             let lane = try lanes.lane(on: channel.eventLoop)
-            guard lane.connections.count < lanes.connectionsPerLane else { throw ChannelError.operationUnsupported }
             let peer = channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) } ?? IPAddress(v4: 0x7f00_0001)
-            try channel.pipeline.syncOperations.addHandler(FrontHandler(lane: lane, peer: peer))
-            return try NIOAsyncChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+            let isTrusted = lane.node.addresses.isTrusted(peer)
+            let isLocal = !isTrusted && channel.localAddress?.ipAddress.flatMap { IPAddress($0)?.isLoopback } ?? false
+            let hasPlace = isTrusted || lanes.doors.enter(peer)
+            let refusal = hasPlace ? Self.refusal(in: lane, of: lanes) : .address
+            let handler = FrontHandler(lane: lane, peer: peer, isLocal: isLocal, refusal: refusal)
+            if hasPlace, !isTrusted { channel.closeFuture.whenComplete { _ in lanes.doors.leave(peer) } }
+            try channel.pipeline.syncOperations.addHandler(handler)
+            // The router is handed parts of a body only as it asks for them.
+            return try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel,
+                configuration: .init(
+                    backPressureStrategy: .init(lowWatermark: 1, highWatermark: 2), isOutboundHalfClosureEnabled: true))
         }
+    }
+
+    /// Above the cap an idle connection makes room; where none is idle the new one is told so.
+    private static func refusal(in lane: Lane, of lanes: Lanes) -> Doors.Refusal? {
+        guard lane.connections.count - lane.turnedAway >= lanes.connectionsPerLane else { return nil }
+        return lane.reclaimIdleConnection() ? nil : .full
     }
 
     package func handle(value: Value, logger: Logger) async {

@@ -1,5 +1,6 @@
 // The MCP servers behind the gate, and which of them has a tool.
 
+import GateDomain
 import MCPWire
 package import NIOCore
 import Synchronization
@@ -11,6 +12,7 @@ package final class UpstreamSet: Sendable {
     package let transport: String
     private let known = Mutex<[String]>([])
     private let labels = Mutex<Set<String>>([])
+    private let listed = Mutex<[String: Set<ExactText>]>([:])
     let news: UpstreamNews
 
     package init(_ upstreams: [any Upstream], transport: String, news: UpstreamNews = UpstreamNews()) {
@@ -52,6 +54,16 @@ package final class UpstreamSet: Sendable {
         return all.contains { $0.prefix == String(tool[..<colon]) } ? nil : "Invalid params: Unknown server prefix"
     }
 
+    /// Whether the server that the tool belongs to has told all of its tools, and this is none of them: a lenient server might take the name
+    /// for that of another tool, which this caller may not call, or not at this price.
+    func isUndiscovered(_ tool: String) -> Bool {
+        guard let upstream = route(tool)?.upstream else { return false }
+        return listed.withLock { listed in
+            guard let names = listed[upstream.prefix ?? ""] else { return false }
+            return !names.contains(ExactText(tool))
+        }
+    }
+
     /// Starts every server; tries go on in the background where one does not come up.
     /// - Throws: the first failure, if none of them could be started.
     package func start() async throws(StartupFailure) {
@@ -74,12 +86,21 @@ package final class UpstreamSet: Sendable {
         }
     }
 
+    /// Tools of a server whose names are kept.
+    private static let mostListed = 10_000
+
     /// Asks every server for its tools (F-REG-02).
     package func discover(on loop: any EventLoop) async {
         var names: [String] = []
         for upstream in all {
-            for name in await ToolDiscovery.names(of: upstream, on: loop) {
-                names.append(upstream.prefix.map { "\($0):\(name)" } ?? name)
+            let found = await ToolDiscovery.names(of: upstream, on: loop)
+            let own = found.names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name }
+            names += own
+            // A list that has not come whole says nothing of what it does not name; nor does that of a server which names none.
+            if found.isWhole, !own.isEmpty, own.count <= Self.mostListed {
+                listed.withLock { $0[upstream.prefix ?? ""] = Set(own.map(ExactText.init)) }
+            } else {
+                listed.withLock { $0[upstream.prefix ?? ""] = nil }
             }
         }
         guard !names.isEmpty else { return }
@@ -92,16 +113,17 @@ package final class UpstreamSet: Sendable {
 enum ToolDiscovery {
     private static let pages = 100
 
-    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String] {
+    /// The names of all tools, and whether the last page was among those that came.
+    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> (names: [String], isWhole: Bool) {
         var names: [String] = []
         var cursor: String?
         for _ in 0..<pages {
             guard let result = await page(of: upstream, cursor: cursor, on: loop) else { break }
             names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
             cursor = result["nextCursor"]?.stringValue
-            if cursor == nil { break }
+            if cursor == nil { return (names, true) }
         }
-        return names
+        return (names, false)
     }
 
     private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> JSONValue? {
