@@ -35,7 +35,7 @@ final class LiveStream {
         }
         guard exchange.head.version == .http11 else { return exchange.refuse(505, "A stream needs HTTP/1.1") }
         let lane = exchange.lane
-        lane.sessions.enter(exchange, opens: true) {
+        lane.sessions.enter(exchange, asStream: true) {
             guard let session = exchange.session else { return }
             guard hasRoom(for: session, in: lane) else { return exchange.refuse(429, "Too many streams", retryAfter: 30) }
             let holder = lane.nextID()

@@ -8,8 +8,8 @@ import NIOCore
 
 /// Sessions live in Redis, so any node serves any of them; a lane believes what it has read for a second (F-MCP-06, X-51).
 ///
-/// A session is not a credential: without a store it is taken as it is presented, and every call is judged all the same. But one that was
-/// opened with a credential is nobody else's: to whoever shows another one it does not exist.
+/// A session is not a credential: without a store it is taken as it is presented, and every call is judged by its own key all the same. But
+/// the streams and the end of one that was opened with a credential are nobody else's: to whoever shows another one it does not exist.
 final class SessionBook {
     private struct Entry {
         let session: Session
@@ -36,19 +36,20 @@ final class SessionBook {
     }
 
     /// Gives the exchange its session, the presented one or an id for a new one, and goes on; or answers it.
-    /// - Parameter opens: whether a request without a session opens one; it does so with a handshake in any case. An id that is only offered
-    ///   is written nowhere, and counts as a new session when it is used.
-    func enter(_ exchange: MCPExchange, opens: Bool = false, then next: @escaping () -> Void) {
+    ///
+    /// An id that is only offered is written nowhere, and counts as a new session when it is used.
+    /// - Parameter asStream: the request opens a stream: with it a session where it names none, and only for the one that it belongs to.
+    func enter(_ exchange: MCPExchange, asStream: Bool = false, then next: @escaping () -> Void) {
         let isHandshake = exchange.envelope.method == .initialize
         guard !isHandshake, let id = exchange.head.fields.string(of: .mcpSessionID) else {
             let offer = { [self] in
                 exchange.session = Session(id: make(.offered, exchange), isPresented: false)
                 next()
             }
-            return isHandshake || opens ? admit(exchange, then: offer) : offer()
+            return isHandshake || asStream ? admit(exchange, then: offer) : offer()
         }
         find(id, exchange) { [self] session in
-            guard let session, isOwn(session, exchange.credential) else {
+            guard let session, !asStream || isOwn(session, exchange.credential) else {
                 return exchange.fail(status: 404, code: -32001, "Session not found")
             }
             exchange.session = session
