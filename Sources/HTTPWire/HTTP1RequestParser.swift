@@ -144,9 +144,11 @@ package struct HTTP1RequestParser: Sendable {
         if !keepAlive { bytes.moveReaderIndex(to: bytes.writerIndex) }
     }
 
-    private mutating func close() {
+    /// Forgets what was read; nothing more is. Until the connection is gone nothing is kept for it.
+    package mutating func close() {
         phase = .closed
         pending = nil
+        body = HTTP1BodyReader()
     }
 }
 

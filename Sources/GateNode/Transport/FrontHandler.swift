@@ -414,6 +414,7 @@ final class FrontHandler: ChannelDuplexHandler {
         default: break
         }
         occupant = .closing
+        parser.close()
         release()
     }
 
