@@ -8,7 +8,9 @@ extension ClusterTests {
     struct HostileClientTests {
         // MARK: Sizes and counts
 
-        @Test("X34: texts that cost the square of their length, in every place that a client can name, hold nobody up", arguments: UnicodeBomb.all)
+        @Test(
+            "X34: texts that cost the square of their length, in every place that a client can name, hold nobody up",
+            arguments: UnicodeBomb.all)
         func unicode(_ bomb: UnicodeBomb) async throws {
             try await GateCluster.run(nodes: 1, ["--threads", "1", "--trusted-proxies", "127.0.0.1"]) { cluster in
                 let node = cluster.nodes[0]
@@ -57,7 +59,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("X34: 500 bodies of a megabyte that never end stay below 128 MB; a paying client beside them is served", arguments: ["/mcp", "/keys"])
+        @Test(
+            "X34: 500 bodies of a megabyte that never end stay below 128 MB; a paying client beside them is served",
+            arguments: ["/mcp", "/keys"])
         func heldBodies(_ path: String) async throws {
             DescriptorLimit.raise()
             try await GateCluster.run(nodes: 1) { cluster in
@@ -94,7 +98,10 @@ extension ClusterTests {
                 }
                 try await eventually("all are charged", within: .seconds(30)) { try await node.client.balance(key).spent == 41 }
                 let grown = node.program.residentKilobytes - memory
-                #expect(grown < 240 << 10, "\(grown >> 10) MB of 240 that were answered")
+                #expect(grown < 200 << 10, "\(grown >> 10) MB of 240 that were answered")
+                try await eventually("those that stood still for longest are cut off") {
+                    deaf.contains { $0.isEnded } || node.program.descriptors < 60
+                }
                 let whole = try await node.client.call("big", ["kilobytes": 6000], key: key)
                 #expect(whole.outcome.text?.utf8.count == 6000 << 10)
                 for connection in deaf { await connection.close() }
@@ -140,7 +147,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F-SEC-16: one address has so many connections on all loops of a node, others have theirs, and a place that was left can be taken")
+        @Test(
+            "F-SEC-16: one address has so many connections on all loops of a node, others have theirs, and a place that was left can be taken"
+        )
         func tooManyOfOneAddress() async throws {
             try await GateCluster.run(nodes: 1, ["--max-connections-per-address", "5"]) { cluster in
                 let node = cluster.nodes[0]
@@ -183,7 +192,8 @@ extension ClusterTests {
                 for node in cluster.nodes {
                     for proof in ["", "X-API-Key: \(other)\r\n", "X-API-Key: \(owner)0\r\n"] {
                         let stream = try await RawConnection(port: node.port)
-                        await stream.send(HostileClient.get("/mcp", headers: "Accept: text/event-stream\r\nMcp-Session-Id: \(id)\r\n\(proof)"))
+                        await stream.send(
+                            HostileClient.get("/mcp", headers: "Accept: text/event-stream\r\nMcp-Session-Id: \(id)\r\n\(proof)"))
                         try await stream.waitForAnswer()
                         #expect(stream.statuses == [404], "\(stream.text)")
                         await stream.close()
@@ -209,7 +219,10 @@ extension ClusterTests {
         func variants() async throws {
             try await GateCluster.run(nodes: 2) { cluster in
                 let key = try await cluster[0].createKey(credits: 10, ["deniedTools": ["echo"]])
-                let names = ["Echo", "ECHO", "echo ", " echo", "echo\u{0}", "echo\u{200b}", "\u{ff45}cho", "echo\u{301}", "./echo", "echo\n", "no_such"]
+                let names = [
+                    "Echo", "ECHO", "echo ", " echo", "echo\u{0}", "echo\u{200b}", "\u{ff45}cho", "echo\u{301}", "./echo", "echo\n",
+                    "no_such",
+                ]
                 for (turn, name) in names.enumerated() {
                     let response = try await cluster[turn].call(name, ["text": "x"], key: key)
                     #expect(response.outcome == .failed(code: -32602), "\(name.debugDescription): \(response.text)")
@@ -281,13 +294,15 @@ struct UnicodeBomb: Sendable, CustomTestStringConvertible {
         UnicodeBomb("idempotency key", field: "X-Idempotency-Key: ", body: call), UnicodeBomb("request id", field: "X-Request-Id: "),
         UnicodeBomb("forwarded address", field: "X-Forwarded-For: "), UnicodeBomb("media type", field: "Accept: "),
         UnicodeBomb("a field that nobody knows", field: "X-Unheard: "),
-        page("admin key", "/keys", "X-Admin-Key: "), page("key of a page", "/balance", "X-API-Key: "), page("origin of a page", "/health", "Origin: "),
+        page("admin key", "/keys", "X-Admin-Key: "), page("key of a page", "/balance", "X-API-Key: "),
+        page("origin of a page", "/health", "Origin: "),
         page("cookies", "/health", "Cookie: "),
     ]
 
     private static func page(_ description: String, _ path: String, _ field: String) -> UnicodeBomb {
         UnicodeBomb(
-            testDescription: description, bytes: HostileClient.get(path, headers: "\(field)\(HostileClient.unicodeBomb(bytes: 30_000))\r\n"))
+            testDescription: description, bytes: HostileClient.get(path, headers: "\(field)\(HostileClient.unicodeBomb(bytes: 30_000))\r\n")
+        )
     }
 
     private init(testDescription: String, bytes: [UInt8]) {
@@ -307,8 +322,10 @@ struct Pipelined: Sendable, CustomTestStringConvertible {
     private static let list = HostileClient.post(HostileClient.request("tools/list"))
 
     static let all = [
-        Pipelined(testDescription: "behind a stream", first: HostileClient.get("/mcp", headers: "Accept: text/event-stream\r\n"), rest: ping),
-        Pipelined(testDescription: "behind unread pages", first: HostileClient.get("/openapi.json"), rest: HostileClient.get("/openapi.json")),
+        Pipelined(
+            testDescription: "behind a stream", first: HostileClient.get("/mcp", headers: "Accept: text/event-stream\r\n"), rest: ping),
+        Pipelined(
+            testDescription: "behind unread pages", first: HostileClient.get("/openapi.json"), rest: HostileClient.get("/openapi.json")),
         Pipelined(testDescription: "behind unread pings", first: ping, rest: ping),
         Pipelined(testDescription: "behind unread lists", first: list, rest: list),
         Pipelined(

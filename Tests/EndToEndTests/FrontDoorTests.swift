@@ -24,7 +24,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("RFC 9110 15.5.6: 405 names the methods that will do", arguments: ["PUT /mcp", "HEAD /mcp", "PATCH /mcp", "GET /mcp", "DELETE /health"])
+        @Test(
+            "RFC 9110 15.5.6: 405 names the methods that will do",
+            arguments: ["PUT /mcp", "HEAD /mcp", "PATCH /mcp", "GET /mcp", "DELETE /health"])
         func methods(_ start: String) async throws {
             let answer = try await answer(Array("\(start) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".utf8))
             #expect(answer.statuses == [405] && answer.text.lowercased().contains("\r\nallow: "), "\(answer.text)")
@@ -60,9 +62,11 @@ extension EndToEndTests {
             #expect(try await answer(stream).statuses == [505])
         }
 
-        @Test("RFC 9110 10.1.1: whoever waits for 100 Continue with a body that is too large hears 413 at once", arguments: ["/mcp", "/keys"])
+        @Test(
+            "RFC 9110 10.1.1: whoever waits for 100 Continue with a body that is too large hears 413 at once", arguments: ["/mcp", "/keys"])
         func expectations(_ path: String) async throws {
-            let fields = "Host: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nX-Admin-Key: \(GateClient.adminKey)\r\n"
+            let fields =
+                "Host: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nX-Admin-Key: \(GateClient.adminKey)\r\n"
             let large = try await answer(Array("POST \(path) HTTP/1.1\r\n\(fields)Content-Length: 2000000\r\n\r\n".utf8))
             #expect(large.statuses == [413], "\(large.text)")
             let fitting = try await answer(Array("POST \(path) HTTP/1.1\r\n\(fields)Content-Length: 20\r\n\r\n".utf8))
@@ -74,7 +78,8 @@ extension EndToEndTests {
             let cluster = try SharedCluster.cluster
             for framing in ["Content-Length: 8388608", "Transfer-Encoding: chunked"] {
                 let connection = try await RawConnection(port: cluster.nodes[0].port)
-                let fields = "Host: localhost\r\nContent-Type: application/json\r\nX-Admin-Key: \(GateClient.adminKey)\r\n\(framing)\r\n\r\n"
+                let fields =
+                    "Host: localhost\r\nContent-Type: application/json\r\nX-Admin-Key: \(GateClient.adminKey)\r\n\(framing)\r\n\r\n"
                 await connection.send("POST \(path) HTTP/1.1\r\n\(fields)")
                 let block = [UInt8](repeating: 32, count: 65_536)
                 let chunk = framing.hasPrefix("C") ? block : Array("10000\r\n".utf8) + block + Array("\r\n".utf8)
@@ -116,7 +121,9 @@ extension EndToEndTests {
                     "\(method) /mcp HTTP/1.1\r\nHost: \(host)\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: \(Self.ping.utf8.count)\r\n\r\n\(Self.ping)"
                         .utf8)
             }
-            for foreign in ["evil.example", "evil.example:3402", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "127.0.0.1x"] {
+            for foreign in [
+                "evil.example", "evil.example:3402", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "127.0.0.1x",
+            ] {
                 #expect(try await answer(request(foreign)).statuses == [403], "\(foreign)")
             }
             for own in ["localhost", "LOCALHOST:3402", "127.0.0.1:80", "[::1]:3402", "127.1.2.3", "gate.localhost"] {

@@ -35,7 +35,10 @@ final class Lane {
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
-    init(node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int = 1, log: CallLog) {
+    init(
+        node: Node, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int = 1,
+        log: CallLog
+    ) {
         self.node = node
         self.eventLoop = eventLoop
         self.log = log

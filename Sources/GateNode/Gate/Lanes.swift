@@ -17,7 +17,8 @@ package final class Lanes: Sendable {
             guard let link = node.store.link(of: loop) else { throw ChannelError.operationUnsupported }
             let lane = try await loop.submit {
                 NIOLoopBound(
-                    Lane(node: node, eventLoop: loop, link: link, headers: headers, index: index, loops: loops.count, log: CallLog(log)), eventLoop: loop)
+                    Lane(node: node, eventLoop: loop, link: link, headers: headers, index: index, loops: loops.count, log: CallLog(log)),
+                    eventLoop: loop)
             }.get()
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in lane.value.sweep() }
             loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in lane.value.meter.lag.tick() }

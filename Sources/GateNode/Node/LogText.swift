@@ -21,7 +21,10 @@ enum LogText {
     }
 
     private static func append(_ byte: UInt8, to buffer: inout ByteBuffer) {
-        if isPlain(byte) { return _ = buffer.writeInteger(byte) }
+        if isPlain(byte) {
+            _ = buffer.writeInteger(byte)
+            return
+        }
         let digits: StaticString = "0123456789ABCDEF"
         buffer.writeInteger(UInt8(ascii: "%"))
         buffer.writeInteger(digits.utf8Start[Int(byte >> 4)])

@@ -294,7 +294,7 @@ final class FrontHandler: ChannelDuplexHandler {
     /// Gives its place to another connection, at once.
     func reclaim() {
         lane.connections.remove(self)
-        reset(lingers: false)
+        reset(isAbrupt: false)
     }
 
     // MARK: Answers that are not read
@@ -312,14 +312,14 @@ final class FrontHandler: ChannelDuplexHandler {
     var takesMore: Bool { isRead || unreadBytes < Self.mostAhead }
 
     /// Ends the connection so that no client takes what it has for a whole answer.
-    func reset(lingers: Bool = true) {
-        let channel = context?.channel
+    /// - Parameter isAbrupt: with RST, which an answer that ends with its connection needs.
+    func reset(isAbrupt: Bool = true) {
         leave()
-        guard let channel else { return }
-        if lingers, let socket = channel as? any SocketOptionProvider {
-            socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in channel.close(promise: nil) }
-        } else {
-            channel.close(promise: nil)
+        // From here on outward: a close that comes through the pipeline is the router's, and cuts nothing.
+        guard let context else { return }
+        guard isAbrupt, let socket = context.channel as? any SocketOptionProvider else { return context.close(promise: nil) }
+        socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).assumeIsolated().whenComplete { [self] _ in
+            self.context?.close(promise: nil)
         }
     }
 

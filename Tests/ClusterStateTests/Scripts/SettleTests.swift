@@ -202,7 +202,9 @@ struct SettleTests {
         #expect(await node.settle(calls[1], [(1, 0)]).credits == 9, "it is still open, and whole")
     }
 
-    @Test("Answers are kept up to a budget of bytes a day and key, in which each counts 1 KB at least; what is beyond is neither executed nor charged again (D18)")
+    @Test(
+        "Answers are kept up to a budget of bytes a day and key, in which each counts 1 KB at least; what is beyond is neither executed nor charged again (D18)"
+    )
     func answerBudget() async throws {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: 100)

@@ -30,7 +30,10 @@ struct RouteTests {
 
     @Test(
         "what is no route is none",
-        arguments: ["/api", "/api/keys/7/other", "/keys", "/api/keys/7/revoke/now", "/API/keys/7", "/api%2fkeys", "*", "/a/b/c/d/e/f/g", "/api/keys/7/", "//api/keys", "/api//keys", "//", ""])
+        arguments: [
+            "/api", "/api/keys/7/other", "/keys", "/api/keys/7/revoke/now", "/API/keys/7", "/api%2fkeys", "*", "/a/b/c/d/e/f/g",
+            "/api/keys/7/", "//api/keys", "/api//keys", "//", "",
+        ])
     func strangers(_ path: String) {
         #expect(Self.tree.match(path) == nil)
     }
