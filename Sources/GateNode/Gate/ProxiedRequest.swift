@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import MCPUpstream
 import MCPWire
 import NIOCore
 
@@ -15,25 +16,25 @@ final class ProxiedRequest {
 
     private let exchange: MCPExchange
     private let shape: Shape
-    private let lane: Lane
+    private let loop: LoopContext
     private var caller = CallView.Caller.nobody
     private lazy var address = exchange.address
     private var pending = 0
     private var answers: [(upstream: any Upstream, message: ByteBuffer, reply: Reply)] = []
     private var failure = UpstreamFailure.unavailable
 
-    init(_ exchange: MCPExchange, _ shape: Shape) {
+    init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
         self.exchange = exchange
         self.shape = shape
-        lane = exchange.lane
+        self.loop = loop
     }
 
     func begin() {
-        let isFree = lane.snapshot.isFree(exchange.envelope, in: exchange.body)
+        let isFree = loop.snapshot.isFree(exchange.envelope, in: exchange.body)
         if isFree && shape == .asItIs { return forward() }
         guard let credential = exchange.credential else { return proceed(isFree) }
         // A decision about a key is made by what Redis holds now (V21).
-        lane.identify(credential, fresh: true) { [self] lookup, _ in
+        loop.identify(credential, fresh: true) { [self] lookup, _ in
             switch lookup {
             case .found(let key): caller = .key(key.policy)
             case .unknown: caller = .unknown
@@ -48,28 +49,28 @@ final class ProxiedRequest {
         forward()
     }
 
-    private var isShadow: Bool { lane.rules.isShadow }
+    private var isShadow: Bool { loop.rules.isShadow }
 
     /// What one phase says, of a tool where it asks for one.
     private func judge(_ phase: Phase, tool: String = "") -> Pipeline.Decision {
-        var view = CallView(caller: caller, tool: tool, address: address, now: lane.now, headers: exchange.header)
-        return lane.snapshot.pipeline.run(phase, &view)
+        var view = CallView(caller: caller, tool: tool, address: address, now: loop.now, headers: exchange.header)
+        return loop.snapshot.pipeline.run(phase, &view)
     }
 
     private func refuse(_ denial: Denial) {
-        lane.meter.count(denial, of: "none")
+        loop.meter.count(denial, of: "none")
         exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
     /// Lists are asked of every server behind the gate, anything else of the first.
     private func forward() {
-        let upstreams = shape == .toolList ? lane.node.upstreams.all : Array(lane.node.upstreams.all.prefix(1))
+        let upstreams = shape == .toolList ? loop.parts.upstreams.all : Array(loop.parts.upstreams.all.prefix(1))
         pending = upstreams.count
-        for upstream in upstreams { Part(self, upstream).send() }
+        for upstream in upstreams { Inquiry(self, upstream).send() }
     }
 
     /// One server's share of the answer.
-    private final class Part: UpstreamReceiver {
+    private final class Inquiry: UpstreamReceiver {
         private let request: ProxiedRequest
         private let upstream: any Upstream
 
@@ -79,13 +80,13 @@ final class ProxiedRequest {
         }
 
         func send() {
-            let (lane, exchange) = (request.lane, request.exchange)
+            let (loop, exchange) = (request.loop, request.exchange)
             let number = upstream.nextNumber()
-            let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
+            let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: loop.allocator)
             upstream.send(
                 UpstreamRequest(
                     number: number, bytes: bytes, deadline: .now() + RuleSnapshot.longestWait, isCall: false),
-                to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
+                to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
         }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
@@ -107,7 +108,7 @@ final class ProxiedRequest {
         guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else {
             return exchange.relay(first.message, first.reply)
         }
-        let order = lane.node.upstreams.all.map(\.prefix)
+        let order = loop.parts.upstreams.all.map(\.prefix)
         let sorted = answers.sorted { left, right in
             (order.firstIndex(of: left.upstream.prefix) ?? 0) < (order.firstIndex(of: right.upstream.prefix) ?? 0)
         }
@@ -116,7 +117,7 @@ final class ProxiedRequest {
         }
         guard let list = ToolList(lists) else { return exchange.relay(first.message, first.reply) }
         exchange.succeed(
-            list.shown(prices: (caller.policy?.rules ?? lane.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed }
+            list.shown(prices: (caller.policy?.rules ?? loop.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed }
                 .bytes)
     }
 

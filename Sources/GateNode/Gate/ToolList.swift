@@ -44,8 +44,3 @@ struct ToolList {
         return .object(result)
     }
 }
-
-/// Prices as clients read them (F-REG-01).
-enum PriceList {
-    static func row(_ row: PriceRow) -> JSONValue { .object(PriceRow.view.json(row)) }
-}

@@ -1,6 +1,8 @@
 // `gate-node wrap`: builds a node from its settings, runs it, and takes it down in order.
 
 import ClusterState
+package import GateDomain
+package import GateSettings
 import Logging
 import NIOCore
 import NIOPosix

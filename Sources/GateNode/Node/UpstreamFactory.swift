@@ -1,8 +1,12 @@
 // From settings to the servers behind the gate.
 
+import ChildProcesses
 import ClusterState
 import Foundation
+import GateDomain
+import GateSettings
 import Logging
+import MCPUpstream
 import NIOCore
 import NIOPosix
 

@@ -2,11 +2,18 @@
 
 import ClusterState
 import GateDomain
-import HTTPWire
-import MCPWire
 import NIOCore
 
-/// Sessions live in Redis, so any node serves any of them; a lane believes what it has read for a second (F-MCP-06, X-51).
+/// How a request has come into a session, or why it has not.
+enum SessionEntry {
+    case entered(Session)
+    /// The one that it presents is none of ours, or has ended.
+    case unknown
+    /// Its address has opened too many; seconds until it may open one again, 1 to 60.
+    case crowded(retryAfter: Int)
+}
+
+/// Sessions live in Redis, so any node serves any of them; an event loop believes what it has read for a second (F-MCP-06, X-51).
 ///
 /// A session is not a credential: without a store it is taken as it is presented, and every call is judged by its own key all the same. But
 /// the streams and the end of one that was opened with a credential are nobody else's: to whoever shows another one it does not exist.
@@ -20,6 +27,8 @@ final class SessionBook {
 
     private let link: RedisLink
     let commands: SessionCommands
+    private let clock: RedisClock
+    private let limiter: AddressLimiter
     private var mint: SessionMint
     private var entries: [String: Entry] = [:]
     private var random = FastRandom()
@@ -29,36 +38,36 @@ final class SessionBook {
     private static let freshness = TimeAmount.seconds(1)
     private static let remembered = 4096
 
-    init(link: RedisLink, keys: RedisKeys, mint: SessionMint) {
+    init(link: RedisLink, keys: RedisKeys, mint: SessionMint, clock: RedisClock, limiter: AddressLimiter) {
         self.link = link
+        self.clock = clock
+        self.limiter = limiter
         commands = SessionCommands(keys: keys, lifetime: SessionMint.lifetime * 1000, capacity: Self.capacity)
         self.mint = mint
     }
 
-    /// Gives the exchange its session, the presented one or an id for a new one, and goes on; or answers it.
-    ///
-    /// An id that is only offered is written nowhere, and counts as a new session when it is used.
-    /// - Parameter asStream: the request opens a stream: with it a session where it names none, and only for the one that it belongs to.
-    func enter(_ exchange: MCPExchange, asStream: Bool = false, then next: @escaping () -> Void) {
-        let isHandshake = exchange.envelope.method == .initialize
-        guard !isHandshake, let id = exchange.head.fields.string(of: .mcpSessionID) else {
-            let offer = { [self] in
-                exchange.session = Session(id: make(.offered, exchange), isPresented: false)
-                next()
-            }
-            return isHandshake || asStream ? admit(exchange, then: offer) : offer()
-        }
-        find(id, exchange) { [self] session in
-            guard let session, !asStream || isOwn(session, exchange.credential) else {
-                return exchange.fail(status: 404, code: -32001, "Session not found")
-            }
-            exchange.session = session
-            next()
+    /// Finds the session that a request presents; one that presents none is offered a new one. An id that is only offered is written nowhere,
+    /// and counts as a new session when it is used.
+    /// - Parameters:
+    ///   - opens: whether a request without a session opens one: by a handshake, or for a stream.
+    ///   - address: of the client, as new sessions are limited by it (F-RATE-05).
+    func enter(_ id: String?, opens: Bool, from address: @escaping () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
+        if let id { return find(id, from: address, completion) }
+        let offer = { [self] in completion(.entered(Session(id: make(.offered), isPresented: false))) }
+        guard opens else { return offer() }
+        admit(address, offer, completion)
+    }
+
+    /// New sessions are limited by address (F-RATE-05).
+    private func admit(_ address: () -> IPAddress, _ next: @escaping () -> Void, _ completion: @escaping (SessionEntry) -> Void) {
+        guard let command = limiter.command(.session, address()) else { return next() }
+        link.send(command) { result in
+            if let wait = AddressLimiter.wait(try? result.get()) { completion(.crowded(retryAfter: wait)) } else { next() }
         }
     }
 
     /// Whether the credential is the one that the session was opened with, if it was opened with one.
-    private func isOwn(_ session: Session, _ credential: String?) -> Bool {
+    func isOwn(_ session: Session, _ credential: String?) -> Bool {
         guard !session.owner.isEmpty else { return true }
         guard let credential else { return false }
         if entries[session.id]?.provenBy == ExactText(credential) { return true }
@@ -67,38 +76,22 @@ final class SessionBook {
         return true
     }
 
-    /// New sessions are limited by address (F-RATE-05).
-    private func admit(_ exchange: MCPExchange, then next: @escaping () -> Void) {
-        guard let command = exchange.lane.node.addressLimiter.command(.session, exchange.address) else { return next() }
-        link.send(command) { result in
-            guard let wait = AddressLimiter.wait(try? result.get()) else { return next() }
-            exchange.refuse(429, "Too many new sessions. Send the Mcp-Session-Id of an earlier answer.", retryAfter: wait)
-        }
-    }
-
     /// Opens a session by handshake: it is written before it is named.
-    func open(_ exchange: MCPExchange, then next: @escaping (Session) -> Void) {
-        guard let credential = exchange.credential else { return open(exchange, .opened, owner: "", then: next) }
-        // Anybody can send a word that looks like a key: only one that is known takes a place among the owned.
-        exchange.lane.identify(credential, fresh: false) { [self] lookup, _ in
-            let kind =
-                if case .found(let key) = lookup, key.record.state == .active { SessionMint.Kind.owned } else { SessionMint.Kind.opened }
-            open(exchange, kind, owner: KeyCache.digest(credential), then: next)
+    /// - Parameters:
+    ///   - owner: the digest of the credential that was shown; empty for none.
+    ///   - isKnown: whether there is an active key of that credential: only such a session takes a place among the owned.
+    func open(owner: String, isKnown: Bool, _ completion: @escaping (Session) -> Void) {
+        let session = Session(id: make(isKnown ? .owned : .opened), isPresented: false)
+        link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
+            if case .failure = result { return completion(Session(id: make(.offered), isPresented: false)) }
+            completion(session)
         }
     }
 
-    private func open(_ exchange: MCPExchange, _ kind: SessionMint.Kind, owner: String, then next: @escaping (Session) -> Void) {
-        let session = Session(id: make(kind, exchange), isPresented: false)
-        link.send(commands.command(.create, session.id, isOwned: kind == .owned, owner: owner)) { [self] result in
-            if case .failure = result { return next(Session(id: make(.offered, exchange), isPresented: false)) }
-            next(session)
-        }
-    }
-
-    /// Ends a session.
-    func end(_ id: String, _ exchange: MCPExchange, _ completion: @escaping (Bool) -> Void) {
-        find(id, exchange) { [self] session in
-            guard let session, isOwn(session, exchange.credential) else { return completion(false) }
+    /// Ends a session; a session that was opened with a key takes that key to end it.
+    func end(_ id: String, credential: String?, from address: @escaping () -> IPAddress, _ completion: @escaping (Bool) -> Void) {
+        find(id, from: address) { [self] entry in
+            guard case .entered(let session) = entry, isOwn(session, credential) else { return completion(false) }
             entries[id] = nil
             let isOwned = mint.read(id, now: 0)?.kind == .owned
             link.send(commands.command(.end, id, isOwned: isOwned)) { result in
@@ -120,15 +113,17 @@ final class SessionBook {
         entries = entries.filter { now - $0.value.readAt < Self.freshness }
     }
 
-    private func find(_ id: String, _ exchange: MCPExchange, _ completion: @escaping (Session?) -> Void) {
+    private func find(_ id: String, from address: @escaping () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
         // Whatever is no id of ours is told so by its length, before anything is made of it.
-        guard id.utf8.count == SessionMint.length else { return completion(nil) }
-        if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(entry.session) }
-        guard let (kind, age) = mint.read(id, now: exchange.lane.now / 1000) else { return completion(nil) }
+        guard id.utf8.count == SessionMint.length else { return completion(.unknown) }
+        if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(.entered(entry.session)) }
+        guard let (kind, age) = mint.read(id, now: now) else { return completion(.unknown) }
         use(id, .touch, kind) { [self] session in
-            guard session == nil, kind == .offered, age < SessionMint.lifetime else { return completion(session) }
+            if let session { return completion(.entered(session)) }
+            guard kind == .offered, age < SessionMint.lifetime else { return completion(.unknown) }
             // Its first use opens it.
-            admit(exchange) { [self] in use(id, .adopt, kind, completion) }
+            let open = { [self] in use(id, .adopt, kind) { completion($0.map(SessionEntry.entered) ?? .unknown) } }
+            admit(address, open, completion)
         }
     }
 
@@ -139,14 +134,14 @@ final class SessionBook {
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
                 let session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned)
-                let proven = entries[id]?.provenBy
-                entries[id] = Entry(session: session, readAt: .now(), provenBy: proven)
+                entries[id] = Entry(session: session, readAt: .now(), provenBy: entries[id]?.provenBy)
                 completion(session)
             }
         }
     }
 
-    private func make(_ kind: SessionMint.Kind, _ exchange: MCPExchange) -> String {
-        mint.make(kind, now: exchange.lane.now / 1000, chance: random.next())
-    }
+    private func make(_ kind: SessionMint.Kind) -> String { mint.make(kind, now: now, chance: random.next()) }
+
+    /// Seconds since 1970 of Redis TIME, as last heard.
+    private var now: Int { clock.milliseconds / 1000 }
 }

@@ -1,7 +1,7 @@
 // One client connection: strict HTTP/1.1 in and out. `/mcp` is answered on the spot, everything else goes to the router.
 
-import ClusterState
 import GateDomain
+import GateSettings
 import Glibc
 import HTTPTypes
 import HTTPWire
@@ -25,7 +25,7 @@ final class FrontHandler: ChannelDuplexHandler {
         /// The head has been read and the body of a request to `/mcp` is arriving.
         case arriving(HTTP1RequestHead)
         case gate(MCPExchange)
-        case stream(LiveStream)
+        case stream(any HeldConnection)
         case router(HTTP1ResponseEncoder, received: Bool)
         case closing
     }
@@ -39,7 +39,8 @@ final class FrontHandler: ChannelDuplexHandler {
     /// Bytes that may wait for a client before what may be left out is left out.
     private static let mostAhead = 1 << 20
 
-    let lane: Lane
+    let front: FrontContext
+    private let handler: any ExchangeHandler
     let peer: IPAddress
     /// Whether it came to a loopback address, and not through a proxy that we trust.
     let isLocal: Bool
@@ -57,7 +58,7 @@ final class FrontHandler: ChannelDuplexHandler {
     private var peerHasEnded = false
     /// The last answer has left, and the client has been told that it was the last one.
     private var isLingering = false
-    /// Bytes of the request under way that `lane.memory` counts, and as whose.
+    /// Bytes of the request under way that `front.memory` counts, and as whose.
     private(set) var counted = 0
     private(set) var standing = MemoryAccount.Standing.unproven
     /// Bytes that a stream's client has sent all the same.
@@ -71,8 +72,9 @@ final class FrontHandler: ChannelDuplexHandler {
     private static let lateReadingOfDraining: Int64 = 5000
     private static let lingering: Int64 = 2000
 
-    init(lane: Lane, peer: IPAddress, isLocal: Bool, refusal: Doors.Refusal?) {
-        self.lane = lane
+    init(front: FrontContext, handler: any ExchangeHandler, peer: IPAddress, isLocal: Bool, refusal: Doors.Refusal?) {
+        self.front = front
+        self.handler = handler
         self.peer = peer
         self.isLocal = isLocal
         self.refusal = refusal
@@ -80,12 +82,12 @@ final class FrontHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        lane.connections.insert(self)
-        if refusal != nil { lane.turnedAway += 1 }
+        front.connections.insert(self)
+        if refusal != nil { front.turnedAway += 1 }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        if lane.connections.remove(self) != nil, refusal != nil { lane.turnedAway -= 1 }
+        if front.connections.remove(self) != nil, refusal != nil { front.turnedAway -= 1 }
         release()
         self.context = nil
     }
@@ -93,7 +95,7 @@ final class FrontHandler: ChannelDuplexHandler {
     func channelActive(context: ChannelHandlerContext) {
         context.fireChannelActive()
         guard let refusal else { return }
-        if lane.turnedAway > Self.mostTurnedAway { return reset() }
+        if front.turnedAway > Self.mostTurnedAway { return reset() }
         refuse(status: refusal.status, sentence: refusal.sentence, retryAfter: 1)
     }
 
@@ -174,7 +176,7 @@ final class FrontHandler: ChannelDuplexHandler {
             switch parser.next() {
             case .needMore: return
             case .head(let head): begin(head, context)
-            case .part(let part): context.fireChannelRead(wrapInboundOut(.body(part)))
+            case .part(let part): hand(part, context)
             case .whole(let body): begin(body: body)
             case .end: requestEnded(context)
             case .fault(let fault): refuse(fault)
@@ -194,8 +196,8 @@ final class FrontHandler: ChannelDuplexHandler {
     private func begin(_ head: HTTP1RequestHead, _ context: ChannelHandlerContext) {
         served += 1
         since = .now()
-        let most = lane.node.settings.maxRequestsPerSocket
-        closesAfterAnswer = closesAfterAnswer || !head.keepAlive || lane.node.switches.isLeaving || (most > 0 && served >= most)
+        let most = front.settings.maxRequestsPerSocket
+        closesAfterAnswer = closesAfterAnswer || !head.keepAlive || front.switches.isLeaving || (most > 0 && served >= most)
         if head.expectsContinue, head.announcedLength <= HTTP1Limits.request.body {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
@@ -215,7 +217,13 @@ final class FrontHandler: ChannelDuplexHandler {
         if body.readableBytes > Self.backlog { count(body.readableBytes, of: head) } else { release() }
         let exchange = MCPExchange(head: head, body: body, connection: self)
         occupant = .gate(exchange)
-        lane.receive(exchange)
+        handler.receive(exchange)
+    }
+
+    /// What comes of a body after its answer interests nobody.
+    private func hand(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
+        if case .router(let encoder, _) = occupant, encoder.isFinished { return }
+        context.fireChannelRead(wrapInboundOut(.body(part)))
     }
 
     private func requestEnded(_ context: ChannelHandlerContext) {
@@ -234,8 +242,8 @@ final class FrontHandler: ChannelDuplexHandler {
     private func refuse(status: Int, sentence: String, retryAfter: Int? = nil) {
         if case .router(let encoder, _) = occupant, encoder.hasBegun { return encoder.isFinished ? close() : reset() }
         closesAfterAnswer = true
-        lane.meter.answered(.unparsed, status: status)
-        write(RefusalPage.bytes(status: status, sentence: sentence, retryAfter: retryAfter, headers: lane.headers))
+        front.meter.answered(.unparsed, status: status)
+        write(RefusalPage.bytes(status: status, sentence: sentence, retryAfter: retryAfter, headers: front.headers))
         close()
     }
 
@@ -254,20 +262,20 @@ final class FrontHandler: ChannelDuplexHandler {
         let standing = standing(of: head, bytes)
         if standing != self.standing { release() }
         self.standing = standing
-        lane.memory.add(bytes - counted, standing)
+        front.memory.add(bytes - counted, standing)
         counted = bytes
-        if lane.memory.isOver(standing) { lane.makeRoom(standing) }
+        if front.memory.isOver(standing) { front.makeRoom(standing) }
     }
 
     private func standing(of head: HTTP1RequestHead?, _ bytes: Int) -> MemoryAccount.Standing {
         guard let head, bytes > Self.backlog else { return .unproven }
         let proof = MCPExchange.proof(of: head)
-        guard let secret = proof.secret, !secret.isEmpty, lane.cache.assumeIsolated({ $0.knows(secret) }) else { return .unproven }
+        guard let secret = proof.secret, !secret.isEmpty, handler.knows(secret) else { return .unproven }
         return .proven
     }
 
     private func release() {
-        lane.memory.add(-counted, standing)
+        front.memory.add(-counted, standing)
         (counted, standing) = (0, .unproven)
     }
 
@@ -293,7 +301,7 @@ final class FrontHandler: ChannelDuplexHandler {
 
     /// Gives its place to another connection, at once.
     func reclaim() {
-        lane.connections.remove(self)
+        front.connections.remove(self)
         reset(isAbrupt: false)
     }
 
@@ -334,11 +342,12 @@ final class FrontHandler: ChannelDuplexHandler {
     /// Writes a part of an answer.
     func write(_ bytes: ByteBuffer) {
         context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-        if !isRead { lane.noteUnread(bytes.readableBytes) }
+        if !isRead { front.noteUnread(bytes.readableBytes) }
     }
 
     /// The current request has had its answer.
     func finished() {
+        if case .closing = occupant { return }
         since = .now()
         release()
         if closesAfterAnswer { return close() }
@@ -348,7 +357,7 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     /// The current request has become a live stream.
-    func became(_ stream: LiveStream) {
+    func became(_ stream: any HeldConnection) {
         release()
         occupant = .stream(stream)
     }
@@ -429,14 +438,14 @@ final class FrontHandler: ChannelDuplexHandler {
         guard let context else { return }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [self] _ in
             since = .now()
-            isLingering = lingers && !peerHasEnded && !lane.node.switches.isLeaving
+            isLingering = lingers && !peerHasEnded && !front.switches.isLeaving
             self.context?.close(mode: isLingering ? .output : .all, promise: nil)
         }
     }
 
     /// Called every second: ends what is too slow (F-SEC-16).
     func checkTime(at now: NIODeadline) {
-        let settings = lane.node.settings
+        let settings = front.settings
         let waited = (now - since).nanoseconds / 1_000_000
         let overdue = { (limit: Int) in limit > 0 && waited > Int64(limit) }
         if isStill(at: now) { return }
@@ -449,7 +458,7 @@ final class FrontHandler: ChannelDuplexHandler {
             if encoder.isFinished { close() } else { refuse(status: 408, sentence: "Request Timeout") }
         case .stream(let stream): stream.tick(at: now)
         case .closing:
-            let late = lane.node.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
+            let late = front.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
             if waited > (isLingering ? Self.lingering : late) { context?.close(promise: nil) }
         case .gate, .router: break
         }

@@ -1,6 +1,7 @@
 // Which pages in browsers may call, and under which names the gate is called (MCP 2025-11-25 Transports, Security).
 
 import GateDomain
+import GateSettings
 import HTTPWire
 
 /// A program sends no Origin and names the host that it has connected to; a page in a browser cannot help sending its own.
@@ -8,7 +9,7 @@ enum OriginRule {
     /// A page may call if the operator has listed its origin, or has written down that all may.
     static func permits(_ exchange: MCPExchange) -> Bool {
         guard let origin = exchange.head.fields.string(of: .origin) else { return true }
-        switch exchange.lane.node.settings.cors.origin {
+        switch exchange.front.settings.cors.origin {
         case .any: return true
         case .unlisted: return false
         case .listed(let origins): return origins.contains { $0.hasSameBytes(as: origin) }
@@ -20,7 +21,7 @@ enum OriginRule {
     static func permitsHost(of exchange: MCPExchange) -> Bool {
         guard exchange.cameToLoopback, let host = exchange.head.fields.string(of: .host) else { return true }
         let name = Substring(name(in: host))
-        return name == "localhost" || name.hasSuffix(".localhost") || name.hasSameBytes(as: exchange.lane.node.settings.host)
+        return name == "localhost" || name.hasSuffix(".localhost") || name.hasSameBytes(as: exchange.front.settings.host)
             || IPAddress(name).map(\.isLoopback) ?? false
     }
 

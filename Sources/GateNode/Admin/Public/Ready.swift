@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
+import MCPUpstream
 import MCPWire
 
 /// The conditions under which a node can serve calls.
@@ -10,12 +12,12 @@ struct Readiness: Sendable {
     /// Names and whether they hold, as the page shows them.
     let checks: [(name: String, holds: Bool)]
 
-    init(of node: Node) async {
+    init(_ switches: Switches, _ upstreams: UpstreamSet, _ store: StoreProbe) async {
         checks = [
-            ("notDraining", !node.switches.isLeaving),
-            ("notMaintenance", !node.switches.isInMaintenance),
-            ("backendConnected", node.upstreams.isConnected),
-            ("storeConnected", await node.storeProbe.holds()),
+            ("notDraining", !switches.isLeaving),
+            ("notMaintenance", !switches.isInMaintenance),
+            ("backendConnected", upstreams.isConnected),
+            ("storeConnected", await store.holds()),
         ]
     }
 
@@ -29,13 +31,13 @@ extension Endpoint {
             "ready": .boolean, "timestamp": .time,
             "checks": ["notDraining": .boolean, "notMaintenance": .boolean, "backendConnected": .boolean, "storeConnected": .boolean],
         ],
-        failures: [.serviceUnavailable]
-    ) { _, node in
-        node.switches.readinessAsked()
-        let readiness = await Readiness(of: node)
+        failures: [.serviceUnavailable], using: { (switches: $0.switches, upstreams: $0.upstreams, store: $0.storeProbe) }
+    ) { request, parts in
+        parts.switches.readinessAsked()
+        let readiness = await Readiness(parts.switches, parts.upstreams, parts.store)
         let page: JSONObject = .of([
             "ready": readiness.isReady, "checks": JSONObject(readiness.checks.map { ($0.name, .bool($0.holds)) }),
-            "timestamp": Timestamp.text(milliseconds: node.members.now),
+            "timestamp": Timestamp.text(milliseconds: request.now),
         ])
         return EndpointResponse(json: page.json, status: readiness.isReady ? nil : .serviceUnavailable)
     }

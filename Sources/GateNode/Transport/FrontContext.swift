@@ -1,0 +1,56 @@
+// What the connections of one event loop share, and what they ask of the room above.
+
+import GateDomain
+import GateSettings
+import NIOCore
+
+/// Who answers requests to `/mcp`: called on the event loop of the connection, and answers through the exchange, now or later.
+protocol ExchangeHandler: AnyObject {
+    func receive(_ exchange: MCPExchange)
+    /// Whether a secret is that of a key that is remembered; asks nobody.
+    func knows(_ secret: String) -> Bool
+}
+
+/// What holds a connection after its request, until one side ends it.
+protocol HeldConnection: AnyObject {
+    /// Called about every second.
+    func tick(at now: NIODeadline)
+    /// The connection is gone.
+    func ended()
+}
+
+/// The connections of one event loop and what they share; confined to that loop.
+final class FrontContext {
+    let settings: Settings
+    let switches: Switches
+    let addresses: ClientAddressRule
+    let headers: RenderedHeaders
+    let allocator = ByteBufferAllocator()
+    var random = FastRandom()
+    var meter = RequestMeter()
+    var connections: Set<FrontHandler> = []
+    var memory: MemoryAccount
+    /// Connections that are only told that there is no room for them.
+    var turnedAway = 0
+    /// Until when there is certainly no idle connection.
+    var noIdleUntil = NIODeadline.uptimeNanoseconds(0)
+
+    /// - Parameter loops: event loops of the node.
+    init(settings: Settings, switches: Switches, addresses: ClientAddressRule, headers: ResponseHeaders, loops: Int) {
+        self.settings = settings
+        self.switches = switches
+        self.addresses = addresses
+        self.headers = RenderedHeaders(headers)
+        memory = MemoryAccount(loops: loops)
+    }
+
+    /// Called every second: ends what is too slow (F-SEC-16).
+    func checkTime(at now: NIODeadline) {
+        for connection in connections { connection.checkTime(at: now) }
+    }
+
+    /// Takes no further requests; what is under way is finished.
+    func quiesce() {
+        for connection in connections { connection.quiesce() }
+    }
+}

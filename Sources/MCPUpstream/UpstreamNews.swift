@@ -1,0 +1,20 @@
+// Notifications of the servers that concern every client, such as `tools/list_changed`.
+
+package import NIOCore
+import Synchronization
+
+/// Hands what a server announces to whoever listens; the servers exist before the listener does.
+package final class UpstreamNews: Sendable {
+    private let listener = Mutex<(@Sendable ([UInt8]) -> Void)?>(nil)
+
+    package init() {}
+
+    package func listen(_ listener: @escaping @Sendable ([UInt8]) -> Void) {
+        self.listener.withLock { $0 = listener }
+    }
+
+    package func announce(_ message: ByteBuffer) {
+        let bytes = Array(message.readableBytesView)
+        listener.withLock { $0 }?(bytes)
+    }
+}
