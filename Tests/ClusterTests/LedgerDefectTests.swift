@@ -172,7 +172,8 @@ extension ClusterTests.LedgerDefectTests {
             try await cluster.settleOthers(10_000, on: 0)
             let long = try await cluster[0].admin("/usage").text.utf8.count
             let connection = try await RawConnection(port: cluster.nodes[0].port, readsLate: true)
-            await connection.send("GET /usage HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Admin-Key: \(GateClient.adminKey)\r\n\r\n")
+            await connection.send(
+                "GET /usage HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Admin-Key: \(GateClient.adminKey)\r\n\r\n")
             try await Task.sleep(for: .milliseconds(1500))
             try await expectWhole(connection, atLeast: long)
         }

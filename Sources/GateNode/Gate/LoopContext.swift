@@ -31,7 +31,10 @@ final class LoopContext: ExchangeHandler {
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
-    init(_ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int, log: CallLog) {
+    init(
+        _ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int,
+        log: CallLog
+    ) {
         self.parts = parts
         self.eventLoop = eventLoop
         self.log = log

@@ -52,7 +52,9 @@ enum MCPEndpoint {
             switch entry {
             case .entered(let session):
                 // What a session's streams hear is its owner's alone.
-                guard !asStream || loop.sessions.isOwn(session, exchange.credential) else { return exchange.fail(status: 404, code: -32001, "Session not found") }
+                guard !asStream || loop.sessions.isOwn(session, exchange.credential) else {
+                    return exchange.fail(status: 404, code: -32001, "Session not found")
+                }
                 exchange.session = session
                 next()
             case .unknown: exchange.fail(status: 404, code: -32001, "Session not found")
