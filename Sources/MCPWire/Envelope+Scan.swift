@@ -218,7 +218,8 @@ private struct EnvelopeScan {
 
     private func toolName(_ token: Range<Int>?) -> String? {
         // Whatever is longer is the name of no tool, however it is escaped, and is not decoded.
-        guard let token, token.count <= Envelope.longestToolToken, let name = JSONText.string(scanner.bytes.piece(token)), !name.isEmpty else { return nil }
+        guard let token, token.count <= Envelope.longestToolToken, let name = JSONText.string(scanner.bytes.piece(token)), !name.isEmpty
+        else { return nil }
         return name
     }
 }
