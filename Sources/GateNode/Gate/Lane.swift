@@ -13,6 +13,8 @@ final class Lane {
     let ledger: Ledger
     let cache: KeyCache
     let sessions: SessionBook
+    let tasks: TaskOwners
+    let lists = ListCopies()
     let headers: RenderedHeaders
     let allocator = ByteBufferAllocator()
     let log: CallLog
@@ -39,6 +41,7 @@ final class Lane {
         ledger = Ledger(link: link.value, keys: node.store.keys, identity: node.identity, clock: node.clock)
         snapshot = node.ruleBook.snapshot
         cache = KeyCache(link: link, on: eventLoop, keys: node.store.keys, rules: snapshot.rules) { _ in node.switches.rulesAreOld() }
+        tasks = TaskOwners(link: link.value, keys: node.store.keys)
         sessions = SessionBook(link: link.value, keys: node.store.keys, mint: node.sessions.mint)
         holdPrefix = "\(node.id).\(index)."
     }
@@ -87,6 +90,16 @@ final class Lane {
         }
     }
 
+    /// Sends the news of one resource to the sessions that have asked for it, each once, and only where who listens is who asked.
+    func deliver(_ message: [UInt8], of uri: String) {
+        let listening = streams.filter {
+            node.subscriptions.holds(uri, for: .init(session: $0.session.id, credential: $0.credential))
+        }
+        for (_, streams) in Dictionary(grouping: listening, by: \.session.id) {
+            streams.min { $0.openedAt < $1.openedAt }?.send(message)
+        }
+    }
+
     /// Gives up a call of a client, if it is under way here.
     func cancel(_ key: CancelKey) { cancellable[key]?.cancel() }
 
@@ -99,6 +112,7 @@ final class Lane {
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
+            node.subscriptions.forget(session: id)
             for stream in streams where stream.session.id == id { stream.close() }
         case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }

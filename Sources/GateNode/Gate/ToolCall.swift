@@ -84,6 +84,7 @@ final class ToolCall: UpstreamReceiver {
         let (lane, exchange) = (flow.lane, flow.exchange)
         guard let route = lane.node.upstreams.route(tool) else {
             answer = .failed(.unavailable)
+            exchange.readings.retryAfter = 1
             return flow.ended(part, .unavailable)
         }
         self.flow = flow
@@ -98,7 +99,8 @@ final class ToolCall: UpstreamReceiver {
                 exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) },
                 arguments: arguments,
                 allocator: lane.allocator)
-        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.snapshot.timeout(of: tool))
+        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.snapshot.timeout(of: tool),
+            owner: flow.caller.map { .key($0.record.id) } ?? .nobody)
         route.upstream.send(message, to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
     }
 
@@ -136,11 +138,19 @@ final class ToolCall: UpstreamReceiver {
         guard let flow = flow.take() else { return }
         flow.lane.meter.upstreamLatency.record(.now() - sentAt)
         switch outcome {
-        case .answered(let message, let reply): flow.ended(part, answered(message, reply, flow))
+        case .answered(let message, let reply): ended(answered(message, reply, flow), message, reply, flow)
         case .failed(let failure):
             answer = .failed(failure)
+            if failure == .unavailable { flow.exchange.readings.retryAfter = 1 }
             flow.ended(part, failure.outcome)
         }
+    }
+
+    /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before that is known.
+    private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
+        guard let key = flow.caller?.record.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
+        let lane = flow.lane
+        lane.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: lane.now) { [part] _ in flow.ended(part, outcome) }
     }
 
     /// Runs the stages of the phase `output`, where there are any.
@@ -223,6 +233,7 @@ extension UpstreamFailure {
         case .died: "The MCP server ended before it answered"
         case .timedOut, .overdue: "The tool did not answer in time"
         case .answerTooLarge: "The answer of the MCP server is too large"
+        case .unusable: "The MCP server gave no usable answer"
         case .cancelled, .withdrawn: "The call was cancelled"
         case .sessionLost: "The MCP server has lost the session"
         case .refused(let status): "The MCP server refused the request (HTTP \(status))"
@@ -234,7 +245,8 @@ extension UpstreamFailure {
         switch self {
         case .unavailable, .overdue, .sessionLost: .unavailable
         case .refused(let status): status < 500 ? .unavailable : .lost
-        case .died, .answerTooLarge: .lost
+        case .answerTooLarge, .unusable: .lost
+        case .died: .unknown
         case .timedOut: .timedOut
         case .cancelled: .cancelledByClient
         case .withdrawn: .withdrawn

@@ -28,6 +28,7 @@ package final class Node: Sendable {
     package let upstreams: UpstreamSet
     package let adminKeys: AdminKeys
     package let sessions: SessionSecret
+    package let subscriptions = SubscriptionBook()
     package let storeProbe: StoreProbe
     package let switches = Switches()
     package let logger: Logger

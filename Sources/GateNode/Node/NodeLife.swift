@@ -61,10 +61,22 @@ struct NodeLife {
             }
         }
         feed.start()
-        node.upstreams.news.listen { message in
-            lanes.forEach { $0.broadcast(message) }
-            refresher.request(.tools)
+        node.upstreams.news.listen { item in
+            switch item {
+            case .changed(let message):
+                lanes.forEach {
+                    $0.lists.forget()
+                    $0.broadcast(message)
+                }
+                refresher.request(.tools)
+            case .updated(let message, let uri): lanes.forEach { $0.deliver(message, of: uri) }
+            case .arrived:
+                lanes.forEach { $0.lists.forget() }
+                refresher.request(.tools)
+            }
         }
+        // A server that came before anybody listened.
+        if node.upstreams.tools.isEmpty { refresher.request(.tools) }
         let figures = MetricsCollector(node: node, lanes: lanes, feed: feed)
         let application = Application(
             responder: GateRouter.responder(for: node, figures: { await figures.collect() }),

@@ -8,6 +8,8 @@ import NIOCore
 /// One live event stream; it belongs to the node that holds its socket (F-MCP-06).
 final class LiveStream {
     let session: Session
+    /// The digest of the credential that opened it; empty for none.
+    let credential: String
     private let lane: Lane
     private let connection: FrontHandler
     private let holder: String
@@ -22,8 +24,9 @@ final class LiveStream {
     /// Milliseconds that a place is held without being renewed.
     private static let hold = 90_000
 
-    private init(_ session: Session, _ lane: Lane, _ connection: FrontHandler, holder: String) {
+    private init(_ session: Session, credential: String, _ lane: Lane, _ connection: FrontHandler, holder: String) {
         self.session = session
+        self.credential = credential
         self.lane = lane
         self.connection = connection
         self.holder = holder
@@ -49,7 +52,8 @@ final class LiveStream {
     private static func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
         let lane = exchange.lane
         guard let connection = exchange.handOver() else { return }
-        let stream = LiveStream(session, lane, connection, holder: holder)
+        let credential = exchange.credential.map { KeyCache.digest($0) } ?? ""
+        let stream = LiveStream(session, credential: credential, lane, connection, holder: holder)
         lane.streams.insert(stream)
         connection.became(stream)
         var head = lane.allocator.buffer(capacity: 1024)

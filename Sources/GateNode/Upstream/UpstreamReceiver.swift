@@ -30,6 +30,8 @@ package enum UpstreamFailure: Error, Equatable, Sendable {
     /// Its deadline passed before it was sent.
     case overdue
     case answerTooLarge
+    /// What came was the answer to something else, or is no text.
+    case unusable
     /// Given up by its client after it was sent.
     case cancelled
     /// Given up by its client before it was sent.

@@ -9,7 +9,8 @@ package final class UpstreamSet: Sendable {
     let all: [any Upstream]
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
-    private let known = Mutex<[String]>([])
+    /// The tools of each server.
+    private let known: Mutex<[[String]]>
     private let labels = Mutex<Set<String>>([])
     let news: UpstreamNews
 
@@ -17,14 +18,21 @@ package final class UpstreamSet: Sendable {
         self.news = news
         all = upstreams
         self.transport = transport
+        known = Mutex(Array(repeating: [], count: upstreams.count))
     }
 
     var first: (any Upstream)? { all.first }
 
     package var isConnected: Bool { all.contains { $0.isConnected } }
 
+    /// Why no server is there; nil if one is.
+    package var trouble: String? {
+        if isConnected { return nil }
+        return all.compactMap(\.trouble).first ?? "The MCP server has not answered yet."
+    }
+
     /// The names of all tools that were found, with their prefixes.
-    package var tools: [String] { known.withLock { $0 } }
+    package var tools: [String] { known.withLock { $0.flatMap(\.self) } }
 
     /// A tool's name if it is a known one; anything else has one label, so that callers cannot make up metrics.
     func label(of tool: String) -> String {
@@ -74,16 +82,13 @@ package final class UpstreamSet: Sendable {
         }
     }
 
-    /// Asks every server for its tools (F-REG-02).
+    /// Asks every server for its tools (F-REG-02); those of one that does not answer stay as they were.
     package func discover(on loop: any EventLoop) async {
-        var names: [String] = []
-        for upstream in all {
-            for name in await ToolDiscovery.names(of: upstream, on: loop) {
-                names.append(upstream.prefix.map { "\($0):\(name)" } ?? name)
-            }
+        for (index, upstream) in all.enumerated() {
+            guard let names = await ToolDiscovery.names(of: upstream, on: loop) else { continue }
+            known.withLock { $0[index] = names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name } }
         }
-        guard !names.isEmpty else { return }
-        known.withLock { $0 = names }
+        let names = tools
         labels.withLock { $0 = Set(names.prefix(10_000)) }
     }
 }
@@ -92,11 +97,15 @@ package final class UpstreamSet: Sendable {
 enum ToolDiscovery {
     private static let pages = 100
 
-    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String] {
+    /// Nil if the server does not say.
+    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String]? {
         var names: [String] = []
         var cursor: String?
-        for _ in 0..<pages {
-            guard let result = await page(of: upstream, cursor: cursor, on: loop) else { break }
+        for number in 0..<pages {
+            guard let result = await page(of: upstream, cursor: cursor, on: loop) else {
+                if number == 0 { return nil }
+                break
+            }
             names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
             cursor = result["nextCursor"]?.stringValue
             if cursor == nil { break }
@@ -113,7 +122,7 @@ enum ToolDiscovery {
             let promise = loop.makePromise(of: [UInt8]?.self)
             let receiver = OneAnswer(promise)
             upstream.send(
-                UpstreamRequest(number: number, bytes: bytes, deadline: .now() + .seconds(15), isCall: false),
+                UpstreamRequest(number: number, bytes: bytes, deadline: .now() + .seconds(15), isCall: false, owner: .gate),
                 to: NIOLoopBound(receiver, eventLoop: loop), on: loop)
             return promise.futureResult
         }.get()

@@ -8,6 +8,7 @@ extension StdioUpstreamState {
     mutating func launching(handshake number: UInt64, now: NIODeadline) -> Bool {
         guard phase == .idle || phase == .backingOff else { return false }
         phase = .starting
+        clientele = .none
         handshake = (number, now + limits.handshake)
         remember(now + limits.handshake)
         return true
@@ -23,6 +24,7 @@ extension StdioUpstreamState {
         handshake = nil
         for entry in waiting {
             pending[entry.request.number] = Pending(caller: entry.caller, deadline: entry.request.deadline)
+            meet(entry.request.owner)
             remember(entry.request.deadline)
         }
         defer { waiting = [] }
