@@ -14,6 +14,8 @@ package struct ListScan: Sendable {
     /// The list with its brackets.
     package let range: Range<Int>
     package let entries: [Entry]
+    /// The value of `nextCursor`.
+    package let nextCursor: Range<Int>?
 
     /// Finds a list; nil if the result is no object, has no such list, or has two.
     /// - Parameters:
@@ -23,11 +25,13 @@ package struct ListScan: Sendable {
     package init?(_ result: UnsafeRawBufferPointer, list: StaticString, members: [StaticString]) {
         var scanner = JSONScanner(result, depthCap: Reply.depthCap)
         var found: (range: Range<Int>, entries: [Entry])?
+        var cursor: Range<Int>?
         do {
             try scanner.openObject()
             while let name = try scanner.nextMember() {
                 guard name.spells(list, in: result), scanner.next == UInt8(ascii: "[") else {
-                    try scanner.skipValue()
+                    let value = try scanner.locateValue()
+                    if name.spells("nextCursor", in: result) { cursor = value }
                     continue
                 }
                 guard found == nil else { return nil }
@@ -40,6 +44,7 @@ package struct ListScan: Sendable {
         }
         guard let found else { return nil }
         (range, entries) = found
+        nextCursor = cursor
     }
 
     private static func entries(_ scanner: inout JSONScanner, _ members: [StaticString]) throws(JSONFault) -> [Entry] {

@@ -240,16 +240,25 @@ extension UpstreamFailure {
         }
     }
 
-    /// What it means for the charge. A server that refuses with a 4xx has not worked on the call; one that says 5xx may have.
+    /// What it means for the charge.
     var outcome: PartOutcome {
         switch self {
         case .unavailable, .overdue, .sessionLost: .unavailable
-        case .refused(let status): status < 500 ? .unavailable : .lost
+        case .refused(let status): Self.isRefusedUnseen(status) ? .unavailable : .lost
         case .answerTooLarge, .unusable: .lost
         case .died: .unknown
         case .timedOut: .timedOut
         case .cancelled: .cancelledByClient
         case .withdrawn: .withdrawn
+        }
+    }
+
+    /// Whether a status is said before anybody looks at what a request asks for: redirections, and refusals of who asks, where, how much and
+    /// how often. Any other may come after the work, at the wish of the client (400, 409, 422), or in spite of it (5xx).
+    private static func isRefusedUnseen(_ status: Int) -> Bool {
+        switch status {
+        case ..<400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 421, 426, 429, 431: true
+        default: false
         }
     }
 }

@@ -19,7 +19,8 @@ package enum UpstreamOutcome: Sendable {
     case failed(UpstreamFailure)
 }
 
-/// Why a request has no answer. Only `unavailable`, `overdue`, `withdrawn` and `refused` with a 4xx mean that the server has not worked on it.
+/// Why a request has no answer. Only `unavailable`, `overdue`, `withdrawn` and `refused` with
+/// some statuses mean that the server has not worked on it.
 package enum UpstreamFailure: Error, Equatable, Sendable {
     /// It was certainly not sent.
     case unavailable

@@ -106,14 +106,14 @@ enum ToolDiscovery {
                 if number == 0 { return nil }
                 break
             }
-            names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
-            cursor = result["nextCursor"]?.stringValue
+            names += result.names
+            cursor = result.nextCursor
             if cursor == nil { break }
         }
         return names
     }
 
-    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> JSONValue? {
+    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (names: [String], nextCursor: String?)? {
         let number = upstream.nextNumber()
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
         let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": "tools/list", "params": params]
@@ -126,7 +126,11 @@ enum ToolDiscovery {
                 to: NIOLoopBound(receiver, eventLoop: loop), on: loop)
             return promise.futureResult
         }.get()
-        return answer.flatMap { $0 }.flatMap { try? JSONValue.parse($0) }
+        return answer.flatMap { $0 }?.withUnsafeBytes { result in
+            func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: result[range])) }
+            guard let list = ListScan(result, list: "tools", members: ["name"]) else { return nil }
+            return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text))
+        }
     }
 
     private final class OneAnswer: UpstreamReceiver {

@@ -178,13 +178,18 @@ final class HTTPExchange {
     /// A 404 says that the session is gone (2025-11-25, Session Management). Servers that keep their sessions in a map of
     /// their own, as the SDKs' examples do, say 400 in words of their own, for no request in particular: before they have looked at it. Any
     /// other 400 may come after the work, with words of the client in it, and nothing is sent twice for that.
-    private func hasLostSession(_ body: ByteBuffer) -> Bool {
+    private func hasLostSession(_ answer: ByteBuffer) -> Bool {
         guard status == 404 || status == 400, ownSession == nil, session?.id != nil, case .post = verb else { return false }
         if status == 404 { return true }
         guard let reply, case .error = reply.kind, let error = reply.error,
-            reply.id.map({ body.text($0) == "null" }) ?? true
+            reply.id.map({ answer.text($0) == "null" }) ?? true
         else { return false }
-        return body.text(error).contains(#""Bad Request: No valid session ID provided""#)
+        return answer.text(error).contains(#""Bad Request: No valid session ID provided""#) && !mayBeEchoed
+    }
+
+    /// Whether the request itself speaks of sessions, or may do so in escapes: then a server that says such words may have them from it.
+    private var mayBeEchoed: Bool {
+        body.withUnsafeReadableBytes { $0.firstRange(of: "session".utf8) != nil || $0.firstRange(of: #"\u"#.utf8) != nil }
     }
 
     private func renew() {

@@ -210,7 +210,9 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
         if isUnsent { return exchange.broke(.unsent) }
         let hasBegun = parser.hasBegun
         switch parser.finish() {
-        case .end: exchange.ended()
+        case .end:
+            _ = exchange.isOwn()
+            exchange.ended()
         case .fault(let fault) where hasBegun: exchange.broke(.fault(fault))
         default: exchange.broke(.silent(onReusedConnection: answers > 0, isUntaken: isUntaken))
         }

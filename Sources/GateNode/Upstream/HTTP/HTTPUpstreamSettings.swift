@@ -15,9 +15,9 @@ package struct HTTPUpstreamSettings: Sendable {
     package var connectTimeout = TimeAmount.seconds(2)
     /// How long an unused connection is kept; a shorter time that the server announces (`Keep-Alive: timeout`) wins.
     package var idleLimit = TimeAmount.seconds(30)
-    /// How long it is kept where the server announces nothing. Servers that close unused connections do so after 5 s mostly (uvicorn,
-    /// Node), and one that is busy may close just while a request lies unread in front of it: then nobody knows what became of that.
-    package var unannouncedIdleLimit = TimeAmount.seconds(2)
+    /// How long it is kept where the server announces nothing. Servers that close unused connections do so after 2 s (gunicorn) or 5 s
+    /// (uvicorn, Node), and one that is busy may close just while a request lies unread in front of it: then nobody knows what became of that.
+    package var unannouncedIdleLimit = TimeAmount.milliseconds(1500)
     /// How long the server may take for `initialize`, and for messages that have no answer.
     package var handshakeLimit = TimeAmount.seconds(10)
     /// How long `stop` waits for answers that are still owed.
