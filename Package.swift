@@ -50,9 +50,18 @@ let package = Package(
         .target(name: "LuaScripts", path: "Lua", resources: scripts.map { .embedInCode("\($0).lua") }, swiftSettings: settings),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
         .target(
+            name: "ChildProcesses",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "ClusterState",
             dependencies: [
-                "GateDomain", "LuaScripts", "CHiredis",
+                "GateDomain", "ChildProcesses", "LuaScripts", "CHiredis",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -62,10 +71,24 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "GateValues", dependencies: ["GateDomain", "MCPWire"], swiftSettings: settings),
+        .target(name: "GateSettings", dependencies: ["GateDomain", "MCPWire", "HTTPWire", "GateValues"], swiftSettings: settings),
+        .target(
+            name: "MCPUpstream",
+            dependencies: [
+                "GateDomain", "MCPWire", "HTTPWire", "ChildProcesses",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .target(
             name: "GateNode",
             dependencies: [
-                "GateDomain", "MCPWire", "HTTPWire", "ClusterState",
+                "GateDomain", "MCPWire", "HTTPWire", "ClusterState", "ChildProcesses", "GateValues", "GateSettings", "MCPUpstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -84,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "gate-node",
             dependencies: [
-                "GateNode", "GateDomain",
+                "GateNode", "GateDomain", "GateSettings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -115,7 +138,7 @@ let package = Package(
         .testTarget(
             name: "ClusterStateTests",
             dependencies: [
-                "ClusterState", "GateDomain", "LuaScripts", "GateTesting",
+                "ClusterState", "ChildProcesses", "GateDomain", "LuaScripts", "GateTesting",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -125,7 +148,9 @@ let package = Package(
         .testTarget(
             name: "GateNodeTests",
             dependencies: [
-                "GateNode", "GateDomain", "MCPWire", "ClusterState", "gate-node", "GateTesting",
+                "GateNode", "GateDomain", "GateValues", "GateSettings", "MCPUpstream", "MCPWire", "ClusterState", "ChildProcesses",
+                "gate-node",
+                "GateTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import GateDomain
 import GateNode
+import GateSettings
 
 /// Writes a config file, asking for its values on a terminal (F-CLI-11).
 struct InitCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import GateNode
+import GateSettings
 
 /// One chapter of the table of settings as options of a command.
 ///

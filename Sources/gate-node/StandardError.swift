@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import GateDomain
 import GateNode
 
 /// Where sentences for the operator go, so that standard output stays for answers.

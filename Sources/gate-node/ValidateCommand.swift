@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import GateDomain
 import GateNode
+import GateSettings
 
 /// Checks a configuration file without starting anything (F-CLI-07).
 struct ValidateCommand: ParsableCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import GateDomain
 import GateNode
+import GateSettings
 
 /// Runs the gate in front of one MCP server or several.
 struct WrapCommand: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 // Records as admins see and change them: every change is one script, may be sent twice, and binds every node at once.
 
-package import GateDomain
+import GateDomain
 import LuaScripts
 
 /// Something that an operator keeps: a hash of named fields with a version, changed only by `edit.lua`.

@@ -1,6 +1,6 @@
 // A switch of the whole cluster: a record that one script changes and announces.
 
-package import GateDomain
+import GateDomain
 
 /// Fields that every node reads, e.g. those of maintenance; the feed tells of each change by the switch's name.
 package struct SwitchRecord: StoredRecord {

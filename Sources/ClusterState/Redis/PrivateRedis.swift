@@ -1,5 +1,6 @@
 // One command is enough to run a node: without a Redis URL it brings its own Redis (design: State in Redis).
 
+import ChildProcesses
 import GateDomain
 import Glibc
 package import Logging

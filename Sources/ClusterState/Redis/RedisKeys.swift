@@ -1,6 +1,6 @@
 // The names of everything in Redis. Braces put all that one decision needs into one shard.
 
-package import GateDomain
+import GateDomain
 
 /// Names under one prefix: `<prefix>{<shard>}:<kind>:…`. A shard is a hash tag and the unit of what is atomic.
 ///

@@ -1,5 +1,6 @@
 // The place of a node's durable state: one node at a time, nobody else's to read.
 
+import ChildProcesses
 import Glibc
 
 /// A directory that this process holds alone, by an exclusive lock that ends with the process (`flock`).

@@ -16,10 +16,6 @@ struct Authenticator: Sendable {
         self.now = now
     }
 
-    init(_ node: Node) {
-        self.init(adminKeys: node.adminKeys, keys: node.keys, now: { node.members.now })
-    }
-
     /// The key that is proved: one that is not revoked and has not expired; a suspended one still is. An id or an alias proves
     /// nothing (F-ALIAS-02).
     /// - Throws: `StoreFailure` if the store does not answer.

@@ -1,5 +1,6 @@
 // The tools of the demo server.
 
+import GateValues
 import MCPWire
 
 /// The tools of the demo server; each shows one behaviour that a gate has to cope with.

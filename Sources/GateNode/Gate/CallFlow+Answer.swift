@@ -3,6 +3,7 @@
 import ClusterState
 import GateDomain
 import Logging
+import MCPUpstream
 import MCPWire
 import NIOCore
 
@@ -12,7 +13,7 @@ extension CallFlow {
     /// The last step: readings into the head, one answer, one line, one count.
     func finish(_ reply: CallMachine.Reply) {
         unregister()
-        lane.meter.staleJudgements += machine.staleJudgements
+        loop.meter.staleJudgements += machine.staleJudgements
         exchange.readings.credits = machine.credits
         exchange.readings.rate = machine.rate
         for call in calls { exchange.readings.warnings += call.warnings }
@@ -20,7 +21,7 @@ extension CallFlow {
         case .served: deliver()
         case .denied(let denial, let part): refuse(denial, part)
         case .unavailable:
-            lane.meter.count(calls[0].label(in: lane), .unavailable)
+            loop.meter.count(calls[0].label(in: loop), .unavailable)
             exchange.failForStore()
             log("unavailable")
         case .lost(let nothingCharged):
@@ -43,7 +44,7 @@ extension CallFlow {
         case .nobody: exchange.acknowledge()
         }
         for call in calls {
-            for note in call.notes { lane.node.logger.notice("\(note)", metadata: ["request": "\(exchange.requestID)"]) }
+            for note in call.notes { loop.parts.logger.notice("\(note)", metadata: ["request": "\(exchange.requestID)"]) }
         }
     }
 
@@ -52,12 +53,12 @@ extension CallFlow {
         exchange.readings.surcharge = receipt.surcharge
         var hasFailed = false
         for (part, call) in calls.enumerated() {
-            let (entry, label) = (machine.parts[part], call.label(in: lane))
+            let (entry, label) = (machine.parts[part], call.label(in: loop))
             let isFailed = entry.outcome?.isFailure ?? false
             hasFailed = hasFailed || isFailed
-            lane.meter.count(label, isFailed ? .failed : .allowed)
-            if entry.receipt.charged > 0 { lane.meter.credits[label, default: 0] += entry.receipt.charged }
-            if entry.isRefunded { lane.meter.refunds[label, default: 0] += 1 }
+            loop.meter.count(label, isFailed ? .failed : .allowed)
+            if entry.receipt.charged > 0 { loop.meter.credits[label, default: 0] += entry.receipt.charged }
+            if entry.isRefunded { loop.meter.refunds[label, default: 0] += 1 }
         }
         exchange.answer(answer())
         log(machine.shadowed.map { "shadow:\($0.label.rawValue)" } ?? (hasFailed ? "failed" : "ok"), credits: receipt.charged)
@@ -65,7 +66,7 @@ extension CallFlow {
 
     /// The same call has been answered before: the same answer, under the id of this request, and no charge.
     private func replay(_ answer: [UInt8]) {
-        lane.meter.replays += 1
+        loop.meter.replays += 1
         let stored = ByteBuffer(bytes: answer)
         if let reply = stored.withUnsafeReadableBytes({ Reply.scan($0) }) { exchange.relay(stored, reply) } else { exchange.answer(answer) }
         log("replayed")
@@ -114,7 +115,7 @@ extension CallFlow {
     // MARK: Refusals
 
     private func refuse(_ denial: Denial, _ part: Int) {
-        lane.meter.count(denial, of: calls[part].label(in: lane))
+        loop.meter.count(denial, of: calls[part].label(in: loop))
         exchange.readings.retryAfter = denial.retryAfter
         exchange.fail(code: denial.code, denial.sentence, data: refusalData(denial, part))
         // A stranger's refusal is counted and not logged: nobody without a key makes the gate write.
@@ -136,7 +137,7 @@ extension CallFlow {
             data["totalCreditsRequired"] = .int(required)
         } else {
             data["creditsRequired"] = .int(required)
-            data["pricing"] = PriceList.row((caller?.policy.rules ?? lane.rules).prices.row(for: calls[0].tool))
+            data["pricing"] = PriceList.row((caller?.policy.rules ?? loop.rules).prices.row(for: calls[0].tool))
         }
         data["remainingCredits"] = .int(remaining)
         data["x402"] = payment
@@ -147,9 +148,9 @@ extension CallFlow {
 
     private func log(_ status: String, credits: Int = 0) {
         let took = recordLatency()
-        guard lane.log.isOn else { return }
-        lane.log.line(
-            now: lane.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes),
+        guard loop.log.isOn else { return }
+        loop.log.line(
+            now: loop.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes),
             key: caller?.record.masked ?? "-",
             status: status, credits: credits, microseconds: Int(took.nanoseconds / 1000), requestID: exchange.requestID)
     }
@@ -157,7 +158,7 @@ extension CallFlow {
     @discardableResult
     private func recordLatency() -> TimeAmount {
         let took = NIODeadline.now() - exchange.receivedAt
-        lane.meter.gateLatency.record(took)
+        loop.meter.gateLatency.record(took)
         return took
     }
 }

@@ -2,17 +2,19 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import HTTPWire
+import MCPUpstream
 import MCPWire
 import NIOCore
 
-/// One call, or one batch of calls, on its way through a lane; confined to the event loop of its connection.
+/// One call, or one batch of calls, on its way through an event loop; confined to the event loop of its connection.
 ///
 /// It decides nothing: `CallMachine` says what is to be done, this does it and tells the machine what came of it. Whatever it waits for
 /// (a completion, a timer, an answer) holds it, and nothing else does.
 final class CallFlow {
     let exchange: MCPExchange
-    let lane: Lane
+    let loop: LoopContext
     let calls: [ToolCall]
     private(set) var machine: CallMachine
     private(set) var caller: CachedKey?
@@ -22,33 +24,33 @@ final class CallFlow {
     private var cancelKey: CancelKey?
 
     /// Begins what the exchange asks for, or says why it cannot be judged at all (F-BATCH-06).
-    static func begin(_ exchange: MCPExchange) {
+    static func begin(_ exchange: MCPExchange, on loop: LoopContext) {
         let calls = ToolCall.calls(of: exchange.envelope)
-        if let fault = fault(of: calls, exchange) { return exchange.fail(code: -32602, fault) }
+        if let fault = fault(of: calls, exchange, loop.parts.upstreams) { return exchange.fail(code: -32602, fault) }
         let key = exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
         // A name has to be one that everybody writes the same way.
         if let key, key.utf8.count > 255 || !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
             return exchange.fail(status: 400, code: -32600, "X-Idempotency-Key must be 1 to 255 visible ASCII characters")
         }
-        let flow = CallFlow(exchange, calls, idempotencyKey: key)
+        let flow = CallFlow(exchange, calls, on: loop, idempotencyKey: key)
         flow.perform(flow.machine.begin())
     }
 
-    private init(_ exchange: MCPExchange, _ calls: [ToolCall], idempotencyKey: String?) {
+    private init(_ exchange: MCPExchange, _ calls: [ToolCall], on loop: LoopContext, idempotencyKey: String?) {
         self.exchange = exchange
         self.calls = calls
         self.idempotencyKey = idempotencyKey
-        lane = exchange.lane
+        self.loop = loop
         machine = CallMachine(
-            parts: calls.count == 1 ? CallParts(tool: calls[0].tool) : CallParts(tools: calls.map(\.tool)), rules: exchange.lane.rules,
+            parts: calls.count == 1 ? CallParts(tool: calls[0].tool) : CallParts(tools: calls.map(\.tool)), rules: loop.rules,
             requestID: exchange.requestID, isIdempotent: idempotencyKey != nil,
-            opensWithoutStore: exchange.lane.node.settings.onStoreLoss == .open)
+            opensWithoutStore: loop.parts.settings.onStoreLoss == .open)
     }
 
-    private static func fault(of calls: [ToolCall], _ exchange: MCPExchange) -> String? {
+    private static func fault(of calls: [ToolCall], _ exchange: MCPExchange, _ upstreams: UpstreamSet) -> String? {
         if exchange.envelope.batchIsTooLong { return "Invalid params: at most \(Envelope.batchCap) calls in a batch" }
         if calls.isEmpty { return "Invalid params: calls must be a non-empty array" }
-        return calls.lazy.compactMap { $0.fault(in: exchange.lane.node.upstreams) }.first
+        return calls.lazy.compactMap { $0.fault(in: upstreams) }.first
     }
 
     /// Milliseconds since the request was received.
@@ -71,8 +73,8 @@ final class CallFlow {
             case .none: return
             case .abandon: abandon()
             case .release: release()
-            case .cancel: for call in calls { call.cancel(on: lane.eventLoop) }
-            case .note(let event): lane.note(event)
+            case .cancel: for call in calls { call.cancel(on: loop.eventLoop) }
+            case .note(let event): loop.note(event)
             }
             action = machine.next()
         }
@@ -80,7 +82,7 @@ final class CallFlow {
 
     private func identify(fresh: Bool) {
         guard let secret = exchange.credential else { return judge(.nobody, isFresh: true) }
-        lane.identify(secret, fresh: fresh) { [self] lookup, isFresh in found(lookup, isFresh: isFresh) }
+        loop.identify(secret, fresh: fresh) { [self] lookup, isFresh in found(lookup, isFresh: isFresh) }
     }
 
     private func found(_ lookup: KeyLookup, isFresh: Bool) {
@@ -98,26 +100,26 @@ final class CallFlow {
     private func judge(_ caller: CallView.Caller, isFresh: Bool) {
         registerForCancel()
         let address = exchange.address
-        perform(machine.identified(caller, isFresh: isFresh, at: elapsed) { calls[$0].judge(caller, from: address, exchange) })
+        perform(machine.identified(caller, isFresh: isFresh, at: elapsed) { calls[$0].judge(caller, from: address, exchange, on: loop) })
     }
 
     private func readBalance() {
         guard let caller else { return perform(machine.balanceRead(nil, at: elapsed)) }
-        lane.ledger.balance(of: caller) { [self] in perform(machine.balanceRead($0, at: elapsed)) }
+        loop.ledger.balance(of: caller) { [self] in perform(machine.balanceRead($0, at: elapsed)) }
     }
 
     private func admit(_ order: CallMachine.AdmissionOrder) {
         guard let caller else { return perform(machine.admitted(.away(mayHaveBeenTaken: false), at: elapsed)) }
         let request = AdmissionRequest(
-            caller: caller, hold: lane.nextID(), price: order.price, calls: order.calls, limits: order.limits,
+            caller: caller, hold: loop.nextID(), price: order.price, calls: order.calls, limits: order.limits,
             event: machine.openEvent(at: elapsed), idempotency: order.isDry ? nil : idempotency, dry: order.isDry)
-        lane.ledger.admit(request) { [self] admission, hold in admitted(admission, hold) }
+        loop.ledger.admit(request) { [self] admission, hold in admitted(admission, hold) }
     }
 
     private var idempotency: Idempotency? {
         guard let idempotencyKey else { return nil }
         return Idempotency(
-            key: idempotencyKey, fingerprint: Fingerprint.of(exchange), retention: lane.snapshot.idempotencyRetention)
+            key: idempotencyKey, fingerprint: Fingerprint.of(exchange), retention: loop.snapshot.idempotencyRetention)
     }
 
     private func admitted(_ admission: Admission, _ hold: consuming Hold?) {
@@ -147,21 +149,21 @@ final class CallFlow {
 
     private func sendSettlement() {
         guard let settlement else { return }
-        lane.ledger.settle(settlement) { [self] in perform(machine.settled($0.outcome, at: elapsed)) }
+        loop.ledger.settle(settlement) { [self] in perform(machine.settled($0.outcome, at: elapsed)) }
     }
 
     private func abandon() {
         guard let hold = hold.take() else { return }
-        lane.ledger.abandon(hold)
+        loop.ledger.abandon(hold)
     }
 
     private func release() {
         guard let settlement else { return }
-        lane.ledger.keepTrying(settlement.released)
+        loop.ledger.keepTrying(settlement.released)
     }
 
     private func wait(_ milliseconds: Int) {
-        lane.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: .milliseconds(Int64(milliseconds))) { [self] in
+        loop.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: .milliseconds(Int64(milliseconds))) { [self] in
             if !exchange.clientIsThere { machine.clientLeft() }
             perform(machine.timerFired(at: elapsed))
         }
@@ -174,13 +176,13 @@ final class CallFlow {
         guard cancelKey == nil, let session = exchange.session, session.isPresented, let id = exchange.envelope.id else { return }
         guard let key = CancelKey(session: session.id, caller: caller?.record.id ?? "", id: exchange.body.token(id)) else { return }
         cancelKey = key
-        lane.cancellable[key] = self
+        loop.cancellable[key] = self
     }
 
     func cancel() { perform(machine.cancelledByClient()) }
 
     /// The call is over.
     func unregister() {
-        if let cancelKey, lane.cancellable[cancelKey] === self { lane.cancellable[cancelKey] = nil }
+        if let cancelKey, loop.cancellable[cancelKey] === self { loop.cancellable[cancelKey] = nil }
     }
 }

@@ -2,34 +2,36 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import HTTPWire
+import MCPUpstream
 import MCPWire
 import NIOCore
 
 /// The order before the gate (F-GATE-03): method, node state, content type, parse, envelope, session, then dispatch.
 enum MCPEndpoint {
-    static func receive(_ exchange: MCPExchange) {
-        let switches = exchange.lane.node.switches
+    static func receive(_ exchange: MCPExchange, on loop: LoopContext) {
+        let switches = loop.parts.switches
         if switches.isDraining { return exchange.refuse(503, "Server is shutting down", retryAfter: 1) }
         if switches.isInMaintenance { return exchange.refuse(503, switches.maintenance?.message ?? "Server is under maintenance") }
-        guard isAllowedOrigin(exchange) else { return exchange.refuse(403, "Origin not allowed") }
+        guard isAllowedOrigin(exchange, loop.parts.settings) else { return exchange.refuse(403, "Origin not allowed") }
         switch exchange.head.method {
-        case .post: post(exchange)
-        case .get: LiveStream.open(exchange)
-        case .delete: end(exchange)
+        case .post: post(exchange, on: loop)
+        case .get: stream(exchange, on: loop)
+        case .delete: end(exchange, on: loop)
         default: exchange.refuse(405, "Method not allowed. Use POST, GET or DELETE.")
         }
     }
 
     /// A page in a browser may only call if its origin is one that the operator named (MCP 2025-11-25 Transports, Security).
-    private static func isAllowedOrigin(_ exchange: MCPExchange) -> Bool {
-        guard case .listed(let origins) = exchange.lane.node.settings.cors.origin,
+    private static func isAllowedOrigin(_ exchange: MCPExchange, _ settings: Settings) -> Bool {
+        guard case .listed(let origins) = settings.cors.origin,
             let origin = exchange.head.fields.string(of: .origin)
         else { return true }
         return origins.contains(origin)
     }
 
-    private static func post(_ exchange: MCPExchange) {
+    private static func post(_ exchange: MCPExchange, on loop: LoopContext) {
         guard exchange.head.fields.contentType == .json else {
             return exchange.refuse(415, "Unsupported Media Type. Use Content-Type: application/json")
         }
@@ -42,51 +44,76 @@ enum MCPEndpoint {
                 status: 400, code: -32022, "Unsupported protocol version",
                 data: ["supported": .array(ProtocolRevision.served.map { .string($0.rawValue) }), "requested": .string(version)])
         }
-        exchange.lane.sessions.enter(exchange) { dispatch(exchange) }
+        enter(exchange, on: loop) { dispatch(exchange, on: loop) }
     }
 
-    private static func dispatch(_ exchange: MCPExchange) {
+    /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
+    private static func enter(_ exchange: MCPExchange, on loop: LoopContext, then next: @escaping () -> Void) {
+        let id = exchange.envelope.method == .initialize ? nil : exchange.head.fields.string(of: .mcpSessionID)
+        loop.sessions.enter(id, from: { exchange.address }) { entry in
+            switch entry {
+            case .entered(let session):
+                exchange.session = session
+                next()
+            case .unknown: exchange.fail(status: 404, code: -32001, "Session not found")
+            case .crowded(let wait):
+                exchange.refuse(429, "Too many new sessions. Send the Mcp-Session-Id of an earlier answer.", retryAfter: wait)
+            }
+        }
+    }
+
+    private static func stream(_ exchange: MCPExchange, on loop: LoopContext) {
+        guard exchange.head.fields.contains(.accept), exchange.head.fields.accepts(.eventStream) else {
+            return exchange.refuse(405, "Method not allowed. GET needs Accept: text/event-stream")
+        }
+        enter(exchange, on: loop) {
+            guard let session = exchange.session else { return }
+            loop.streams.open(exchange, in: session, holder: loop.nextID())
+        }
+    }
+
+    private static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
         let envelope = exchange.envelope
         switch envelope.kind {
         case .response: exchange.acknowledge()
         case .notification:
-            if envelope.method == .notificationsCancelled { cancel(exchange) }
+            if envelope.method == .notificationsCancelled { cancel(exchange, on: loop) }
             exchange.acknowledge()
         case .request:
             switch envelope.method {
-            case .initialize: Handshake.answer(exchange)
+            case .initialize: Handshake.answer(exchange, on: loop)
             case .ping: exchange.succeed(Array("{}".utf8))
-            case .toolsCall, .toolsCallBatch: CallFlow.begin(exchange)
-            case .toolsList: ProxiedRequest(exchange, .toolList).begin()
-            default: ProxiedRequest(exchange, .asItIs).begin()
+            case .toolsCall, .toolsCallBatch: CallFlow.begin(exchange, on: loop)
+            case .toolsList: ProxiedRequest(exchange, .toolList, on: loop).begin()
+            default: ProxiedRequest(exchange, .asItIs, on: loop).begin()
             }
         }
     }
 
     /// Gives up the request that a client names, on whichever node it is under way (MCP Cancellation).
-    private static func cancel(_ exchange: MCPExchange) {
+    private static func cancel(_ exchange: MCPExchange, on loop: LoopContext) {
         guard let session = exchange.session, session.isPresented, let id = exchange.envelope.requestIdToCancel,
             id.count <= CancelKey.longestID
         else { return }
-        let (lane, token) = (exchange.lane, exchange.body.token(id))
-        guard let credential = exchange.credential else { return cancel(CancelKey(session: session.id, caller: "", id: token), in: lane) }
-        lane.identify(credential, fresh: false) { lookup, _ in
+        let token = exchange.body.token(id)
+        guard let credential = exchange.credential else { return cancel(CancelKey(session: session.id, caller: "", id: token), on: loop) }
+        loop.identify(credential, fresh: false) { lookup, _ in
             guard case .found(let key) = lookup else { return }
-            cancel(CancelKey(session: session.id, caller: key.record.id, id: token), in: lane)
+            cancel(CancelKey(session: session.id, caller: key.record.id, id: token), on: loop)
         }
     }
 
-    private static func cancel(_ key: CancelKey?, in lane: Lane) {
+    private static func cancel(_ key: CancelKey?, on loop: LoopContext) {
         guard let key else { return }
-        lane.siblings?.forEach { $0.cancel(key) }
+        loop.siblings?.forEach { $0.cancel(key) }
         // Nobody without a key makes the gate write: what a stranger has asked for in shadow mode is given up here alone.
         guard !key.caller.isEmpty else { return }
-        lane.link.send(FeedMessage.passing(.cancel, key.word, keys: lane.node.store.keys, origin: lane.node.id)) { _ in }
+        loop.link.send(FeedMessage.passing(.cancel, key.word, keys: loop.parts.store.keys, origin: loop.parts.id)) { _ in }
     }
 
-    private static func end(_ exchange: MCPExchange) {
+    private static func end(_ exchange: MCPExchange, on loop: LoopContext) {
         guard let id = exchange.head.fields.string(of: .mcpSessionID) else { return exchange.refuse(400, "Missing Mcp-Session-Id header") }
-        exchange.lane.sessions.end(id, credential: exchange.credential) { ended in
+        loop.sessions.end(id, credential: exchange.credential) { ended in
             guard ended else { return exchange.refuse(404, "Session not found") }
             exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
         }
@@ -96,14 +123,5 @@ enum MCPEndpoint {
 extension ByteBuffer {
     func scanEnvelope() -> Result<Envelope, EnvelopeFault> {
         withUnsafeReadableBytes { bytes in Result { () throws(EnvelopeFault) in try Envelope.scan(bytes) } }
-    }
-
-    /// The bytes of a range that a scan has named.
-    func token(_ range: Range<Int>) -> [UInt8] {
-        withUnsafeReadableBytes { Array($0[range]) }
-    }
-
-    func text(_ range: Range<Int>) -> String {
-        withUnsafeReadableBytes { String(decoding: $0[range], as: UTF8.self) }
     }
 }

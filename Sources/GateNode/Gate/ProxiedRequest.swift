@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import MCPUpstream
 import MCPWire
 import NIOCore
 
@@ -18,7 +19,7 @@ final class ProxiedRequest {
 
     private let exchange: MCPExchange
     private let shape: Shape
-    private let lane: Lane
+    private let loop: LoopContext
     /// The method's decoded name.
     private let method: String
     private var caller = CallView.Caller.nobody
@@ -30,16 +31,16 @@ final class ProxiedRequest {
     /// Whether it takes a place of the strangers' share.
     private var isStranger = false
 
-    init(_ exchange: MCPExchange, _ shape: Shape) {
+    init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
         self.exchange = exchange
         self.shape = shape
-        lane = exchange.lane
+        self.loop = loop
         let token = exchange.envelope.methodName.map { $0.lowerBound - 1..<$0.upperBound + 1 }
         method = token.flatMap { exchange.string($0) } ?? ""
     }
 
     func begin() {
-        let isFree = lane.snapshot.isFree(exchange.envelope, in: exchange.body)
+        let isFree = loop.snapshot.isFree(exchange.envelope, in: exchange.body)
         if isFree && shape == .asItIs && !isPersonal { return beginFree() }
         guard let credential = exchange.credential else { return proceed(isFree) }
         identify(credential) { [self] isAway in
@@ -51,7 +52,7 @@ final class ProxiedRequest {
     /// A decision about a key is made by what Redis holds now (V21).
     /// - Parameter next: is told whether Redis is away.
     private func identify(_ credential: String, then next: @escaping (Bool) -> Void) {
-        lane.identify(credential, fresh: true) { [self] lookup, _ in
+        loop.identify(credential, fresh: true) { [self] lookup, _ in
             switch lookup {
             case .found(let key): (caller, keyID) = (.key(key.policy), key.record.id)
             case .unknown: caller = .unknown
@@ -73,7 +74,7 @@ final class ProxiedRequest {
 
     private func beginFree() {
         if isFirstPage { return readCopies() }
-        if lane.lists.enter() {
+        if loop.lists.enter() {
             isStranger = true
             return forward()
         }
@@ -83,7 +84,7 @@ final class ProxiedRequest {
     }
 
     private func forwardForStranger() {
-        guard lane.lists.enter() else { return refuseStranger() }
+        guard loop.lists.enter() else { return refuseStranger() }
         isStranger = true
         forward()
     }
@@ -105,7 +106,7 @@ final class ProxiedRequest {
         let upstreams = asked
         pending = upstreams.count
         for (index, upstream) in upstreams.enumerated() {
-            lane.lists.read(method, of: index, upstream, on: lane.eventLoop) { [self] in took($0, from: upstream) }
+            loop.lists.read(method, of: index, upstream, on: loop.eventLoop) { [self] in took($0, from: upstream) }
         }
     }
 
@@ -121,7 +122,7 @@ final class ProxiedRequest {
         case "resources/subscribe": forward()
         case "resources/unsubscribe":
             // Others may still want to hear of it.
-            guard let (uri, subscriber) = subscription, !lane.node.subscriptions.remove(uri, for: subscriber) else { return forward() }
+            guard let (uri, subscriber) = subscription, !loop.parts.subscriptions.remove(uri, for: subscriber) else { return forward() }
             exchange.succeed(Array("{}".utf8))
         case "tasks/list": forward()
         default: beginTask()
@@ -134,7 +135,7 @@ final class ProxiedRequest {
             return exchange.fail(code: -32602, "Invalid params: missing taskId")
         }
         guard let keyID else { return refuseTask() }
-        lane.tasks.own([task], of: lane.node.upstreams.first?.prefix, by: keyID) { [self] owned in
+        loop.tasks.own([task], of: loop.parts.upstreams.first?.prefix, by: keyID) { [self] owned in
             guard let owned else { return exchange.failForStore() }
             if owned == [true] { forward() } else { refuseTask() }
         }
@@ -152,16 +153,16 @@ final class ProxiedRequest {
 
     // MARK: Judging
 
-    private var isShadow: Bool { lane.rules.isShadow }
+    private var isShadow: Bool { loop.rules.isShadow }
 
     /// What one phase says, of a tool where it asks for one.
     private func judge(_ phase: Phase, tool: String = "") -> Pipeline.Decision {
-        var view = CallView(caller: caller, tool: tool, address: address, now: lane.now, headers: exchange.header)
-        return lane.snapshot.pipeline.run(phase, &view)
+        var view = CallView(caller: caller, tool: tool, address: address, now: loop.now, headers: exchange.header)
+        return loop.snapshot.pipeline.run(phase, &view)
     }
 
     private func refuse(_ denial: Denial) {
-        lane.meter.count(denial, of: "none")
+        loop.meter.count(denial, of: "none")
         exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
@@ -169,17 +170,17 @@ final class ProxiedRequest {
 
     /// Tools are asked of every server behind the gate, anything else of the first.
     private var asked: [any Upstream] {
-        shape == .toolList ? lane.node.upstreams.all : Array(lane.node.upstreams.all.prefix(1))
+        shape == .toolList ? loop.parts.upstreams.all : Array(loop.parts.upstreams.all.prefix(1))
     }
 
     private func forward() {
         let upstreams = asked
         pending = upstreams.count
-        for upstream in upstreams { Part(self, upstream).send() }
+        for upstream in upstreams { Inquiry(self, upstream).send() }
     }
 
     /// One server's share of the answer.
-    private final class Part: UpstreamReceiver {
+    private final class Inquiry: UpstreamReceiver {
         private let request: ProxiedRequest
         private let upstream: any Upstream
 
@@ -189,14 +190,14 @@ final class ProxiedRequest {
         }
 
         func send() {
-            let (lane, exchange) = (request.lane, request.exchange)
+            let (loop, exchange) = (request.loop, request.exchange)
             let number = upstream.nextNumber()
-            let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: lane.allocator)
+            let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: loop.allocator)
             upstream.send(
                 UpstreamRequest(
                     number: number, bytes: bytes, deadline: .now() + (request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait),
                     isCall: false, owner: request.keyID.map { .key($0) } ?? .nobody),
-                to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
+                to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
         }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
@@ -213,7 +214,7 @@ final class ProxiedRequest {
         }
         pending -= 1
         guard pending == 0 else { return }
-        if isStranger { lane.lists.left() }
+        if isStranger { loop.lists.left() }
         finish()
     }
 
@@ -223,12 +224,12 @@ final class ProxiedRequest {
         }
         if method == "tasks/list" { return finishTasks(first.message, first.reply) }
         if method == "resources/subscribe", first.reply.result != nil, let (uri, subscriber) = subscription {
-            lane.node.subscriptions.add(uri, for: subscriber)
+            loop.parts.subscriptions.add(uri, for: subscriber)
         }
         guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else {
             return exchange.relay(first.message, first.reply)
         }
-        let order = lane.node.upstreams.all.map(\.prefix)
+        let order = loop.parts.upstreams.all.map(\.prefix)
         let sorted = answers.sorted { left, right in
             (order.firstIndex(of: left.upstream.prefix) ?? 0) < (order.firstIndex(of: right.upstream.prefix) ?? 0)
         }
@@ -237,7 +238,7 @@ final class ProxiedRequest {
         }
         guard let list = ToolList(lists) else { return failUnusable() }
         exchange.succeed(
-            list.shown(prices: (caller.policy?.rules ?? lane.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed })
+            list.shown(prices: (caller.policy?.rules ?? loop.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed })
     }
 
     /// Of the tasks of the gate the caller sees its own.
@@ -253,7 +254,7 @@ final class ProxiedRequest {
             return (id, Array(result[entry.range]))
         }
         guard tasks.count <= TaskOwners.most else { return failUnusable() }
-        lane.tasks.own(tasks.map(\.id), of: lane.node.upstreams.first?.prefix, by: keyID) { [self] owned in
+        loop.tasks.own(tasks.map(\.id), of: loop.parts.upstreams.first?.prefix, by: keyID) { [self] owned in
             guard let owned else { return exchange.failForStore() }
             let own = zip(tasks, owned).filter(\.1).map(\.0.bytes)
             exchange.succeed(result.withUnsafeBytes { list.replacing(own, in: $0) })

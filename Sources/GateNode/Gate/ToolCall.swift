@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import MCPUpstream
 import MCPWire
 import NIOCore
 
@@ -51,22 +52,22 @@ final class ToolCall: UpstreamReceiver {
     }
 
     /// The name that metrics may carry: one of a closed set.
-    func label(in lane: Lane) -> String { lane.node.upstreams.label(of: tool) }
+    func label(in loop: LoopContext) -> String { loop.parts.upstreams.label(of: tool) }
 
     // MARK: Judging
 
     /// Runs the phases before the admission; what the stages said is kept.
-    func judge(_ caller: CallView.Caller, from address: IPAddress, _ exchange: MCPExchange) -> CallMachine.Judgement {
-        let (lane, size) = (exchange.lane, request.argumentsCompactSize)
+    func judge(_ caller: CallView.Caller, from address: IPAddress, _ exchange: MCPExchange, on loop: LoopContext) -> CallMachine.Judgement {
+        let size = request.argumentsCompactSize
         let plan =
             caller.policy?.plan(tool: tool, argumentBytes: size)
-            ?? Plan(price: lane.rules.prices.price(of: tool, argumentBytes: size), limits: [])
+            ?? Plan(price: loop.rules.prices.price(of: tool, argumentBytes: size), limits: [])
         return exchange.body.withUnsafeReadableBytes { body in
             var view = CallView(
                 caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]),
                 argumentBytes: size,
-                address: address, now: lane.now, headers: exchange.header)
-            let decision = lane.snapshot.pipeline.run(upTo: .route, &view)
+                address: address, now: loop.now, headers: exchange.header)
+            let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
             (warnings, notes, arguments) = (view.warnings, view.notes, view.rewritten)
             switch decision {
             case .passed: return .init(plan: plan)
@@ -81,8 +82,8 @@ final class ToolCall: UpstreamReceiver {
     // MARK: The server
 
     func forward(_ part: Int, of flow: CallFlow) {
-        let (lane, exchange) = (flow.lane, flow.exchange)
-        guard let route = lane.node.upstreams.route(tool) else {
+        let (loop, exchange) = (flow.loop, flow.exchange)
+        guard let route = loop.parts.upstreams.route(tool) else {
             answer = .failed(.unavailable)
             exchange.readings.retryAfter = 1
             return flow.ended(part, .unavailable)
@@ -98,10 +99,11 @@ final class ToolCall: UpstreamReceiver {
             : UpstreamRequest.rewritten(
                 exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) },
                 arguments: arguments,
-                allocator: lane.allocator)
-        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + lane.snapshot.timeout(of: tool),
+                allocator: loop.allocator)
+        let message = UpstreamRequest(
+            number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
             owner: flow.caller.map { .key($0.record.id) } ?? .nobody)
-        route.upstream.send(message, to: NIOLoopBound(self, eventLoop: lane.eventLoop), on: lane.eventLoop)
+        route.upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
     }
 
     /// A call of a batch as a message of its own.
@@ -136,7 +138,7 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamFinished(_ outcome: UpstreamOutcome) {
         guard let flow = flow.take() else { return }
-        flow.lane.meter.upstreamLatency.record(.now() - sentAt)
+        flow.loop.meter.upstreamLatency.record(.now() - sentAt)
         switch outcome {
         case .answered(let message, let reply): ended(answered(message, reply, flow), message, reply, flow)
         case .failed(let failure):
@@ -149,20 +151,20 @@ final class ToolCall: UpstreamReceiver {
     /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before that is known.
     private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
         guard let key = flow.caller?.record.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
-        let lane = flow.lane
-        lane.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: lane.now) { [part] _ in flow.ended(part, outcome) }
+        let loop = flow.loop
+        loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] _ in flow.ended(part, outcome) }
     }
 
     /// Runs the stages of the phase `output`, where there are any.
     private func answered(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> PartOutcome {
         answer = .message(message, reply)
-        let (lane, exchange) = (flow.lane, flow.exchange)
-        if lane.snapshot.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
+        let (loop, exchange) = (flow.loop, flow.exchange)
+        if loop.snapshot.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
             let denial: Denial? = message.withUnsafeReadableBytes { bytes in
                 var view = CallView(
                     caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[value]),
-                    argumentBytes: request.argumentsCompactSize, address: exchange.address, now: lane.now, headers: exchange.header)
-                let decision = lane.snapshot.pipeline.run(.output, &view)
+                    argumentBytes: request.argumentsCompactSize, address: exchange.address, now: loop.now, headers: exchange.header)
+                let decision = loop.snapshot.pipeline.run(.output, &view)
                 warnings += view.warnings
                 notes += view.notes
                 switch decision {

@@ -91,8 +91,3 @@ struct ToolList {
         return frame.withUnsafeBytes { scan.replacing(entries, in: $0) }
     }
 }
-
-/// Prices as clients read them (F-REG-01).
-enum PriceList {
-    static func row(_ row: PriceRow) -> JSONValue { .object(PriceRow.view.json(row)) }
-}

@@ -1,6 +1,8 @@
 // `--dry-run`: what the gate would charge, as a table or as JSON.
 
 import GateDomain
+import GateSettings
+import MCPUpstream
 import MCPWire
 
 enum DryRun {

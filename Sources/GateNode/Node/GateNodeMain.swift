@@ -1,6 +1,9 @@
 // `gate-node wrap`: builds a node from its settings, runs it, and takes it down in order.
 
+import ChildProcesses
 import ClusterState
+package import GateDomain
+package import GateSettings
 import Logging
 import NIOCore
 import NIOPosix

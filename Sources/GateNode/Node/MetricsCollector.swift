@@ -4,13 +4,21 @@ import ClusterState
 import NIOCore
 
 struct MetricsCollector: Sendable {
-    let node: Node
-    let lanes: Lanes
-    let feed: ChangeFeed
+    private let node: Node
+    private let loops: LoopContexts
+    private let feed: ChangeFeed
+    private let keys: KeyTotals
+
+    init(node: Node, loops: LoopContexts, feed: ChangeFeed) {
+        self.node = node
+        self.loops = loops
+        self.feed = feed
+        keys = KeyTotals(node.keys)
+    }
 
     func collect() async -> NodeFigures {
         var figures = NodeFigures()
-        figures.gate = await lanes.meter()
+        figures.gate = await loops.meter()
         figures.redis = await node.store.meter()
         figures.feedGaps = feed.gaps
         figures.isFeedConnected = feed.isSubscribed
@@ -22,9 +30,10 @@ struct MetricsCollector: Sendable {
                 figures.sessions += (try? await node.store.send(RedisCommand("ZCARD", list)).integer) ?? 0
             }
         }
-        figures.queueDepths = ["settlements": figures.gate.settlementBacklog]
+        figures.queueDepths = ["settlements": figures.gate.settlementBacklog, "refused": figures.gate.refusedSettlements]
+        figures.keys = await keys.latest()
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
-        figures.isReady = await Readiness(of: node).isReady
+        figures.isReady = await Readiness(node.switches, node.upstreams, node.storeProbe).isReady
         return figures
     }
 }

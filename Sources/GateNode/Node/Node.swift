@@ -2,8 +2,9 @@
 
 package import ClusterState
 package import GateDomain
+package import GateSettings
 package import Logging
-import Synchronization
+package import MCPUpstream
 
 /// Everything that lives as long as the node and may be used from any event loop or task.
 package final class Node: Sendable {
@@ -22,15 +23,15 @@ package final class Node: Sendable {
     package let clock: RedisClock
     /// What the configuration says of calls at this moment.
     package let ruleBook: RuleBook
-    /// Reads flags, variables and file as the start did.
-    let resolve: @Sendable () -> SettingsResolution
+    let reload: RulesReload
+    let maintenance: Maintenance
     package let addresses: ClientAddressRule
     package let upstreams: UpstreamSet
     package let adminKeys: AdminKeys
     package let sessions: SessionSecret
     package let subscriptions = SubscriptionBook()
     package let storeProbe: StoreProbe
-    package let switches = Switches()
+    package let switches: Switches
     package let logger: Logger
     package let startedAt = ContinuousClock.now
 
@@ -50,8 +51,11 @@ package final class Node: Sendable {
         self.sessions = sessions
         storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
         self.logger = logger
-        self.resolve = resolve
-        ruleBook = RuleBook(settings, version: rulesVersion)
+        let (ruleBook, switches) = (RuleBook(settings, version: rulesVersion), Switches())
+        (self.ruleBook, self.switches) = (ruleBook, switches)
+        reload = RulesReload(
+            ruleBook, version: RulesVersion(store: store, origin: identity.base), clock: clock, logger: logger, resolve: resolve)
+        maintenance = Maintenance(store: store, origin: identity.base, switches: switches)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
@@ -63,65 +67,21 @@ package final class Node: Sendable {
     }
 }
 
-/// The node's switches, readable from everywhere without waiting.
-package final class Switches: Sendable {
-    private let leaving = Atomic<Bool>(false)
-    private let drain = Atomic<Bool>(false)
-    private let readinessAskedAt = Mutex<ContinuousClock.Instant?>(nil)
-    private let inflight = Atomic<Int>(0)
-    private let upkeep = Mutex<Maintenance?>(nil)
-    private let inMaintenance = Atomic<Bool>(false)
+extension Node {
+    package var rules: GateRules { ruleBook.rules }
 
-    /// What `/mcp` says while an operator has closed it (F-GATE-02).
-    package struct Maintenance: Sendable, Equatable {
-        package let message: String
-        /// Milliseconds since 1970.
-        package let since: Int
-
-        package init(message: String, since: Int) {
-            self.message = message
-            self.since = since
-        }
+    /// What calls need of the node.
+    package var gateParts: GateParts {
+        GateParts(
+            id: id, settings: settings, store: store, identity: identity, clock: clock, ruleBook: ruleBook, addresses: addresses,
+            addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, sessions: sessions, switches: switches, logger: logger)
     }
 
-    /// Set first on a stop: `/ready` says 503 so that balancers look elsewhere, while calls are still taken.
-    package var isLeaving: Bool {
-        get { leaving.load(ordering: .relaxed) }
-        set { leaving.store(newValue, ordering: .relaxed) }
+    /// What endpoints need of the node.
+    package var adminParts: AdminParts {
+        AdminParts(
+            settings: settings, store: store, keys: keys, teams: teams, events: events, rollups: rollups, clock: clock, ruleBook: ruleBook,
+            reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
+            adminKeys: adminKeys, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
     }
-
-    /// Whether somebody has asked `/ready` in the last few seconds: a balancer that has to be given time.
-    package var isWatched: Bool {
-        readinessAskedAt.withLock { $0.map { ContinuousClock.now - $0 < .seconds(6) } ?? false }
-    }
-
-    package func readinessAsked() { readinessAskedAt.withLock { $0 = .now } }
-
-    /// Once set the node takes no new work; it is never unset.
-    package var isDraining: Bool {
-        get { drain.load(ordering: .relaxed) }
-        set { drain.store(newValue, ordering: .relaxed) }
-    }
-
-    private let oldRules = Mutex<(@Sendable () -> Void)?>(nil)
-
-    /// Somebody has met newer rules in the store than this node has; whoever reloads them is told.
-    package func rulesAreOld() { oldRules.withLock { $0 }?() }
-    package func onOldRules(_ work: @escaping @Sendable () -> Void) { oldRules.withLock { $0 = work } }
-
-    package var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }
-
-    package var maintenance: Maintenance? {
-        get { upkeep.withLock { $0 } }
-        set {
-            upkeep.withLock { $0 = newValue }
-            inMaintenance.store(newValue != nil, ordering: .relaxed)
-        }
-    }
-
-    /// Requests to `/mcp` that have not been answered (F-HEALTH-01).
-    package var inFlight: Int { inflight.load(ordering: .relaxed) }
-
-    package func entered() { inflight.add(1, ordering: .relaxed) }
-    package func left() { inflight.subtract(1, ordering: .relaxed) }
 }

@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import Logging
+import MCPUpstream
 import NIOCore
 import NIOPosix
 

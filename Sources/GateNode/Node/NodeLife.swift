@@ -1,10 +1,13 @@
 // A node at work, and its orderly end.
 
 import ClusterState
+import GateDomain
+import GateSettings
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import MCPUpstream
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
@@ -39,17 +42,17 @@ struct NodeLife {
     private func serve() async throws {
         let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
         let headers = ResponseHeaders(node.settings)
-        let lanes = try await Lanes(node: node, loops: construction.loops, headers: headers, log: log)
-        node.sessions.onChange { mint in lanes.forEach { $0.sessions.adopt(mint) } }
-        node.ruleBook.onAdoption { snapshot in lanes.forEach { $0.adopt(snapshot) } }
-        // What was adopted while the lanes were made.
-        lanes.forEach { [node] lane in lane.adopt(node.ruleBook.snapshot) }
+        let loops = try await LoopContexts(node.gateParts, loops: construction.loops, headers: headers, log: log)
+        node.sessions.onChange { mint in loops.forEach { $0.sessions.adopt(mint) } }
+        node.ruleBook.onAdoption { snapshot in loops.forEach { $0.adopt(snapshot) } }
+        // What was adopted while the contexts were made.
+        loops.forEach { [node] loop in loop.adopt(node.ruleBook.snapshot) }
         let refresher = Refresher(node: node, on: construction.loops[0])
         node.switches.onOldRules { refresher.request(.rules) }
         let feed = try await ChangeFeed(
             connector: node.store.connector, keys: node.store.keys, on: construction.loops[0], logger: logger
         ) { change in
-            lanes.apply(change)
+            loops.apply(change)
             switch change {
             case .record(.switch, _): refresher.request(.maintenance)
             case .record(.rules, _): refresher.request(.rules)
@@ -61,26 +64,26 @@ struct NodeLife {
             }
         }
         feed.start()
-        node.upstreams.news.listen { item in
+        node.upstreams.news.listen { [subscriptions = node.subscriptions] item in
             switch item {
             case .changed(let message):
-                lanes.forEach {
+                loops.forEach {
                     $0.lists.forget()
-                    $0.broadcast(message)
+                    $0.streams.broadcast(message)
                 }
                 refresher.request(.tools)
-            case .updated(let message, let uri): lanes.forEach { $0.deliver(message, of: uri) }
+            case .updated(let message, let uri): loops.forEach { $0.streams.deliver(message, of: uri, to: subscriptions) }
             case .arrived:
-                lanes.forEach { $0.lists.forget() }
+                loops.forEach { $0.lists.forget() }
                 refresher.request(.tools)
             }
         }
         // A server that came before anybody listened.
         if node.upstreams.tools.isEmpty { refresher.request(.tools) }
-        let figures = MetricsCollector(node: node, lanes: lanes, feed: feed)
+        let figures = MetricsCollector(node: node, loops: loops, feed: feed)
         let application = Application(
-            responder: GateRouter.responder(for: node, figures: { await figures.collect() }),
-            server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
+            responder: GateRouter(.standard, on: node.adminParts, figures: { await figures.collect() }),
+            server: HTTPServerBuilder { GateChildChannel(responder: $0, loops: loops) },
             configuration: ApplicationConfiguration(
                 address: .hostname(listeningHost, port: node.settings.port), serverName: nil, backlog: 4096),
             onServerRunning: { channel in announce(channel) },
@@ -88,14 +91,14 @@ struct NodeLife {
             logger: NodeLog.quiet(logger))
         let services: [any Service] = [
             Heartbeat(members: node.members), refresher, RollupService(rollups: node.rollups, node: node.id, logger: logger), application,
-            Drain(node: node, lanes: lanes),
+            Drain(node: node, loops: loops),
         ]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: NodeLog.quiet(logger)))
         let outcome = await Result { try await group.run() }
         await feed.stop()
-        await lanes.flushLogs()
+        await loops.flushLogs()
         log.drain()
         logger.info("stopped")
         try outcome.get()
@@ -128,7 +131,7 @@ private struct Heartbeat: Service {
 /// The first to hear of the stop and the last that lets it go on.
 private struct Drain: Service {
     let node: Node
-    let lanes: Lanes
+    let loops: LoopContexts
 
     /// How long a balancer that watches `/ready` is given to notice.
     private static let notice = Duration.milliseconds(2500)
@@ -141,10 +144,10 @@ private struct Drain: Service {
         node.switches.isDraining = true
         let deadline = ContinuousClock.now + .seconds(node.settings.drainSeconds)
         while ContinuousClock.now < deadline {
-            if node.switches.inFlight == 0, await lanes.isSettled { break }
+            if node.switches.inFlight == 0, await loops.isSettled { break }
             try? await Task.sleep(for: .milliseconds(20))
         }
-        lanes.quiesce()
+        loops.quiesce()
     }
 }
 

@@ -1,6 +1,7 @@
 // Keeps what the node knows of its surroundings fresh: the switches of the cluster, the servers' tools.
 
 import ClusterState
+import MCPUpstream
 import NIOCore
 import ServiceLifecycle
 
@@ -54,8 +55,8 @@ struct Refresher: Service {
 
     private func perform(_ refresh: Refresh) async {
         switch refresh {
-        case .maintenance: await Maintenance.load(node)
-        case .rules: await RulesReload(node).follow()
+        case .maintenance: await node.maintenance.load()
+        case .rules: await node.reload.follow()
         case .secret: try? await node.sessions.agree(in: node.store)
         case .tools: await node.upstreams.discover(on: loop)
         }

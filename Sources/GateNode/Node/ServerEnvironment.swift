@@ -1,25 +1,13 @@
 // What a stdio server sees of the node's surroundings: a list, and nothing that was forgotten.
 
-import ClusterState
+import ChildProcesses
 import Foundation
+import GateSettings
 
 /// The environment of server processes.
 enum ServerEnvironment {
     /// What programs need to run at all, and what no secret is kept in.
     static let usual: Set<String> = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LANGUAGE", "TZ", "TMPDIR"]
-
-    static let rule = "Must be NAME or NAME=value, with letters, digits and underscores in the name."
-
-    /// Whether a text names a variable, with or without a value.
-    static func isEntry(_ entry: String) -> Bool {
-        let name = entry.prefix { $0 != "=" }
-        guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
-        return !entry.utf8.contains(0)
-            && name.utf8.allSatisfy { byte in
-                byte == UInt8(ascii: "_") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-            }
-    }
 
     /// - Parameters:
     ///   - own: entries of one server.

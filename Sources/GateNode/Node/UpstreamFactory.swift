@@ -1,7 +1,11 @@
 // From settings to the servers behind the gate.
 
+import ChildProcesses
 import ClusterState
+import GateDomain
+import GateSettings
 import Logging
+import MCPUpstream
 import NIOCore
 import NIOPosix
 

@@ -1,6 +1,7 @@
 // What reports group calls by, and which calls they count.
 
 import GateDomain
+import GateValues
 import MCPWire
 
 /// A property of calls by which a report tells its lines apart.

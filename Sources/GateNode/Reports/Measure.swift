@@ -1,6 +1,7 @@
 // What reports say of a group of calls: sums, averages, shares; whole numbers are exact, and rounded half away from zero.
 
 import GateDomain
+import GateValues
 import MCPWire
 
 /// A sum that rows carry.

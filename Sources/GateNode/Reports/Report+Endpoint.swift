@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -49,19 +50,20 @@ extension Report {
     private static let hour = 3_600_000
 
     /// - Parameter source: where the rows come from, of the node that serves it.
-    func endpoint(reading source: @escaping @Sendable (Node) -> RollupSource) -> Endpoint {
+    func endpoint(reading source: @escaping @Sendable (AdminParts) -> RollupSource) -> Endpoint {
         let (view, choices) = (view, choices.map { (dimension: $0, field: Field.choice(of: $0)) })
         return Endpoint(
             .get, path, help, for: .atLeast(.viewer), query: [Field.from, Field.to] + choices.map(\.field), answer: view.schema,
-            using: { node in (rows: source(node), now: node.members.now) }
-        ) { request, parts in
-            let end = try request[.to].map { min($0, parts.now) } ?? parts.now
+            using: source
+        ) { request, rows in
+            let now = request.now
+            let end = try request[.to].map { min($0, now) } ?? now
             let begin = try request[.from] ?? end - hours * Self.hour
             guard begin <= end else { throw HTTPFailure.badRequest("Invalid from. Must not be after to.") }
             let last = (end + Self.hour - 1) / Self.hour * Self.hour
             let first = max(begin / Self.hour * Self.hour, last - Self.longest * Self.hour)
             let chosen = try choices.compactMap { choice in try request[choice.field].map { RowFilter.of(choice.dimension, $0) } }
-            return EndpointResponse(view, run(over: try await parts.rows(first, last), chosen: chosen, now: parts.now))
+            return EndpointResponse(view, run(over: try await rows(first, last), chosen: chosen, now: now))
         }
     }
 }

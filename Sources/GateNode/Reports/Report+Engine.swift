@@ -1,6 +1,7 @@
 // How a report is made of rows: one pass that groups and adds, then having, order, limit and the facts about all lines.
 
 import GateDomain
+import GateValues
 import MCPWire
 
 extension Report {

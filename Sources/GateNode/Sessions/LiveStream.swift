@@ -5,58 +5,42 @@ import HTTPWire
 import MCPWire
 import NIOCore
 
-/// One live event stream; it belongs to the node that holds its socket (F-MCP-06).
-final class LiveStream {
-    let session: Session
-    /// The digest of the credential that opened it; empty for none.
-    let credential: String
-    private let lane: Lane
-    private let connection: FrontHandler
-    private let holder: String
-    let openedAt = NIODeadline.now()
-    private var nextKeepAlive = NIODeadline.now() + keepAlive
-    private var events = 0
-    private var hasEnded = false
+/// The live streams of one event loop; confined to that loop.
+final class LiveStreams {
+    private let link: RedisLink
+    private let commands: SessionCommands
+    private var streams: Set<LiveStream> = []
 
     /// Streams of one session over all nodes (F-MCP-03).
     static let cap = 3
-    private static let keepAlive = TimeAmount.seconds(30)
     /// Milliseconds that a place is held without being renewed.
     private static let hold = 90_000
 
-    private init(_ session: Session, credential: String, _ lane: Lane, _ connection: FrontHandler, holder: String) {
-        self.session = session
-        self.credential = credential
-        self.lane = lane
-        self.connection = connection
-        self.holder = holder
+    init(link: RedisLink, commands: SessionCommands) {
+        self.link = link
+        self.commands = commands
     }
 
-    static func open(_ exchange: MCPExchange) {
-        guard exchange.head.fields.contains(.accept), exchange.head.fields.accepts(.eventStream) else {
-            return exchange.refuse(405, "Method not allowed. GET needs Accept: text/event-stream")
-        }
-        let lane = exchange.lane
-        lane.sessions.enter(exchange) {
-            guard let session = exchange.session else { return }
-            let holder = lane.nextID()
-            lane.link.send(place(session, holder: holder, lane, leaving: false)) { result in
-                if case .success(let reply) = result, reply.integer(at: 0) == 1 {
-                    return exchange.refuse(429, "Too many streams on this session", retryAfter: 30)
-                }
-                begin(exchange, session, holder: holder)
+    var count: Int { streams.count }
+
+    /// Turns an exchange into a stream of its session, or refuses it.
+    /// - Parameter holder: the name of the stream's place, which no other has.
+    func open(_ exchange: MCPExchange, in session: Session, holder: String) {
+        place(session, holder: holder) { [self] reply in
+            if case .success(let reply) = reply, reply.integer(at: 0) == 1 {
+                return exchange.refuse(429, "Too many streams on this session", retryAfter: 30)
             }
+            begin(exchange, session, holder: holder)
         }
     }
 
-    private static func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
-        let lane = exchange.lane
+    private func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
         guard let connection = exchange.handOver() else { return }
         let credential = exchange.credential.map { KeyCache.digest($0) } ?? ""
-        let stream = LiveStream(session, credential: credential, lane, connection, holder: holder)
-        lane.streams.insert(stream)
+        let stream = LiveStream(session, credential: credential, of: self, connection, holder: holder)
+        streams.insert(stream)
         connection.became(stream)
-        var head = lane.allocator.buffer(capacity: 1024)
+        var head = exchange.front.allocator.buffer(capacity: 1024)
         AnswerHead.write(status: 200, of: exchange, closes: true, into: &head)
         AnswerHead.writeStreamFields(into: &head)
         connection.write(head)
@@ -66,16 +50,76 @@ final class LiveStream {
         stream.send(hello.bytes)
     }
 
+    /// Sends what concerns every client to each session once: on the oldest of its streams here (MCP Transports, multiple connections).
+    func broadcast(_ message: [UInt8]) {
+        for (_, streams) in Dictionary(grouping: streams, by: \.session.id) {
+            streams.min { $0.openedAt < $1.openedAt }?.send(message)
+        }
+    }
+
+    /// Sends the news of one resource to the sessions that have asked for it, each once, and only where who listens is who asked.
+    func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook) {
+        let listening = streams.filter { subscriptions.holds(uri, for: .init(session: $0.session.id, credential: $0.credential)) }
+        for (_, streams) in Dictionary(grouping: listening, by: \.session.id) {
+            streams.min { $0.openedAt < $1.openedAt }?.send(message)
+        }
+    }
+
+    /// Ends the streams of a session that has ended.
+    func close(session id: String) {
+        for stream in streams where stream.session.id == id { stream.close() }
+    }
+
+    /// Takes, or keeps, the place of a stream.
+    fileprivate func place(
+        _ session: Session, holder: String, _ completion: @escaping (Result<RedisReply, StoreFailure>) -> Void = { _ in }
+    ) {
+        link.send(command(session, holder: holder, leaving: false), completion)
+    }
+
+    fileprivate func ended(_ stream: LiveStream, holder: String) {
+        streams.remove(stream)
+        link.send(command(stream.session, holder: holder, leaving: true)) { _ in }
+    }
+
+    private func command(_ session: Session, holder: String, leaving: Bool) -> RedisCommand {
+        commands.place(of: session.id, holder: holder, cap: Self.cap, lifetime: Self.hold, leaving: leaving)
+    }
+}
+
+/// One live event stream; it belongs to the node that holds its socket (F-MCP-06).
+final class LiveStream: HeldConnection {
+    let session: Session
+    /// The digest of the credential that opened it; empty for none.
+    let credential: String
+    let openedAt = NIODeadline.now()
+    private let all: LiveStreams
+    private let connection: FrontHandler
+    private let holder: String
+    private var nextKeepAlive = NIODeadline.now() + keepAlive
+    private var events = 0
+    private var hasEnded = false
+
+    private static let keepAlive = TimeAmount.seconds(30)
+
+    fileprivate init(_ session: Session, credential: String, of all: LiveStreams, _ connection: FrontHandler, holder: String) {
+        self.session = session
+        self.credential = credential
+        self.all = all
+        self.connection = connection
+        self.holder = holder
+    }
+
     func send(_ message: some Collection<UInt8>) {
         events += 1
-        connection.write(StreamFrame.event(message, id: "\(holder)-\(events)", allocator: lane.allocator))
+        connection.write(StreamFrame.event(message, id: "\(holder)-\(events)", allocator: connection.front.allocator))
     }
 
     func tick(at now: NIODeadline) {
         guard now >= nextKeepAlive else { return }
         nextKeepAlive = now + Self.keepAlive
-        connection.write(StreamFrame.keepAlive(allocator: lane.allocator))
-        lane.link.send(Self.place(session, holder: holder, lane, leaving: false)) { _ in }
+        connection.write(StreamFrame.keepAlive(allocator: connection.front.allocator))
+        all.place(session, holder: holder)
     }
 
     /// Ends the stream from our side.
@@ -89,12 +133,7 @@ final class LiveStream {
     func ended() {
         guard !hasEnded else { return }
         hasEnded = true
-        lane.streams.remove(self)
-        lane.link.send(Self.place(session, holder: holder, lane, leaving: true)) { _ in }
-    }
-
-    private static func place(_ session: Session, holder: String, _ lane: Lane, leaving: Bool) -> RedisCommand {
-        lane.sessions.commands.place(of: session.id, holder: holder, cap: cap, lifetime: hold, leaving: leaving)
+        all.ended(self, holder: holder)
     }
 }
 

@@ -1,18 +1,8 @@
-// A session of the handshake era: a name for a conversation, never a proof of who talks.
+// Names of sessions: made here, and told from made-up ones on every node.
 
 import Crypto
 import ClusterState
 import GateDomain
-
-/// A session as one request sees it.
-struct Session: Sendable {
-    /// `mcp_sess_` and 32 hex digits (F-MCP-04).
-    let id: String
-    /// Whether the request named it, and was not just given it.
-    let isPresented: Bool
-    /// The key that opened it; empty if it was opened without one.
-    var owner = ""
-}
 
 /// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.
 ///

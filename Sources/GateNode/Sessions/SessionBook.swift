@@ -2,11 +2,18 @@
 
 import ClusterState
 import GateDomain
-import HTTPWire
-import MCPWire
 import NIOCore
 
-/// Sessions live in Redis, so any node serves any of them; a lane believes what it has read for a second (F-MCP-06, X-51).
+/// How a request has come into a session, or why it has not.
+enum SessionEntry {
+    case entered(Session)
+    /// The one that it presents is none of ours, or has ended.
+    case unknown
+    /// Its address has opened too many; seconds until it may open one again, 1 to 60.
+    case crowded(retryAfter: Int)
+}
+
+/// Sessions live in Redis, so any node serves any of them; an event loop believes what it has read for a second (F-MCP-06, X-51).
 ///
 /// A session is not a credential: without a store it is taken as it is presented, and every call is judged all the same.
 final class SessionBook {
@@ -17,6 +24,8 @@ final class SessionBook {
 
     private let link: RedisLink
     let commands: SessionCommands
+    private let clock: RedisClock
+    private let limiter: AddressLimiter
     private var mint: SessionMint
     private var entries: [String: Entry] = [:]
     private var random = FastRandom()
@@ -26,52 +35,34 @@ final class SessionBook {
     private static let freshness = TimeAmount.seconds(1)
     private static let remembered = 4096
 
-    init(link: RedisLink, keys: RedisKeys, mint: SessionMint) {
+    init(link: RedisLink, keys: RedisKeys, mint: SessionMint, clock: RedisClock, limiter: AddressLimiter) {
         self.link = link
+        self.clock = clock
+        self.limiter = limiter
         commands = SessionCommands(keys: keys, lifetime: SessionMint.lifetime * 1000, capacity: Self.capacity)
         self.mint = mint
     }
 
-    /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
-    func enter(_ exchange: MCPExchange, then next: @escaping () -> Void) {
-        guard exchange.envelope.method != .initialize, let id = exchange.head.fields.string(of: .mcpSessionID) else {
-            return admit(exchange) { [self] in
-                exchange.session = Session(id: make(.offered, exchange), isPresented: false)
-                next()
-            }
-        }
-        find(id, now: exchange.lane.now / 1000) { session in
-            guard let session else { return exchange.fail(status: 404, code: -32001, "Session not found") }
-            exchange.session = session
-            next()
-        }
-    }
-
-    /// New sessions are limited by address (F-RATE-05).
-    func admit(_ exchange: MCPExchange, then next: @escaping () -> Void) {
-        guard let command = exchange.lane.node.addressLimiter.command(.session, exchange.address) else { return next() }
+    /// Finds the session that a request presents; one that presents none is offered a new one.
+    /// - Parameter address: of the client, as new sessions are limited by it (F-RATE-05).
+    func enter(_ id: String?, from address: () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
+        if let id { return find(id, now: now) { completion($0.map(SessionEntry.entered) ?? .unknown) } }
+        let offer = { [self] in completion(.entered(Session(id: make(.offered), isPresented: false))) }
+        guard let command = limiter.command(.session, address()) else { return offer() }
         link.send(command) { result in
-            guard let wait = AddressLimiter.wait(try? result.get()) else { return next() }
-            exchange.refuse(429, "Too many new sessions. Send the Mcp-Session-Id of an earlier answer.", retryAfter: wait)
+            if let wait = AddressLimiter.wait(try? result.get()) { completion(.crowded(retryAfter: wait)) } else { offer() }
         }
     }
 
     /// Opens a session by handshake: it is written before it is named.
-    func open(_ exchange: MCPExchange, then next: @escaping (Session) -> Void) {
-        guard let credential = exchange.credential else { return open(exchange, .opened, owner: "", then: next) }
-        // Anybody can send a word that looks like a key: only one that is known takes a place among the owned.
-        exchange.lane.identify(credential, fresh: false) { [self] lookup, _ in
-            let kind =
-                if case .found(let key) = lookup, key.record.state == .active { SessionMint.Kind.owned } else { SessionMint.Kind.opened }
-            open(exchange, kind, owner: KeyCache.digest(credential), then: next)
-        }
-    }
-
-    private func open(_ exchange: MCPExchange, _ kind: SessionMint.Kind, owner: String, then next: @escaping (Session) -> Void) {
-        let session = Session(id: make(kind, exchange), isPresented: false)
-        link.send(commands.command(.create, session.id, isOwned: kind == .owned, owner: owner)) { [self] result in
-            if case .failure = result { return next(Session(id: make(.offered, exchange), isPresented: false)) }
-            next(session)
+    /// - Parameters:
+    ///   - owner: the digest of the credential that was shown; empty for none.
+    ///   - isKnown: whether there is an active key of that credential: only such a session takes a place among the owned.
+    func open(owner: String, isKnown: Bool, _ completion: @escaping (Session) -> Void) {
+        let session = Session(id: make(isKnown ? .owned : .opened), isPresented: false)
+        link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
+            if case .failure = result { return completion(Session(id: make(.offered), isPresented: false)) }
+            completion(session)
         }
     }
 
@@ -118,7 +109,8 @@ final class SessionBook {
         }
     }
 
-    private func make(_ kind: SessionMint.Kind, _ exchange: MCPExchange) -> String {
-        mint.make(kind, now: exchange.lane.now / 1000, chance: random.next())
-    }
+    private func make(_ kind: SessionMint.Kind) -> String { mint.make(kind, now: now, chance: random.next()) }
+
+    /// Seconds since 1970 of Redis TIME, as last heard.
+    private var now: Int { clock.milliseconds / 1000 }
 }

@@ -26,7 +26,7 @@ struct RenderedHeaders {
 enum AnswerHead {
     static func write(status: Int, of exchange: MCPExchange, closes: Bool, into buffer: inout ByteBuffer) {
         HTTP1Writer.beginResponse(status: status, into: &buffer)
-        exchange.lane.headers.write(origin: exchange.head.fields.string(of: .origin), into: &buffer)
+        exchange.front.headers.write(origin: exchange.head.fields.string(of: .origin), into: &buffer)
         HTTP1Writer.appendSafe("x-request-id", exchange.requestID, into: &buffer)
         if let session = exchange.session { HTTP1Writer.appendSafe("mcp-session-id", session.id, into: &buffer) }
         write(exchange.readings, into: &buffer)

@@ -1,6 +1,7 @@
 // One client connection: strict HTTP/1.1 in and out. `/mcp` is answered on the spot, everything else goes to the router.
 
 import GateDomain
+import GateSettings
 import HTTPTypes
 import HTTPWire
 import NIOCore
@@ -22,7 +23,7 @@ final class FrontHandler: ChannelDuplexHandler {
         /// The head has been read and the body of a request to `/mcp` is arriving.
         case arriving(HTTP1RequestHead)
         case gate(MCPExchange)
-        case stream(LiveStream)
+        case stream(any HeldConnection)
         case router(HTTP1ResponseEncoder, received: Bool)
         case closing
     }
@@ -32,7 +33,8 @@ final class FrontHandler: ChannelDuplexHandler {
     /// Bytes that may wait behind the request that is being answered.
     private static let backlog = 65_536
 
-    let lane: Lane
+    let front: FrontContext
+    private let handler: any ExchangeHandler
     let peer: IPAddress
     private var parser = HTTP1RequestParser()
     private var occupant = Occupant.nobody
@@ -53,18 +55,19 @@ final class FrontHandler: ChannelDuplexHandler {
     private static let lateReadingOfDraining: Int64 = 5000
     private static let lingering: Int64 = 2000
 
-    init(lane: Lane, peer: IPAddress) {
-        self.lane = lane
+    init(front: FrontContext, handler: any ExchangeHandler, peer: IPAddress) {
+        self.front = front
+        self.handler = handler
         self.peer = peer
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        lane.connections.insert(self)
+        front.connections.insert(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        lane.connections.remove(self)
+        front.connections.remove(self)
         self.context = nil
     }
 
@@ -131,8 +134,8 @@ final class FrontHandler: ChannelDuplexHandler {
     private func begin(_ head: HTTP1RequestHead, _ context: ChannelHandlerContext) {
         served += 1
         since = .now()
-        let most = lane.node.settings.maxRequestsPerSocket
-        closesAfterAnswer = closesAfterAnswer || !head.keepAlive || lane.node.switches.isLeaving || (most > 0 && served >= most)
+        let most = front.settings.maxRequestsPerSocket
+        closesAfterAnswer = closesAfterAnswer || !head.keepAlive || front.switches.isLeaving || (most > 0 && served >= most)
         if head.expectsContinue {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
@@ -151,7 +154,7 @@ final class FrontHandler: ChannelDuplexHandler {
         guard case .arriving(let head) = occupant else { return }
         let exchange = MCPExchange(head: head, body: body, connection: self)
         occupant = .gate(exchange)
-        lane.receive(exchange)
+        handler.receive(exchange)
     }
 
     private func requestEnded(_ context: ChannelHandlerContext) {
@@ -170,8 +173,8 @@ final class FrontHandler: ChannelDuplexHandler {
     private func refuse(status: Int, sentence: String) {
         if case .router = occupant { return close() }
         closesAfterAnswer = true
-        lane.meter.answered(.unparsed, status: status)
-        write(RefusalPage.bytes(status: status, sentence: sentence, headers: lane.headers))
+        front.meter.answered(.unparsed, status: status)
+        write(RefusalPage.bytes(status: status, sentence: sentence, headers: front.headers))
         close()
     }
 
@@ -201,7 +204,7 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     /// The current request has become a live stream.
-    func became(_ stream: LiveStream) {
+    func became(_ stream: any HeldConnection) {
         occupant = .stream(stream)
     }
 
@@ -278,14 +281,14 @@ final class FrontHandler: ChannelDuplexHandler {
         guard let context else { return }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [self] _ in
             since = .now()
-            isLingering = lingers && !peerHasEnded && !lane.node.switches.isLeaving
+            isLingering = lingers && !peerHasEnded && !front.switches.isLeaving
             self.context?.close(mode: isLingering ? .output : .all, promise: nil)
         }
     }
 
     /// Called every second: ends what is too slow (F-SEC-16).
     func checkTime(at now: NIODeadline) {
-        let settings = lane.node.settings
+        let settings = front.settings
         let waited = (now - since).nanoseconds / 1_000_000
         let overdue = { (limit: Int) in limit > 0 && waited > Int64(limit) }
         switch occupant {
@@ -297,7 +300,7 @@ final class FrontHandler: ChannelDuplexHandler {
             if encoder.isFinished { close() } else { refuse(status: 408, sentence: "Request Timeout") }
         case .stream(let stream): stream.tick(at: now)
         case .closing:
-            let late = lane.node.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
+            let late = front.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
             if waited > (isLingering ? Self.lingering : late) { context?.close(promise: nil) }
         case .gate, .router: break
         }

@@ -5,6 +5,16 @@ import HTTPWire
 import MCPWire
 import NIOCore
 
+/// A session of the handshake era as one request sees it: a name for a conversation, never a proof of who talks.
+struct Session: Sendable {
+    /// `mcp_sess_` and 32 hex digits (F-MCP-04).
+    let id: String
+    /// Whether the request named it, and was not just given it.
+    let isPresented: Bool
+    /// The key that opened it; empty if it was opened without one.
+    var owner = ""
+}
+
 /// A request, and its one answer; confined to the event loop of its connection.
 ///
 /// Whatever happens to the call, the answer is given once. A client that has gone away is simply not written to: the call goes on to
@@ -12,7 +22,7 @@ import NIOCore
 final class MCPExchange {
     let head: HTTP1RequestHead
     let body: ByteBuffer
-    let lane: Lane
+    let front: FrontContext
     let receivedAt = NIODeadline.now()
     /// Set by the endpoint once the body has been read.
     var envelope = Envelope()
@@ -39,14 +49,14 @@ final class MCPExchange {
         self.head = head
         self.body = body
         self.connection = connection
-        lane = connection.lane
-        lane.node.switches.entered()
+        front = connection.front
+        front.switches.entered()
     }
 
     /// Whose call it is, proxies taken into account (F-IP-02).
     var address: IPAddress {
         let peer = connection?.peer ?? IPAddress(v4: 0)
-        return lane.node.addresses.client(peer: peer, forwardedFor: forwardedFor)
+        return front.addresses.client(peer: peer, forwardedFor: forwardedFor)
     }
 
     /// All X-Forwarded-For fields as one list.
@@ -58,7 +68,7 @@ final class MCPExchange {
     /// The client's own id if it is safe to repeat, else a new one (F-HDR-01, F-HDR-02).
     var requestID: String {
         if let madeRequestID { return madeRequestID }
-        let id = head.fields.string(of: .xRequestID).flatMap { RequestID.isSafe($0) ? $0 : nil } ?? lane.random.requestID()
+        let id = head.fields.string(of: .xRequestID).flatMap { RequestID.isSafe($0) ? $0 : nil } ?? front.random.requestID()
         madeRequestID = id
         return id
     }
@@ -88,7 +98,7 @@ final class MCPExchange {
     private func deliver(status: Int, type: StaticString?, _ message: some Collection<UInt8>) {
         guard conclude(status) else { return }
         guard let connection else { return }
-        var buffer = lane.allocator.buffer(capacity: 1024 + message.count)
+        var buffer = front.allocator.buffer(capacity: 1024 + message.count)
         AnswerHead.write(status: status, of: self, closes: connection.willClose, into: &buffer)
         if let type { HTTP1Writer.appendField("content-type", type, into: &buffer) }
         if status != 204 { HTTP1Writer.appendField("content-length", message.count, into: &buffer) }
@@ -108,14 +118,14 @@ final class MCPExchange {
     private func beginStream() {
         isStreaming = true
         guard let connection else { return }
-        var buffer = lane.allocator.buffer(capacity: 1024)
+        var buffer = front.allocator.buffer(capacity: 1024)
         AnswerHead.write(status: 200, of: self, closes: connection.willClose, into: &buffer)
         AnswerHead.writeStreamFields(into: &buffer)
         connection.write(buffer)
     }
 
     private func write(event message: some Collection<UInt8>) {
-        connection?.write(StreamFrame.event(message, allocator: lane.allocator))
+        connection?.write(StreamFrame.event(message, allocator: front.allocator))
     }
 
     private func endStream(_ message: some Collection<UInt8>) {
@@ -129,8 +139,8 @@ final class MCPExchange {
     private func conclude(_ status: Int) -> Bool {
         guard !isAnswered else { return false }
         isAnswered = true
-        lane.node.switches.left()
-        lane.meter.answered(.mcp(head.method), status: status)
+        front.switches.left()
+        front.meter.answered(.mcp(head.method), status: status)
         return true
     }
 

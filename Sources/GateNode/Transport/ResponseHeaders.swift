@@ -1,6 +1,7 @@
 // The headers that every answer carries, whoever writes it: the front handler as bytes, the router as fields.
 
 import GateDomain
+package import GateSettings
 
 /// Built once from the settings (F-HDR-06, F-HDR-11 to F-HDR-15, F-HDR-17, F-HDR-18). Our own names are lower case.
 ///

@@ -1,5 +1,6 @@
 // The owner of a child that the tests look through: an actor on an event loop that writes down what happens.
 
+@testable import ChildProcesses
 @testable import ClusterState
 import Logging
 import NIOCore

@@ -1,5 +1,6 @@
 // What a child process owes its owner, and what it must not leave behind (F32; pipes may be held by grandchildren).
 
+@testable import ChildProcesses
 @testable import ClusterState
 import Foundation
 import GateTesting

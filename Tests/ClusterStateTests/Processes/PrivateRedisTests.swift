@@ -1,5 +1,6 @@
 // The Redis that a node brings itself: durable, private, supervised, and never two on one directory (design: State in Redis).
 
+@testable import ChildProcesses
 @testable import ClusterState
 import Foundation
 import GateTesting

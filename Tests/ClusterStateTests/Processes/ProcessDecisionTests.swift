@@ -1,5 +1,6 @@
 // The decisions around a child, without a child.
 
+@testable import ChildProcesses
 @testable import ClusterState
 import NIOCore
 import Testing

@@ -2,11 +2,13 @@
 
 import ClusterState
 @testable import GateNode
+@testable import GateSettings
 import GateTesting
 import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import Logging
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 import NIOPosix
@@ -23,7 +25,7 @@ struct AdminBench: Sendable {
     /// Runs a test on a fresh node and a fresh Redis.
     /// - Parameter endpoints: what it serves; all that a node serves by default.
     static func run(
-        on redis: RedisServer? = nil, serving endpoints: [Endpoint] = EndpointTable.all,
+        on redis: RedisServer? = nil, serving endpoints: [Endpoint]? = nil,
         adjusting adjust: @Sendable (inout Settings) -> Void = { _ in }, figures: NodeFigures = NodeFigures(),
         _ test: @Sendable (AdminBench) async throws -> Void
     ) async throws {
@@ -33,7 +35,14 @@ struct AdminBench: Sendable {
         (settings.adminRateLimit, settings.publicRateLimit, settings.redisUrl) = (0, 0, server.url)
         adjust(&settings)
         let node = try await makeNode(settings, server)
-        let application = Application(responder: GateRouter(endpoints, for: node) { figures }, logger: .silent)
+        let table = endpoints.map { EndpointTable("test", $0) } ?? .standard
+        let totals = KeyTotals(node.keys)
+        let router = GateRouter(table, on: node.adminParts) {
+            var figures = figures
+            figures.keys = await totals.latest()
+            return figures
+        }
+        let application = Application(responder: router, logger: .silent)
         try await application.test(.router) { client in
             try await test(AdminBench(redis: server, node: node, client: client))
         }
@@ -62,6 +71,10 @@ struct AdminBench: Sendable {
         try await eventually("the store is reached", within: .seconds(5)) { await store.isReachable }
         return store
     }
+}
+
+extension EndpointTable {
+    init(_ tag: String, _ endpoints: [Endpoint]) { self.init([Group(tag: tag, help: "Test.", endpoints: endpoints)]) }
 }
 
 extension Logger {

@@ -5,6 +5,7 @@ import Foundation
 import GateDomain
 @testable import GateNode
 import GateTesting
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Testing
@@ -15,7 +16,7 @@ struct AdminFuzzTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let seconds = environment["FUZZ_SECONDS"].flatMap(Double.init) ?? 1
     private static let seed = environment["FUZZ_SEED"].flatMap(UInt64.init) ?? 41
-    private static let writers = EndpointTable.all.filter { !$0.body.isEmpty }
+    private static let writers = EndpointTable.standard.all.filter { !$0.body.isEmpty }
 
     @Test("X34, X36: a body is refused with a sentence, or makes a key that is stored and read back as it was asked for")
     func bodies() throws {
@@ -40,7 +41,8 @@ struct AdminFuzzTests {
 
     private func check(_ inputs: EndpointInputs, of endpoint: Endpoint, from text: [UInt8]) throws {
         let request = EndpointRequest(
-            id: "req", endpoint: endpoint, caller: .admin(.superAdmin), inputs: inputs, figures: { NodeFigures() })
+            id: "req", endpoint: endpoint, caller: .admin(.superAdmin), inputs: inputs, table: .standard, clock: RedisClock(),
+            figures: { NodeFigures() })
         let key = try request.newKey(secret: Credential.generate(), now: 1)
         let stored = key.fields.merging(["version": "1"]) { $1 }
         #expect(KeyRecord(id: key.id, fields: stored) == key, "\(String(decoding: text, as: UTF8.self))")

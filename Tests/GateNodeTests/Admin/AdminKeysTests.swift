@@ -3,6 +3,7 @@
 import ClusterState
 import Foundation
 @testable import GateNode
+@testable import GateSettings
 import GateTesting
 import Testing
 

@@ -3,6 +3,7 @@
 import ClusterState
 import GateDomain
 @testable import GateNode
+@testable import GateSettings
 import GateTesting
 import HTTPTypes
 import MCPWire

@@ -2,6 +2,7 @@
 
 @testable import GateNode
 import GateTesting
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Synchronization
@@ -17,38 +18,38 @@ struct EndpointShapeTests {
     private static let shapes: [Endpoint] = [
         Endpoint(
             .post, "/things/:id/:word/end", "Test.", for: .anyone, parameters: [number, word], answer: ["id": .integer, "word": .string]
-        ) { request, _ in
+        ) { request in
             ["id": try request[number], "word": try request[word]]
         },
-        Endpoint(.get, "/things/:id", "Test.", for: .anyone, parameters: [number], answer: ["id": .integer]) { request, _ in
+        Endpoint(.get, "/things/:id", "Test.", for: .anyone, parameters: [number], answer: ["id": .integer]) { request in
             ["id": try request[number]]
         },
-        Endpoint(.get, "/things/first", "Test.", for: .anyone, answer: ["id": .string]) { _, _ in ["id": "first"] },
-        Endpoint(.delete, "/things", "Test.", for: .anyone, body: [amount], answer: ["amount": .integer]) { request, _ in
+        Endpoint(.get, "/things/first", "Test.", for: .anyone, answer: ["id": .string]) { _ in ["id": "first"] },
+        Endpoint(.delete, "/things", "Test.", for: .anyone, body: [amount], answer: ["amount": .integer]) { request in
             ["amount": try request[amount]]
         },
         Endpoint(
             .post, "/form", "Test.", for: .anyone, body: [amount, flag], reads: .form,
             answer: ["amount": .integer, "flag": .boolean.nullable]
-        ) { request, _ in
+        ) { request in
             ["amount": try request[amount], "flag": try request[flag]]
         },
-        Endpoint(.post, "/either", "Test.", for: .anyone, body: [amount], reads: .jsonOrForm, answer: ["amount": .integer]) { request, _ in
+        Endpoint(.post, "/either", "Test.", for: .anyone, body: [amount], reads: .jsonOrForm, answer: ["amount": .integer]) { request in
             ["amount": try request[amount]]
         },
-        Endpoint(.get, "/away", "Test.", for: .anyone, success: .found, answer: .string, media: []) { _, _ in
+        Endpoint(.get, "/away", "Test.", for: .anyone, success: .found, answer: .string, media: []) { _ in
             EndpointResponse(redirect: "https://elsewhere.example/?a=b")
         },
-        Endpoint(.get, "/text", "Test.", for: .anyone, answer: .string, media: ["text/html"]) { _, _ in
+        Endpoint(.get, "/text", "Test.", for: .anyone, answer: .string, media: ["text/html"]) { _ in
             EndpointResponse("<p>", type: "text/html", status: .accepted)
         },
-        Endpoint(.get, "/stream", "Test.", for: .anyone, answer: .string, media: [MediaType.jsonLines]) { _, _ in
+        Endpoint(.get, "/stream", "Test.", for: .anyone, answer: .string, media: [MediaType.jsonLines]) { _ in
             EndpointResponse(streaming: MediaType.jsonLines) { write in
                 for line in ["1\n", "", "2\n"] { try await write(Array(line.utf8)) }
             }
         },
-        Endpoint(.get, "/undeclared", "Test.", for: .anyone, answer: .object) { request, _ in ["word": try request[word]] },
-        Endpoint(.post, "/unread", "Test.", for: .anyone, answer: .object) { request, _ in ["bytes": try request.bytes.count] },
+        Endpoint(.get, "/undeclared", "Test.", for: .anyone, answer: .object) { request in ["word": try request[word]] },
+        Endpoint(.post, "/unread", "Test.", for: .anyone, answer: .object) { request in ["bytes": try request.bytes.count] },
     ]
 
     @Test("parameters of paths are typed, decoded and refused like fields")
@@ -138,7 +139,7 @@ struct EndpointShapeTests {
     )
     func documented() throws {
         let bytes = Endpoint(.put, "/bytes", "Test.", for: .apiKey, reads: .bytes(["application/octet-stream"], limit: 9), answer: .object)
-        let paths = OpenAPIDocument.document(of: [("test", "Test.", Self.shapes + [bytes])])["paths"]
+        let paths = EndpointTable("test", Self.shapes + [bytes]).document["paths"]
         let parameters = try #require(paths?["/things/{id}/{word}/end"]?["post"]?["parameters"]?.arrayValue)
         #expect(parameters.map { $0["name"] } == ["id", "word"] && parameters.allSatisfy { $0["in"] == "path" && $0["required"] == true })
         let content = { (path: String, method: String) in paths?[path]?[method]?["requestBody"]?["content"]?.objectValue?.names }

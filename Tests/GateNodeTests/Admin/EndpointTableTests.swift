@@ -1,6 +1,8 @@
 // What holds for every endpoint because it stands in the table.
 
 @testable import GateNode
+@testable import GateSettings
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Synchronization
@@ -8,15 +10,15 @@ import Testing
 
 @Suite("Every endpoint")
 struct EndpointTableTests {
-    static let served = EndpointTable.all.filter { $0.handler != nil }
+    static let served = EndpointTable.standard.all.filter { $0.handler != nil }
     static let guarded = served.filter { $0.requirement.leastRole != nil }
     static let writers = guarded.filter(\.takesBody)
 
     @Test("stands in the table once, and names each of its fields once")
     func unique() {
-        let names = EndpointTable.all.map { "\($0.method.rawValue) \($0.path)" }
+        let names = EndpointTable.standard.all.map { "\($0.method.rawValue) \($0.path)" }
         #expect(Set(names).count == names.count)
-        for endpoint in EndpointTable.all {
+        for endpoint in EndpointTable.standard.all {
             #expect(Set(endpoint.fields.map(\.name)).count == endpoint.fields.count, "\(endpoint.path)")
             #expect(endpoint.path.hasPrefix("/") && endpoint.summary.hasSuffix("."), "\(endpoint.path)")
             #expect(
@@ -24,12 +26,13 @@ struct EndpointTableTests {
                 "\(endpoint.path)")
             #expect(!endpoint.reads.isRaw || endpoint.body.isEmpty, "\(endpoint.path)")
         }
-        #expect(EndpointTable.clashes(in: EndpointTable.all) == [])
+        #expect(EndpointTable.clashes(in: EndpointTable.standard.all) == [])
     }
 
-    @Test("F-UI-04: is documented, with its inputs, its answer, its refusals and its role", arguments: EndpointTable.all)
+    @Test("F-UI-04: is documented, with its inputs, its answer, its refusals and its role", arguments: EndpointTable.standard.all)
     func documented(_ endpoint: Endpoint) throws {
-        let operation = try #require(OpenAPIDocument.json["paths"]?[endpoint.pattern.template]?[endpoint.method.rawValue.lowercased()])
+        let operation = try #require(
+            EndpointTable.standard.document["paths"]?[endpoint.pattern.template]?[endpoint.method.rawValue.lowercased()])
         #expect(operation["summary"]?.stringValue == endpoint.summary)
         let parameters = operation["parameters"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
         #expect(parameters == (endpoint.parameters + endpoint.query + endpoint.headers).map(\.name))
@@ -44,8 +47,8 @@ struct EndpointTableTests {
 
     @Test("has an operation id of its own")
     func operationIDs() {
-        let operations = OpenAPIDocument.json["paths"]?.objectValue?.flatMap { $0.value.objectValue?.map(\.value) ?? [] } ?? []
-        #expect(operations.count == EndpointTable.all.count)
+        let operations = EndpointTable.standard.document["paths"]?.objectValue?.flatMap { $0.value.objectValue?.map(\.value) ?? [] } ?? []
+        #expect(operations.count == EndpointTable.standard.all.count)
         #expect(Set(operations.compactMap { $0["operationId"]?.stringValue }).count == operations.count)
     }
 
@@ -181,7 +184,7 @@ struct EndpointTableTests {
     @Test("F-HTTP-05: is reached by its own method alone; others are told which; unknown paths are unknown")
     func methods() async throws {
         try await AdminBench.run { bench in
-            for (path, endpoints) in EndpointTable.byPath() {
+            for (path, endpoints) in EndpointTable.standard.byPath {
                 let allowed = try #require(try await bench.send(.options, path).header("Allow")).split(separator: ",").map {
                     $0.filter { $0 != " " }
                 }

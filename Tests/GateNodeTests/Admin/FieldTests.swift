@@ -2,6 +2,7 @@
 
 import GateDomain
 @testable import GateNode
+@testable import GateValues
 import MCPWire
 import Testing
 

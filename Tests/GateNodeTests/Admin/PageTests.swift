@@ -20,13 +20,13 @@ struct PageTests {
                 let message = String(repeating: "m", count: 600)
                 let on = try await first.post("/maintenance", ["enabled": true, "message": .string(message)]).json
                 #expect(on["enabled"] == true && on["message"]?.stringValue?.count == 500)
-                await Maintenance.load(second.node)
+                await second.node.maintenance.load()
                 #expect(second.node.switches.maintenance?.message.count == 500)
                 #expect(try await first.post("/maintenance", ["enabled": true, "message": .string(message)]).json["since"] == on["since"])
                 #expect(try await second.send(.get, "/health").json["status"] == "maintenance")
                 #expect(try await second.send(.get, "/ready").json["checks"]?["notMaintenance"] == false)
                 #expect(try await second.post("/maintenance", ["enabled": false]).json == ["enabled": false, "since": nil])
-                await Maintenance.load(first.node)
+                await first.node.maintenance.load()
                 #expect(!first.node.switches.isInMaintenance)
                 #expect(try await redis.command("XLEN", first.node.store.keys.audit(0)) == "2")
             }
@@ -51,7 +51,7 @@ struct PageTests {
             #expect(
                 root["endpoints"]?["keysRevoke"] == "/keys/revoke" && root["endpoints"]?["mcp"] == "/mcp"
                     && root["endpoints"]?["openapi"] == "/openapi.json")
-            #expect(root["endpoints"]?.objectValue?.count == EndpointTable.paths.count)
+            #expect(root["endpoints"]?.objectValue?.count == EndpointTable.standard.paths.count)
             #expect(try await bench.send(.get, "/info").json["endpoints"]?["keys"] == "/keys (admin)")
             let robots = try await bench.send(.get, "/robots.txt").text
             for line in ["Allow: /pricing", "Disallow: /keys", "Disallow: /mcp", "Disallow: /metrics"] { #expect(robots.contains(line)) }

@@ -1,6 +1,7 @@
 // The text format of the metrics, and CSV.
 
 @testable import GateNode
+@testable import GateValues
 import NIOCore
 import Testing
 

@@ -2,6 +2,7 @@
 
 import GateDomain
 @testable import GateNode
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Testing
@@ -86,10 +87,10 @@ struct ProofTests {
     func declared() async throws {
         let endpoints = [
             Endpoint(.post, "/signed", "Test.", for: Self.signed, reads: .bytes(limit: 16), answer: ["bytes": .list(of: .integer)]) {
-                request, _ in
+                request in
                 ["bytes": try request.bytes.map { Int($0) }]
             },
-            Endpoint(.get, "/query", "Test.", for: Self.keyInQuery, answer: ["actor": .string, "size": .integer]) { request, _ in
+            Endpoint(.get, "/query", "Test.", for: Self.keyInQuery, answer: ["actor": .string, "size": .integer]) { request in
                 ["actor": request.actor, "size": request.caller.identity as? Int]
             },
         ]

@@ -4,6 +4,7 @@ import ClusterState
 import GateDomain
 @testable import GateNode
 import GateTesting
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Testing

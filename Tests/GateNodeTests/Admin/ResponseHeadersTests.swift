@@ -1,6 +1,7 @@
 // The headers of every answer as values: what the front handler renders and the router sets.
 
 @testable import GateNode
+@testable import GateSettings
 import Testing
 
 @Suite("The headers of every answer")

@@ -1,6 +1,8 @@
 // Streamed answers on a socket: what a client sees of one that ends, that fails, and that it does not read.
 
 import ClusterState
+@testable import GateSettings
+@testable import GateValues
 import Glibc
 @testable import GateNode
 import GateTesting
@@ -17,7 +19,7 @@ struct StreamTests {
     private static let part = [UInt8](repeating: UInt8(ascii: "x"), count: 65_536)
 
     /// Two parts and an end.
-    private static let whole = Endpoint(.get, "/whole", "Test.", for: .anyone, answer: .string, media: [MediaType.text]) { _, _ in
+    private static let whole = Endpoint(.get, "/whole", "Test.", for: .anyone, answer: .string, media: [MediaType.text]) { _ in
         EndpointResponse(streaming: MediaType.text) { write in
             try await write(Array("one,".utf8))
             try await write(Array("two".utf8))
@@ -25,7 +27,7 @@ struct StreamTests {
     }
 
     /// Something, and then a fault.
-    private static let broken = Endpoint(.get, "/broken", "Test.", for: .anyone, answer: .string, media: [MediaType.text]) { _, _ in
+    private static let broken = Endpoint(.get, "/broken", "Test.", for: .anyone, answer: .string, media: [MediaType.text]) { _ in
         EndpointResponse(streaming: MediaType.text) { write in
             try await write(Array("half".utf8))
             throw KitFailure("the store is away")
@@ -66,7 +68,7 @@ struct StreamTests {
     @Test("a client that does not read stops the stream; when it goes away the stream ends")
     func backPressure() async throws {
         let made = Mutex(0), hasEnded = Mutex(false)
-        let endless = Endpoint(.get, "/endless", "Test.", for: .anyone, answer: .string, media: [MediaType.text]) { _, _ in
+        let endless = Endpoint(.get, "/endless", "Test.", for: .anyone, answer: .string, media: [MediaType.text]) { _ in
             EndpointResponse(streaming: MediaType.text) { write in
                 defer { hasEnded.withLock { $0 = true } }
                 while true {
@@ -110,13 +112,13 @@ private enum LiveBench {
         var settings = Settings()
         (settings.publicRateLimit, settings.redisUrl) = (0, redis.url)
         let node = try await AdminBench.makeNode(settings, redis, on: group.next())
-        let lanes = try await Lanes(
-            node: node, loops: [group.next()], headers: ResponseHeaders(settings),
+        let loops = try await LoopContexts(
+            node.gateParts, loops: [group.next()], headers: ResponseHeaders(settings),
             log: CallLogSink(level: .error, format: settings.logFormat))
         let (ports, announce) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
         let application = Application(
-            responder: GateRouter(endpoints, for: node) { NodeFigures() },
-            server: HTTPServerBuilder { GateChildChannel(responder: $0, lanes: lanes) },
+            responder: GateRouter(EndpointTable("test", endpoints), on: node.adminParts) { NodeFigures() },
+            server: HTTPServerBuilder { GateChildChannel(responder: $0, loops: loops) },
             configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { announce.yield($0.localAddress?.port ?? 0) }, eventLoopGroupProvider: .shared(group), logger: .silent)
         try await withThrowingTaskGroup { tasks in

@@ -1,4 +1,5 @@
 import GateDomain
+@testable import GateSettings
 import Testing
 
 @testable import GateNode

@@ -3,6 +3,7 @@
 import GateDomain
 @testable import GateNode
 import GateTesting
+@testable import GateValues
 import HTTPTypes
 import MCPWire
 import Synchronization

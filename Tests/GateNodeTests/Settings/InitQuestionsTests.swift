@@ -1,4 +1,5 @@
 @testable import GateNode
+@testable import GateSettings
 import MCPWire
 import Testing
 

@@ -1,5 +1,6 @@
 import GateDomain
 @testable import GateNode
+@testable import GateSettings
 import MCPWire
 import Testing
 

@@ -1,4 +1,5 @@
 @testable import GateNode
+@testable import GateSettings
 
 /// Resolves settings from a file's text, variables and flags; a backend is given unless the file has one.
 func resolve(

@@ -1,5 +1,6 @@
 import GateDomain
 import GateNode
+@testable import GateSettings
 import MCPWire
 import Testing
 

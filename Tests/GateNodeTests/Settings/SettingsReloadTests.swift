@@ -1,4 +1,5 @@
 @testable import GateNode
+@testable import GateSettings
 import Testing
 
 /// What a reload changes on a running node.

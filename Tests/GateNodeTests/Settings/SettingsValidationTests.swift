@@ -1,5 +1,6 @@
 import GateDomain
 @testable import GateNode
+@testable import GateSettings
 import Testing
 
 /// What is refused, what is warned about, and in which words (F-CFG-06, F-CLI-07).

@@ -1,4 +1,5 @@
 import GateNode
+@testable import GateSettings
 import Testing
 
 /// Command lines given as one text.

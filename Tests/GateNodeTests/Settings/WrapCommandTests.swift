@@ -1,5 +1,6 @@
 import ArgumentParser
 @testable import GateNode
+@testable import GateSettings
 @testable import gate_node
 import Testing
 

@@ -1,6 +1,7 @@
 // A caller that remembers what it was told and lets a test wait for the end.
 
 @testable import GateNode
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 

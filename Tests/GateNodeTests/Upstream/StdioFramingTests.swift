@@ -1,6 +1,7 @@
 // Whose answer a line was that is too long to keep.
 
 @testable import GateNode
+@testable import MCPUpstream
 import Testing
 
 @Suite("The framing of a stdio server")

@@ -1,7 +1,9 @@
 // The decisions of a stdio server without a server: every phase, every limit.
 
+@testable import ChildProcesses
 import ClusterState
 @testable import GateNode
+@testable import MCPUpstream
 import NIOCore
 import Testing
 

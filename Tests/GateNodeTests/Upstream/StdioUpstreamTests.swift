@@ -1,10 +1,13 @@
 // A real process behind the gate, and everything that it can do to its callers (F32, F-MCP-10, F-MCP-12, MCP notes 3).
 
+@testable import ChildProcesses
 import ClusterState
 import Foundation
+import GateDomain
 @testable import GateNode
 import GateTesting
 import Logging
+@testable import MCPUpstream
 import NIOCore
 import NIOPosix
 import Synchronization

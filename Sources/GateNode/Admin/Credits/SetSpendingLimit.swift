@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -9,12 +10,12 @@ extension Endpoint {
         .post, "/limits", "Set the spending limit of a key.", for: .atLeast(.admin),
         body: [Field.key, Field.spendingLimit],
         answer: ["spendingLimit": .integer, "message": .string],
-        failures: [.notFound], audits: ["key.limit_updated"]
-    ) { request, node in
-        let key = try await request.target(in: node)
+        failures: [.notFound], audits: ["key.limit_updated"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys)
         let limit = try request[.spendingLimit]
         let audit = request.audit("Spending limit changed", of: key, ["spendingLimit": String(limit)])
-        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.spendingLimit = limit }
+        try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.spendingLimit = limit }
         return ["spendingLimit": limit, "message": limit == 0 ? "Spending limit removed" : "Spending limit updated"]
     }
 }

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -10,11 +11,11 @@ extension Endpoint {
         headers: [Field.idempotencyKey, Field.xIdempotencyKey],
         body: [Field.key, Field.addedCredits],
         answer: ["credits": .integer.described("The balance after it."), "message": .string],
-        failures: [.notFound, .unprocessableContent], audits: ["key.topup"]
-    ) { request, node in
-        let key = try await request.target(in: node)
+        failures: [.notFound, .unprocessableContent], audits: ["key.topup"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys)
         let credits = try request[.addedCredits]
-        let balance = try await node.keys.topUp(
+        let balance = try await keys.topUp(
             key.id, credits: credits,
             Operation(
                 id: request.operation, fingerprint: "topup \(credits)",

@@ -1,6 +1,7 @@
 // A route as a value. Router, proof, validation, OpenAPI, the index pages and the generic tests read the same values.
 
 import ClusterState
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -9,7 +10,7 @@ import MCPWire
 /// A verb is one file with one of these; it is served, documented and tested as soon as it stands in its `EndpointGroup`.
 struct Endpoint: Sendable {
     /// Does the work. Its inputs have been checked; it may let every `PublicFailure` pass.
-    typealias Handler = @Sendable (EndpointRequest, Node) async throws -> EndpointResponse
+    typealias Handler = @Sendable (EndpointRequest, AdminParts) async throws -> EndpointResponse
 
     let method: HTTPRequest.Method
     /// With its parameters after colons: `/api/keys/:id/revoke`.
@@ -36,15 +37,17 @@ struct Endpoint: Sendable {
     /// Types of the audit events that it may write (F-AUDIT-02, F-AUDIT-03).
     let audits: [String]
     /// Nil where the front handler answers and not the router: `/mcp`.
-    let handler: Handler?
+    private(set) var handler: Handler?
     private let ownFailures: [HTTPResponse.Status]
 
+    /// An endpoint that needs nothing of the node but what its request has; without a handler, one that is answered elsewhere.
     init(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
         parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
         body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
         or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
-        failures: [HTTPResponse.Status] = [], audits: [String] = [], handler: Handler? = nil
+        failures: [HTTPResponse.Status] = [], audits: [String] = [],
+        handler: (@Sendable (EndpointRequest) async throws -> EndpointResponse)? = nil
     ) {
         self.method = method
         self.path = path
@@ -62,26 +65,24 @@ struct Endpoint: Sendable {
         self.answer = answer
         self.media = media
         self.audits = audits
-        self.handler = handler
+        if let handler { self.handler = { request, _ in try await handler(request) } }
         ownFailures = failures
     }
 
-    /// An endpoint that works with one part of the node and sees no other: `using: \.events`.
+    /// An endpoint that works with some parts of the node and is given no other: `using: \.events`.
     init<Part>(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
         parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
         body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
         or otherSuccess: HTTPResponse.Status? = nil, answer: Schema, media: [String] = [MediaType.json],
         failures: [HTTPResponse.Status] = [], audits: [String] = [],
-        using part: @escaping @Sendable (Node) -> Part,
+        using part: @escaping @Sendable (AdminParts) -> Part,
         handler: @escaping @Sendable (EndpointRequest, Part) async throws -> EndpointResponse
     ) {
         self.init(
             method, path, summary, for: requirement, isThrottled: isThrottled, parameters: parameters, query: query, headers: headers,
-            body: body, reads: reads, success: success, or: otherSuccess, answer: answer, media: media, failures: failures, audits: audits
-        ) { request, node in
-            try await handler(request, part(node))
-        }
+            body: body, reads: reads, success: success, or: otherSuccess, answer: answer, media: media, failures: failures, audits: audits)
+        self.handler = { request, parts in try await handler(request, part(parts)) }
     }
 }
 

@@ -12,8 +12,14 @@ struct EndpointRequest: Sendable {
     let endpoint: Endpoint
     let caller: Caller
     let inputs: EndpointInputs
+    /// The table that the endpoint stands in.
+    let table: EndpointTable
+    let clock: RedisClock
     /// The node's figures, gathered when they are asked for.
     let figures: @Sendable () async -> NodeFigures
+
+    /// Milliseconds since 1970 of Redis TIME, as last heard.
+    var now: Int { clock.milliseconds }
 
     /// The value of one of the endpoint's fields.
     /// - Throws: 400 if it is not acceptable; 500 if the endpoint does not declare it, which is a fault of the endpoint.
@@ -66,8 +72,8 @@ enum Undeclared {
 extension EndpointRequest {
     /// The key that the request is about (F-ALIAS-02).
     /// - Throws: 404 if there is none, or it is revoked and `revoked` does not ask for it.
-    func target(in node: Node, revoked: Bool = false) async throws -> KeyRecord {
-        guard let key = try await node.keys.find(self[.key]), revoked || key.state != .revoked else { throw HTTPFailure.unknownKey }
+    func target(in keys: KeyDirectory, revoked: Bool = false) async throws -> KeyRecord {
+        guard let key = try await keys.find(self[.key]), revoked || key.state != .revoked else { throw HTTPFailure.unknownKey }
         return key
     }
 

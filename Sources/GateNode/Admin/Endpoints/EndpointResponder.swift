@@ -9,7 +9,8 @@ import Logging
 struct EndpointResponder: Sendable {
     let endpoint: Endpoint
     let handler: Endpoint.Handler
-    let node: Node
+    let table: EndpointTable
+    let parts: AdminParts
     let authenticator: Authenticator
     let figures: @Sendable () async -> NodeFigures
 
@@ -20,9 +21,10 @@ struct EndpointResponder: Sendable {
         let caller = try await endpoint.requirement.caller(shown(by: request, early), authenticator)
         let body = if let early { early } else { try await body(of: request) }
         let inputs = try EndpointInputs(of: request, captures: captures, body: body, for: endpoint)
-        let checked = EndpointRequest(id: context.requestID, endpoint: endpoint, caller: caller, inputs: inputs, figures: figures)
-        let answer = try await handler(checked, node)
-        return answer.response(or: endpoint.success, on: StreamedConnection(channel: context.channel)) { [logger = node.logger] error in
+        let checked = EndpointRequest(
+            id: context.requestID, endpoint: endpoint, caller: caller, inputs: inputs, table: table, clock: parts.clock, figures: figures)
+        let answer = try await handler(checked, parts)
+        return answer.response(or: endpoint.success, on: StreamedConnection(channel: context.channel)) { [logger = parts.logger] error in
             logger.warning(
                 "a streamed answer was cut off", metadata: ["request": "\(checked.id)", "path": "\(endpoint.path)", "error": "\(error)"])
         }
@@ -31,8 +33,8 @@ struct EndpointResponder: Sendable {
     /// Counts the request against the window of its client's address (F-RATE-11).
     private func pass(_ request: Request, from context: GateRequestContext) async throws {
         guard let scope = endpoint.throttle else { return }
-        let client = node.addresses.client(peer: context.peer, forwardedFor: request.headers[.xForwardedFor])
-        if let wait = await node.addressLimiter.refusal(scope, of: client) { throw HTTPFailure.tooManyRequests(wait: wait) }
+        let client = parts.addresses.client(peer: context.peer, forwardedFor: request.headers[.xForwardedFor])
+        if let wait = await parts.addressLimiter.refusal(scope, of: client) { throw HTTPFailure.tooManyRequests(wait: wait) }
     }
 
     private func body(of request: Request) async throws -> ReceivedBody {

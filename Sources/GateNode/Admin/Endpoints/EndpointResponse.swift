@@ -1,5 +1,6 @@
 // What a verb answers: JSON, text, a stream that is written as it is made, or the way to another page.
 
+import GateValues
 import HTTPTypes
 import Hummingbird
 import MCPWire
@@ -90,5 +91,11 @@ struct EndpointResponse: Sendable {
 extension EndpointResponse: ExpressibleByDictionaryLiteral {
     init(dictionaryLiteral members: (String, any JSONRepresentable)...) {
         self.init(json: .object(JSONObject(members.map { ($0.0, $0.1.json) })))
+    }
+}
+
+extension EndpointResponse {
+    init<Source>(_ view: View<Source>, _ source: Source, status: HTTPResponse.Status? = nil) {
+        self.init(json: view.json(source).json, status: status)
     }
 }

@@ -1,17 +1,36 @@
-// The table of all routes, and what follows from it as a whole.
+// The endpoints of a router, and what follows from them as a whole.
 
 import HTTPTypes
+import MCPWire
 
-/// Every endpoint that the node serves, in the order of the documentation.
-enum EndpointTable {
-    static let all: [Endpoint] = EndpointGroup.allCases.flatMap(\.endpoints)
+/// Endpoints under their tags, in the order of the documentation.
+struct EndpointTable: Sendable {
+    struct Group: Sendable {
+        /// The name of the group in the documentation.
+        let tag: String
+        /// One sentence.
+        let help: String
+        let endpoints: [Endpoint]
+    }
+
+    let groups: [Group]
+    /// The endpoints of all groups.
+    let all: [Endpoint]
+    /// The OpenAPI document.
+    let document: JSONValue
+
+    init(_ groups: [Group]) {
+        self.groups = groups
+        all = groups.flatMap(\.endpoints)
+        document = OpenAPIDocument.document(of: groups)
+    }
 
     /// Every path, once.
-    static let paths: Set<String> = Set(all.map(\.path))
+    var paths: Set<String> { Set(all.map(\.path)) }
 
     /// The paths with the methods that they know.
-    static func byPath(_ endpoints: [Endpoint] = all) -> [(path: String, endpoints: [Endpoint])] {
-        Dictionary(grouping: endpoints, by: \.path).map { (path: $0.key, endpoints: $0.value) }.sorted { $0.path < $1.path }
+    var byPath: [(path: String, endpoints: [Endpoint])] {
+        Dictionary(grouping: all, by: \.path).map { (path: $0.key, endpoints: $0.value) }.sorted { $0.path < $1.path }
     }
 
     /// Routes that no request could tell apart: two of one method on paths of one shape, and paths of one shape that name their
@@ -28,7 +47,7 @@ enum EndpointTable {
 
     /// What an index page shows: camel-case names and paths, as existing clients read it.
     /// - Parameter marksRoles: adds `(admin)` to the paths that need an admin key.
-    static func index(marksRoles: Bool) -> [String: String] {
+    func index(marksRoles: Bool) -> [String: String] {
         Dictionary(
             all.map { endpoint in
                 let isMarked = marksRoles && endpoint.requirement.leastRole != nil

@@ -1,5 +1,7 @@
 // Fields that many endpoints share.
 
+import GateValues
+
 extension Field where Value == String {
     static let key = Field("key", .keyReference, "The key, its id or its alias.")
 }

@@ -1,5 +1,6 @@
 // One input of an endpoint: declared once, it validates, documents and gives access (docs/architecture.md, rule 7).
 
+import GateValues
 import MCPWire
 
 /// What the machinery needs to know of a field, whatever its type.

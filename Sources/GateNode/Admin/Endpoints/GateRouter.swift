@@ -1,5 +1,6 @@
 // Everything but `/mcp`, which the front handler answers on the event loop of its connection: from a path to its endpoint and back.
 
+import ClusterState
 import HTTPTypes
 package import Hummingbird
 import Logging
@@ -13,33 +14,32 @@ package struct GateRouter: HTTPResponder {
     private let meter: RouterMeter
     private let logger: Logger
 
-    /// - Parameter figures: gathers what the node measures; the router adds what it measures itself.
-    package static func responder(for node: Node, figures: @escaping @Sendable () async -> NodeFigures) -> GateRouter {
-        GateRouter(EndpointTable.all, for: node, figures: figures)
-    }
-
-    /// - Parameter endpoints: no two of them on one path and method; a second one is not served, and a test finds it.
-    init(_ endpoints: [Endpoint], for node: Node, figures: @escaping @Sendable () async -> NodeFigures) {
+    /// - Parameters:
+    ///   - table: no two endpoints on one path and method; a second one is not served, and a test finds it.
+    ///   - figures: gathers what the node measures; the router adds what it measures itself.
+    init(_ table: EndpointTable, on parts: AdminParts, figures: @escaping @Sendable () async -> NodeFigures) {
         let meter = RouterMeter()
-        let keyTotals = KeyTotals(node.keys)
         let allFigures: @Sendable () async -> NodeFigures = {
             var all = await figures()
             all.gate.requests.merge(meter.requests, uniquingKeysWith: +)
-            all.keyTotals = await keyTotals.latest()
             return all
         }
-        let (headers, authenticator) = (ResponseHeaders(node.settings), Authenticator(node))
+        let (headers, authenticator) = (
+            ResponseHeaders(parts.settings),
+            Authenticator(adminKeys: parts.adminKeys, keys: parts.keys, now: { [clock = parts.clock] in clock.milliseconds })
+        )
         var routes = RouteTree<Page>()
-        for (path, endpoints) in EndpointTable.byPath(endpoints) {
+        for (path, endpoints) in table.byPath {
             let responders = endpoints.compactMap { endpoint in
                 endpoint.handler.map {
-                    EndpointResponder(endpoint: endpoint, handler: $0, node: node, authenticator: authenticator, figures: allFigures)
+                    EndpointResponder(
+                        endpoint: endpoint, handler: $0, table: table, parts: parts, authenticator: authenticator, figures: allFigures)
                 }
             }
             let page = Page(path: path, endpoints: endpoints, responders: responders, preflight: headers.preflight)
             _ = routes.insert(PathPattern(path), page)
         }
-        (self.routes, self.headers, self.meter, logger) = (routes, headers, meter, node.logger)
+        (self.routes, self.headers, self.meter, logger) = (routes, headers, meter, parts.logger)
     }
 
     package func respond(to request: Request, context: GateRequestContext) async throws -> Response {

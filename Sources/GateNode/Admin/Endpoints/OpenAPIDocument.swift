@@ -1,15 +1,13 @@
 // The OpenAPI 3.1 document, generated from the table: what is served is documented, and nothing else.
 
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
 /// The description of the whole API.
 enum OpenAPIDocument {
-    static let json = document(of: EndpointGroup.allCases.map { ($0.rawValue, $0.help, $0.endpoints) })
-
-    /// - Parameter groups: endpoints under their tags.
-    static func document(of groups: [(tag: String, help: String, endpoints: [Endpoint])]) -> JSONValue {
+    static func document(of groups: [EndpointTable.Group]) -> JSONValue {
         let schemes = groups.flatMap(\.endpoints).flatMap(\.requirement.schemes).map { ($0.name, $0.definition) }.sorted { $0.0 < $1.0 }
         return [
             "openapi": "3.1.0",
@@ -23,7 +21,7 @@ enum OpenAPIDocument {
         ]
     }
 
-    private static func paths(of groups: [(tag: String, help: String, endpoints: [Endpoint])]) -> JSONObject {
+    private static func paths(of groups: [EndpointTable.Group]) -> JSONObject {
         var paths: [String: JSONObject] = [:]
         var order: [String] = []
         for group in groups {

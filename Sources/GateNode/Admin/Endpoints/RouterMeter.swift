@@ -5,13 +5,14 @@ import Synchronization
 
 /// Answers by method, route and status (F-MET-05).
 final class RouterMeter: Sendable {
-    private let counts = Mutex<[GateMeter.RequestLabel: Int]>([:])
+    private let counts = Mutex<[RequestMeter.RequestLabel: Int]>([:])
 
-    var requests: [GateMeter.RequestLabel: Int] { counts.withLock { $0 } }
+    var requests: [RequestMeter.RequestLabel: Int] { counts.withLock { $0 } }
 
     /// - Parameter route: the path of the endpoint as it was declared; nil if there is none.
     func count(_ method: HTTPRequest.Method, route: String?, _ status: HTTPResponse.Status) {
-        let label = GateMeter.RequestLabel(method: method.isCommon ? method.rawValue : "other", route: route ?? "none", status: status.code)
+        let label = RequestMeter.RequestLabel(
+            method: method.isCommon ? method.rawValue : "other", route: route ?? "none", status: status.code)
         counts.withLock { $0[label, default: 0] += 1 }
     }
 }

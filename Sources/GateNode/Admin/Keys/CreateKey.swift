@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -19,14 +20,14 @@ extension Endpoint {
             "tags": .tags, "ipAllowlist": .list(of: .string), "namespace": .string, "alias": .string.nullable,
             "quota": Quota.view.schema.nullable, "message": .string,
         ],
-        failures: [.conflict], audits: ["key.created"]
-    ) { request, node in
+        failures: [.conflict], audits: ["key.created"], using: \.keys
+    ) { request, keys in
         let secret = Credential.generate()
-        let key = try request.newKey(secret: secret, now: node.members.now)
+        let key = try request.newKey(secret: secret, now: request.now)
         let credits = try request[.newCredits]
-        if let alias = key.alias, try await node.keys.records.read(alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
+        if let alias = key.alias, try await keys.records.read(alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
         let audit = request.audit("Key created", of: key, ["credits": String(credits)])
-        try await node.keys.create(key, secret: secret, credits: credits, Operation(audit: audit))
+        try await keys.create(key, secret: secret, credits: credits, Operation(audit: audit))
         return [
             "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
             "allowedTools": key.access.allowed, "deniedTools": key.access.denied, "expiresAt": key.expiresAt.map(Timestamp.text),

@@ -1,6 +1,7 @@
 // Fields and shared readings of the endpoints that make and change keys.
 
 import GateDomain
+import GateValues
 import MCPWire
 
 extension Field where Value == [String] {

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 
 /// Conditions that a key has to meet, all of them.
 struct KeyFilter: Sendable {

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 
 /// The parameters of a key list.
 struct KeyQuery: Sendable {

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 
 extension KeySnapshot {
     static let view = View<KeySnapshot>([

@@ -7,13 +7,8 @@ import GateDomain
 ///
 /// A walk is begun at most every 15 s, and rests four times as long as it works, so that a million keys never stand in the way of calls.
 actor KeyTotals {
-    struct Count: Sendable, Equatable {
-        var active = 0
-        var credits = 0
-    }
-
     private let keys: KeyDirectory
-    private var count: Count?
+    private var count: KeyCount?
     private var nextWalk = ContinuousClock.now
     private var isWalking = false
 
@@ -25,7 +20,7 @@ actor KeyTotals {
     }
 
     /// The last count; nil until the first walk has ended.
-    func latest() -> Count? {
+    func latest() -> KeyCount? {
         if !isWalking, ContinuousClock.now >= nextWalk {
             isWalking = true
             Task { await self.walk() }  // owned by this actor: one at a time, and it ends with the index
@@ -40,8 +35,8 @@ actor KeyTotals {
     }
 
     /// One walk: keys that are not revoked, and the credits that they hold.
-    static func count(_ keys: KeyDirectory) async throws -> Count {
-        var count = Count()
+    static func count(_ keys: KeyDirectory) async throws -> KeyCount {
+        var count = KeyCount()
         try await keys.walk { ids in
             let start = ContinuousClock.now
             for key in try await keys.snapshots(ids, at: 0) where key.record.state != .revoked {

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -10,11 +11,11 @@ extension Endpoint {
         .get, "/keys", "List keys: a plain array, or a page with its total when a parameter besides namespace is given.",
         for: .atLeast(.viewer),
         query: KeyQuery.fields,
-        answer: Schema(["oneOf": [Schema.list(of: KeySnapshot.view.schema).json, PageOfKeys.view.schema.json]])
-    ) { request, node in
+        answer: Schema(["oneOf": [Schema.list(of: KeySnapshot.view.schema).json, PageOfKeys.view.schema.json]]), using: \.keys
+    ) { request, keys in
         let query = try KeyQuery(request)
-        let now = node.members.now
-        let page = try await query.page(of: node.keys, at: now)
+        let now = request.now
+        let page = try await query.page(of: keys, at: now)
         guard query.isPaged else { return EndpointResponse(json: page.keys.map(KeySnapshot.view.json).json) }
         return EndpointResponse(PageOfKeys.view, PageOfKeys(keys: page.keys, total: page.total, query: query))
     }

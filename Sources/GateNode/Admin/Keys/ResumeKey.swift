@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -9,11 +10,11 @@ extension Endpoint {
         .post, "/keys/resume", "Resume a suspended key.", for: .atLeast(.admin),
         body: [Field.key],
         answer: ["suspended": .boolean, "message": .string],
-        failures: [.notFound], audits: ["key.resumed"]
-    ) { request, node in
-        let key = try await request.target(in: node, revoked: true)
+        failures: [.notFound], audits: ["key.resumed"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys, revoked: true)
         do {
-            try await node.keys.edit(key.id, in: [.suspended], Operation(audit: request.audit("Key resumed", of: key))) { key in
+            try await keys.edit(key.id, in: [.suspended], Operation(audit: request.audit("Key resumed", of: key))) { key in
                 key.state = .active
                 key.suspendReason = ""
             }

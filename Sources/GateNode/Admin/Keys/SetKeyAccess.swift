@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -9,15 +10,15 @@ extension Endpoint {
         .post, "/keys/acl", "Set the tools that a key may or may not call; a list that is left out stays.", for: .atLeast(.admin),
         body: [Field.key, Field.newAllowed, Field.newDenied],
         answer: ["allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "message": .string],
-        failures: [.notFound], audits: ["key.acl_updated"]
-    ) { request, node in
-        let key = try await request.target(in: node)
+        failures: [.notFound], audits: ["key.acl_updated"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys)
         let (allowed, denied) = (try request[.newAllowed], try request[.newDenied])
         if allowed != nil || denied != nil {
             let audit = request.audit(
                 "Tool access changed", of: key,
                 ["allowed": String((allowed ?? key.access.allowed).count), "denied": String((denied ?? key.access.denied).count)])
-            try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { key in
+            try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { key in
                 key.access.allowed = allowed ?? key.access.allowed
                 key.access.denied = denied ?? key.access.denied
             }

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -9,12 +10,12 @@ extension Endpoint {
         .post, "/keys/ip", "Replace the addresses from which a key may call; an empty list means from everywhere.", for: .atLeast(.admin),
         body: [Field.key, Field.ips],
         answer: ["ipAllowlist": .list(of: .string), "message": .string],
-        failures: [.notFound], audits: ["key.ip_updated"]
-    ) { request, node in
-        let key = try await request.target(in: node)
+        failures: [.notFound], audits: ["key.ip_updated"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys)
         let addresses = try request[.ips]
         let audit = request.audit("Addresses changed", of: key, ["addresses": String(addresses.count)])
-        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.addresses = addresses }
+        try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.addresses = addresses }
         return ["ipAllowlist": addresses, "message": "Addresses updated"]
     }
 }

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -9,14 +10,14 @@ extension Endpoint {
         .post, "/keys/expiry", "Set, extend or remove the expiry of a key.", for: .atLeast(.admin),
         body: [Field.key, Field.expiresIn, Field.expiresAt],
         answer: ["expiresAt": .time.nullable, "message": .string],
-        failures: [.notFound], audits: ["key.expiry_updated"]
-    ) { request, node in
-        let expiry = try request.expiry(now: node.members.now)
+        failures: [.notFound], audits: ["key.expiry_updated"], using: \.keys
+    ) { request, keys in
+        let expiry = try request.expiry(now: request.now)
         if case .unchanged = expiry { throw HTTPFailure.badRequest("Missing expiresIn or expiresAt") }
-        let key = try await request.target(in: node)
+        let key = try await request.target(in: keys)
         let time = expiry.value.map(Timestamp.text)
         let audit = request.audit("Expiry changed", of: key, ["expiresAt": time ?? "never"])
-        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.expiresAt = expiry.value }
+        try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.expiresAt = expiry.value }
         return ["expiresAt": time, "message": time == nil ? "Expiry removed" : "Expiry updated"]
     }
 }

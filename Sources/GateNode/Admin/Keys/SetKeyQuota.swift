@@ -2,6 +2,8 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -11,15 +13,15 @@ extension Endpoint {
         for: .atLeast(.admin),
         body: [Field.key] + Field.quotaLimits.map(\.field) + [Field.removesQuota],
         answer: ["quota": Quota.view.schema.nullable, "message": .string],
-        failures: [.notFound], audits: ["key.quota_updated"]
-    ) { request, node in
-        let key = try await request.target(in: node)
+        failures: [.notFound], audits: ["key.quota_updated"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys)
         let isRemoved = try request[.removesQuota]
         var quota = Quota()
         for limit in Field.quotaLimits { quota[keyPath: limit.path] = try request[limit.field] }
         let (set, numbers) = (isRemoved ? nil : quota, Quota.view.json(quota).map { "\($0.name)=\($0.value.text)" }.joined(separator: " "))
         let audit = request.audit("Quota changed", of: key, ["quota": isRemoved ? "removed" : numbers])
-        try await node.keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.quota = set }
+        try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.quota = set }
         return ["quota": set.map(Quota.view.json), "message": isRemoved ? "Quota removed" : "Quota updated"]
     }
 }

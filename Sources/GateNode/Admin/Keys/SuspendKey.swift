@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -9,13 +10,13 @@ extension Endpoint {
         .post, "/keys/suspend", "Suspend a key until it is resumed.", for: .atLeast(.admin),
         body: [Field.key, Field.suspendReason],
         answer: ["suspended": .boolean, "message": .string],
-        failures: [.notFound], audits: ["key.suspended"]
-    ) { request, node in
-        let key = try await request.target(in: node, revoked: true)
+        failures: [.notFound], audits: ["key.suspended"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys, revoked: true)
         let reason = try request[.suspendReason] ?? ""
         do {
             let audit = request.audit("Key suspended", of: key, ["reason": reason])
-            try await node.keys.edit(key.id, in: [.active], Operation(audit: audit)) { key in
+            try await keys.edit(key.id, in: [.active], Operation(audit: audit)) { key in
                 key.state = .suspended
                 key.suspendReason = reason
             }

@@ -1,6 +1,7 @@
 // POST /maintenance: closes /mcp on every node, or opens it again.
 
 import ClusterState
+import GateValues
 import HTTPTypes
 
 extension Endpoint {
@@ -8,16 +9,16 @@ extension Endpoint {
         .post, "/maintenance", "Enter or leave maintenance mode on every node.", for: .atLeast(.admin),
         body: [Field.enabled, Field.message],
         answer: .maintenance,
-        audits: ["maintenance.enabled", "maintenance.disabled"]
-    ) { request, node in
+        audits: ["maintenance.enabled", "maintenance.disabled"], using: \.maintenance
+    ) { request, maintenance in
         let isOn = try request[.enabled]
         let message = try request[.message]
         let audit =
             isOn
             ? request.audit("Maintenance enabled", as: "maintenance.enabled", ["message": message])
             : request.audit("Maintenance disabled", as: "maintenance.disabled")
-        try await Maintenance.set(isOn, message: message, now: node.members.now, audit: audit, on: node)
-        return node.switches.maintenance.page
+        try await maintenance.set(isOn, message: message, now: request.now, audit: audit)
+        return maintenance.current.page
     }
 }
 

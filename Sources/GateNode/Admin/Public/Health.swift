@@ -2,23 +2,26 @@
 
 import GateDomain
 import ClusterState
+import GateSettings
+import GateValues
 import HTTPTypes
 import MCPWire
 
 extension Endpoint {
     static let health = Endpoint(
-        .get, "/health", "How the node is; 503 while it drains.", for: .anyone, answer: Health.view.schema, failures: [.serviceUnavailable]
-    ) { request, node in
-        var health = Health(node: node)
-        if node.settings.redisUrl != nil {
-            health.redis = Health.Redis(isConnected: await node.store.isReachable, isSubscribed: await request.figures().isFeedConnected)
+        .get, "/health", "How the node is; 503 while it drains.", for: .anyone, answer: Health.view.schema, failures: [.serviceUnavailable],
+        using: { (switches: $0.switches, startedAt: $0.startedAt, sharedStore: $0.settings.redisUrl == nil ? nil : $0.store) }
+    ) { request, parts in
+        var health = Health(switches: parts.switches, startedAt: parts.startedAt)
+        if let store = parts.sharedStore {
+            health.redis = Health.Redis(isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected)
         }
-        return EndpointResponse(Health.view, health, status: node.switches.isLeaving ? .serviceUnavailable : nil)
+        return EndpointResponse(Health.view, health, status: parts.switches.isLeaving ? .serviceUnavailable : nil)
     }
 
     static let livez = Endpoint(
         .get, "/livez", "Whether the process serves requests at all.", for: .anyone, isThrottled: false, answer: ["status": .string]
-    ) { _, _ in
+    ) { _ in
         ["status": "alive"]
     }
 }
@@ -30,20 +33,19 @@ private struct Health {
         let isSubscribed: Bool
     }
 
-    let node: Node
+    let switches: Switches
+    let startedAt: ContinuousClock.Instant
     /// Of a shared Redis alone.
     var redis: Redis?
 
-    private var status: String { node.switches.isLeaving ? "draining" : node.switches.isInMaintenance ? "maintenance" : "healthy" }
+    private var uptimeSeconds: Int { Int((ContinuousClock.now - startedAt).components.seconds) }
+
+    private var status: String { switches.isLeaving ? "draining" : switches.isInMaintenance ? "maintenance" : "healthy" }
 
     static let view = View<Health>([
-        .choice("status", ["healthy", "draining", "maintenance"], \.status), .integer("uptime", \.node.uptimeSeconds).described("Seconds."),
-        .text("version") { _ in ProductVersion.current }, .integer("inflight", \.node.switches.inFlight),
+        .choice("status", ["healthy", "draining", "maintenance"], \.status), .integer("uptime", \.uptimeSeconds).described("Seconds."),
+        .text("version") { _ in ProductVersion.current }, .integer("inflight", \.switches.inFlight),
         .object("redis", View<Redis>([.flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed)]), \.redis)
             .maybe.described("With a shared Redis."),
     ])
-}
-
-extension Node {
-    var uptimeSeconds: Int { Int((ContinuousClock.now - startedAt).components.seconds) }
 }

@@ -1,5 +1,6 @@
 // /mcp as the documentation shows it. The front handler answers it on the event loop of its connection; the router never does.
 
+import GateValues
 import HTTPTypes
 import MCPWire
 

@@ -1,5 +1,6 @@
 // GET /openapi.json.
 
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -7,7 +8,7 @@ extension Endpoint {
     static let openAPI = Endpoint(
         .get, "/openapi.json", "This document.", for: .anyone,
         answer: ["openapi": .string, "info": .object, "tags": .list(of: .object), "paths": .object, "components": .object]
-    ) { _, _ in
-        EndpointResponse(json: OpenAPIDocument.json).cacheable
+    ) { request in
+        EndpointResponse(json: request.table.document).cacheable
     }
 }

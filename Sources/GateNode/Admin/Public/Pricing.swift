@@ -1,15 +1,20 @@
 // GET /pricing: what every tool costs.
 
 import GateDomain
+import GateSettings
+import GateValues
 import HTTPTypes
+import MCPUpstream
 import MCPWire
 
 extension Endpoint {
     static let pricing = Endpoint(
-        .get, "/pricing", "What every tool costs.", for: .anyone, answer: PriceTable.view.schema
-    ) { _, node in
-        EndpointResponse(
-            PriceTable.view, PriceTable(settings: node.ruleBook.settings, tools: node.upstreams.tools.sorted().map(node.rules.prices.row)))
+        .get, "/pricing", "What every tool costs.", for: .anyone, answer: PriceTable.view.schema,
+        using: { (rules: $0.ruleBook.snapshot, upstreams: $0.upstreams) }
+    ) { _, parts in
+        let prices = parts.rules.rules.prices
+        return EndpointResponse(
+            PriceTable.view, PriceTable(settings: parts.rules.settings, tools: parts.upstreams.tools.sorted().map(prices.row)))
     }
 }
 
@@ -29,14 +34,5 @@ private struct PriceTable {
         .object("globalQuota", Quota.view) { $0.settings.globalQuota.isEmpty ? nil : $0.settings.globalQuota },
         .integer("toolCount", \.tools.count),
         .integer("freeToolCount") { $0.tools.count(where: \.isFree) }, .flag("x402Compatible") { _ in true },
-    ])
-}
-
-extension PriceRow {
-    /// As price lists and `_pricing` show it (F-REG-01).
-    static let view = View<PriceRow>([
-        .text("name", \.name), .credits("creditsPerCall", \.creditsPerCall), .credits("creditsPerKbInput", \.creditsPerKbInput),
-        .credits("creditsPerKbOutput", \.creditsPerKbOutput), .integer("rateLimitPerMin", \.rateLimitPerMin),
-        .choice("pricingModel", ["flat", "dynamic"], \.pricingModel), .flag("isFree", \.isFree),
     ])
 }

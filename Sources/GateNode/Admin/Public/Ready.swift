@@ -2,7 +2,9 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
+import MCPUpstream
 import MCPWire
 
 /// The conditions under which a node can serve calls.
@@ -12,13 +14,13 @@ struct Readiness: Sendable {
     /// Why no server is there.
     let trouble: String?
 
-    init(of node: Node) async {
-        trouble = node.upstreams.trouble
+    init(_ switches: Switches, _ upstreams: UpstreamSet, _ store: StoreProbe) async {
+        trouble = upstreams.trouble
         checks = [
-            ("notDraining", !node.switches.isLeaving),
-            ("notMaintenance", !node.switches.isInMaintenance),
-            ("backendConnected", node.upstreams.isConnected),
-            ("storeConnected", await node.storeProbe.holds()),
+            ("notDraining", !switches.isLeaving),
+            ("notMaintenance", !switches.isInMaintenance),
+            ("backendConnected", upstreams.isConnected),
+            ("storeConnected", await store.holds()),
         ]
     }
 
@@ -33,13 +35,13 @@ extension Endpoint {
             "reason": .string.nullable.described("Why no MCP server is there."),
             "checks": ["notDraining": .boolean, "notMaintenance": .boolean, "backendConnected": .boolean, "storeConnected": .boolean],
         ],
-        failures: [.serviceUnavailable]
-    ) { _, node in
-        node.switches.readinessAsked()
-        let readiness = await Readiness(of: node)
+        failures: [.serviceUnavailable], using: { (switches: $0.switches, upstreams: $0.upstreams, store: $0.storeProbe) }
+    ) { request, parts in
+        parts.switches.readinessAsked()
+        let readiness = await Readiness(parts.switches, parts.upstreams, parts.store)
         let page: JSONObject = .of([
             "ready": readiness.isReady, "checks": JSONObject(readiness.checks.map { ($0.name, .bool($0.holds)) }),
-            "reason": readiness.trouble, "timestamp": Timestamp.text(milliseconds: node.members.now),
+            "reason": readiness.trouble, "timestamp": Timestamp.text(milliseconds: request.now),
         ])
         return EndpointResponse(json: page.json, status: readiness.isReady ? nil : .serviceUnavailable)
     }

@@ -1,5 +1,6 @@
 // A part of a record that a client sets: one declaration for the requests that make and that change it.
 
+import GateValues
 import MCPWire
 
 /// How a field of a request becomes a part of a record.

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -27,7 +28,7 @@ struct Resource<Record: Sendable>: Sendable {
     let view: View<Record>
     /// Records that there may be.
     let capacity: Int
-    let store: @Sendable (Node) -> any ResourceStore<Record>
+    let store: @Sendable (AdminParts) -> any ResourceStore<Record>
     let attributes: [Attribute<Record>]
     /// A record before its attributes are set.
     let make: @Sendable (_ now: Int) -> Record
@@ -41,7 +42,7 @@ struct Resource<Record: Sendable>: Sendable {
     ///   - identify: the id of a record whose attributes have been set.
     init(
         _ noun: String, path: String, role: AdminRole, id: Field<String>, view: View<Record>, capacity: Int,
-        store: @escaping @Sendable (Node) -> any ResourceStore<Record>, attributes: [Attribute<Record>],
+        store: @escaping @Sendable (AdminParts) -> any ResourceStore<Record>, attributes: [Attribute<Record>],
         make: @escaping @Sendable (_ now: Int) -> Record, identify: @escaping @Sendable (Record) -> String,
         facts: @escaping @Sendable (Record) -> [(String, String)] = { _ in [] }, verbs: [ResourceVerb]
     ) {
@@ -119,17 +120,6 @@ struct ResourceVerb: Sendable {
 // MARK: Endpoints
 
 extension Resource {
-    /// What a verb works with.
-    private struct Parts {
-        let store: any ResourceStore<Record>
-        /// Milliseconds since 1970 of Redis TIME.
-        let now: Int
-    }
-
-    private var parts: @Sendable (Node) -> Parts {
-        { [store] node in Parts(store: store(node), now: node.members.now) }
-    }
-
     private var title: String { noun.prefix(1).uppercased() + noun.dropFirst() }
     private var unknown: HTTPFailure { .notFound("\(title) not found") }
 
@@ -139,9 +129,9 @@ extension Resource {
             answer: Schema(members: [
                 (member, .list(of: view.schema)), (count, Schema.integer.described("Of all, whatever part is shown.")),
             ]),
-            using: parts
-        ) { request, parts in
-            let part = try await parts.store.list(offset: request[Field.pageOffset], count: request[Field.pageLimit])
+            using: store
+        ) { request, store in
+            let part = try await store.list(offset: request[Field.pageOffset], count: request[Field.pageLimit])
             return EndpointResponse(json: .object([member: part.records.map(view.json).json, count: part.total.json]))
         }
     }
@@ -149,11 +139,11 @@ extension Resource {
     private func create(_ verb: ResourceVerb) -> Endpoint {
         Endpoint(
             verb.method, verb.path ?? path, "Make a \(noun).", for: .atLeast(role), body: attributes.compactMap(\.onCreate),
-            success: .created, answer: schema(of: verb), failures: [.conflict], audits: [noun + ".created"], using: parts
-        ) { request, parts in
-            var record = make(parts.now)
+            success: .created, answer: schema(of: verb), failures: [.conflict], audits: [noun + ".created"], using: store
+        ) { request, store in
+            var record = make(request.now)
             for attribute in attributes { try attribute.create(request, &record) }
-            try await parts.store.create(record, capacity: capacity, audit: audit(request, "created", of: record))
+            try await store.create(record, capacity: capacity, audit: audit(request, "created", of: record))
             return answer(verb, record, "\(title) created")
         }
     }
@@ -162,9 +152,9 @@ extension Resource {
         let place = place(in: verb)
         return Endpoint(
             verb.method, verb.path ?? path, "Read a \(noun).", for: .atLeast(.viewer), parameters: place.parameters, query: place.query,
-            answer: schema(of: verb), failures: [.notFound], using: parts
-        ) { request, parts in
-            guard let record = try await parts.store.record(request[id]) else { throw unknown }
+            answer: schema(of: verb), failures: [.notFound], using: store
+        ) { request, store in
+            guard let record = try await store.record(request[id]) else { throw unknown }
             return answer(verb, record, nil)
         }
     }
@@ -176,17 +166,17 @@ extension Resource {
             verb.method, verb.path ?? path, "Make a \(noun), or change the one of that \(id.name); what is left out stays.",
             for: .atLeast(role),
             parameters: place.parameters, query: place.query, body: place.body + changes.compactMap(\.onUpdate), success: .created, or: .ok,
-            answer: schema(of: verb), failures: [.conflict], audits: [noun + ".created", noun + ".updated"], using: parts
-        ) { request, parts in
-            if let record = try await changed(by: request, in: parts.store) { return answer(verb, record, "\(title) updated", status: .ok) }
-            var record = make(parts.now)
+            answer: schema(of: verb), failures: [.conflict], audits: [noun + ".created", noun + ".updated"], using: store
+        ) { request, store in
+            if let record = try await changed(by: request, in: store) { return answer(verb, record, "\(title) updated", status: .ok) }
+            var record = make(request.now)
             for attribute in attributes { try attribute.create(request, &record) }
             do {
-                try await parts.store.create(record, capacity: capacity, audit: audit(request, "created", of: record))
+                try await store.create(record, capacity: capacity, audit: audit(request, "created", of: record))
                 return answer(verb, record, "\(title) created")
             } catch let refusal as ResourceRefusal {
                 // Somebody else has made it meanwhile.
-                guard let record = try await changed(by: request, in: parts.store) else { throw refusal }
+                guard let record = try await changed(by: request, in: store) else { throw refusal }
                 return answer(verb, record, "\(title) updated", status: .ok)
             }
         }
@@ -209,9 +199,9 @@ extension Resource {
             verb.method, verb.path ?? path, "Change a \(noun); what is left out stays.", for: .atLeast(role), parameters: place.parameters,
             query: place.query, body: place.body + changes.compactMap(\.onUpdate), answer: schema(of: verb),
             failures: [.notFound, .conflict],
-            audits: [noun + ".updated"], using: parts
-        ) { request, parts in
-            guard let record = try await changed(by: request, in: parts.store) else { throw unknown }
+            audits: [noun + ".updated"], using: store
+        ) { request, store in
+            guard let record = try await changed(by: request, in: store) else { throw unknown }
             return answer(verb, record, "\(title) updated")
         }
     }
@@ -222,10 +212,10 @@ extension Resource {
             verb.method, verb.path ?? path, "Delete a \(noun).", for: .atLeast(role), parameters: place.parameters, query: place.query,
             body: place.body, answer: Schema(members: [("deleted", .boolean), (id.name, .string), ("message", .string)]),
             failures: [.notFound],
-            audits: [noun + ".deleted"], using: parts
-        ) { request, parts in
+            audits: [noun + ".deleted"], using: store
+        ) { request, store in
             let name = try request[id]
-            guard let record = try await parts.store.delete(name, audit: { audit(request, "deleted", of: $0) }) else { throw unknown }
+            guard let record = try await store.delete(name, audit: { audit(request, "deleted", of: $0) }) else { throw unknown }
             return EndpointResponse(
                 json: .object(["deleted": true, id.name: .string(identify(record)), "message": .string("\(title) deleted")]))
         }

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
@@ -9,31 +10,31 @@ extension Endpoint {
     static let assignTeam = Endpoint(
         .post, "/teams/assign", "Put a key into a team; a key belongs to one at most.", for: .atLeast(.admin),
         body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: ["message": .string], failures: [.notFound, .conflict],
-        audits: ["team.key_assigned"]
-    ) { request, node in
-        let (key, team) = (try await request.member(in: node), try request[.teamID])
-        try await node.teams.assign(key, to: team, Operation(audit: request.audit("Key put into a team", of: key, ["teamId": team])))
+        audits: ["team.key_assigned"], using: { (teams: $0.teams, keys: $0.keys) }
+    ) { request, parts in
+        let (key, team) = (try await request.member(in: parts.keys), try request[.teamID])
+        try await parts.teams.assign(key, to: team, Operation(audit: request.audit("Key put into a team", of: key, ["teamId": team])))
         return ["message": "Key assigned to team"]
     }
 
     static let removeFromTeam = Endpoint(
         .post, "/teams/remove", "Take a key out of a team.", for: .atLeast(.admin),
         body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: ["message": .string], failures: [.notFound],
-        audits: ["team.key_removed"]
-    ) { request, node in
-        let (key, team) = (try await request.member(in: node), try request[.teamID])
-        try await node.teams.remove(key, from: team, Operation(audit: request.audit("Key taken out of a team", of: key, ["teamId": team])))
+        audits: ["team.key_removed"], using: { (teams: $0.teams, keys: $0.keys) }
+    ) { request, parts in
+        let (key, team) = (try await request.member(in: parts.keys), try request[.teamID])
+        try await parts.teams.remove(key, from: team, Operation(audit: request.audit("Key taken out of a team", of: key, ["teamId": team])))
         return ["message": "Key removed from team"]
     }
 
     static let teamUsage = Endpoint(
         .get, "/teams/usage", "What a team has spent, and its keys.", for: .atLeast(.viewer), query: [Field.teamID],
-        answer: TeamUsage.view.schema, failures: [.notFound]
-    ) { request, node in
-        guard let team = try await node.teams.snapshots([request[.teamID]], at: node.members.now).first else {
+        answer: TeamUsage.view.schema, failures: [.notFound], using: { (teams: $0.teams, keys: $0.keys) }
+    ) { request, parts in
+        guard let team = try await parts.teams.snapshots([request[.teamID]], at: request.now).first else {
             throw TeamRefusal.unknownTeam.failure
         }
-        let accounts = try await node.keys.accounts(team.members.map(\.id))
+        let accounts = try await parts.keys.accounts(team.members.map(\.id))
         return EndpointResponse(
             TeamUsage.view, TeamUsage(team: team, members: Array(zip(team.members, accounts).map(TeamUsage.Member.init))))
     }
@@ -67,9 +68,9 @@ private struct TeamUsage: Sendable {
 
 extension EndpointRequest {
     /// The key that shall come in or go.
-    fileprivate func member(in node: Node) async throws -> KeyRecord {
+    fileprivate func member(in keys: KeyDirectory) async throws -> KeyRecord {
         guard let reference = try self[.memberKey] ?? self[.memberAlias] else { throw HTTPFailure.badRequest("Missing apiKey") }
-        guard let key = try await node.keys.find(reference), key.state != .revoked else { throw HTTPFailure.unknownKey }
+        guard let key = try await keys.find(reference), key.state != .revoked else { throw HTTPFailure.unknownKey }
         return key
     }
 }

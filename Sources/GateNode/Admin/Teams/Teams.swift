@@ -2,13 +2,14 @@
 
 import ClusterState
 import GateDomain
+import GateValues
 import HTTPTypes
 import MCPWire
 
 extension Resource where Record == TeamSnapshot {
     static let teams = Resource(
         "team", path: "/teams", role: .admin, id: Field.teamID, view: TeamSnapshot.view, capacity: 10_000,
-        store: { TeamResource(teams: $0.teams, now: $0.members.now) },
+        store: { TeamResource(teams: $0.teams, clock: $0.clock) },
         attributes: [
             .required(Field("name", .text(upTo: 200), "What people call it."), \.record.name),
             .defaulting(Field("description", .text(upTo: 1000), "What it is for."), to: "", \.record.description),
@@ -55,8 +56,10 @@ extension Field where Value == String {
 /// Teams as the routes of a resource need them.
 private struct TeamResource: ResourceStore {
     let teams: TeamDirectory
+    let clock: RedisClock
+
     /// Milliseconds since 1970 of Redis TIME.
-    let now: Int
+    private var now: Int { clock.milliseconds }
 
     func list(offset: Int, count: Int) async throws -> (records: [TeamSnapshot], total: Int) {
         let ids = try await teams.records.ids(.ascending, offset: offset, count: count)

@@ -2,6 +2,7 @@
 
 @testable import GateNode
 import GateTesting
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 import Synchronization

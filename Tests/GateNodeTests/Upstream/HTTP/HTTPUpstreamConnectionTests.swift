@@ -1,8 +1,10 @@
 // Connections: their number, their age, their loss, and TLS.
 
 import Foundation
+import GateDomain
 @testable import GateNode
 import GateTesting
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 import NIOSSL

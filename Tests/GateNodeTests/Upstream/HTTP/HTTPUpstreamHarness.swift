@@ -2,6 +2,7 @@
 
 @testable import GateNode
 import Logging
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 import NIOPosix

@@ -1,7 +1,9 @@
 // Handshakes, sessions that are lost, and servers that are away (MCP 2025-11-25; MCP notes 3; F32, F-MCP-08, F-MCP-12).
 
+import GateDomain
 @testable import GateNode
 import GateTesting
+@testable import MCPUpstream
 import MCPWire
 import NIOCore
 import Synchronization

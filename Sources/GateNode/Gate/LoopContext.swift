@@ -1,0 +1,170 @@
+// Everything that one event loop owns: its connections, its way to Redis, its keys, its counts.
+
+import ClusterState
+import GateDomain
+import GateSettings
+import Logging
+import MCPUpstream
+import MCPWire
+import NIOCore
+
+/// One event loop's share of the node; confined to that loop, so nothing in it is locked or hopped to.
+final class LoopContext: ExchangeHandler {
+    let parts: GateParts
+    let eventLoop: any EventLoop
+    /// What the connections of the loop share.
+    let front: FrontContext
+    let link: RedisLink
+    let ledger: Ledger
+    let cache: KeyCache
+    let sessions: SessionBook
+    let tasks: TaskOwners
+    let lists = ListCopies()
+    let streams: LiveStreams
+    let log: CallLog
+    var meter = GateMeter()
+    /// Requests that a client may still cancel, by session and its own id.
+    var cancellable: [CancelKey: CallFlow] = [:]
+    /// The operator's rules as they are now; a call reads them once.
+    private(set) var snapshot: RuleSnapshot
+    var rules: GateRules { snapshot.rules }
+    /// The contexts of the other event loops, and this one.
+    weak var siblings: LoopContexts?
+    private var sequence: UInt64 = 0
+    private let holdPrefix: String
+
+    init(_ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
+        self.parts = parts
+        self.eventLoop = eventLoop
+        self.log = log
+        self.link = link.value
+        let keys = parts.store.keys
+        front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers)
+        ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock, logger: parts.logger)
+        snapshot = parts.ruleBook.snapshot
+        cache = KeyCache(link: link, on: eventLoop, keys: keys, rules: snapshot.rules) { [switches = parts.switches] _ in
+            switches.rulesAreOld()
+        }
+        sessions = SessionBook(
+            link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
+        tasks = TaskOwners(link: link.value, keys: keys)
+        streams = LiveStreams(link: link.value, commands: sessions.commands)
+        holdPrefix = "\(parts.id).\(index)."
+    }
+
+    /// Milliseconds since 1970 of Redis TIME, as this node last heard it: a reading, the scripts ask the real one.
+    var now: Int { parts.clock.milliseconds }
+
+    var allocator: ByteBufferAllocator { front.allocator }
+
+    /// An id for a hold that no other node, loop or time uses.
+    func nextID() -> String {
+        sequence += 1
+        return holdPrefix + String(sequence, radix: 36)
+    }
+
+    /// Finds the key of a credential: remembered, or read from Redis if it is not or if `fresh` is asked for.
+    /// The completion comes on this loop, with whether Redis was read for it.
+    func identify(_ secret: String, fresh: Bool, _ completion: @escaping (KeyLookup, Bool) -> Void) {
+        if !fresh, let known = cache.assumeIsolated({ $0.remembered(secret) }) { return completion(.found(known), false) }
+        let bound = NIOLoopBound(completion, eventLoop: eventLoop)
+        cache.assumeIsolated { $0.load(secret) { bound.value($0, true) } }
+    }
+
+    func receive(_ exchange: MCPExchange) {
+        MCPEndpoint.receive(exchange, on: self)
+    }
+
+    /// Notes a call that was refused, or that shadow mode let pass; nobody waits for it.
+    func note(_ event: CallEvent) {
+        link.send(EventLog.note(event, keys: parts.store.keys)) { [self] result in
+            if case .failure = result { meter.lostNotes += 1 }
+        }
+    }
+
+    /// What is due every second: slow connections, settlements that are owed.
+    func sweep() {
+        let now = NIODeadline.now()
+        front.checkTime(at: now)
+        ledger.sweep()
+        sessions.sweep(at: now)
+        log.flush()
+    }
+
+    /// Gives up a call of a client, if it is under way here.
+    func cancel(_ key: CancelKey) { cancellable[key]?.cancel() }
+
+    /// A change that the feed has told of.
+    func apply(_ change: Change) {
+        switch change {
+        case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
+        // Many keys belong to a team, and changes of teams are rare.
+        case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
+        case .record(.session, let id):
+            sessions.forget(id)
+            parts.subscriptions.forget(session: id)
+            streams.close(session: id)
+        case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
+        }
+    }
+
+    /// The configuration has been reloaded.
+    func adopt(_ snapshot: RuleSnapshot) {
+        guard snapshot.rules.version >= rules.version else { return }
+        self.snapshot = snapshot
+        cache.assumeIsolated { $0.adopt(snapshot.rules) }
+    }
+}
+
+/// What calls need of their node; all of it may be used from any event loop.
+package struct GateParts: Sendable {
+    let id: String
+    let settings: Settings
+    let store: RedisStore
+    let identity: NodeIdentity
+    let clock: RedisClock
+    let ruleBook: RuleBook
+    let addresses: ClientAddressRule
+    let addressLimiter: AddressLimiter
+    let upstreams: UpstreamSet
+    let subscriptions: SubscriptionBook
+    let sessions: SessionSecret
+    let switches: Switches
+    let logger: Logger
+}
+
+/// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session, and only who has asked may give up.
+struct CancelKey: Hashable {
+    let session: String
+    /// The id of the key that called; empty for nobody's.
+    let caller: String
+    /// The raw token of the client's id.
+    let id: [UInt8]
+
+    /// Bytes of an id that can be given up.
+    static let longestID = 128
+
+    /// Nil for an id that is longer than anybody's.
+    init?(session: String, caller: String, id: [UInt8]) {
+        guard id.count <= Self.longestID else { return nil }
+        self.session = session
+        self.caller = caller
+        self.id = id
+    }
+
+    /// As the change feed carries it: no space, whatever the client calls its requests.
+    var word: String { "\(session)/\(caller)/\(Hex.string(id))" }
+
+    init?(word: String) {
+        let parts = word.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, let id = Hex.bytes(parts[2]) else { return nil }
+        self.init(session: String(parts[0]), caller: String(parts[1]), id: id)
+    }
+}
+
+/// A request that is under way upstream.
+struct UpstreamTicket {
+    let upstream: any Upstream
+    let number: UInt64
+}

@@ -1,0 +1,93 @@
+// The contexts of all event loops of the node: how code that is on no event loop, or on another one, reaches them.
+
+package import ClusterState
+import GateSettings
+package import NIOCore
+
+/// The node's loop contexts, one an event loop.
+package final class LoopContexts: Sendable {
+    private let all: [(eventLoop: any EventLoop, context: NIOLoopBound<LoopContext>)]
+    /// Client connections that one event loop takes; together the node's cap (F-SEC-16).
+    let connectionsPerLoop: Int
+
+    /// - Throws: if an event loop has no link to Redis, or is shut down.
+    package init(_ parts: GateParts, loops: [any EventLoop], headers: ResponseHeaders, log: CallLogSink) async throws {
+        var all: [(eventLoop: any EventLoop, context: NIOLoopBound<LoopContext>)] = []
+        for (index, loop) in loops.enumerated() {
+            guard let link = parts.store.link(of: loop) else { throw ChannelError.operationUnsupported }
+            let context = try await loop.submit {
+                NIOLoopBound(
+                    LoopContext(parts, eventLoop: loop, link: link, headers: headers, index: index, log: CallLog(log)), eventLoop: loop)
+            }.get()
+            loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in context.value.sweep() }
+            loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in context.value.meter.lag.tick() }
+            all.append((loop, context))
+        }
+        self.all = all
+        connectionsPerLoop = max(1, parts.settings.maxConnections / max(1, loops.count))
+        forEach { [weak self] context in context.siblings = self }
+    }
+
+    func context(of loop: any EventLoop) throws -> LoopContext {
+        guard let context = all.first(where: { $0.eventLoop === loop })?.context else { throw ChannelError.operationUnsupported }
+        return context.value
+    }
+
+    package func apply(_ change: Change) {
+        forEach { $0.apply(change) }
+    }
+
+    func forEach(_ body: @escaping @Sendable (LoopContext) -> Void) {
+        for (loop, context) in all {
+            if loop.inEventLoop { body(context.value) } else { loop.execute { body(context.value) } }
+        }
+    }
+
+    /// The sums over all event loops.
+    package func meter() async -> GateMeter {
+        var sum = GateMeter()
+        for (loop, context) in all {
+            guard let meter = try? await loop.submit({ context.value.reading }).get() else { continue }
+            sum.add(meter)
+        }
+        return sum
+    }
+
+    /// Ends the connections that have nothing under way, and the others after it.
+    package func quiesce() {
+        forEach { $0.front.quiesce() }
+    }
+
+    /// Whether everything that was taken has been settled.
+    package var isSettled: Bool {
+        get async {
+            for (loop, context) in all {
+                let backlog = (try? await loop.submit { context.value.ledger.openHolds + context.value.ledger.backlog }.get()) ?? 0
+                if backlog > 0 { return false }
+            }
+            return true
+        }
+    }
+
+    package func flushLogs() async {
+        for (loop, context) in all { _ = try? await loop.submit { context.value.log.flush() }.get() }
+    }
+}
+
+extension LoopContext {
+    /// The loop's counts with what it holds right now.
+    fileprivate var reading: GateMeter {
+        var reading = meter
+        reading.requests = front.meter.requests
+        reading.openHolds = ledger.openHolds
+        reading.settlementBacklog = ledger.backlog
+        (reading.refusedSettlements, reading.settlementRefusals, reading.droppedSettlements) = ledger.refused
+        reading.connections = front.connections.count
+        reading.streams = streams.count
+        let keys = cache.assumeIsolated { (hits: $0.hits, misses: $0.misses, count: $0.count) }
+        reading.cachedKeys = keys.count
+        reading.cacheHits = keys.hits
+        reading.cacheMisses = keys.misses
+        return reading
+    }
+}

@@ -1,0 +1,24 @@
+// Where the call lines of all event loops end.
+
+import Dispatch
+package import GateSettings
+import NIOCore
+
+/// Where the lines of all event loops end: standard error, from a thread that may block.
+package final class CallLogSink: Sendable {
+    package let format: Settings.LogFormat
+    package let isOn: Bool
+    private let queue = DispatchQueue(label: "gate-node.call-log")
+
+    package init(level: Settings.LogLevel, format: Settings.LogFormat) {
+        self.format = format
+        isOn = level == .info || level == .debug
+    }
+
+    func write(_ bytes: ByteBuffer) {
+        queue.async { StandardStream.error(bytes) }
+    }
+
+    /// Returns when everything that was handed over has been written.
+    package func drain() { queue.sync {} }
+}

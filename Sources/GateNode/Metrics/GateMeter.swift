@@ -1,0 +1,124 @@
+// What an event loop counts of its calls; summed over the loops when somebody reads the metrics.
+
+package import GateDomain
+import NIOCore
+
+/// Counters of one event loop: plain numbers, no locks on the way of a call.
+package struct GateMeter: Sendable {
+    package struct CallLabel: Hashable, Sendable {
+        package let tool: String
+        package let status: Status
+    }
+
+    package enum Status: String, Sendable {
+        case allowed
+        case denied
+        case failed
+        case unavailable
+    }
+
+    package var calls: [CallLabel: Int] = [:]
+    package var credits: [String: Int] = [:]
+    package var denials: [Denial.Label: Int] = [:]
+    package var rateLimitHits: [String: Int] = [:]
+    package var refunds: [String: Int] = [:]
+    package var requests: [RequestMeter.RequestLabel: Int] = [:]
+    package var upstreamLatency = Histogram()
+    package var gateLatency = Histogram()
+    package var lag = LoopLag()
+    package var replays = 0
+    package var staleJudgements = 0
+    package var lostNotes = 0
+    package var openHolds = 0
+    package var settlementBacklog = 0
+    /// Settlements that Redis has refused and that are tried again; how often it did so; and those that were given up.
+    package var refusedSettlements = 0
+    package var settlementRefusals = 0
+    package var droppedSettlements = 0
+    package var connections = 0
+    package var streams = 0
+    package var cachedKeys = 0
+    package var cacheHits = 0
+    package var cacheMisses = 0
+
+    package init() {}
+
+    mutating func count(_ tool: String, _ status: Status) {
+        calls[CallLabel(tool: tool, status: status), default: 0] += 1
+    }
+
+    mutating func count(_ denial: Denial, of tool: String) {
+        count(tool, .denied)
+        denials[denial.label, default: 0] += 1
+        if denial.label == .rateLimited || denial.label == .toolRateLimited { rateLimitHits[tool, default: 0] += 1 }
+    }
+
+    mutating func add(_ other: GateMeter) {
+        calls.merge(other.calls, uniquingKeysWith: +)
+        credits.merge(other.credits, uniquingKeysWith: +)
+        denials.merge(other.denials, uniquingKeysWith: +)
+        rateLimitHits.merge(other.rateLimitHits, uniquingKeysWith: +)
+        refunds.merge(other.refunds, uniquingKeysWith: +)
+        requests.merge(other.requests, uniquingKeysWith: +)
+        upstreamLatency.add(other.upstreamLatency)
+        gateLatency.add(other.gateLatency)
+        lag.add(other.lag)
+        for counter in Self.counters { self[keyPath: counter] += other[keyPath: counter] }
+    }
+
+    private static var counters: [WritableKeyPath<GateMeter, Int>] {
+        [
+            \.replays, \.staleJudgements, \.lostNotes, \.openHolds, \.settlementBacklog, \.refusedSettlements, \.settlementRefusals,
+            \.droppedSettlements, \.connections, \.streams, \.cachedKeys, \.cacheHits, \.cacheMisses,
+        ]
+    }
+}
+
+/// Durations in buckets, as Prometheus wants them.
+package struct Histogram: Sendable {
+    /// Upper bounds in microseconds; the last bucket has none.
+    package static let bounds = [
+        500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
+    ]
+
+    /// Counts a bucket, not cumulative.
+    package private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
+    package private(set) var sumMicroseconds = 0
+    package private(set) var count = 0
+
+    mutating func record(_ time: TimeAmount) {
+        let microseconds = Int(time.nanoseconds / 1000)
+        let index = Self.bounds.firstIndex { microseconds <= $0 } ?? Self.bounds.count
+        buckets[index] += 1
+        sumMicroseconds += microseconds
+        count += 1
+    }
+
+    mutating func add(_ other: Histogram) {
+        for index in buckets.indices { buckets[index] += other.buckets[index] }
+        sumMicroseconds += other.sumMicroseconds
+        count += other.count
+    }
+}
+
+/// How late an event loop is: the delay of a task that was due at a known time.
+package struct LoopLag: Sendable {
+    private var due: NIODeadline?
+    /// The longest delay since the figures were last reset, which every tick decays; nanoseconds.
+    package private(set) var worst: Int64 = 0
+    package private(set) var last: Int64 = 0
+
+    mutating func tick() {
+        let now = NIODeadline.now()
+        if let due {
+            last = max(0, (now - due).nanoseconds)
+            worst = max(last, worst - worst / 64)
+        }
+        due = now + .milliseconds(100)
+    }
+
+    mutating func add(_ other: LoopLag) {
+        worst = max(worst, other.worst)
+        last = max(last, other.last)
+    }
+}

@@ -1,0 +1,32 @@
+// What is counted of HTTP requests, by labels that no client can choose.
+
+import HTTPWire
+
+/// Answers of one event loop to `/mcp`, by method, route and status (F-MET-05).
+package struct RequestMeter: Sendable {
+    /// A request by what it was, never by what it said.
+    package struct RequestLabel: Hashable, Sendable {
+        package let method: String
+        package let route: String
+        package let status: Int
+    }
+
+    enum Route {
+        case mcp(HTTP1Method)
+        case unparsed
+    }
+
+    private(set) var requests: [RequestLabel: Int] = [:]
+
+    mutating func answered(_ route: Route, status: Int) {
+        let label =
+            switch route {
+            case .mcp(.post): RequestLabel(method: "POST", route: "/mcp", status: status)
+            case .mcp(.get): RequestLabel(method: "GET", route: "/mcp", status: status)
+            case .mcp(.delete): RequestLabel(method: "DELETE", route: "/mcp", status: status)
+            case .mcp: RequestLabel(method: "other", route: "/mcp", status: status)
+            case .unparsed: RequestLabel(method: "none", route: "none", status: status)
+            }
+        requests[label, default: 0] += 1
+    }
+}

@@ -1,0 +1,51 @@
+// The table of all routes. A new verb is one file, and its name in one of these lists.
+
+import ClusterState
+import HTTPTypes
+
+/// A group of endpoints; its name is its tag in the documentation.
+enum EndpointGroup: String, Sendable, CaseIterable {
+    case mcp
+    case `public`
+    case keys
+    case credits
+    case portal
+    case teams
+    case usage
+    case analytics
+    case operations = "admin-ops"
+
+    var help: String {
+        switch self {
+        case .mcp: "The gate itself: JSON-RPC 2.0 and event streams."
+        case .public: "What the node is, whether it is well, what it costs."
+        case .keys: "API keys: create, list, suspend, revoke, restrict."
+        case .credits: "Credits and spending limits of keys."
+        case .portal: "What holders of an API key may see of it."
+        case .teams: "Teams of keys: shared budgets and quotas."
+        case .usage: "The record of calls."
+        case .analytics: "Reports over the hourly sums of calls."
+        case .operations: "Running the cluster."
+        }
+    }
+
+    var endpoints: [Endpoint] {
+        switch self {
+        case .mcp: [.postMCP, .getMCP, .deleteMCP]
+        case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
+        case .keys:
+            [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
+        case .credits: [.topUp, .setSpendingLimit]
+        case .portal: [.readBalance]
+        case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
+        case .usage: [.exportUsage]
+        case .analytics: Report.all.map { $0.endpoint { parts in { from, to in try await parts.rollups.rows(from: from, to: to) } } }
+        case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
+        }
+    }
+}
+
+extension EndpointTable {
+    /// Every endpoint that a node serves, in the order of the documentation.
+    static let standard = EndpointTable(EndpointGroup.allCases.map { Group(tag: $0.rawValue, help: $0.help, endpoints: $0.endpoints) })
+}

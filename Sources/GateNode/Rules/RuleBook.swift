@@ -1,0 +1,87 @@
+// The rules of the moment: everything of the configuration that may be reloaded, as one snapshot.
+
+import ClusterState
+package import GateDomain
+package import GateSettings
+import MCPWire
+import NIOCore
+import Synchronization
+
+/// What the configuration says at one moment; immutable, so that a call never meets half of a reload.
+package final class RuleSnapshot: Sendable {
+    /// Those of the start, with what was reloaded since.
+    package let settings: Settings
+    package let rules: GateRules
+    /// What is asked of every call, in its order.
+    package let pipeline: Pipeline
+    private let freeMethods: Set<String>
+
+    /// - Parameter version: of the rules in the cluster.
+    init(_ settings: Settings, version: Int) {
+        self.settings = settings
+        rules = GateRules(settings, version: version)
+        pipeline = Pipeline(guardrails: settings.guardrails.isEnabled ? settings.guardrails.rules : [])
+        freeMethods = Set(settings.freeMethods)
+    }
+
+    /// How long a tool may take; `timeoutMs` of the tool, else of all tools, else the hard maximum (F-TMO-01).
+    func timeout(of tool: String) -> TimeAmount {
+        let own = settings.toolPricing[tool]?.timeoutMs ?? 0
+        let milliseconds = own > 0 ? own : settings.toolTimeoutMs
+        return milliseconds > 0 ? min(.milliseconds(Int64(milliseconds)), Self.longestWait) : Self.longestWait
+    }
+
+    /// Nothing is waited for longer than this, five minutes, whatever is configured (MCP 2025-11-25 Lifecycle, Timeouts): half of the time
+    /// for which nobody makes an idempotent call again that may be under way.
+    static let longestWait = TimeAmount.milliseconds(Int64(Idempotency.longestCall / 2))
+
+    /// Milliseconds for which the answer of an idempotent call is kept.
+    var idempotencyRetention: Int { settings.idempotencyTtlSeconds * 1000 }
+
+    /// Whether a request needs no key (F-GATE-05); a tool call never is free of it.
+    func isFree(_ envelope: Envelope, in body: ByteBuffer) -> Bool {
+        guard !envelope.method.isGated, let name = envelope.methodName else { return false }
+        return freeMethods.contains(body.withUnsafeReadableBytes { String(decoding: $0[name], as: UTF8.self) })
+    }
+}
+
+/// Holds the snapshot that is swapped as a whole; event loops keep a copy of their own.
+package final class RuleBook: Sendable {
+    private let state: Mutex<RuleSnapshot>
+    private let listener = Mutex<@Sendable (RuleSnapshot) -> Void>({ _ in })
+
+    /// - Parameter version: of the rules in the cluster.
+    package init(_ settings: Settings, version: Int) {
+        state = Mutex(RuleSnapshot(settings, version: version))
+    }
+
+    package var snapshot: RuleSnapshot { state.withLock { $0 } }
+    package var rules: GateRules { snapshot.rules }
+    /// The settings as they hold now.
+    package var settings: Settings { snapshot.settings }
+
+    /// Older rules than those that it has are not adopted: two readings of the configuration may overtake each other.
+    package func adopt(_ settings: Settings, version: Int) {
+        let next = RuleSnapshot(settings, version: version)
+        let isNewer = state.withLock { snapshot in
+            guard version >= snapshot.rules.version else { return false }
+            snapshot = next
+            return true
+        }
+        if isNewer { listener.withLock { $0 }(next) }
+    }
+
+    /// Who has to be told of new rules: every event loop.
+    package func onAdoption(_ work: @escaping @Sendable (RuleSnapshot) -> Void) { listener.withLock { $0 = work } }
+}
+
+extension GateRules {
+    /// The part of the settings that may be reloaded and that calls are judged by (F-CFG-03).
+    init(_ settings: Settings, version: Int) {
+        self.init(
+            version: version, prices: PriceBook(defaultPerCall: settings.defaultCreditsPerCall, tools: settings.toolPricing),
+            callsPerMinute: settings.globalRateLimitPerMin, toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin),
+            globalQuota: settings.globalQuota, maxInFlightPerKey: settings.maxConcurrentPerKey, isShadow: settings.shadowMode,
+            refundsFailures: settings.refundOnFailure, refundsUnknown: settings.unknownCalls == .refund)
+    }
+}

@@ -1,0 +1,58 @@
+// Reading the configuration again: on the node that was asked, and on every other one.
+
+import ClusterState
+import GateDomain
+import GateSettings
+import Logging
+
+/// Swaps the rules of a running node (F-CFG-03 to F-CFG-07).
+///
+/// `POST /config/reload` reads the file of the node that is asked, and raises the version of the rules in every shard; from then on every node's
+/// admissions are stale until it has read its own file. A node whose file is not valid keeps the rules that it has and says so in its log.
+struct RulesReload: Sendable {
+    private let ruleBook: RuleBook
+    private let version: RulesVersion
+    private let clock: RedisClock
+    private let logger: Logger
+    private let resolve: @Sendable () -> SettingsResolution
+
+    /// - Parameter resolve: reads flags, variables and file as the start did.
+    init(
+        _ ruleBook: RuleBook, version: RulesVersion, clock: RedisClock, logger: Logger,
+        resolve: @escaping @Sendable () -> SettingsResolution
+    ) {
+        self.ruleBook = ruleBook
+        self.version = version
+        self.clock = clock
+        self.logger = logger
+        self.resolve = resolve
+    }
+
+    /// What a reload would change on this node.
+    func read() -> (resolution: SettingsResolution, reload: SettingsReload) {
+        let resolution = resolve()
+        return (resolution, resolution.reloading(ruleBook.settings))
+    }
+
+    /// Puts what `read` found into force on every node, from the moment that this returns.
+    func apply(_ reload: SettingsReload, _ operation: Operation) async throws(RecordRefusal) {
+        let raised = try await version.raise(changed: reload.changed, at: clock.milliseconds, operation)
+        ruleBook.adopt(reload.settings, version: raised)
+    }
+
+    /// Reads the file again if another node's operator has asked for it.
+    func follow() async {
+        let newest: Int
+        do { newest = try await version.read() } catch { return }
+        guard newest > ruleBook.rules.version else { return }
+        let (resolution, reload) = read()
+        if let fault = resolution.diagnostics.errors.first {
+            logger.error(
+                "the configuration was reloaded elsewhere, but this node's is not valid; it keeps its rules",
+                metadata: ["fault": "\(fault)"])
+            return ruleBook.adopt(ruleBook.settings, version: newest)
+        }
+        logger.notice("configuration reloaded", metadata: ["changed": "\(reload.changed.joined(separator: " "))"])
+        ruleBook.adopt(reload.settings, version: newest)
+    }
+}

@@ -1,0 +1,122 @@
+// The few shapes that an answer on /mcp has.
+
+import HTTPWire
+import MCPUpstream
+import MCPWire
+import NIOCore
+
+extension MCPExchange {
+    /// What the request shows to prove its key.
+    var proof: Proof {
+        Proof.ofKey { header in
+            switch header {
+            case .apiKey: head.fields.string(of: .xAPIKey)
+            case .adminKey: head.fields.string(of: .xAdminKey)
+            case .authorization: head.fields.string(of: .authorization)
+            }
+        }
+    }
+
+    /// The secret that the request carries: nil if there is none, empty if it can be none of ours.
+    var credential: String? { proof.secret }
+
+    /// A plain HTTP refusal: `{error, requestId}` (F-HTTP-02).
+    func refuse(_ status: Int, _ sentence: String, retryAfter: Int? = nil) {
+        readings.retryAfter = retryAfter
+        let body: JSONValue = ["error": .string(sentence), "requestId": .string(requestID)]
+        answer(status: status, body.bytes)
+    }
+
+    /// A JSON-RPC result under the client's own id; `result` is a JSON value.
+    func succeed(_ result: some Collection<UInt8>) {
+        var message = opening(capacity: result.count)
+        message += #""result":"#.utf8
+        message += result
+        message.append(UInt8(ascii: "}"))
+        answer(message)
+    }
+
+    /// A JSON-RPC error under the client's own id.
+    func fail(status: Int = 200, code: Int, _ sentence: String, data: JSONValue? = nil, retryAfter: Int? = nil) {
+        readings.retryAfter = retryAfter ?? readings.retryAfter
+        answer(status: status, failure(code: code, sentence, data: data))
+    }
+
+    func failure(code: Int, _ sentence: String, data: JSONValue? = nil) -> [UInt8] {
+        var message = opening(capacity: 256)
+        message += #""error":{"code":"#.utf8
+        JSONText.append(code, to: &message)
+        message += #","message":"#.utf8
+        JSONText.append(sentence, to: &message)
+        if let data {
+            message += #","data":"#.utf8
+            data.append(to: &message)
+        }
+        message += "}}".utf8
+        return message
+    }
+
+    /// A whole message under the client's own id. - Parameter value: JSON.
+    func message(member: StaticString, _ value: [UInt8]) -> [UInt8] {
+        var message = opening(capacity: value.count + 16)
+        message.append(UInt8(ascii: "\""))
+        member.withUTF8Buffer { message.append(contentsOf: $0) }
+        message += #"":"#.utf8
+        message += value
+        message.append(UInt8(ascii: "}"))
+        return message
+    }
+
+    /// The value of a header of the request, for stages. - Parameter name: in lower case.
+    func header(_ name: StaticString) -> String? { head.fields.strings(named: name).first }
+
+    /// The text of a string token of the request; nil if it holds half a surrogate pair.
+    func string(_ token: Range<Int>) -> String? {
+        body.withUnsafeReadableBytes { JSONText.string(UnsafeRawBufferPointer(rebasing: $0[token])) }
+    }
+
+    private func opening(capacity: Int) -> [UInt8] {
+        var message: [UInt8] = []
+        message.reserveCapacity(capacity + 96)
+        message += #"{"jsonrpc":"2.0","id":"#.utf8
+        message += idToken
+        message.append(UInt8(ascii: ","))
+        return message
+    }
+
+    /// The client's id as it stood, `null` if there was none.
+    var idToken: [UInt8] {
+        envelope.id.map { body.token($0) } ?? Array("null".utf8)
+    }
+
+    /// The store is away: retryable, and said at once (F25).
+    func failForStore() {
+        fail(status: 503, code: -32603, "The store is unavailable; nothing was charged. Try again.", retryAfter: 1)
+    }
+
+    /// Passes an upstream's message on under the client's own id.
+    func relay(_ message: ByteBuffer, _ reply: Reply) {
+        answer(restored(message, reply))
+    }
+
+    /// The message with the client's id in it, byte for byte as the client wrote it (F33).
+    func restored(_ message: ByteBuffer, _ reply: Reply) -> [UInt8] {
+        message.withUnsafeReadableBytes { bytes in
+            if let id = reply.id { return Splice.apply([.init(id, .bytes(idToken))], to: bytes) }
+            // An answer for nobody in particular, which its connection or its being alone has told to be ours.
+            let (member, value) = reply.error.map { ("error", $0) } ?? ("result", reply.result ?? 0..<0)
+            var answer = opening(capacity: value.count + 16)
+            answer += #""\#(member)":"#.utf8
+            answer += bytes[value]
+            answer.append(UInt8(ascii: "}"))
+            return answer
+        }
+    }
+
+    /// Passes a notification on that belongs to this request, under the client's own progress token.
+    func relay(notification message: ByteBuffer, _ reply: Reply) {
+        guard let token = reply.progressToken else { return send(message.readableBytesView) }
+        guard let own = envelope.progressToken else { return }
+        send(message.withUnsafeReadableBytes { Splice.apply([.init(token, .bytes(body.token(own)))], to: $0) })
+    }
+}

@@ -1,0 +1,134 @@
+// Kinds of values that are several values: lists, maps, and the tool lists, address lists and tags of keys.
+
+import Foundation
+package import GateDomain
+package import MCPWire
+
+extension ValueKind {
+    /// A list of values of one kind; a list that holds another value breaks `rule` as a whole.
+    ///
+    /// - Parameters:
+    ///   - capacity: How many count; what follows is left out.
+    ///   - takesCommas: One text with commas is the list of its parts.
+    package static func list<Element: Sendable>(
+        of element: ValueKind<Element>, first capacity: Int = .max, takesCommas: Bool = false, rule: String
+    ) -> Self where Value == [Element] {
+        Self(.list(of: element.schema)) { json throws(ValueFault) in
+            let entries: [JSONValue]
+            switch json {
+            case .array(let array): entries = array
+            case .string(let text) where takesCommas: entries = text.commaSeparatedParts.map(JSONValue.string)
+            default: throw ValueFault(rule, showing: json)
+            }
+            return try entries.prefix(capacity).map { entry throws(ValueFault) in
+                do throws(ValueFault) {
+                    return try element.value(of: entry)
+                } catch {
+                    throw ValueFault(rule, showing: entry)
+                }
+            }
+        }
+    }
+
+    /// An object whose members are values of one kind. A member that is wrong is left out and told; all of them are looked at, in the order
+    /// of their names, so that the same object gives the same sentences.
+    /// - Parameter hasSecretNames: no sentence repeats the name of a member.
+    package static func map<Element: Sendable>(of element: ValueKind<Element>, hasSecretNames: Bool = false) -> Self
+    where Value == [String: Element] {
+        members(.map(of: element.schema)) { members, findings in
+            members.reduce(into: [:]) { values, member in
+                values[member.name] = findings.within(hasSecretNames ? "" : ".\(member.name)") { element.read(member.value, &$0) }
+            }
+        }
+    }
+
+    /// An object, read by its members in the order of their names.
+    package static func members(
+        _ schema: Schema = .object, _ read: @escaping @Sendable ([JSONObject.Member], inout ValueFindings) -> Value?
+    )
+        -> Self
+    {
+        Self(
+            schema,
+            reading: { json, findings in
+                guard let object = json.objectValue else {
+                    findings.refuse("Must be an object.", showing: json)
+                    return nil
+                }
+                return read(object.members.sorted { $0.name < $1.name }, &findings)
+            })
+    }
+
+    /// The same values, described by `schema`.
+    package func described(by schema: (Schema) -> Schema) -> Self {
+        Self(schema(self.schema), given: given, reading: read)
+    }
+}
+
+extension ValueKind where Value == [String] {
+    /// Names of tools; the first 1,000 count (F-KEY-15).
+    package static let toolNames = list(
+        of: .word(.string(1...500), rule: "") { (1...500).contains($0.utf8.count) && $0.isOneLine }, first: ToolAccess.capacity,
+        rule: "Must be a list of tool names."
+    ).described { $0.described("The first \(ToolAccess.capacity) entries count.") }
+}
+
+extension ValueKind where Value == [AddressRange] {
+    /// IPv4 addresses and CIDR blocks; the first 200 count (F-IP-04, X-27).
+    package static let addresses = list(
+        of: .addressBlock, first: AddressRange.capacity, rule: "Must be a list of IPv4 addresses or CIDR blocks."
+    )
+    .described { $0.described("IPv4 addresses or CIDR blocks; the first \(AddressRange.capacity) count.") }
+}
+
+extension ValueKind where Value == AddressRange {
+    fileprivate static let addressBlock = Self(.string) { json throws(ValueFault) in
+        guard let range = json.stringValue.flatMap(AddressRange.init), range.isV4 else { throw ValueFault("", showing: json) }
+        return range
+    }
+}
+
+extension ValueKind where Value == [String: String] {
+    /// At most 50, each name and value of at most 100 characters (F-KEY-13).
+    package static let tags = Self(map(of: .tag).schema.with("maxProperties", 50)) { json throws(ValueFault) in
+        let rule = "Must be at most 50 tags of at most 100 characters each."
+        guard let members = json.objectValue, members.count <= 50,
+            members.allSatisfy({ (1...100).contains($0.name.count) && $0.name.isOneLine }),
+            let tags = try? map(of: .tag).value(of: json)
+        else { throw ValueFault(rule, showing: json) }
+        return tags
+    }
+}
+
+extension ValueKind where Value == String {
+    fileprivate static let tag = word(.string(0...100), rule: "") { $0.count <= 100 && $0.isOneLine }
+}
+
+extension ValueKind where Value == [String: String?] {
+    /// Changes of tags: null removes one.
+    package static let tagChanges = Self(.map(of: .string(0...100).nullable).with("maxProperties", 50)) { json throws(ValueFault) in
+        guard let members = json.objectValue else { throw ValueFault("Must be at most 50 tags of at most 100 characters each, or null.") }
+        let kept = members.filter { !$0.value.isNull }.map { ($0.name, $0.value) }
+        let set = try ValueKind<[String: String]>.tags.value(of: .object(JSONObject(kept)))
+        return members.reduce(into: [:]) { changes, member in changes.updateValue(set[member.name], forKey: member.name) }
+    }
+}
+
+extension ValueKind where Value == Never {
+    /// A documented field whose feature this version does not serve: refused, never stored and ignored.
+    package static let later = Self(Schema(["description": "Not available in this version."])) { _ throws(ValueFault) in
+        throw ValueFault("It is not available in this version.")
+    }
+}
+
+extension String {
+    /// The trimmed parts between commas, without empty ones.
+    package var commaSeparatedParts: [String] {
+        split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    /// No control characters, which would make two entries of one where lists are kept as lines.
+    fileprivate var isOneLine: Bool {
+        unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+    }
+}

@@ -1,0 +1,151 @@
+// Kinds of values that are one number, one word or one time.
+
+import GateDomain
+import MCPWire
+
+extension Int {
+    /// The largest number that any setting takes (F-PRICE-12).
+    package static let largestSetting = 1_000_000_000
+}
+
+extension ValueKind where Value == Int {
+    package enum Excess: Sendable {
+        case refused, clamped
+    }
+
+    /// A whole number of a request; a fraction is floored before it is compared (F-PRICE-02, X35).
+    package static func integer(_ range: ClosedRange<Int>, excess: Excess = .refused) -> Self {
+        let schema =
+            excess == .refused ? Schema.integer(range) : Schema.integer.described("Kept within \(range.lowerBound) to \(range.upperBound).")
+        return whole(
+            range, excess, schema, otherwise: "Must be a number.",
+            outside: "Must be a whole number of \(range.lowerBound) to \(range.upperBound).")
+    }
+
+    /// A whole number of the configuration; a fraction is floored (F-PRICE-02).
+    package static func amount(_ range: ClosedRange<Int> = 0...Int.largestSetting) -> Self {
+        let bounds = "\(range.lowerBound)–\(range.upperBound)"
+        return whole(range, .refused, .integer(range), otherwise: "Must be a number, \(bounds).", outside: "Must be \(bounds).")
+    }
+
+    private static func whole(_ range: ClosedRange<Int>, _ excess: Excess, _ schema: Schema, otherwise: String, outside: String) -> Self {
+        Self(schema, given: JSONValue.plainNumber) { json throws(ValueFault) in
+            guard let number = json.numberValue?.rounded(.down), !number.isNaN else { throw ValueFault(otherwise, showing: json) }
+            let bounds = Double(range.lowerBound)...Double(range.upperBound)
+            guard excess == .clamped || bounds.contains(number) else { throw ValueFault(outside, showing: json) }
+            return Int(min(max(number, bounds.lowerBound), bounds.upperBound))
+        }
+    }
+
+    /// An amount of credits that one operation may move.
+    package static let credits = integer(1...Credits.operationCeiling)
+
+    /// ISO 8601 as milliseconds since 1970; without a zone it is UTC.
+    package static let time = Self(.time) { json throws(ValueFault) in
+        guard let time = json.stringValue.flatMap(Timestamp.milliseconds) else {
+            throw ValueFault("Must be a date in ISO 8601, as 2030-01-31T12:00:00Z.")
+        }
+        return time
+    }
+}
+
+extension ValueKind where Value == Double {
+    package static let number = Self(.number, given: JSONValue.plainNumber) { json throws(ValueFault) in
+        guard let number = json.numberValue else { throw ValueFault("Must be a number.") }
+        return number
+    }
+}
+
+extension ValueKind where Value == Bool {
+    package static let flag = Self(
+        .boolean, given: { $0 == "true" ? true : $0 == "false" ? false : .string($0) },
+        read: { json throws(ValueFault) in
+            guard let flag = json.boolValue else { throw ValueFault("Must be true or false.", showing: json) }
+            return flag
+        })
+}
+
+extension ValueKind where Value: RawRepresentable<String> & CaseIterable {
+    /// One of the words of an enumeration.
+    package static var choice: Self { choice() }
+
+    /// One of the words of an enumeration; a word that is known but not served yet is refused with its own sentence.
+    package static func choice(notYet: [String: String] = [:]) -> Self {
+        let words = Value.allCases.map(\.rawValue)
+        let rule = "Must be one of \(words.joined(separator: ", "))."
+        return Self(.choice(words)) { json throws(ValueFault) in
+            guard let word = json.stringValue, let value = Value(rawValue: word) else {
+                throw ValueFault(json.stringValue.flatMap { notYet[$0] } ?? rule, showing: json)
+            }
+            return value
+        }
+    }
+}
+
+extension ValueKind where Value == String {
+    /// Text for people: control characters become spaces, ends are trimmed, and what is beyond `length` is cut off (F-KEY-14).
+    package static func text(upTo length: Int) -> Self {
+        Self(.string.described("Cut after \(length) characters.")) { json throws(ValueFault) in
+            guard let text = json.stringValue else { throw ValueFault("Must be text.") }
+            return text.cleaned(upTo: length)
+        }
+    }
+
+    /// Text that is taken as it is or not at all. The value of a secret is never repeated in a sentence.
+    package static func word(_ schema: Schema, isSecret: Bool = false, rule: String, _ isValid: @escaping @Sendable (String) -> Bool)
+        -> Self
+    {
+        Self(schema) { json throws(ValueFault) in
+            guard let text = json.stringValue, isValid(text) else { throw ValueFault(rule, showing: isSecret ? nil : json) }
+            return text
+        }
+    }
+
+    /// What names a key in an admin request: its secret, its id or its alias (F-ALIAS-02).
+    package static let keyReference = word(.string(1...500), rule: "Must be a key, its id or its alias.") {
+        (1...500).contains($0.utf8.count)
+    }
+
+    /// F-ALIAS-01.
+    package static let alias = word(
+        .string(pattern: "^[A-Za-z0-9_-]{1,100}$"), rule: "Must be 1 to 100 letters, digits, hyphens or underscores."
+    ) { text in
+        (1...100).contains(text.utf8.count)
+            && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+    }
+
+    /// Kept in lower case; what is no namespace is the default one (F-NS-01).
+    package static let namespace = Self(.string.described("1 to 50 letters, digits or hyphens; anything else means default.")) {
+        json throws(ValueFault) in
+        guard let text = json.stringValue else { throw ValueFault("Must be text.") }
+        let isValid = (1...50).contains(text.utf8.count) && text.utf8.allSatisfy { $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") }
+        return isValid ? text.lowercased() : "default"
+    }
+}
+
+extension JSONValue {
+    /// The number that a text is by the grammar of JSON, else the text.
+    fileprivate static func plainNumber(_ text: String) -> JSONValue {
+        guard let value = try? parse(text), value.numberValue != nil else { return .string(text) }
+        return value
+    }
+}
+
+extension UInt8 {
+    fileprivate var isASCIILetterOrDigit: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: false
+        }
+    }
+}
+
+extension String {
+    /// Never holds a control character, so no line, header or log entry becomes two (X36).
+    fileprivate func cleaned(upTo length: Int) -> String {
+        let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace || scalar.properties.generalCategory == .control }
+        let scalars = unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+        let trimmed = scalars.drop(while: isSpace).prefix(length)
+        return String(String.UnicodeScalarView(trimmed.reversed().drop(while: isSpace).reversed()))
+    }
+}

@@ -1,0 +1,162 @@
+// A Streamable HTTP MCP server behind the gate (`--remote-url`), shared by all event loops.
+
+package import GateDomain
+package import Logging
+package import MCPWire
+package import NIOCore
+
+/// A Streamable HTTP MCP server (MCP 2025-11-25, Transports): one session, and for each event loop connections of its own,
+/// so that a call never leaves its loop.
+///
+/// Nothing of a client travels to the server but the body of its message: its key stays here (F-SEC-14, F-MCP-08). An
+/// answered JSON-RPC message is a slice of the bytes that came, and its id is the request's number.
+package final class HTTPUpstream: Upstream {
+    package let prefix: String?
+    private let settings: HTTPUpstreamSettings
+    private let connector: HTTPUpstreamConnector
+    private let seats: [HTTPSessionKeeper.Seat]
+    private let keeper: NIOLoopBoundBox<HTTPSessionKeeper?>
+    private let facts = HTTPUpstreamFacts()
+    private let log: Logger
+    private let onNotification: @Sendable (ByteBuffer, Reply) -> Void
+    private let onArrival: @Sendable () -> Void
+
+    /// - Parameters:
+    ///   - loops: every loop that will send; requests of others are refused. The first one keeps the session.
+    ///   - onNotification: gets, on any of the loops, what concerns every client: `…/list_changed` and
+    ///     `notifications/resources/updated`. The ranges of the reply are offsets from the first readable byte.
+    ///   - onArrival: is called after each handshake.
+    /// - Throws: if TLS cannot be set up.
+    package init(
+        settings: HTTPUpstreamSettings,
+        loops: [any EventLoop],
+        logger: Logger,
+        onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in },
+        onArrival: @escaping @Sendable () -> Void = {}
+    ) throws(StartupFailure) {
+        precondition(!loops.isEmpty, "An HTTP server is spoken to on at least one event loop.")
+        prefix = settings.prefix
+        self.settings = settings
+        connector = try HTTPUpstreamConnector(settings)
+        seats = loops.map { ($0, NIOLoopBoundBox.makeEmptyBox(eventLoop: $0)) }
+        keeper = NIOLoopBoundBox.makeEmptyBox(eventLoop: loops[0])
+        log = logger
+        self.onNotification = onNotification
+        self.onArrival = onArrival
+    }
+
+    package var isConnected: Bool { facts.isConnected }
+    package var trouble: String? { facts.trouble }
+    package var serverInfo: InitializeResult? { facts.serverInfo }
+
+    package func nextNumber() -> UInt64 { facts.nextNumber() }
+
+    package func send(_ request: UpstreamRequest, to receiver: NIOLoopBound<any UpstreamReceiver>, on loop: any EventLoop) {
+        if let pool = pool(on: loop) { return pool.accept(request, from: receiver.value) }
+        loop.execute { receiver.value.upstreamFinished(.failed(.unavailable)) }
+    }
+
+    /// - Parameter loop: the one that the request was sent on.
+    package func cancel(_ number: UInt64, on loop: any EventLoop) {
+        pool(on: loop)?.cancel(number)
+    }
+
+    package func notify(_ message: ByteBuffer) {
+        let seat = seats.first { $0.loop.inEventLoop } ?? seats[0]
+        if seat.loop.inEventLoop { seat.pool.value?.say(message) } else { seat.loop.execute { seat.pool.value?.say(message) } }
+    }
+
+    func pool(on loop: any EventLoop) -> HTTPUpstreamPool? {
+        for seat in seats where seat.loop === loop { return seat.pool.value }
+        return nil
+    }
+}
+
+// MARK: Life
+
+extension HTTPUpstream {
+    package func start() async throws(StartupFailure) {
+        let home = seats[0].loop
+        let outcome: StartupFailure?
+        do {
+            let keeper = try await home.submit { [self] in
+                precondition(self.keeper.value == nil, "An HTTP server is started once.")
+                let keeper = HTTPSessionKeeper(settings, facts: facts, connector: connector, seats: seats, log: log, onArrival: onArrival)
+                self.keeper.value = keeper
+                return NIOLoopBound(keeper, eventLoop: home)
+            }.get()
+            for seat in seats { try await seat.loop.submit { [self] in settle(seat, keeper) }.get() }
+            let promise = home.makePromise(of: StartupFailure?.self)
+            home.execute { keeper.value.start { promise.succeed($0) } }
+            outcome = try await promise.futureResult.get()
+        } catch {
+            throw StartupFailure("The event loops of the node are stopped.", status: .internalFault)
+        }
+        if let outcome { throw outcome }
+    }
+
+    private func settle(_ seat: HTTPSessionKeeper.Seat, _ keeper: NIOLoopBound<HTTPSessionKeeper>) {
+        let pool = HTTPUpstreamPool(
+            on: seat.loop, settings: settings, connector: connector, keeper: keeper, onNotification: onNotification)
+        seat.pool.value = pool
+        let pace = TimeAmount.nanoseconds(min(settings.idleLimit.nanoseconds / 4, TimeAmount.seconds(1).nanoseconds))
+        seat.loop.scheduleRepeatedTask(initialDelay: pace, delay: pace) { task in
+            if let pool = seat.pool.value { pool.sweep() } else { task.cancel() }
+        }
+    }
+
+    package func stop() async {
+        for seat in seats { _ = try? await seat.loop.submit { seat.pool.value?.refuse() }.get() }
+        let keeper = keeper
+        let session = try? await seats[0].loop.submit {
+            defer { keeper.value = nil }
+            return keeper.value?.stop()
+        }.get()
+        let limit = NIODeadline.now() + settings.drainLimit
+        while await !isQuiet, .now() < limit { try? await Task.sleep(for: .milliseconds(5)) }
+        if let session, session.id != nil { await end(session) }
+        for seat in seats {
+            _ = try? await seat.loop.flatSubmit {
+                defer { seat.pool.value = nil }
+                return seat.pool.value?.close() ?? seat.loop.makeSucceededVoidFuture()
+            }.get()
+        }
+    }
+
+    private var isQuiet: Bool {
+        get async {
+            for seat in seats {
+                guard (try? await seat.loop.submit { seat.pool.value?.isQuiet ?? true }.get()) ?? true else { return false }
+            }
+            return true
+        }
+    }
+
+    /// Tells the server that the session is over, and waits a second for its answer, whatever it is.
+    private func end(_ session: HTTPUpstreamSession) async {
+        let home = seats[0]
+        let promise = home.loop.makePromise(of: Void.self)
+        home.loop.execute {
+            guard let pool = home.pool.value else { return promise.succeed() }
+            let deadline = NIODeadline.now() + .seconds(1)
+            let farewell = HTTPFarewell(promise)
+            pool.expedite(HTTPExchange(ByteBuffer(), verb: .delete, session: session, deadline: deadline, to: farewell, in: pool))
+        }
+        try? await promise.futureResult.get()
+    }
+}
+
+/// Waits for the end of an exchange without caring for it.
+private final class HTTPFarewell: UpstreamReceiver {
+    private let promise: EventLoopPromise<Void>
+
+    init(_ promise: EventLoopPromise<Void>) {
+        self.promise = promise
+    }
+
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
+
+    func upstreamFinished(_ outcome: UpstreamOutcome) {
+        promise.succeed()
+    }
+}

@@ -1,0 +1,98 @@
+// What the server says: answers, notifications, and requests of its own.
+
+import ChildProcesses
+import Logging
+import MCPWire
+import NIOCore
+import Synchronization
+
+extension StdioUpstream {
+    func received(_ chunk: ByteBuffer) {
+        chunk.withUnsafeReadableBytes { bytes in
+            framing.feed(bytes) { event in
+                switch event {
+                case .line(let line): read(line)
+                case .overlong(let id): lostAnswer(to: id)
+                }
+            }
+        }
+    }
+
+    func read(_ line: UnsafeRawBufferPointer) {
+        guard let reply = Reply.scan(line) else { return readGarbage(line) }
+        switch reply.kind {
+        case .result, .error: answered(line, reply)
+        case .request: asked(line, reply)
+        case .notification: notified(line, reply)
+        }
+    }
+
+    /// A line that is no message; or one that nobody can be given, and then whoever waits for it need not wait any longer.
+    func readGarbage(_ line: UnsafeRawBufferPointer) {
+        counts.garbageLines += 1
+        guard Reply.isUnusable(line), let number = StdioFraming.id(of: line), let caller = state.finish(number) else { return }
+        caller.finish(.failed(.unusable))
+    }
+
+    func answered(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
+        // Some servers answer what they cannot read with an error for nobody.
+        guard let number = reply.number ?? (reply.kind.isError ? state.onlyPending : nil) else {
+            counts.lateAnswers += 1
+            return
+        }
+        if let caller = state.finish(number) {
+            caller.finish(.answered(ByteBuffer(bytes: line), reply))
+        } else if state.isHandshake(number) {
+            shookHands(line, reply)
+        } else {
+            counts.lateAnswers += 1
+        }
+    }
+
+    func shookHands(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
+        guard let result = reply.result else {
+            log.error("The MCP server refused 'initialize': \(String(decoding: line.prefix(1_000), as: UTF8.self))")
+            return endProcess()
+        }
+        complaint.withLock { $0 = nil }
+        info.withLock { $0 = InitializeResult(bytes: ByteBuffer(bytes: line[result])) }
+        readySince = .now()
+        write(UpstreamMessage.initialized)
+        for request in state.shookHands(now: .now()) { write(request.bytes) }
+        connected.store(true, ordering: .relaxed)
+        armTimer()
+        started(nil)
+        onArrival()
+    }
+
+    func lostAnswer(to id: UInt64?) {
+        counts.overlongLines += 1
+        guard let number = id ?? state.onlyPending, let caller = state.finish(number) else { return }
+        caller.finish(.failed(.answerTooLarge))
+    }
+
+    /// The server asks its client: nothing can be asked of a client through a shared process but whether it is there.
+    func asked(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
+        guard let id = reply.id, child?.isWritable ?? false else { return }
+        let token = UnsafeRawBufferPointer(rebasing: line[id])
+        write(UpstreamMessage.answer(to: reply.method, id: token))
+    }
+
+    func notified(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
+        let message = ByteBuffer(bytes: line)
+        if reply.method == .notificationsProgress {
+            if let caller = reply.progressNumber.flatMap({ state.caller(of: $0) }) { return caller.notify(message, reply) }
+        } else if reply.concernsEveryClient(line) {
+            return onNotification(message, reply)
+        } else if reply.method == .other, let caller = state.onlyPending.flatMap({ state.caller(of: $0) }) {
+            return caller.notify(message, reply)
+        }
+        counts.droppedNotifications += 1
+    }
+}
+
+extension Reply.Kind {
+    fileprivate var isError: Bool {
+        if case .error = self { true } else { false }
+    }
+}

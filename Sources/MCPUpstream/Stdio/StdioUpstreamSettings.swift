@@ -1,0 +1,30 @@
+// The bounds of a stdio server; every queue and every wait of it has its limit here.
+
+package import ChildProcesses
+package import NIOCore
+
+package struct StdioUpstreamSettings: Sendable {
+    package var command: ChildCommand
+    package var prefix: String?
+    /// The longest line that is taken from the server, in bytes (F-MCP-11).
+    package var maxResponseBytes = 10 << 20
+    /// Requests that may wait for their answers.
+    package var maxPending = 10_000
+    /// Requests that may wait for a starting server, and for how long.
+    package var maxWaiting = 1_024
+    package var longestWait = TimeAmount.seconds(2)
+    /// How long a server may take to answer `initialize`; `npx` may have to download it first.
+    package var handshakeLimit = TimeAmount.seconds(30)
+    /// How long `start` waits for the first handshake. It goes on in the background.
+    package var startLimit = TimeAmount.seconds(5)
+    /// How long `stop` waits for answers that are still owed.
+    package var drainLimit = TimeAmount.seconds(3)
+    /// How a server is asked to leave.
+    package var patience = Teardown.Patience(afterEndOfInput: .seconds(2), afterTerminate: .seconds(2))
+    package var backoff = RestartBackoff()
+
+    package init(command: ChildCommand, prefix: String? = nil) {
+        self.command = command
+        self.prefix = prefix
+    }
+}

@@ -1,0 +1,40 @@
+// What the gate needs of an MCP server, whichever way it is reached: a child on its standard streams, or HTTP.
+
+package import GateDomain
+package import NIOCore
+
+/// An MCP server behind the gate, shared by all event loops.
+///
+/// Whoever implements it owns the handshake (MCP 2025-11-25, Lifecycle: `initialize` is sent once a connection, so a
+/// client's own cannot be replayed), and starts the server again when it goes away.
+package protocol Upstream: Sendable {
+    /// With several servers, the name before the tool (`prefix:tool`).
+    var prefix: String? { get }
+    /// Whether requests are taken right now, for `/ready`.
+    var isConnected: Bool { get }
+    /// Why it is not connected, as a sentence that anybody may read: no address, no words of the server.
+    var trouble: String? { get }
+    /// What the server said of itself in its last handshake.
+    var serverInfo: InitializeResult? { get }
+
+    /// A number for a request, and for its progress token, that no other request of any event loop has.
+    func nextNumber() -> UInt64
+
+    /// Forwards a request whose ids are rewritten already.
+    /// - Parameter receiver: is called on `loop`, and never from within `send` or `cancel`.
+    func send(_ request: UpstreamRequest, to receiver: NIOLoopBound<any UpstreamReceiver>, on loop: any EventLoop)
+
+    /// Gives a request up: the server is told with `notifications/cancelled`, and the receiver gets
+    /// `.failed(.cancelled)` unless its outcome came before.
+    func cancel(_ number: UInt64, on loop: any EventLoop)
+
+    /// Passes a client's notification on, if the server is there; a notification has no answer and no retry.
+    func notify(_ message: ByteBuffer)
+
+    /// Returns when the first handshake is done, or is not done in a time that somebody would wait for. If it fails the error says why,
+    /// and the server is tried again in the background until `stop`: the caller decides whether a node without its server is worth having.
+    func start() async throws(StartupFailure)
+
+    /// Refuses new requests, gives the open ones a moment, and ends the server.
+    func stop() async
+}

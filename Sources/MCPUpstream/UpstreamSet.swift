@@ -1,0 +1,155 @@
+// The MCP servers behind the gate, and which of them has a tool.
+
+package import GateDomain
+import MCPWire
+package import NIOCore
+import Synchronization
+
+/// One server, or several under prefixes (F-MULTI-01, F-MULTI-02).
+package final class UpstreamSet: Sendable {
+    package let all: [any Upstream]
+    /// `stdio`, `http` or `multi-server`.
+    package let transport: String
+    /// The tools of each server.
+    private let known: Mutex<[[String]]>
+    private let labels = Mutex<Set<String>>([])
+    package let news: UpstreamNews
+
+    package init(_ upstreams: [any Upstream], transport: String, news: UpstreamNews = UpstreamNews()) {
+        self.news = news
+        all = upstreams
+        self.transport = transport
+        known = Mutex(Array(repeating: [], count: upstreams.count))
+    }
+
+    package var first: (any Upstream)? { all.first }
+
+    package var isConnected: Bool { all.contains { $0.isConnected } }
+
+    /// Why no server is there; nil if one is.
+    package var trouble: String? {
+        if isConnected { return nil }
+        return all.compactMap(\.trouble).first ?? "The MCP server has not answered yet."
+    }
+
+    /// The names of all tools that were found, with their prefixes.
+    package var tools: [String] { known.withLock { $0.flatMap(\.self) } }
+
+    /// A tool's name if it is a known one; anything else has one label, so that callers cannot make up metrics.
+    package func label(of tool: String) -> String {
+        labels.withLock { $0.contains(tool) } ? tool : "unknown"
+    }
+
+    package struct Route {
+        package let upstream: any Upstream
+        /// The name that the server knows the tool by, if it differs.
+        package let name: String?
+    }
+
+    package func route(_ tool: String) -> Route? {
+        if let only = first, only.prefix == nil { return Route(upstream: only, name: nil) }
+        guard let colon = tool.firstIndex(of: ":"), let upstream = all.first(where: { $0.prefix == String(tool[..<colon]) }) else {
+            return nil
+        }
+        return Route(upstream: upstream, name: String(tool[tool.index(after: colon)...]))
+    }
+
+    /// Why a tool cannot be routed; said before anything is charged.
+    package func routingFault(of tool: String) -> String? {
+        guard let only = first, only.prefix != nil else { return nil }
+        guard let colon = tool.firstIndex(of: ":") else { return "Invalid params: the tool name must be prefixed, as in prefix:tool" }
+        return all.contains { $0.prefix == String(tool[..<colon]) } ? nil : "Invalid params: Unknown server prefix"
+    }
+
+    /// Starts every server; tries go on in the background where one does not come up.
+    /// - Throws: the first failure, if none of them could be started.
+    package func start() async throws(StartupFailure) {
+        var failure: StartupFailure?
+        var started = 0
+        for upstream in all {
+            do {
+                try await upstream.start()
+                started += 1
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if started == 0, let failure { throw failure }
+    }
+
+    package func stop() async {
+        await withDiscardingTaskGroup { group in
+            for upstream in all { group.addTask { await upstream.stop() } }
+        }
+    }
+
+    /// Asks every server for its tools (F-REG-02); those of one that does not answer stay as they were.
+    package func discover(on loop: any EventLoop) async {
+        for (index, upstream) in all.enumerated() {
+            guard let names = await ToolDiscovery.names(of: upstream, on: loop) else { continue }
+            known.withLock { $0[index] = names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name } }
+        }
+        let names = tools
+        labels.withLock { $0 = Set(names.prefix(10_000)) }
+    }
+}
+
+/// Reads the pages of one server's tools/list.
+enum ToolDiscovery {
+    private static let pages = 100
+
+    /// Nil if the server does not say.
+    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String]? {
+        var names: [String] = []
+        var cursor: String?
+        for number in 0..<pages {
+            guard let result = await page(of: upstream, cursor: cursor, on: loop) else {
+                if number == 0 { return nil }
+                break
+            }
+            names += result.names
+            cursor = result.nextCursor
+            if cursor == nil { break }
+        }
+        return names
+    }
+
+    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (names: [String], nextCursor: String?)? {
+        let number = upstream.nextNumber()
+        let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
+        let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": "tools/list", "params": params]
+        let bytes = ByteBuffer(bytes: message.bytes)
+        let answer = try? await loop.flatSubmit {
+            let promise = loop.makePromise(of: [UInt8]?.self)
+            let receiver = OneAnswer(promise)
+            upstream.send(
+                UpstreamRequest(number: number, bytes: bytes, deadline: .now() + .seconds(15), isCall: false, owner: .gate),
+                to: NIOLoopBound(receiver, eventLoop: loop), on: loop)
+            return promise.futureResult
+        }.get()
+        return answer.flatMap { $0 }?.withUnsafeBytes { result in
+            func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: result[range])) }
+            guard let list = ListScan(result, list: "tools", members: ["name"]) else { return nil }
+            return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text))
+        }
+    }
+
+    private final class OneAnswer: UpstreamReceiver {
+        private let promise: EventLoopPromise<[UInt8]?>
+        /// Keeps itself until it has been told.
+        private var keeper: OneAnswer?
+
+        init(_ promise: EventLoopPromise<[UInt8]?>) {
+            self.promise = promise
+            keeper = self
+        }
+
+        func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
+
+        func upstreamFinished(_ outcome: UpstreamOutcome) {
+            keeper = nil
+            guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
+            promise.succeed(message.token(result))
+        }
+    }
+}
