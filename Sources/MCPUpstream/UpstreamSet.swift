@@ -114,7 +114,9 @@ enum ToolDiscovery {
         return names
     }
 
-    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (names: [String], nextCursor: String?)? {
+    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (
+        names: [String], nextCursor: String?
+    )? {
         let number = upstream.nextNumber()
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
         let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": "tools/list", "params": params]

@@ -91,7 +91,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("News of a resource goes to the sessions that have asked for it, with the credential that asked; ending one subscription ends no other")
+        @Test(
+            "News of a resource goes to the sessions that have asked for it, with the credential that asked; ending one subscription ends no other"
+        )
         func subscriptions() async throws {
             let server = try HostileServer.stdio()
             try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
@@ -157,7 +159,9 @@ extension EndToEndTests {
                     #expect(try await !cluster[0].post(Array(body.utf8), key: keys[1]).text.contains("\"result\""))
                 }
                 // The other node has a server of its own, which does not know the task; but the gate there knows whose it is.
-                #expect(try await cluster[1].rpc("tasks/get", ["taskId": .string(made[0])], key: keys[0]).text.contains("The server knows no such"))
+                #expect(
+                    try await cluster[1].rpc("tasks/get", ["taskId": .string(made[0])], key: keys[0]).text.contains(
+                        "The server knows no such"))
                 #expect(try await cluster[1].rpc("tasks/get", ["taskId": .string(made[0])], key: keys[1]).text.contains("Task not found"))
                 #expect(server.tasks.filter { $0.hasSuffix(made[0]) }.count == 2, "\(server.tasks)")
             }

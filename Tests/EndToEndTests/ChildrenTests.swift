@@ -8,7 +8,9 @@ import Testing
 extension EndToEndTests {
     @Suite("Children and files")
     struct ChildrenTests {
-        @Test("A server sees a listed environment: the usual, what the operator lists, and never the gate's own; --inherit-env gives it the rest")
+        @Test(
+            "A server sees a listed environment: the usual, what the operator lists, and never the gate's own; --inherit-env gives it the rest"
+        )
         func environment() async throws {
             let server = try HostileServer.stdio()
             for (flags, expected) in [([], [:]), (["--server-env", "TOKEN", "--server-env", "MODE=a=b"], ["TOKEN": "t", "MODE": "a=b"])]
@@ -45,7 +47,9 @@ extension EndToEndTests {
             try await node.kill9()
         }
 
-        @Test("A process that a server has started in a session of its own ends with the gate, in order or by kill -9", arguments: [SIGTERM, SIGKILL])
+        @Test(
+            "A process that a server has started in a session of its own ends with the gate, in order or by kill -9",
+            arguments: [SIGTERM, SIGKILL])
         func offspring(_ signal: Int32) async throws {
             let server = try HostileServer.stdio()
             let node = try await StandaloneNode(
@@ -70,7 +74,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("A server runs as the user that is named, who cannot enter the state directory; a node that is not root refuses to start", .enabled(if: geteuid() == 0))
+        @Test(
+            "A server runs as the user that is named, who cannot enter the state directory; a node that is not root refuses to start",
+            .enabled(if: geteuid() == 0))
         func user() async throws {
             let server = try HostileServer.stdio()
             let node = try await StandaloneNode(

@@ -56,7 +56,9 @@ extension EndToEndTests.OneGate {
             }
         }
 
-        @Test("F-CREDIT-01, M6: without it every kind of failure that reached the server is charged, once; a death is unknown, and kept where that is said")
+        @Test(
+            "F-CREDIT-01, M6: without it every kind of failure that reached the server is charged, once; a death is unknown, and kept where that is said"
+        )
         func kept() async throws {
             try await GateCluster.run(nodes: 2, ["--tool-timeout", "600", "--price", "3", "--unknown-calls", "keep"]) { cluster in
                 for failure in Failure.allCases {

@@ -57,9 +57,11 @@ extension EndToEndTests {
                 }
                 #expect(try await cluster[0].balance(key).spent == 250)
                 let connection = try await RawConnection(port: cluster.nodes[0].port)
-                let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"left","seconds":0.3}}}"#
+                let body =
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"left","seconds":0.3}}}"#
                 await connection.send(
-                    "POST /mcp HTTP/1.1\r\nHost: x\r\nX-API-Key: \(key)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                    "POST /mcp HTTP/1.1\r\nHost: x\r\nX-API-Key: \(key)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                )
                 try await eventually("it runs", within: .seconds(10)) { server.calls.contains("echo left") }
                 await connection.close()
                 try await eventually("it is charged", within: .seconds(10)) { try await cluster[0].balance(key).spent == 300 }
@@ -83,7 +85,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("A server that closes unused connections without a word: every call is served once or not at all, and charged as often as it is served")
+        @Test(
+            "A server that closes unused connections without a word: every call is served once or not at all, and charged as often as it is served"
+        )
         func closedConnections() async throws {
             let server = try await HostileServer.http()
             try await GateCluster.run(nodes: 1, ["--threads", "1"], upstream: server.upstream) { cluster in
@@ -109,7 +113,9 @@ extension EndToEndTests {
             try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
                 let key = try await cluster[0].createKey(credits: 10)
                 let deep = String(repeating: "[", count: 70) + String(repeating: "]", count: 70)
-                for value in [#"{"a":12345678901234567890,"b":1e400,"c":-0,"d":1.10}"#, #"{"deep":\#(deep)}"#, #"{"a":1,"a":2, "é" : "\u0041"}"#] {
+                for value in [
+                    #"{"a":12345678901234567890,"b":1e400,"c":-0,"d":1.10}"#, #"{"deep":\#(deep)}"#, #"{"a":1,"a":2, "é" : "\u0041"}"#,
+                ] {
                     let single = try await cluster[0].call("raw", ["text": .string(value)], key: key)
                     #expect(single.text.contains("\"result\":" + value), "\(single.text)")
                     let batch = try await cluster[0].batch([("raw", ["text": .string(value)])], key: key)
@@ -129,7 +135,9 @@ extension EndToEndTests {
             }
         }
 
-        @Test("An answer that nobody can be given ends its call at once: text that is no UTF-8, a thousand levels", arguments: ["garbled", "deep"])
+        @Test(
+            "An answer that nobody can be given ends its call at once: text that is no UTF-8, a thousand levels",
+            arguments: ["garbled", "deep"])
         func unusable(_ tool: String) async throws {
             let server = try HostileServer.stdio()
             try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in

@@ -1,5 +1,6 @@
 // The few words that are exchanged with a private Redis outside of the node's connections: is it there, go away.
 
+import ChildProcesses
 import Glibc
 import NIOCore
 import NIOPosix

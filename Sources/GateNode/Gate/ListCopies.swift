@@ -1,5 +1,6 @@
 // Lists that need no key, asked of a server once for everybody: strangers have a share of the servers that they cannot make larger.
 
+import MCPUpstream
 import MCPWire
 import NIOCore
 
@@ -39,7 +40,8 @@ final class ListCopies {
     static let methods: Set<String> = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
 
     /// Hands over a copy that is fresh, or what the server says now.
-    func read(_ method: String, of server: Int, _ upstream: any Upstream, on loop: any EventLoop, _ completion: @escaping (Answer) -> Void) {
+    func read(_ method: String, of server: Int, _ upstream: any Upstream, on loop: any EventLoop, _ completion: @escaping (Answer) -> Void)
+    {
         let name = Name(server: server, method: method)
         let copy = copies[name] ?? Copy()
         if let answer = copy.answer, .now() - copy.readAt < Self.freshness { return completion(answer) }

@@ -249,7 +249,8 @@ final class ProxiedRequest {
             return failUnusable()
         }
         let tasks = list.entries.compactMap { entry -> (id: String, bytes: [UInt8])? in
-            guard let range = entry.values[0], let id = result.withUnsafeBytes({ JSONText.string(UnsafeRawBufferPointer(rebasing: $0[range])) })
+            guard let range = entry.values[0],
+                let id = result.withUnsafeBytes({ JSONText.string(UnsafeRawBufferPointer(rebasing: $0[range])) })
             else { return nil }
             return (id, Array(result[entry.range]))
         }

@@ -74,7 +74,8 @@ extension Node {
     package var gateParts: GateParts {
         GateParts(
             id: id, settings: settings, store: store, identity: identity, clock: clock, ruleBook: ruleBook, addresses: addresses,
-            addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, sessions: sessions, switches: switches, logger: logger)
+            addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, sessions: sessions, switches: switches,
+            logger: logger)
     }
 
     /// What endpoints need of the node.

@@ -157,7 +157,8 @@ struct HTTPUpstreamAnswerTests {
             case "request": return [.json(#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)]
             case "foreign": return [.json(#"{"jsonrpc":"2.0","id":\#(request.id + 1),"result":{}}"#)]
             case "nobody's": return [.json(#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"no"}}"#)]
-            case "garbled": return [.json(request.result("{\"deep\":\(String(repeating: "[", count: 200))\(String(repeating: "]", count: 200))}"))]
+            case "garbled":
+                return [.json(request.result("{\"deep\":\(String(repeating: "[", count: 200))\(String(repeating: "]", count: 200))}"))]
             case "accepted": return [.accepted]
             case "binary": return [.say("\u{0}\u{1}\u{2}\r\n\r\n")]
             case "short": return [.say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc"), .close]
