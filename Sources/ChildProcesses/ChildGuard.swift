@@ -24,13 +24,9 @@ package enum ChildGuard {
     ///   - command: an absolute path and its arguments, the program's own name first.
     /// - Returns: the exit status that this process is to end with; a command that was ended by a signal ends the guard with the same one.
     package static func run(owner: Int32, path: String, _ arguments: [String]) -> CInt {
+        guard let wakes = listen() else { return 71 }
         ProcessControl.adoptOrphans()
         ProcessControl.setDeathSignal(order)
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        // The server gets these too, for it is of the same group, and decides what they mean.
-        for signal in [SIGCHLD, order, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE] { sigaddset(&signals, signal) }
-        sigprocmask(SIG_BLOCK, &signals, nil)
         guard getppid() == owner else { return 1 }
         guard let child = ProcessGroup.start(path, arguments) else {
             let reason = "gate-node: '\(path)' cannot be started: \(String(cString: strerror(errno)))\n"
@@ -40,12 +36,35 @@ package enum ChildGuard {
         letGoOfStreams()
         var status: CInt?
         while status == nil {
-            var patience = timespec(tv_sec: 1, tv_nsec: 0)
-            if sigtimedwait(&signals, nil, &patience) == order { break }
+            if hasOrder(from: wakes) { break }
             status = reap(until: child)
         }
         endEverything()
         return end(with: status ?? SIGKILL)
+    }
+
+    /// Has signals come as bytes on a pipe, whichever thread of the process they are given to. - Returns: the end to read from.
+    private static func listen() -> CInt? {
+        var ends: [CInt] = [-1, -1]
+        guard pipe(&ends) == 0 else { return nil }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        wakeup = ends[1]
+        // The server gets these too, for it is of the same group, and decides what they mean; it does not inherit that they are ignored.
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE] { Glibc.signal(signal, SIG_IGN) }
+        for signal in [order, SIGCHLD] { Glibc.signal(signal) { wake(with: $0) } }
+        return ends[0]
+    }
+
+    /// Waits for a signal, a second at most. - Returns: whether it was the order.
+    private static func hasOrder(from wakes: CInt) -> Bool {
+        var ready = pollfd(fd: wakes, events: Int16(POLLIN), revents: 0)
+        guard poll(&ready, 1, 1_000) > 0 else { return false }
+        var signals = [UInt8](repeating: 0, count: 64)
+        let count = read(wakes, &signals, signals.count)
+        return count > 0 && signals[..<count].contains(UInt8(order))
     }
 
     /// The end of the server's output is the end of its own descriptors, not of the guard's.
@@ -84,11 +103,7 @@ package enum ChildGuard {
         var limit = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
         Glibc.signal(signal, SIG_DFL)
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, signal)
         kill(getpid(), signal)
-        sigprocmask(SIG_UNBLOCK, &signals, nil)
         return 128 + signal
     }
 
@@ -122,4 +137,14 @@ package enum ChildGuard {
         let fields = String(decoding: bytes[(name + 1)..<length], as: UTF8.self).split(separator: " ", maxSplits: 2)
         return fields.count > 1 ? pid_t(fields[1]) : nil
     }
+}
+
+/// Where signals of the guard are written to. It is set before there are any, and a handler may do nothing but this.
+nonisolated(unsafe) private var wakeup: CInt = -1
+
+private func wake(with signal: CInt) {
+    var byte = UInt8(truncatingIfNeeded: signal)
+    let before = errno
+    _ = write(wakeup, &byte, 1)
+    errno = before
 }
