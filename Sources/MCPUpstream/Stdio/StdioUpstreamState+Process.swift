@@ -21,6 +21,7 @@ extension StdioUpstreamState {
     mutating func shookHands(now: NIODeadline) -> [UpstreamRequest] {
         guard phase == .starting else { return [] }
         phase = .ready(since: now)
+        isFailing = false
         handshake = nil
         for entry in waiting {
             pending[entry.request.number] = Pending(caller: entry.caller, deadline: entry.request.deadline)
@@ -49,6 +50,7 @@ extension StdioUpstreamState {
         let failed = processLost()
         guard phase == .leaving else { return (failed, nil) }
         phase = .backingOff
+        isFailing = readySince == nil
         return (failed, backoff.pause(afterLifeOf: readySince.map { now - $0 }))
     }
 

@@ -13,7 +13,7 @@ extension StdioUpstreamState {
             meet(request.owner)
             remember(request.deadline)
             return .write
-        case .starting where waiting.count < limits.maxWaiting:
+        case .starting where !isFailing && waiting.count < limits.maxWaiting:
             let patience = now() + limits.longestWait
             let until = min(patience, request.deadline ?? patience)
             waiting.append(Waiting(request: request, caller: caller, until: until))

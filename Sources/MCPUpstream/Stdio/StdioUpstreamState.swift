@@ -79,6 +79,8 @@ struct StdioUpstreamState<Caller> {
     var pending: [UInt64: Pending] = [:]
     var waiting: [Waiting] = []
     var clientele = Clientele.none
+    /// The last process never became ready: there is nothing to wait for before one does (F32).
+    var isFailing = false
     var handshake: (number: UInt64, deadline: NIODeadline)?
 
     /// The earliest time at which `expire` may have something to do; it may turn out to be too early.
