@@ -14,15 +14,31 @@ extension ChildCommand {
         if let workingDirectory, FileKind(at: workingDirectory) != .directory {
             throw .noWorkingDirectory(workingDirectory)
         }
+        let command = try launched()
+        guard let guardian else { return command }
+        return Resolved(path: guardian, arguments: ["gate-node", "guard", "\(getpid())", command.path] + command.arguments)
+    }
+
+    private func launched() throws(ChildProcessFailure) -> Resolved {
         let path = try resolvedPath()
-        guard let launcher = try? ChildCommand("setpriv").resolvedPath() else {
-            return Resolved(path: path, arguments: [executable] + arguments)
-        }
+        let launcher = try? ChildCommand("setpriv").resolvedPath()
+        if let user { try check(user, launcher) }
+        guard let launcher else { return Resolved(path: path, arguments: [executable] + arguments) }
+        let identity = user.map { ["--reuid", $0, "--regid", "\(SystemUser(named: $0)?.group ?? 0)", "--init-groups"] } ?? []
         return Resolved(
             path: launcher,
-            arguments: ["setpriv", "--pdeathsig", deathSignal.rawValue, "--", path] + arguments
+            arguments: ["setpriv"] + identity + ["--pdeathsig", deathSignal.rawValue, "--", path] + arguments
         )
     }
+
+    private func check(_ user: String, _ launcher: String?) throws(ChildProcessFailure) {
+        guard SystemUser(named: user) != nil else { throw .noUser(user) }
+        guard geteuid() == 0 else { throw .notRoot(user) }
+        guard launcher != nil else { throw .commandNotFound("setpriv") }
+    }
+
+    /// - Throws: if it cannot be launched as it is written: there is no such command, directory or user.
+    package func check() throws(ChildProcessFailure) { _ = try resolved() }
 
     /// The absolute path of the executable.
     /// - Throws: `notExecutable` or `commandNotFound`; nothing has been started.
@@ -50,6 +66,24 @@ extension ChildCommand {
         if path.hasPrefix("/") { return path }
         let base = workingDirectory ?? "."
         return AbsolutePath.of(base) + "/" + path
+    }
+}
+
+/// A user of this system.
+package struct SystemUser {
+    package let name: String
+    package let home: String
+    package let shell: String
+    let group: gid_t
+
+    /// Nil if there is none of this name.
+    package init?(named name: String) {
+        // Only called while a child is prepared, one at a time or before there are any; the memory is the C library's.
+        guard let entry = getpwnam(name)?.pointee else { return nil }
+        self.name = name
+        home = String(cString: entry.pw_dir)
+        shell = String(cString: entry.pw_shell)
+        group = entry.pw_gid
     }
 }
 

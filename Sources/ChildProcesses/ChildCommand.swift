@@ -14,6 +14,10 @@ package struct ChildCommand: Sendable, Equatable {
     /// nil is the node's own working directory.
     package var workingDirectory: String?
     package var deathSignal: DeathSignal
+    /// The user that it runs as, by name; nil is the node's own. Only a node of root may name one.
+    package var user: String?
+    /// A program that keeps a `ChildGuard` when it is called as `guard PARENT PATH …`; nil runs the command without one.
+    package var guardian: String?
 
     package init(
         _ executable: String,

@@ -33,7 +33,7 @@ extension ChildProcess {
         do {
             let group = try ProcessGroup.spawn(
                 program, for: command, input: input.reading, output: output.writing, errors: errors.writing)
-            return ChildProcess(group: group, pipes: pipes, loop: loop, events: events, log: log)
+            return ChildProcess(group: group, isGuarded: command.guardian != nil, pipes: pipes, loop: loop, events: events, log: log)
         } catch {
             pipes.close()
             throw error

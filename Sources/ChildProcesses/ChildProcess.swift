@@ -33,9 +33,12 @@ package final class ChildProcess {
         static let ending = TimeAmount.milliseconds(5)
         /// How long the output of a child that has left is waited for when somebody else holds its pipe open.
         static let draining = TimeAmount.milliseconds(50)
+        /// How long a guard may take to end what is below it.
+        static let guarding = TimeAmount.seconds(3)
     }
 
     private let group: ProcessGroup
+    private let isGuarded: Bool
     private let loop: NIOIsolatedEventLoop
     private let pipes: ChildPipes
     private let log: Logger
@@ -55,8 +58,9 @@ package final class ChildProcess {
     /// False while more than 16 MiB wait to be read by the child.
     package var isWritable: Bool { pipes.input.isWritable }
 
-    init(group: ProcessGroup, pipes: ChildPipes, loop: any EventLoop, events: Events, log: Logger) {
+    init(group: ProcessGroup, isGuarded: Bool, pipes: ChildPipes, loop: any EventLoop, events: Events, log: Logger) {
         self.group = group
+        self.isGuarded = isGuarded
         self.pipes = pipes
         self.loop = loop.assumeIsolated()
         self.events = events
@@ -74,6 +78,12 @@ package final class ChildProcess {
             self.flushIsScheduled = false
             self.pipes.input.flush()
         }
+    }
+
+    /// Writes what was queued, then ends the child's input; nothing more is written.
+    package func closeInput() {
+        pipes.input.flush()
+        pipes.input.close(promise: nil)
     }
 
     /// Asks the child to leave: end of input, SIGTERM, SIGKILL. Asking again changes nothing.
@@ -119,10 +129,11 @@ package final class ChildProcess {
 
     private func take(_ step: Teardown.Step) {
         switch step {
-        case .closeInput:
-            pipes.input.flush()
-            pipes.input.close(promise: nil)
+        case .closeInput: closeInput()
         case .terminate: group.terminate()
+        case .kill where isGuarded:
+            group.order()
+            loop.scheduleTask(in: Pace.guarding) { if self.exitStatus == nil { self.group.kill() } }
         case .kill: group.kill()
         }
     }

@@ -7,6 +7,9 @@ package enum ChildProcessFailure: Error, Equatable {
     /// A directory, or a file without the right to execute it.
     case notExecutable(String)
     case noWorkingDirectory(String)
+    case noUser(String)
+    /// Another user was named, and the node is not root.
+    case notRoot(String)
     /// A system call failed; `errno` is its reason.
     case system(call: String, errno: Int32)
     /// The event loop refused the pipes.
@@ -18,6 +21,8 @@ package enum ChildProcessFailure: Error, Equatable {
             command.contains("/")
                 ? "There is no file '\(command)'." : "The command '\(command)' was not found on the PATH."
         case .notExecutable(let path): "'\(path)' is not an executable file."
+        case .noUser(let name): "There is no user '\(name)' to run the server as."
+        case .notRoot(let name): "Only a node that root has started can run a server as '\(name)'."
         case .noWorkingDirectory(let path): "The working directory '\(path)' does not exist."
         case .system(let call, let errno): "\(call) failed: \(String(cString: strerror(errno)))."
         case .pipes(let reason): "The pipes to the child could not be opened: \(reason)."

@@ -26,7 +26,7 @@ extension ProcessGroup {
             try SpawnExtensions.changeDirectory(to: directory, in: &actions)
         }
 
-        var attributes = cleanAttributes()
+        var attributes = cleanAttributes(flags: POSIX_SPAWN_SETPGROUP)
         defer { posix_spawnattr_destroy(&attributes) }
 
         let arguments = CStrings(program.arguments)
@@ -39,11 +39,23 @@ extension ProcessGroup {
         return ProcessGroup(leader: pid)
     }
 
-    private static func cleanAttributes() -> posix_spawnattr_t {
+    /// Starts a program in this process's own group, with its descriptors 0, 1 and 2 and its environment; nil, and `errno`, if that fails.
+    static func start(_ path: String, _ arguments: [String]) -> pid_t? {
+        var attributes = cleanAttributes(flags: 0)
+        defer { posix_spawnattr_destroy(&attributes) }
+        let words = CStrings(arguments)
+        var pid: pid_t = 0
+        let failure = posix_spawn(&pid, path, nil, &attributes, words.pointers, environ)
+        withExtendedLifetime(words) {}
+        errno = failure
+        return failure == 0 ? pid : nil
+    }
+
+    private static func cleanAttributes(flags: Int32) -> posix_spawnattr_t {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+            &attributes, Int16(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         posix_spawnattr_setpgroup(&attributes, 0)
         var signals = sigset_t()
         sigemptyset(&signals)

@@ -10,6 +10,9 @@ struct ProcessGroup {
 
     func kill() { send(SIGKILL) }
 
+    /// Has the guard that leads the group end everything below it, also what has left the group.
+    func order() { _ = Glibc.kill(leader, ChildGuard.order) }
+
     private func send(_ signal: Int32) {
         _ = Glibc.kill(-leader, signal)
     }

@@ -15,6 +15,18 @@ extension Setting {
             flags: ["server"], variables: ["PAYGATE_SERVER"],
             "The stdio MCP server to wrap, a command line; or give it after --."),
         Setting(
+            "serverEnv", \.serverEnv, .list("NAME[=value]", rule: EnvironmentEntry.rule, EnvironmentEntry.isEntry),
+            flags: ["server-env"], variables: ["PAYGATE_SERVER_ENV"],
+            "A variable that stdio servers see, beside PATH, HOME and their like."),
+        Setting(
+            "inheritEnv", \.inheritEnv, .toggle,
+            flags: ["inherit-env"], variables: ["PAYGATE_INHERIT_ENV"],
+            "Let stdio servers see all variables of the node but PAYGATE_*."),
+        Setting(
+            "serverUser", \.serverUser, .text("user"),
+            flags: ["server-user"], variables: ["PAYGATE_SERVER_USER"],
+            "Run stdio servers as this user; the node must be root."),
+        Setting(
             "remoteUrl", \.remoteUrl, .url(["http", "https"]),
             flags: ["remote-url"], variables: ["PAYGATE_REMOTE_URL"],
             "The Streamable HTTP MCP server to wrap."),

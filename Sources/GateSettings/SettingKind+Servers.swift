@@ -11,6 +11,8 @@ package struct ServerSettings: Sendable, Equatable {
     package var serverCommand: String?
     /// Arguments of `serverCommand`, each as it is.
     package var serverArgs: [String]
+    /// What it sees of the environment, beside what every server sees: `NAME`, or `NAME=value`.
+    package var serverEnv: [String] = []
     /// Streamable HTTP endpoint, http or https.
     package var remoteUrl: String?
 
@@ -58,6 +60,9 @@ extension ValueKind where Value == ServerSettings {
                 case "prefix": server.prefix = ValueKind<String>.prefix.read(member.value, &findings) ?? ""
                 case "serverCommand": server.serverCommand = ValueKind<String>.program.read(member.value, &findings)
                 case "serverArgs": server.serverArgs = ValueKind<[String]>.words().read(member.value, &findings) ?? []
+                case "serverEnv":
+                    server.serverEnv =
+                        ValueKind<[String]>.words(rule: EnvironmentEntry.rule, EnvironmentEntry.isEntry).read(member.value, &findings) ?? []
                 case "remoteUrl": server.remoteUrl = ValueKind<String>.url(["http", "https"]).read(member.value, &findings)
                 default: findings.remark(Setting.unknown)
                 }

@@ -16,6 +16,12 @@ package struct Settings: Sendable, Equatable {
     package var serverCommand: String?
     /// Its arguments, each as it is.
     package var serverArgs: [String] = []
+    /// What stdio servers see of the node's environment beside the usual: `NAME`, or `NAME=value`.
+    package var serverEnv: [String] = []
+    /// Stdio servers see all of the node's environment but its own `PAYGATE_…` variables.
+    package var inheritEnv = false
+    /// The user that stdio servers run as; only for a node of root.
+    package var serverUser: String?
     /// Streamable HTTP endpoint, http or https.
     package var remoteUrl: String?
     /// Several servers behind one gate, with unique prefixes (F-MULTI-02).

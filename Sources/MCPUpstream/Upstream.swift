@@ -12,6 +12,8 @@ package protocol Upstream: Sendable {
     var prefix: String? { get }
     /// Whether requests are taken right now, for `/ready`.
     var isConnected: Bool { get }
+    /// Why it is not connected, as a sentence that anybody may read: no address, no words of the server.
+    var trouble: String? { get }
     /// What the server said of itself in its last handshake.
     var serverInfo: InitializeResult? { get }
 
@@ -29,8 +31,8 @@ package protocol Upstream: Sendable {
     /// Passes a client's notification on, if the server is there; a notification has no answer and no retry.
     func notify(_ message: ByteBuffer)
 
-    /// Returns when the first handshake is done. If it fails the error says why, and the server is tried again in the
-    /// background until `stop`: the caller decides whether a node without its server is worth having.
+    /// Returns when the first handshake is done, or is not done in a time that somebody would wait for. If it fails the error says why,
+    /// and the server is tried again in the background until `stop`: the caller decides whether a node without its server is worth having.
     func start() async throws(StartupFailure)
 
     /// Refuses new requests, gives the open ones a moment, and ends the server.

@@ -33,10 +33,21 @@ enum UpstreamMessage {
 }
 
 extension Reply {
-    /// Whether this is news for every client (`…/list_changed`, `notifications/resources/updated`) and not for one request.
+    /// Whether this is news for every client (`…/list_changed`), or for those who asked to be told
+    /// (`notifications/resources/updated`), and not for one request.
     func concernsEveryClient(_ message: UnsafeRawBufferPointer) -> Bool {
         guard kind == .notification, method == .other, let methodName else { return false }
-        let name = String(decoding: message[methodName], as: UTF8.self)
-        return name.hasSuffix("/list_changed") || name == "notifications/resources/updated"
+        return message[methodName].ends(with: "/list_changed".utf8) || isResourceUpdate(message)
+    }
+
+    func isResourceUpdate(_ message: UnsafeRawBufferPointer) -> Bool {
+        guard kind == .notification, method == .other, let methodName else { return false }
+        return message[methodName].elementsEqual("notifications/resources/updated".utf8)
+    }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    fileprivate func ends(with bytes: some BidirectionalCollection<UInt8>) -> Bool {
+        count >= bytes.count && suffix(bytes.count).elementsEqual(bytes)
     }
 }

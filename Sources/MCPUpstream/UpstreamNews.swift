@@ -1,20 +1,38 @@
-// Notifications of the servers that concern every client, such as `tools/list_changed`.
+// What concerns more than one client: changed lists, changed resources, and that a server has come.
 
+package import MCPWire
 package import NIOCore
 import Synchronization
 
 /// Hands what a server announces to whoever listens; the servers exist before the listener does.
 package final class UpstreamNews: Sendable {
-    private let listener = Mutex<(@Sendable ([UInt8]) -> Void)?>(nil)
+    /// What there is to hear.
+    package enum Item: Sendable {
+        /// A list has changed: a notification for every client.
+        case changed([UInt8])
+        /// The resource of this URI has changed: for those who have asked to be told.
+        case updated([UInt8], uri: String)
+        /// A server has come, or has come back, and may have other tools than before.
+        case arrived
+    }
+
+    private let listener = Mutex<(@Sendable (Item) -> Void)?>(nil)
 
     package init() {}
 
-    package func listen(_ listener: @escaping @Sendable ([UInt8]) -> Void) {
+    package func listen(_ listener: @escaping @Sendable (Item) -> Void) {
         self.listener.withLock { $0 = listener }
     }
 
-    package func announce(_ message: ByteBuffer) {
+    /// Tells whoever listens.
+    package func announce(_ item: Item) { listener.withLock { $0 }?(item) }
+
+    /// A notification that concerns more than one client.
+    /// - Parameter reply: its ranges are offsets from the first readable byte.
+    package func announce(_ message: ByteBuffer, _ reply: Reply) {
         let bytes = Array(message.readableBytesView)
-        listener.withLock { $0 }?(bytes)
+        guard bytes.withUnsafeBytes({ reply.isResourceUpdate($0) }) else { return announce(.changed(bytes)) }
+        guard let params = reply.params, let uri = (try? JSONValue.parse(Array(bytes[params])))?["uri"]?.stringValue else { return }
+        announce(.updated(bytes, uri: uri))
     }
 }

@@ -19,7 +19,8 @@ package enum UpstreamOutcome: Sendable {
     case failed(UpstreamFailure)
 }
 
-/// Why a request has no answer. Only `unavailable`, `overdue`, `withdrawn` and `refused` with a 4xx mean that the server has not worked on it.
+/// Why a request has no answer. Only `unavailable`, `overdue`, `withdrawn` and `refused` with
+/// some statuses mean that the server has not worked on it.
 package enum UpstreamFailure: Error, Equatable, Sendable {
     /// It was certainly not sent.
     case unavailable
@@ -30,6 +31,8 @@ package enum UpstreamFailure: Error, Equatable, Sendable {
     /// Its deadline passed before it was sent.
     case overdue
     case answerTooLarge
+    /// What came was the answer to something else, or is no text.
+    case unusable
     /// Given up by its client after it was sent.
     case cancelled
     /// Given up by its client before it was sent.

@@ -10,16 +10,29 @@ package struct UpstreamRequest: Sendable {
     package var deadline: NIODeadline?
     /// Whether it is a tool call: work that may have effects and must not be sent twice.
     package var isCall: Bool
+    /// For whom it is asked.
+    package var owner: Owner
+
+    package enum Owner: Sendable, Equatable {
+        /// For the gate itself: what comes of it is for everybody.
+        case gate
+        /// For the key of this id.
+        case key(String)
+        /// For a client without a key, which is nobody in particular.
+        case nobody
+    }
 
     package init(
         number: UInt64,
         bytes: ByteBuffer,
         deadline: NIODeadline? = nil,
-        isCall: Bool = true
+        isCall: Bool = true,
+        owner: Owner = .nobody
     ) {
         self.number = number
         self.bytes = bytes
         self.deadline = deadline
         self.isCall = isCall
+        self.owner = owner
     }
 }

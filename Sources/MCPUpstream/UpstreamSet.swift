@@ -10,28 +10,33 @@ package final class UpstreamSet: Sendable {
     package let all: [any Upstream]
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
-    /// What each server has, in their order; nil for one that has not said.
-    private let found: Mutex<[[String]?]>
-    private let known = Mutex<[String]>([])
+    private let lists: Mutex<[ToolNames?]>
     private let labels = Mutex<Set<String>>([])
+    private let hasMissed = Mutex(false)
     package let news: UpstreamNews
 
     package init(_ upstreams: [any Upstream], transport: String, news: UpstreamNews = UpstreamNews()) {
         self.news = news
-        found = Mutex(upstreams.map { _ in nil })
         all = upstreams
         self.transport = transport
+        lists = Mutex(upstreams.map { _ in nil })
     }
 
     package var first: (any Upstream)? { all.first }
 
     package var isConnected: Bool { all.contains { $0.isConnected } }
 
+    /// Why no server is there; nil if one is.
+    package var trouble: String? {
+        if isConnected { return nil }
+        return all.compactMap(\.trouble).first ?? "The MCP server has not answered yet."
+    }
+
     /// The names of all tools that were found, with their prefixes.
-    package var tools: [String] { known.withLock { $0 } }
+    package var tools: [String] { lists.withLock { $0.flatMap { $0?.names ?? [] } } }
 
     /// Whether every server has said which tools it has.
-    package var isDiscovered: Bool { found.withLock { !$0.isEmpty && $0.allSatisfy { $0 != nil } } }
+    package var isDiscovered: Bool { lists.withLock { !$0.isEmpty && $0.allSatisfy { $0 != nil } } }
 
     /// A tool's name if it is a known one; anything else has one label, so that callers cannot make up metrics.
     package func label(of tool: String) -> String {
@@ -42,14 +47,16 @@ package final class UpstreamSet: Sendable {
         package let upstream: any Upstream
         /// The name that the server knows the tool by, if it differs.
         package let name: String?
+        /// Its place among the servers.
+        fileprivate let index: Int
     }
 
     package func route(_ tool: String) -> Route? {
-        if let only = first, only.prefix == nil { return Route(upstream: only, name: nil) }
-        guard let colon = tool.firstIndex(of: ":"), let upstream = all.first(where: { $0.prefix == String(tool[..<colon]) }) else {
+        if let only = first, only.prefix == nil { return Route(upstream: only, name: nil, index: 0) }
+        guard let colon = tool.firstIndex(of: ":"), let index = all.firstIndex(where: { $0.prefix == String(tool[..<colon]) }) else {
             return nil
         }
-        return Route(upstream: upstream, name: String(tool[tool.index(after: colon)...]))
+        return Route(upstream: all[index], name: String(tool[tool.index(after: colon)...]), index: index)
     }
 
     /// Why a tool cannot be routed; said before anything is charged.
@@ -57,6 +64,24 @@ package final class UpstreamSet: Sendable {
         guard let only = first, only.prefix != nil else { return nil }
         guard let colon = tool.firstIndex(of: ":") else { return "Invalid params: the tool name must be prefixed, as in prefix:tool" }
         return all.contains { $0.prefix == String(tool[..<colon]) } ? nil : "Invalid params: Unknown server prefix"
+    }
+
+    /// Whether the server that the tool belongs to has told all of its tools, and this is none of them: a lenient server might take the name
+    /// for that of another tool, which this caller may not call, or not at this price. Whoever asks for such a one lets the lists be read
+    /// again soon, because a server may have a new tool without saying so.
+    package func isUndiscovered(_ tool: String) -> Bool {
+        guard let index = route(tool)?.index else { return false }
+        guard lists.withLock({ $0[index]?.lacks(tool) ?? false }) else { return false }
+        hasMissed.withLock { $0 = true }
+        return true
+    }
+
+    /// Whether a tool was asked for that no list has, since this was asked last.
+    package func takeMiss() -> Bool {
+        hasMissed.withLock { missed in
+            defer { missed = false }
+            return missed
+        }
     }
 
     /// Starts every server; tries go on in the background where one does not come up.
@@ -84,37 +109,53 @@ package final class UpstreamSet: Sendable {
     /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
         for (index, upstream) in all.enumerated() {
-            guard let names = await ToolDiscovery.names(of: upstream, on: loop) else { continue }
-            found.withLock { $0[index] = names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name } }
+            guard let list = await ToolDiscovery.tools(of: upstream, on: loop) else { continue }
+            lists.withLock { $0[index] = list }
         }
-        let names = found.withLock { $0.flatMap { $0 ?? [] } }
-        guard !names.isEmpty else { return }
-        known.withLock { $0 = names }
-        labels.withLock { $0 = Set(names.prefix(10_000)) }
+        let names = tools
+        labels.withLock { $0 = Set(names.prefix(ToolNames.most)) }
     }
 }
 
+/// The tools that one server has named, with its prefix.
+private struct ToolNames {
+    let names: [String]
+    /// All of them; nil where the list has not come whole, or names none, so that it says nothing of what it does not name.
+    private let whole: Set<ExactText>?
+
+    static let most = 10_000
+
+    init(_ names: [String], isWhole: Bool) {
+        self.names = names
+        whole = isWhole && !names.isEmpty && names.count <= Self.most ? Set(names.map(ExactText.init)) : nil
+    }
+
+    func lacks(_ tool: String) -> Bool { whole.map { !$0.contains(ExactText(tool)) } ?? false }
+}
+
 /// Reads the pages of one server's tools/list.
-enum ToolDiscovery {
+private enum ToolDiscovery {
     private static let pages = 100
 
     /// Nil if the server does not say.
-    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String]? {
+    static func tools(of upstream: any Upstream, on loop: any EventLoop) async -> ToolNames? {
         var names: [String] = []
         var cursor: String?
-        for _ in 0..<pages {
+        for number in 0..<pages {
             guard let result = await page(of: upstream, cursor: cursor, on: loop) else {
-                if cursor == nil { return nil }
+                if number == 0 { return nil }
                 break
             }
-            names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
-            cursor = result["nextCursor"]?.stringValue
-            if cursor == nil { break }
+            names += result.names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name }
+            cursor = result.nextCursor
+            if cursor == nil { return ToolNames(names, isWhole: true) }
         }
-        return names
+        return ToolNames(names, isWhole: false)
     }
 
-    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> JSONValue? {
+    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (
+        names: [String], nextCursor: String?
+    )? {
         let number = upstream.nextNumber()
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
         let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": "tools/list", "params": params]
@@ -123,11 +164,15 @@ enum ToolDiscovery {
             let promise = loop.makePromise(of: [UInt8]?.self)
             let receiver = OneAnswer(promise)
             upstream.send(
-                UpstreamRequest(number: number, bytes: bytes, deadline: .now() + .seconds(15), isCall: false),
+                UpstreamRequest(number: number, bytes: bytes, deadline: .now() + .seconds(15), isCall: false, owner: .gate),
                 to: NIOLoopBound(receiver, eventLoop: loop), on: loop)
             return promise.futureResult
         }.get()
-        return answer.flatMap { $0 }.flatMap { try? JSONValue.parse($0) }
+        return answer.flatMap { $0 }?.withUnsafeBytes { result in
+            func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: result[range])) }
+            guard let list = ListScan(result, list: "tools", members: ["name"]) else { return nil }
+            return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text))
+        }
     }
 
     private final class OneAnswer: UpstreamReceiver {

@@ -1,6 +1,9 @@
-// The one pass over an upstream's message: the structure is checked in full, the text of its strings is not.
+// The one pass over an upstream's message, as strict as that over a client's: what is passed on is JSON, in UTF-8.
 
 extension Reply {
+    /// Arrays and objects that may be open at once in what a server says; twice of what a client may send.
+    package static let depthCap = 128
+
     /// Reads one message; nil if it is not one JSON-RPC 2.0 message (a log line on standard output, for instance).
     package static func scan(_ bytes: UnsafeRawBufferPointer) -> Reply? {
         var scan = ReplyScan(bytes)
@@ -10,6 +13,17 @@ extension Reply {
             return nil
         }
         return scan.finished()
+    }
+
+    /// Whether bytes that `scan` does not take are a message that nobody can be given: nested too deeply, or with text that is no UTF-8.
+    package static func isUnusable(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var scan = ReplyScan(bytes)
+        do {
+            try scan.readMessage()
+        } catch {
+            return error.reason == .depth || error.reason == .text
+        }
+        return false
     }
 }
 
@@ -23,7 +37,7 @@ private struct ReplyScan {
     private var errorCode: Int?
 
     init(_ bytes: UnsafeRawBufferPointer) {
-        scanner = JSONScanner(bytes, depthCap: 128, checksText: false)
+        scanner = JSONScanner(bytes, depthCap: Reply.depthCap)
     }
 
     mutating func readMessage() throws(JSONFault) {

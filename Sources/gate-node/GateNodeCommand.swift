@@ -22,7 +22,7 @@ struct GateNodeCommand: AsyncParsableCommand {
         version: ProductVersion.current,
         subcommands: [
             WrapCommand.self, InitCommand.self, ValidateCommand.self, CompletionsCommand.self, VersionCommand.self,
-            DemoServerCommand.self,
+            DemoServerCommand.self, GuardCommand.self,
         ],
         defaultSubcommand: WrapCommand.self
     )

@@ -7,12 +7,12 @@ extension ClusterTests {
     @Suite("Start")
     struct StartTests {
         @Test(
-            "B42: a taken port, nonsense flags and an upstream that cannot start end the node with a sentence and a status that is not 0",
+            "B42: a taken port, nonsense flags and a server's command that does not exist end the node with a sentence and a status that is not 0",
             arguments: [
                 ["--price", "abc"], ["--price", "-1"], ["--rate-limit", "many"], ["--port", "70000"], ["--redis-url", "http://127.0.0.1"],
                 ["--no-such-flag"], ["--admin-key", "short"], ["--remote-url", "http://127.0.0.1:1/mcp"],
                 ["--config", "/no/such/file.json"],
-                ["--server", "/no/such/program"], ["--server", "false"],
+                ["--server", "/no/such/program"],
             ])
         func nonsense(_ flags: [String]) async throws {
             let redis = try await RedisServer()

@@ -8,10 +8,11 @@ extension EndToEndTests {
     struct LiveStream {
         private let connection: RawConnection
 
-        init(on node: ClusterNode, session: String?) async throws {
+        init(on node: ClusterNode, session: String?, key: String? = nil) async throws {
             connection = try await RawConnection(port: node.port)
             let name = session.map { "Mcp-Session-Id: \($0)\r\n" } ?? ""
-            await connection.send("GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\(name)\r\n")
+            let credential = key.map { "X-API-Key: \($0)\r\n" } ?? ""
+            await connection.send("GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\(name)\(credential)\r\n")
         }
 
         var text: String { connection.text }

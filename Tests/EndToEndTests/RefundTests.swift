@@ -56,9 +56,11 @@ extension EndToEndTests.OneGate {
             }
         }
 
-        @Test("F-CREDIT-01, M6: without it every kind of failure that reached the server is charged, once")
+        @Test(
+            "F-CREDIT-01, M6: without it every kind of failure that reached the server is charged, once; a death is unknown, and kept where that is said"
+        )
         func kept() async throws {
-            try await GateCluster.run(nodes: 2, ["--tool-timeout", "600", "--price", "3"]) { cluster in
+            try await GateCluster.run(nodes: 2, ["--tool-timeout", "600", "--price", "3", "--unknown-calls", "keep"]) { cluster in
                 for failure in Failure.allCases {
                     let key = try await cluster[0].createKey(credits: 10)
                     let response = try await cluster[0].call(failure.call.tool, failure.call.arguments, key: key)

@@ -85,7 +85,7 @@ extension EndToEndTests {
             let directory = try TemporaryDirectory()
             let node = try await StandaloneNode(Self.flags + ["--state-dir", directory.file("state")])
             let children = node.program.children
-            #expect(children.count == 2, "redis-server and the MCP server")
+            #expect(children.count == 3, "redis-server, the MCP server and its guard")
             let start = ContinuousClock.now
             node.program.signal(signal)
             #expect(try await node.program.waitForExit(within: .seconds(5)) == 0)

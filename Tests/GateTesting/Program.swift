@@ -87,11 +87,21 @@ package final class Program: Sendable {
     /// Open file descriptors.
     package var descriptors: Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processIdentifier)/fd").count) ?? 0 }
 
-    /// The processes that it has started and that still run.
+    /// The processes that it has started, and those that they have started, that still run.
     package var children: [Int32] {
-        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processIdentifier)/task")) ?? []
+        var found: [Int32] = []
+        var waiting = Self.children(of: processIdentifier)
+        while let child = waiting.popLast() {
+            found.append(child)
+            waiting += Self.children(of: child)
+        }
+        return found
+    }
+
+    private static func children(of process: Int32) -> [Int32] {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
         return threads.flatMap { thread in
-            Self.text(ofFile: "/proc/\(processIdentifier)/task/\(thread)/children").split(separator: " ").compactMap { Int32($0) }
+            text(ofFile: "/proc/\(process)/task/\(thread)/children").split(separator: " ").compactMap { Int32($0) }
         }
     }
 

@@ -100,9 +100,10 @@ struct ReplyTests {
         #expect(scanReply(reply(128)) == nil)
     }
 
-    @Test("text that is no UTF-8 does not cost an answer")
-    func lenientText() {
+    @Test("text that is no UTF-8 makes it unusable, and is told from garbage")
+    func strictText() {
         let bytes = Array(#"{"jsonrpc":"2.0","id":1,"result":""#.utf8) + [0xFF, 0xC0] + Array(#""}"#.utf8)
-        #expect(bytes.withUnsafeBytes { Reply.scan($0)?.kind } == .result(isError: false))
+        #expect(bytes.withUnsafeBytes { Reply.scan($0) == nil && Reply.isUnusable($0) })
+        #expect(!Array("garbage".utf8).withUnsafeBytes { Reply.isUnusable($0) })
     }
 }

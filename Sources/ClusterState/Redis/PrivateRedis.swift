@@ -1,6 +1,8 @@
 // One command is enough to run a node: without a Redis URL it brings its own Redis (design: State in Redis).
 
 import ChildProcesses
+import GateDomain
+import Glibc
 package import Logging
 package import NIOCore
 
@@ -21,6 +23,9 @@ package actor PrivateRedis {
 
     /// The absolute path of the socket; empty before `start`.
     package private(set) var socketPath = ""
+    /// What a connection has to say first. It is made anew with each node and is nowhere but in the memory of the two processes, so that
+    /// a server behind the gate, which may be a process of the same user, cannot speak to the store.
+    package nonisolated let password = RandomHex.digits(64)
 
     /// The server's process; nil while there is none.
     var processIdentifier: Int32? { child?.processIdentifier }
@@ -96,18 +101,21 @@ extension PrivateRedis {
     /// A server that says nothing at all for so long is given up; one that says that it is loading is waited for.
     private static let longestSilence = TimeAmount.seconds(15)
 
-    private var probe: RedisProbe { RedisProbe(socketPath: socketPath, loop: loop) }
+    private var probe: RedisProbe { RedisProbe(socketPath: socketPath, password: password, loop: loop) }
 
-    /// A server of a node that was killed may still run on our socket. Its file has everything that it acknowledged.
+    /// A server of a node that was killed may still run on our socket. Its file has everything that it acknowledged. It takes no orders, for
+    /// nobody knows its password any more; but the kernel says which process it is.
     private func endOrphan() async throws(PrivateRedisFailure) {
         let deadline = NIODeadline.now() + Self.longestSilence
+        var hasSaid = false
         while .now() < deadline, !Task.isCancelled {
             switch await probe.ask("PING") {
             case .refused: return
             case .silent: break
             case .line:
-                log.warning("A redis-server of an earlier node still runs on this state directory; it is shut down.")
-                _ = await probe.ask("SHUTDOWN NOSAVE")
+                if !hasSaid { log.warning("A redis-server of an earlier node still runs on this state directory; it is shut down.") }
+                hasSaid = true
+                if let holder = SocketHolder.process(of: socketPath) { kill(holder, SIGTERM) }
             }
             try? await Task.sleep(for: .milliseconds(20))
         }
@@ -124,6 +132,9 @@ extension PrivateRedis {
             throw .cannotStart(reason: error.sentence)
         }
         self.child = child
+        // On its standard input, because a command line and a file can be read by others.
+        child.write(ByteBuffer(string: "requirepass \(password)\n"))
+        child.closeInput()
         var lastSign = NIODeadline.now()
         while child.isRunning, !Task.isCancelled, .now() - lastSign < Self.longestSilence {
             let answer = await probe.ask("PING")
@@ -145,6 +156,7 @@ extension PrivateRedis {
             ("appendonly", "yes"), ("appendfsync", durable ? "always" : "everysec"), ("save", ""),
             ("maxmemory", "0"), ("maxmemory-policy", "noeviction"), ("timeout", "0"), ("databases", "1"),
         ]
-        return ChildCommand(executable, settings.flatMap { ["--" + $0, $1] }, deathSignal: .terminate)
+        return ChildCommand(
+            executable, settings.flatMap { ["--" + $0, $1] } + ["-"], environment: ["LC_ALL": "C"], deathSignal: .terminate)
     }
 }

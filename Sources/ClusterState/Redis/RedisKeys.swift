@@ -33,6 +33,8 @@ package struct RedisKeys: Sendable {
     package func operation(_ id: String, _ scope: String) -> String { tags[shard(of: id)] + "op:" + scope }
     /// Ids of the keys of a team; the keys' own records decide.
     package func members(of team: String) -> String { tags[shard(of: team)] + "members:" + team }
+    /// Tasks that servers have made of a key's calls, by the time of their making.
+    package func tasks(of id: String) -> String { tags[shard(of: id)] + "tasks:" + id }
     package func credentials(of id: String) -> String { tags[shard(of: id)] + "credentials:" + id }
 
     // What there is once a shard.

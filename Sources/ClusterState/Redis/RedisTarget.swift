@@ -21,8 +21,8 @@ package struct RedisTarget: Sendable, Equatable {
         }
     }
 
-    package init(unixSocket path: String) {
-        self.init(address: .unix(path: path))
+    package init(unixSocket path: String, password: String? = nil) {
+        self.init(address: .unix(path: path), password: password)
     }
 
     private init(address: Address, usesTLS: Bool = false, username: String? = nil, password: String? = nil, database: Int = 0) {

@@ -131,6 +131,7 @@ package struct CallMachine: Sendable {
     /// Nothing is denied or charged (F-GATE-14).
     package private(set) var isShadow: Bool
     private var refundsFailures: Bool
+    private var refundsUnknown: Bool
     private var isCancelled = false
     /// It was cancelled before anything was sent.
     private var isWithdrawn = false
@@ -148,6 +149,7 @@ package struct CallMachine: Sendable {
         self.opensWithoutStore = opensWithoutStore
         isShadow = rules.isShadow
         refundsFailures = rules.refundsFailures
+        refundsUnknown = rules.refundsUnknown
     }
 
     package func begin() -> Action { .identify(fresh: false) }
@@ -175,7 +177,9 @@ package struct CallMachine: Sendable {
     package mutating func identified(_ caller: Caller, isFresh: Bool, at now: Int, judge: (Int) -> Judgement) -> Action {
         guard case .identifying(let askedFresh) = state else { return .none }
         self.caller = caller
-        if let rules = caller.policy?.rules { (isShadow, refundsFailures) = (rules.isShadow, rules.refundsFailures) }
+        if let rules = caller.policy?.rules {
+            (isShadow, refundsFailures, refundsUnknown) = (rules.isShadow, rules.refundsFailures, rules.refundsUnknown)
+        }
         if isCancelled { return end(.cancelled, .uncharged, at: now) }
         var refusal: (denial: Denial, part: Int)?
         for index in parts.indices {
@@ -345,7 +349,9 @@ package struct CallMachine: Sendable {
         guard hasHold else { return end(delivery, .uncharged, at: now) }
         var (returned, room) = (0, credits ?? 0)
         for index in parts.indices where !parts[index].isKnown {
-            guard let outcome = parts[index].outcome, outcome.isRefunded(refundsFailures: refundsFailures) else { continue }
+            guard let outcome = parts[index].outcome,
+                outcome.isRefunded(refundsFailures: refundsFailures, refundsUnknown: refundsUnknown)
+            else { continue }
             parts[index].isRefunded = true
             returned += 1
             room += parts[index].plan.price
@@ -474,7 +480,7 @@ package struct CallMachine: Sendable {
 
     private func event(of part: Int, at now: Int) -> CallEvent {
         let outcome = parts[part].isKnown ? nil : parts[part].outcome ?? (isCancelled ? .withdrawn : .lost)
-        return event(of: part, outcome: outcome?.isFailure == true ? .failed : .ok, reason: outcome?.reason ?? "", at: now)
+        return event(of: part, outcome: outcome?.recorded ?? .ok, reason: outcome?.reason ?? "", at: now)
     }
 
     private func event(of part: Int, outcome: CallEvent.Outcome, reason: String, at now: Int) -> CallEvent {

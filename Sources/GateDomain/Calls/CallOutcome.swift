@@ -44,8 +44,10 @@ package enum PartOutcome: Sendable, Equatable {
     case withdrawn
     /// The server has certainly not taken it.
     case unavailable
-    /// The server may have taken it, and there is no answer.
+    /// The server has taken it and did not give an answer that can be passed on.
     case lost
+    /// The server, or the way to it, ended without an answer: nobody knows whether it has taken it.
+    case unknown
     /// It was answered, and a stage of the phase `output` does not let the answer pass.
     case withheld(Denial)
 }
@@ -55,18 +57,26 @@ extension PartOutcome {
     package var isFailure: Bool {
         switch self {
         case .result(let isError, _): isError
-        case .rpcError, .timedOut, .cancelledByClient, .withdrawn, .unavailable, .lost, .withheld: true
+        case .rpcError, .timedOut, .cancelledByClient, .withdrawn, .unavailable, .lost, .unknown, .withheld: true
         }
     }
 
     /// What the call is worth. *Taken and answered*: charged. *Failed*: charged, or given back where failures are refunded. *Never
-    /// taken*: always given back. *Cancelled by the client* after it was sent: charged, whatever was delivered.
-    package func isRefunded(refundsFailures: Bool) -> Bool {
+    /// taken*: always given back. *Unknown*: as for a call whose node died (`--unknown-calls`), and given back where failures are. *Cancelled
+    /// by the client* after it was sent: charged, whatever was delivered.
+    package func isRefunded(refundsFailures: Bool, refundsUnknown: Bool) -> Bool {
         switch self {
         case .withdrawn, .unavailable: true
         case .result(isError: false, _), .cancelledByClient, .withheld: false
         case .result(isError: true, _), .rpcError, .timedOut, .lost: refundsFailures
+        case .unknown: refundsFailures || refundsUnknown
         }
+    }
+
+    /// What the record of calls says of it.
+    package var recorded: CallEvent.Outcome {
+        if self == .unknown { return .unknown }
+        return isFailure ? .failed : .ok
     }
 
     /// The reason in the event; empty for a success.
@@ -76,7 +86,7 @@ extension PartOutcome {
         case .rpcError: "rpc_error"
         case .timedOut: "tool_timeout"
         case .cancelledByClient, .withdrawn: "cancelled"
-        case .unavailable, .lost: "upstream_unavailable"
+        case .unavailable, .lost, .unknown: "upstream_unavailable"
         case .withheld(let denial): denial.reason
         }
     }

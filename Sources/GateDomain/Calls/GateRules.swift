@@ -17,10 +17,12 @@ package struct GateRules: Sendable {
     package let isShadow: Bool
     /// Whether the credits of failed calls go back (F-CREDIT-02).
     package let refundsFailures: Bool
+    /// Whether they go back where nobody knows what became of a call (`--unknown-calls`).
+    package let refundsUnknown: Bool
 
     package init(
         version: Int = 0, prices: PriceBook, callsPerMinute: Int = 0, toolCallsPerMinute: [String: Int] = [:], globalQuota: Quota = Quota(),
-        maxInFlightPerKey: Int = 0, isShadow: Bool = false, refundsFailures: Bool = false
+        maxInFlightPerKey: Int = 0, isShadow: Bool = false, refundsFailures: Bool = false, refundsUnknown: Bool = true
     ) {
         self.version = version
         self.prices = prices
@@ -30,5 +32,6 @@ package struct GateRules: Sendable {
         self.maxInFlightPerKey = maxInFlightPerKey
         self.isShadow = isShadow
         self.refundsFailures = refundsFailures
+        self.refundsUnknown = refundsUnknown
     }
 }

@@ -9,7 +9,7 @@ package struct CallEvent: Sendable, Equatable {
         case ok
         /// The upstream answered with an error, or not at all; refunded where that is on.
         case failed
-        /// The node died with the call open; nobody was answered.
+        /// Nobody knows whether the upstream has taken it: the node, or the upstream, ended with the call open.
         case unknown
         case denied
     }

@@ -18,6 +18,8 @@ final class LoopContext: ExchangeHandler {
     let ledger: Ledger
     let cache: KeyCache
     let sessions: SessionBook
+    let tasks: TaskOwners
+    let lists = ListCopies()
     let streams: LiveStreams
     let log: CallLog
     var meter = GateMeter()
@@ -50,6 +52,7 @@ final class LoopContext: ExchangeHandler {
         }
         sessions = SessionBook(
             link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
+        tasks = TaskOwners(link: link.value, keys: keys)
         streams = LiveStreams(link: link.value, commands: sessions.commands, most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
@@ -107,6 +110,7 @@ final class LoopContext: ExchangeHandler {
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
+            parts.subscriptions.forget(session: id)
             streams.close(session: id)
         case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }
@@ -131,6 +135,7 @@ package struct GateParts: Sendable {
     let addresses: ClientAddressRule
     let addressLimiter: AddressLimiter
     let upstreams: UpstreamSet
+    let subscriptions: SubscriptionBook
     let sessions: SessionSecret
     let switches: Switches
     let logger: Logger

@@ -7,6 +7,9 @@ import MCPWire
 import NIOCore
 
 /// A request that is forwarded without being charged; confined to its event loop.
+///
+/// The servers know one client, the gate. So what belongs to somebody (a task, a subscription) is looked up before a server hears of it,
+/// and what belongs to nobody in particular (a list) is asked once for all.
 final class ProxiedRequest {
     enum Shape {
         case asItIs
@@ -17,37 +20,138 @@ final class ProxiedRequest {
     private let exchange: MCPExchange
     private let shape: Shape
     private let loop: LoopContext
+    /// The method's decoded name.
+    private let method: String
     private var caller = CallView.Caller.nobody
+    private var keyID: String?
     private lazy var address = exchange.address
     private var pending = 0
     private var answers: [(upstream: any Upstream, message: ByteBuffer, reply: Reply)] = []
     private var failure = UpstreamFailure.unavailable
+    /// Whether it takes a place of the strangers' share.
+    private var isStranger = false
 
     init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
         self.exchange = exchange
         self.shape = shape
         self.loop = loop
+        let token = exchange.envelope.methodName.map { $0.lowerBound - 1..<$0.upperBound + 1 }
+        method = token.flatMap { exchange.string($0) } ?? ""
     }
 
     func begin() {
         let isFree = loop.snapshot.isFree(exchange.envelope, in: exchange.body)
-        if isFree && shape == .asItIs { return forward() }
+        if isFree && shape == .asItIs && !isPersonal { return beginFree() }
         guard let credential = exchange.credential else { return proceed(isFree) }
-        // A decision about a key is made by what Redis holds now (V21).
+        identify(credential) { [self] isAway in
+            if isAway && !isFree { return exchange.failForStore() }
+            proceed(isFree)
+        }
+    }
+
+    /// A decision about a key is made by what Redis holds now (V21).
+    /// - Parameter next: is told whether Redis is away.
+    private func identify(_ credential: String, then next: @escaping (Bool) -> Void) {
         loop.identify(credential, fresh: true) { [self] lookup, _ in
             switch lookup {
-            case .found(let key): caller = .key(key.policy)
+            case .found(let key): (caller, keyID) = (.key(key.policy), key.record.id)
             case .unknown: caller = .unknown
-            case .failed: if !isFree { return exchange.failForStore() }
+            case .failed: return next(true)
             }
-            proceed(isFree)
+            next(false)
         }
     }
 
     private func proceed(_ isFree: Bool) {
         if !isFree, !isShadow, case .denied(let denial) = judge(.identity) { return refuse(denial) }
+        if isPersonal { return beginPersonal() }
+        if isFree && isFirstPage { return readCopies() }
+        if isFree && keyID == nil { return forwardForStranger() }
         forward()
     }
+
+    // MARK: What needs no key
+
+    private func beginFree() {
+        if isFirstPage { return readCopies() }
+        if loop.lists.enter() {
+            isStranger = true
+            return forward()
+        }
+        // The share is used up; a key that there is has a way of its own.
+        guard let credential = exchange.credential else { return refuseStranger() }
+        identify(credential) { [self] _ in if keyID == nil { refuseStranger() } else { forward() } }
+    }
+
+    private func forwardForStranger() {
+        guard loop.lists.enter() else { return refuseStranger() }
+        isStranger = true
+        forward()
+    }
+
+    private func refuseStranger() {
+        exchange.fail(
+            status: 503, code: -32603, "Too many requests without a key are under way. Try again, or send a key.", retryAfter: 1)
+    }
+
+    /// Whether it asks for the first page of a list, which is the same for everybody.
+    private var isFirstPage: Bool {
+        guard ListCopies.methods.contains(method) else { return false }
+        guard let params = exchange.envelope.params else { return true }
+        let cursor = try? JSONValue.parse(exchange.body.token(params))["cursor"]
+        return cursor.map { $0.isNull } ?? true
+    }
+
+    private func readCopies() {
+        let upstreams = asked
+        pending = upstreams.count
+        for (index, upstream) in upstreams.enumerated() {
+            loop.lists.read(method, of: index, upstream, on: loop.eventLoop) { [self] in took($0, from: upstream) }
+        }
+    }
+
+    // MARK: What belongs to somebody
+
+    /// Whether it is about something that a server keeps for one client.
+    private var isPersonal: Bool {
+        method.hasPrefix("tasks/") || method == "resources/subscribe" || method == "resources/unsubscribe"
+    }
+
+    private func beginPersonal() {
+        switch method {
+        case "resources/subscribe": forward()
+        case "resources/unsubscribe":
+            // Others may still want to hear of it.
+            guard let (uri, subscriber) = subscription, !loop.parts.subscriptions.remove(uri, for: subscriber) else { return forward() }
+            exchange.succeed(Array("{}".utf8))
+        case "tasks/list": forward()
+        default: beginTask()
+        }
+    }
+
+    /// A task is asked about by the key that made it, and by nobody else.
+    private func beginTask() {
+        guard let task = exchange.envelope.taskId.flatMap({ exchange.string($0) }), task.utf8.count <= TaskOwners.longestID else {
+            return exchange.fail(code: -32602, "Invalid params: missing taskId")
+        }
+        guard let keyID else { return refuseTask() }
+        loop.tasks.own([task], of: loop.parts.upstreams.first?.prefix, by: keyID) { [self] owned in
+            guard let owned else { return exchange.failForStore() }
+            if owned == [true] { forward() } else { refuseTask() }
+        }
+    }
+
+    private func refuseTask() { exchange.fail(code: -32602, "Invalid params: Task not found") }
+
+    /// What is subscribed to, and by whom; nil where no update could be delivered.
+    private var subscription: (uri: String, subscriber: SubscriptionBook.Subscriber)? {
+        guard keyID != nil, let credential = exchange.credential, let session = exchange.session, session.isPresented,
+            let uri = exchange.envelope.uri.flatMap({ exchange.string($0) }), uri.utf8.count <= SubscriptionBook.longestURI
+        else { return nil }
+        return (uri, .init(session: session.id, credential: KeyCache.digest(credential)))
+    }
+
+    // MARK: Judging
 
     private var isShadow: Bool { loop.rules.isShadow }
 
@@ -62,9 +166,15 @@ final class ProxiedRequest {
         exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
-    /// Lists are asked of every server behind the gate, anything else of the first.
+    // MARK: The servers
+
+    /// Tools are asked of every server behind the gate, anything else of the first.
+    private var asked: [any Upstream] {
+        shape == .toolList ? loop.parts.upstreams.all : Array(loop.parts.upstreams.all.prefix(1))
+    }
+
     private func forward() {
-        let upstreams = shape == .toolList ? loop.parts.upstreams.all : Array(loop.parts.upstreams.all.prefix(1))
+        let upstreams = asked
         pending = upstreams.count
         for upstream in upstreams { Inquiry(self, upstream).send() }
     }
@@ -85,7 +195,8 @@ final class ProxiedRequest {
             let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: loop.allocator)
             upstream.send(
                 UpstreamRequest(
-                    number: number, bytes: bytes, deadline: .now() + RuleSnapshot.longestWait, isCall: false),
+                    number: number, bytes: bytes, deadline: .now() + (request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait),
+                    isCall: false, owner: request.keyID.map { .key($0) } ?? .nobody),
                 to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
         }
 
@@ -93,18 +204,28 @@ final class ProxiedRequest {
             request.exchange.relay(notification: message, reply)
         }
 
-        func upstreamFinished(_ outcome: UpstreamOutcome) {
-            switch outcome {
-            case .answered(let message, let reply): request.answers.append((upstream, message, reply))
-            case .failed(let failure): request.failure = failure
-            }
-            request.pending -= 1
-            if request.pending == 0 { request.finish() }
+        func upstreamFinished(_ outcome: UpstreamOutcome) { request.took(outcome, from: upstream) }
+    }
+
+    private func took(_ outcome: UpstreamOutcome, from upstream: any Upstream) {
+        switch outcome {
+        case .answered(let message, let reply): answers.append((upstream, message, reply))
+        case .failed(let failure): self.failure = failure
         }
+        pending -= 1
+        guard pending == 0 else { return }
+        if isStranger { loop.lists.left() }
+        finish()
     }
 
     private func finish() {
-        guard let first = answers.first else { return exchange.fail(code: failure.code, failure.sentence) }
+        guard let first = answers.first else {
+            return exchange.fail(code: failure.code, failure.sentence, retryAfter: failure == .unavailable ? 1 : nil)
+        }
+        if method == "tasks/list" { return finishTasks(first.message, first.reply) }
+        if method == "resources/subscribe", first.reply.result != nil, let (uri, subscriber) = subscription {
+            loop.parts.subscriptions.add(uri, for: subscriber)
+        }
         guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else {
             return exchange.relay(first.message, first.reply)
         }
@@ -115,10 +236,34 @@ final class ProxiedRequest {
         let lists = sorted.compactMap { answer in
             answer.reply.result.map { (prefix: answer.upstream.prefix, result: answer.message.token($0)) }
         }
-        guard let list = ToolList(lists) else { return exchange.relay(first.message, first.reply) }
+        guard let list = ToolList(lists) else { return failUnusable() }
         exchange.succeed(
-            list.shown(prices: (caller.policy?.rules ?? loop.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed }
-                .bytes)
+            list.shown(prices: (caller.policy?.rules ?? loop.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed })
+    }
+
+    /// Of the tasks of the gate the caller sees its own.
+    private func finishTasks(_ message: ByteBuffer, _ reply: Reply) {
+        guard let range = reply.result else { return exchange.relay(message, reply) }
+        let result = message.token(range)
+        guard let keyID, let list = result.withUnsafeBytes({ ListScan($0, list: "tasks", members: ["taskId"]) }) else {
+            return failUnusable()
+        }
+        let tasks = list.entries.compactMap { entry -> (id: String, bytes: [UInt8])? in
+            guard let range = entry.values[0],
+                let id = result.withUnsafeBytes({ JSONText.string(UnsafeRawBufferPointer(rebasing: $0[range])) })
+            else { return nil }
+            return (id, Array(result[entry.range]))
+        }
+        guard tasks.count <= TaskOwners.most else { return failUnusable() }
+        loop.tasks.own(tasks.map(\.id), of: loop.parts.upstreams.first?.prefix, by: keyID) { [self] owned in
+            guard let owned else { return exchange.failForStore() }
+            let own = zip(tasks, owned).filter(\.1).map(\.0.bytes)
+            exchange.succeed(result.withUnsafeBytes { list.replacing(own, in: $0) })
+        }
+    }
+
+    private func failUnusable() {
+        exchange.fail(code: UpstreamFailure.unusable.code, UpstreamFailure.unusable.sentence)
     }
 
     /// Whoever shows no key reads the whole list; a key that may not call at all reads what is free.

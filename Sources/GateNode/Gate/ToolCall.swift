@@ -86,6 +86,7 @@ final class ToolCall: UpstreamReceiver {
         let (loop, exchange) = (flow.loop, flow.exchange)
         guard let route = loop.parts.upstreams.route(tool) else {
             answer = .failed(.unavailable)
+            exchange.readings.retryAfter = 1
             return flow.ended(part, .unavailable)
         }
         self.flow = flow
@@ -100,7 +101,9 @@ final class ToolCall: UpstreamReceiver {
                 exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) },
                 arguments: arguments,
                 allocator: loop.allocator)
-        let message = UpstreamRequest(number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool))
+        let message = UpstreamRequest(
+            number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
+            owner: flow.caller.map { .key($0.record.id) } ?? .nobody)
         route.upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
     }
 
@@ -138,11 +141,19 @@ final class ToolCall: UpstreamReceiver {
         guard let flow = flow.take() else { return }
         flow.loop.meter.upstreamLatency.record(.now() - sentAt)
         switch outcome {
-        case .answered(let message, let reply): flow.ended(part, answered(message, reply, flow))
+        case .answered(let message, let reply): ended(answered(message, reply, flow), message, reply, flow)
         case .failed(let failure):
             answer = .failed(failure)
+            if failure == .unavailable { flow.exchange.readings.retryAfter = 1 }
             flow.ended(part, failure.outcome)
         }
+    }
+
+    /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before that is known.
+    private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
+        guard let key = flow.caller?.record.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
+        let loop = flow.loop
+        loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] _ in flow.ended(part, outcome) }
     }
 
     /// Runs the stages of the phase `output`, where there are any.
@@ -225,21 +236,32 @@ extension UpstreamFailure {
         case .died: "The MCP server ended before it answered"
         case .timedOut, .overdue: "The tool did not answer in time"
         case .answerTooLarge: "The answer of the MCP server is too large"
+        case .unusable: "The MCP server gave no usable answer"
         case .cancelled, .withdrawn: "The call was cancelled"
         case .sessionLost: "The MCP server has lost the session"
         case .refused(let status): "The MCP server refused the request (HTTP \(status))"
         }
     }
 
-    /// What it means for the charge. A server that refuses with a 4xx has not worked on the call; one that says 5xx may have.
+    /// What it means for the charge.
     var outcome: PartOutcome {
         switch self {
         case .unavailable, .overdue, .sessionLost: .unavailable
-        case .refused(let status): status < 500 ? .unavailable : .lost
-        case .died, .answerTooLarge: .lost
+        case .refused(let status): Self.isRefusedUnseen(status) ? .unavailable : .lost
+        case .answerTooLarge, .unusable: .lost
+        case .died: .unknown
         case .timedOut: .timedOut
         case .cancelled: .cancelledByClient
         case .withdrawn: .withdrawn
+        }
+    }
+
+    /// Whether a status is said before anybody looks at what a request asks for: redirections, and refusals of who asks, where, how much and
+    /// how often. Any other may come after the work, at the wish of the client (400, 409, 422), or in spite of it (5xx).
+    private static func isRefusedUnseen(_ status: Int) -> Bool {
+        switch status {
+        case ..<400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 421, 426, 429, 431: true
+        default: false
         }
     }
 }

@@ -1,5 +1,6 @@
 // `gate-node wrap`: builds a node from its settings, runs it, and takes it down in order.
 
+import ChildProcesses
 import ClusterState
 package import GateDomain
 package import GateSettings
@@ -20,6 +21,8 @@ package enum GateNodeMain {
     package static func run(_ settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution) async throws(StartupFailure) {
         // A peer that has gone must be an error of the write and not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // The node's environment and memory hold the admin key and every client's.
+        ProcessControl.hideFromOthers()
         raiseDescriptorLimit()
         let logger = NodeLog.logger(settings)
         let threads = settings.threads > 0 ? settings.threads : ProcessorShare.count
@@ -39,6 +42,11 @@ package enum GateNodeMain {
         await construction.takeDown()
         try? await group.shutdownGracefully()
         if let failure { throw failure }
+    }
+
+    /// Keeps watch over one server process; see `ChildGuard`. - Returns: the exit status.
+    package static func guardChild(of owner: Int32, path: String, _ arguments: [String]) -> Int32 {
+        ChildGuard.run(owner: owner, path: path, arguments)
     }
 
     /// Sockets are descriptors: asks for as many as the system lets this process have.

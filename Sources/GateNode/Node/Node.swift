@@ -30,6 +30,7 @@ package final class Node: Sendable {
     package let adminKeys: AdminKeys
     let adminKeyWatch: AdminKeyWatch
     package let sessions: SessionSecret
+    package let subscriptions = SubscriptionBook()
     package let storeProbe: StoreProbe
     package let switches: Switches
     package let logger: Logger
@@ -75,7 +76,8 @@ extension Node {
     package var gateParts: GateParts {
         GateParts(
             id: id, settings: settings, store: store, identity: identity, clock: clock, ruleBook: ruleBook, addresses: addresses,
-            addressLimiter: addressLimiter, upstreams: upstreams, sessions: sessions, switches: switches, logger: logger)
+            addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, sessions: sessions, switches: switches,
+            logger: logger)
     }
 
     /// What endpoints need of the node.

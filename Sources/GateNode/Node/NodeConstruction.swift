@@ -119,7 +119,7 @@ struct NodeConstruction {
         } catch {
             throw StartupFailure(error.sentence, status: error.exitStatus)
         }
-        return RedisTarget(unixSocket: await redis.socketPath)
+        return RedisTarget(unixSocket: await redis.socketPath, password: redis.password)
     }
 
     /// Until version 0.2 all ports had one default directory: whoever comes from there would miss the keys.
@@ -134,13 +134,15 @@ struct NodeConstruction {
     }
 
     private mutating func startUpstreams() async throws(StartupFailure) -> UpstreamSet {
-        let upstreams = try UpstreamFactory(settings: settings, group: group, logger: logger).make()
+        let factory = UpstreamFactory(settings: settings, group: group, logger: logger)
+        let upstreams = try factory.make()
         self.upstreams = upstreams
+        try factory.checkCommands()
         do {
             try await upstreams.start()
         } catch {
-            // A remote server may come up later: the node serves what it can and is not ready until then.
-            guard settings.serverCommand == nil, settings.servers.allSatisfy({ $0.serverCommand == nil }) else { throw error }
+            // A server may come up later: the node serves what it can and is not ready until then.
+            if settings.dryRun { throw error }
             logger.warning("the MCP server is not there yet; it is tried again", metadata: ["error": "\(error.sentence)"])
         }
         return upstreams

@@ -65,10 +65,22 @@ struct NodeLife {
             }
         }
         feed.start()
-        node.upstreams.news.listen { message in
-            loops.forEach { $0.streams.broadcast(message) }
-            refresher.request(.tools)
+        node.upstreams.news.listen { [subscriptions = node.subscriptions] item in
+            switch item {
+            case .changed(let message):
+                loops.forEach {
+                    $0.lists.forget()
+                    $0.streams.broadcast(message)
+                }
+                refresher.request(.tools)
+            case .updated(let message, let uri): loops.forEach { $0.streams.deliver(message, of: uri, to: subscriptions) }
+            case .arrived:
+                loops.forEach { $0.lists.forget() }
+                refresher.request(.tools)
+            }
         }
+        // A server that came before anybody listened.
+        if node.upstreams.tools.isEmpty { refresher.request(.tools) }
         let figures = MetricsCollector(node: node, loops: loops, feed: feed)
         let router = GateRouter(.standard, on: node.adminParts, figures: { await figures.collect() })
         let listener = Listener(

@@ -32,8 +32,8 @@ struct Refresher: Service {
     private static let interval = Duration.seconds(2)
 
     init(node: Node, on loop: any EventLoop) {
-        // A server that has not said what it has may be there by now.
-        self.init(isDue: { $0 != .tools || !node.upstreams.isDiscovered }) { refresh in
+        // A server that has not said what it has may be there by now; one that was asked for an unknown tool may have got it.
+        self.init(isDue: { $0 != .tools || node.upstreams.takeMiss() || !node.upstreams.isDiscovered }) { refresh in
             switch refresh {
             case .maintenance: await node.maintenance.load()
             case .rules: await node.reload.follow()

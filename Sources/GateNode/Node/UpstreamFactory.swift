@@ -2,7 +2,6 @@
 
 import ChildProcesses
 import ClusterState
-import Foundation
 import GateDomain
 import GateSettings
 import Logging
@@ -22,9 +21,24 @@ struct UpstreamFactory {
         self.logger = logger
     }
 
-    /// What a server may see of the node's surroundings: everything but the gate's own secrets.
-    private static var environment: [String: String] {
-        ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PAYGATE_") }
+    /// Only a command that cannot be launched as it is written ends the start: a server that is away may come.
+    func checkCommands() throws(StartupFailure) {
+        let commands = settings.servers.compactMap { server in server.serverCommand.map { command($0, server.serverArgs) } }
+        for command in commands + (settings.serverCommand.map { [command($0, settings.serverArgs)] } ?? []) {
+            do {
+                try command.check()
+            } catch {
+                throw StartupFailure(error.sentence, status: .backendUnavailable)
+            }
+        }
+    }
+
+    private func command(_ executable: String, _ arguments: [String], environment: [String] = []) -> ChildCommand {
+        var command = ChildCommand(executable, arguments, environment: ServerEnvironment.of(settings, own: environment))
+        command.user = settings.serverUser
+        // This very program, also when its file has been replaced meanwhile.
+        command.guardian = "/proc/self/exe"
+        return command
     }
 
     func make() throws(StartupFailure) -> UpstreamSet {
@@ -32,7 +46,9 @@ struct UpstreamFactory {
             var upstreams: [any Upstream] = []
             for server in settings.servers {
                 upstreams.append(
-                    try one(command: server.serverCommand, arguments: server.serverArgs, url: server.remoteUrl, prefix: server.prefix))
+                    try one(
+                        command: server.serverCommand, arguments: server.serverArgs, environment: server.serverEnv, url: server.remoteUrl,
+                        prefix: server.prefix))
             }
             return UpstreamSet(upstreams, transport: "multi-server", news: news)
         }
@@ -40,11 +56,19 @@ struct UpstreamFactory {
         return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", news: news)
     }
 
-    private func one(command: String?, arguments: [String], url: String?, prefix: String?) throws(StartupFailure) -> any Upstream {
+    private func one(
+        command: String?, arguments: [String], environment: [String] = [], url: String?, prefix: String?
+    ) throws(StartupFailure) -> any Upstream {
         if let command {
-            var stdio = StdioUpstreamSettings(command: ChildCommand(command, arguments, environment: Self.environment), prefix: prefix)
+            var stdio = StdioUpstreamSettings(command: self.command(command, arguments, environment: environment), prefix: prefix)
+            // Nobody waits for a node that only prints prices to be ready.
+            if settings.dryRun { stdio.startLimit = stdio.handshakeLimit + .seconds(1) }
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
-            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [news] message, _ in news.announce(message) }
+            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [news] message, reply in
+                news.announce(message, reply)
+            } onArrival: { [news] in
+                news.announce(.arrived)
+            }
         }
         guard let url else {
             throw StartupFailure(
@@ -52,8 +76,10 @@ struct UpstreamFactory {
         }
         var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
         http.maxResponseBytes = settings.maxResponseBytes
-        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, _ in
-            news.announce(message)
+        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, reply in
+            news.announce(message, reply)
+        } onArrival: { [news] in
+            news.announce(.arrived)
         }
     }
 }

@@ -89,6 +89,6 @@ extension GateRules {
             version: version, prices: PriceBook(defaultPerCall: settings.defaultCreditsPerCall, tools: settings.toolPricing),
             callsPerMinute: settings.globalRateLimitPerMin, toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin),
             globalQuota: settings.globalQuota, maxInFlightPerKey: settings.maxConcurrentPerKey, isShadow: settings.shadowMode,
-            refundsFailures: settings.refundOnFailure)
+            refundsFailures: settings.refundOnFailure, refundsUnknown: settings.unknownCalls == .refund)
     }
 }

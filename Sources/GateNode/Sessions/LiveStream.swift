@@ -48,7 +48,8 @@ final class LiveStreams {
 
     private func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
         guard let connection = exchange.handOver() else { return }
-        let stream = LiveStream(session, of: self, connection, holder: holder)
+        let credential = exchange.credential.map { KeyCache.digest($0) } ?? ""
+        let stream = LiveStream(session, credential: credential, of: self, connection, holder: holder)
         streams.insert(stream)
         connection.became(stream)
         var head = exchange.front.allocator.buffer(capacity: 1024)
@@ -64,6 +65,14 @@ final class LiveStreams {
     /// Sends what concerns every client to each session once: on the oldest of its streams here (MCP Transports, multiple connections).
     func broadcast(_ message: [UInt8]) {
         for (_, streams) in Dictionary(grouping: streams, by: \.session.id) {
+            streams.min { $0.openedAt < $1.openedAt }?.send(message)
+        }
+    }
+
+    /// Sends the news of one resource to the sessions that have asked for it, each once, and only where who listens is who asked.
+    func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook) {
+        let listening = streams.filter { subscriptions.holds(uri, for: .init(session: $0.session.id, credential: $0.credential)) }
+        for (_, streams) in Dictionary(grouping: listening, by: \.session.id) {
             streams.min { $0.openedAt < $1.openedAt }?.send(message)
         }
     }
@@ -93,6 +102,8 @@ final class LiveStreams {
 /// One live event stream; it belongs to the node that holds its socket (F-MCP-06).
 final class LiveStream: HeldConnection {
     let session: Session
+    /// The digest of the credential that opened it; empty for none.
+    let credential: String
     let openedAt = NIODeadline.now()
     private let all: LiveStreams
     private let connection: FrontHandler
@@ -103,8 +114,9 @@ final class LiveStream: HeldConnection {
 
     private static let keepAlive = TimeAmount.seconds(30)
 
-    fileprivate init(_ session: Session, of all: LiveStreams, _ connection: FrontHandler, holder: String) {
+    fileprivate init(_ session: Session, credential: String, of all: LiveStreams, _ connection: FrontHandler, holder: String) {
         self.session = session
+        self.credential = credential
         self.all = all
         self.connection = connection
         self.holder = holder

@@ -79,6 +79,11 @@ extension MCPExchange {
     /// The value of a header of the request, for stages. - Parameter name: in lower case.
     func header(_ name: StaticString) -> String? { head.fields.strings(named: name).first }
 
+    /// The text of a string token of the request; nil if it holds half a surrogate pair.
+    func string(_ token: Range<Int>) -> String? {
+        body.withUnsafeReadableBytes { JSONText.string(UnsafeRawBufferPointer(rebasing: $0[token])) }
+    }
+
     private func opening(capacity: Int) -> [UInt8] {
         var message: [UInt8] = []
         message.reserveCapacity(capacity + 96)

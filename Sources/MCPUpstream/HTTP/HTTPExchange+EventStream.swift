@@ -25,20 +25,32 @@ extension HTTPExchange {
             // It may have been the answer.
             fail(.answerTooLarge)
             return false
-        case .message("message", let data): if let reply = Reply.scan(data) { heard(data, reply) }
+        case .message("message", let data):
+            if let reply = Reply.scan(data) { return heard(data, reply) }
+            guard Reply.isUnusable(data) else { return true }
+            // It may have been the answer.
+            fail(.unusable)
+            return false
         case .message: break
         }
         return true
     }
 
-    private func heard(_ message: UnsafeRawBufferPointer, _ reply: Reply) {
+    /// False if the server answers somebody else here: then nothing that it says on this connection is believed.
+    private func heard(_ message: UnsafeRawBufferPointer, _ reply: Reply) -> Bool {
         switch reply.kind {
-        case .result, .error: if reply.number == number { finish(.answered(ByteBuffer(bytes: message), reply)) }
+        case .result, .error:
+            guard answers(with: reply) else {
+                fail(.unusable)
+                return false
+            }
+            answered(ByteBuffer(bytes: message), reply)
         case .request:
-            guard let id = reply.id else { return }
+            guard let id = reply.id else { return true }
             pool.say(UpstreamMessage.answer(to: reply.method, id: UnsafeRawBufferPointer(rebasing: message[id])))
         case .notification: heard(notification: message, reply)
         }
+        return true
     }
 
     private func heard(notification message: UnsafeRawBufferPointer, _ reply: Reply) {

@@ -19,8 +19,8 @@ final class HTTPExchange {
     enum Break {
         /// The server certainly has not got the whole request.
         case unsent
-        /// No byte of an answer came.
-        case silent(onReusedConnection: Bool)
+        /// No byte of an answer came. `isUntaken`: the server closed before its machine had got a byte of the request.
+        case silent(onReusedConnection: Bool, isUntaken: Bool)
         case fault(HTTP1Fault)
     }
 
@@ -47,6 +47,8 @@ final class HTTPExchange {
 
     private var status = 0
     private var collected: ByteBuffer?
+    /// What `collected` says, once it is complete.
+    private var reply: Reply?
     var stream: EventStreamParser?
     /// The time that the server asks to wait before a broken stream is resumed.
     var resumptionDelay = TimeAmount.zero
@@ -89,10 +91,11 @@ final class HTTPExchange {
 
     // MARK: The answer
 
-    /// The whole answer, which is no stream.
-    func answered(_ head: HTTP1ResponseHead, _ body: ByteBuffer) {
+    /// Takes the whole answer, which is no stream. False if the connection is not to be used again; then call `ended`.
+    func take(_ head: HTTP1ResponseHead, _ body: ByteBuffer) -> Bool {
         note(head)
-        conclude(with: body)
+        collected = body
+        return isOwn()
     }
 
     /// The answer begins; its body follows in parts.
@@ -114,7 +117,22 @@ final class HTTPExchange {
         return true
     }
 
-    /// The answer is complete.
+    /// Whether the complete answer is not that to another request. A server that answers twice answers the next request with this one's
+    /// words, so an answer is known by its id and by nothing else (F33).
+    func isOwn() -> Bool {
+        guard stream == nil, !isFinished else { return true }
+        reply = collected?.withUnsafeReadableBytes { Reply.scan($0) }
+        return reply.map { !$0.isAnswer || answers(with: $0) } ?? true
+    }
+
+    /// A handshake may be refused without its id: whatever a server says to it, it is there.
+    func answers(with reply: Reply) -> Bool {
+        if reply.number == number { return true }
+        guard ownSession != nil, case .error = reply.kind else { return false }
+        return reply.number == nil
+    }
+
+    /// The answer is complete, and `isOwn` was asked.
     func ended() {
         guard !isFinished else { return }
         if stream != nil { return resume() }
@@ -125,11 +143,10 @@ final class HTTPExchange {
     func broke(_ cause: Break) {
         guard !isFinished else { return }
         switch cause {
-        case .unsent where hasRetried: fail(.unavailable)
-        case .unsent: retry()
-        case .silent(onReusedConnection: true) where isRepeatable && !hasRetried: retry()
+        case .unsent, .silent(_, isUntaken: true): if hasRetried { fail(.unavailable) } else { retry() }
+        case .silent(onReusedConnection: true, _) where isRepeatable && !hasRetried: retry()
         case .fault(.bodyTooLarge): fail(.answerTooLarge)
-        case .silent(onReusedConnection: false): diedAtOnce()
+        case .silent(onReusedConnection: false, _): diedAtOnce()
         case .silent, .fault: if stream != nil { resume() } else { fail(.died) }
         }
     }
@@ -148,25 +165,31 @@ final class HTTPExchange {
     private func conclude(with body: ByteBuffer) {
         guard !isFinished else { return }
         if hasLostSession(body) { return renew() }
-        // Over HTTP an answer belongs to its exchange, so its id need not be ours (a static responder always says the same).
-        if let reply = body.withUnsafeReadableBytes({ Reply.scan($0) }), reply.isAnswer {
+        if let reply, reply.isAnswer {
+            guard answers(with: reply) else { return fail(status >= 300 ? .refused(status: status) : .unusable) }
             // A result under a 5xx is a failure like any other 5xx.
             if status >= 500, case .result = reply.kind { return fail(.refused(status: status)) }
-            return finish(.answered(body, reply))
+            return answered(body, reply)
         }
-        if case .post = verb, status >= 300 { fail(.refused(status: status)) } else { fail(.died) }
+        if case .post = verb, status >= 300 { return fail(.refused(status: status)) }
+        fail(body.readableBytes == 0 ? .died : .unusable)
     }
 
     /// A 404 says that the session is gone (2025-11-25, Session Management). Servers that keep their sessions in a map of
     /// their own, as the SDKs' examples do, say 400 in words of their own, for no request in particular: before they have looked at it. Any
     /// other 400 may come after the work, with words of the client in it, and nothing is sent twice for that.
-    private func hasLostSession(_ body: ByteBuffer) -> Bool {
+    private func hasLostSession(_ answer: ByteBuffer) -> Bool {
         guard status == 404 || status == 400, ownSession == nil, session?.id != nil, case .post = verb else { return false }
         if status == 404 { return true }
-        guard let reply = body.withUnsafeReadableBytes({ Reply.scan($0) }), case .error = reply.kind, let error = reply.error,
-            reply.id.map({ body.text($0) == "null" }) ?? true
+        guard let reply, case .error = reply.kind, let error = reply.error,
+            reply.id.map({ answer.text($0) == "null" }) ?? true
         else { return false }
-        return body.text(error).contains(#""Bad Request: No valid session ID provided""#)
+        return answer.text(error).contains(#""Bad Request: No valid session ID provided""#) && !mayBeEchoed
+    }
+
+    /// Whether the request itself speaks of sessions, or may do so in escapes: then a server that says such words may have them from it.
+    private var mayBeEchoed: Bool {
+        body.withUnsafeReadableBytes { $0.firstRange(of: "session".utf8) != nil || $0.firstRange(of: #"\u"#.utf8) != nil }
     }
 
     private func renew() {
@@ -196,9 +219,9 @@ final class HTTPExchange {
         if case .get(lastEventID: id) = verb { true } else { false }
     }
 
-    func finish(_ outcome: UpstreamOutcome) {
+    func answered(_ message: ByteBuffer, _ reply: Reply) {
         isFinished = true
-        receiver.take()?.upstreamFinished(outcome)
+        receiver.take()?.upstreamFinished(.answered(message, reply))
     }
 
     /// Ends it without an answer. The receiver is told a moment later.

@@ -76,7 +76,7 @@ final class HTTPHandshake: UpstreamReceiver {
         case .refused(let status): "refused 'initialize' with status \(status)"
         case .timedOut, .overdue: "did not answer 'initialize' in time"
         case .answerTooLarge: "answered 'initialize' at too great length"
-        case .died, .cancelled, .withdrawn, .sessionLost: "did not answer 'initialize' with a JSON-RPC message"
+        case .died, .unusable, .cancelled, .withdrawn, .sessionLost: "did not answer 'initialize' with a JSON-RPC message"
         }
     }
 }

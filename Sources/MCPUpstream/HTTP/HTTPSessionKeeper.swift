@@ -30,10 +30,13 @@ final class HTTPSessionKeeper {
     private var handshake: HTTPHandshake?
     private var timer: Scheduled<Void>?
     private var onFirstOutcome: ((StartupFailure?) -> Void)?
+    private let onArrival: () -> Void
 
     init(
-        _ settings: HTTPUpstreamSettings, facts: HTTPUpstreamFacts, connector: HTTPUpstreamConnector, seats: [Seat], log: Logger
+        _ settings: HTTPUpstreamSettings, facts: HTTPUpstreamFacts, connector: HTTPUpstreamConnector, seats: [Seat], log: Logger,
+        onArrival: @escaping () -> Void
     ) {
+        self.onArrival = onArrival
         self.settings = settings
         self.facts = facts
         self.connector = connector
@@ -59,6 +62,7 @@ final class HTTPSessionKeeper {
     func cannotConnect(_ trouble: String) {
         guard case .ready = phase else { return }
         facts.isConnected = false
+        facts.trouble = "The MCP server cannot be reached: \(trouble)."
         shake()
     }
 
@@ -96,14 +100,19 @@ final class HTTPSessionKeeper {
             complaint = nil
             facts.serverInfo = info
             announce(session)
+            facts.trouble = nil
             facts.isConnected = true
             tellFirst(nil)
+            onArrival()
             probeLater()
-        case .failed(let trouble): failed("The MCP server at \(settings.address.description) \(trouble).")
+        case .failed(let trouble): failed(trouble)
         }
     }
 
-    private func failed(_ sentence: String) {
+    /// - Parameter trouble: a sentence without its subject.
+    private func failed(_ trouble: String) {
+        let sentence = "The MCP server at \(settings.address.description) \(trouble)."
+        facts.trouble = "The MCP server \(trouble)."
         phase = .pausing
         facts.isConnected = false
         if complaint != sentence { log.error("\(sentence)") }

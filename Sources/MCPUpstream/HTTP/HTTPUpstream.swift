@@ -9,8 +9,7 @@ package import NIOCore
 /// so that a call never leaves its loop.
 ///
 /// Nothing of a client travels to the server but the body of its message: its key stays here (F-SEC-14, F-MCP-08). An
-/// answered JSON-RPC message is a slice of the bytes that came; its id need not be the request's number where the server
-/// is no real one (a static responder), and may be missing where the server could not read it.
+/// answered JSON-RPC message is a slice of the bytes that came, and its id is the request's number.
 package final class HTTPUpstream: Upstream {
     package let prefix: String?
     private let settings: HTTPUpstreamSettings
@@ -20,17 +19,20 @@ package final class HTTPUpstream: Upstream {
     private let facts = HTTPUpstreamFacts()
     private let log: Logger
     private let onNotification: @Sendable (ByteBuffer, Reply) -> Void
+    private let onArrival: @Sendable () -> Void
 
     /// - Parameters:
     ///   - loops: every loop that will send; requests of others are refused. The first one keeps the session.
     ///   - onNotification: gets, on any of the loops, what concerns every client: `…/list_changed` and
     ///     `notifications/resources/updated`. The ranges of the reply are offsets from the first readable byte.
+    ///   - onArrival: is called after each handshake.
     /// - Throws: if TLS cannot be set up.
     package init(
         settings: HTTPUpstreamSettings,
         loops: [any EventLoop],
         logger: Logger,
-        onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in }
+        onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in },
+        onArrival: @escaping @Sendable () -> Void = {}
     ) throws(StartupFailure) {
         precondition(!loops.isEmpty, "An HTTP server is spoken to on at least one event loop.")
         prefix = settings.prefix
@@ -40,9 +42,11 @@ package final class HTTPUpstream: Upstream {
         keeper = NIOLoopBoundBox.makeEmptyBox(eventLoop: loops[0])
         log = logger
         self.onNotification = onNotification
+        self.onArrival = onArrival
     }
 
     package var isConnected: Bool { facts.isConnected }
+    package var trouble: String? { facts.trouble }
     package var serverInfo: InitializeResult? { facts.serverInfo }
 
     package func nextNumber() -> UInt64 { facts.nextNumber() }
@@ -77,7 +81,7 @@ extension HTTPUpstream {
         do {
             let keeper = try await home.submit { [self] in
                 precondition(self.keeper.value == nil, "An HTTP server is started once.")
-                let keeper = HTTPSessionKeeper(settings, facts: facts, connector: connector, seats: seats, log: log)
+                let keeper = HTTPSessionKeeper(settings, facts: facts, connector: connector, seats: seats, log: log, onArrival: onArrival)
                 self.keeper.value = keeper
                 return NIOLoopBound(keeper, eventLoop: home)
             }.get()

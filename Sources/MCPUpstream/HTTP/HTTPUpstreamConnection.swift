@@ -22,7 +22,12 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
     private var patience: Scheduled<Void>?
     private var fault: (any Error)?
     private var answers = 0
+    /// Bytes of all requests before the present one.
+    private var writtenBefore = 0
+    private var written = 0
     private var isUnsent = false
+    /// The server has closed, and its machine had got nothing of the request by then.
+    private var isUntaken = false
     private var isGone = false
     private var idleSince = NIODeadline.uptimeNanoseconds(0)
     private var idleLimit: TimeAmount
@@ -31,7 +36,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
 
     init(_ pool: HTTPUpstreamPool) {
         self.pool = pool
-        idleLimit = pool.settings.idleLimit
+        idleLimit = min(pool.settings.idleLimit, pool.settings.unannouncedIdleLimit)
         var limits = HTTP1Limits.response
         limits.body = pool.settings.responseLimit
         parser = HTTP1ResponseParser(limits: limits)
@@ -46,6 +51,8 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
         self.exchange = exchange
         isTrailing = false
         isUnsent = true
+        writtenBefore = written
+        written += request.readableBytes
         guard let context, parser.begin() else { return close() }
         // A channel that cannot be written to closes within this call.
         context.writeAndFlush(wrapOutboundOut(request), promise: nil)
@@ -80,6 +87,17 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
         #endif
     }
 
+    /// Whether the server's end was sent before its machine had got a byte of the present request: a server closes an unused connection
+    /// just while we write to it. Its end acknowledges all that it had got, so what is not acknowledged was never there to be read. A
+    /// connection that was reset tells nothing of the kind.
+    private func hasEndedUntaken(_ channel: any Channel) -> Bool {
+        guard exchange != nil, !isUnsent, !parser.hasBegun, answers > 0, let acknowledged = TCPInfo.bytesAcknowledged(of: channel) else {
+            return false
+        }
+        // All earlier requests were answered; the kernel may count the opening of the connection as one byte.
+        return acknowledged == writtenBefore || acknowledged == writtenBefore + 1
+    }
+
     func close() {
         guard let context, !isGone else { return lost() }
         context.close(promise: nil)
@@ -100,14 +118,14 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
             case .needMore: return
             case .whole(let head, let body):
                 note(head)
-                release()
-                exchange.answered(head, body)
+                release(isOwn: exchange.take(head, body))
+                exchange.ended()
             case .head(let head):
                 note(head)
                 exchange.begin(head)
             case .part(let part): if !exchange.take(part) { return close() }
             case .end:
-                release()
+                release(isOwn: exchange.isOwn())
                 exchange.ended()
             case .fault(let fault):
                 self.exchange = nil
@@ -117,11 +135,12 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
         }
     }
 
-    /// The answer is over, so another request may follow before its receiver is told.
-    private func release() {
+    /// The answer is over, so another request may follow before its receiver is told. Not after an answer to something else: what the
+    /// server says next here may be somebody else's too.
+    private func release(isOwn: Bool) {
         exchange = nil
         idleSince = .now()
-        if parser.isReusable { pool.offer(self) } else { pool.discard(self) }
+        if isOwn, parser.isReusable { pool.offer(self) } else { pool.discard(self) }
     }
 
     private func note(_ head: HTTP1ResponseHead) {
@@ -132,7 +151,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
                 let seconds = Int64(value[start...].prefix { $0.isNumber })
             else { continue }
             // One second less than the server's, so that it is not met while it closes.
-            idleLimit = min(idleLimit, .seconds(max(0, min(seconds, 3_600) - 1)))
+            idleLimit = min(pool.settings.idleLimit, .seconds(max(0, min(seconds, 3_600) - 1)))
         }
     }
 
@@ -167,6 +186,10 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent { becomeReady(nil) }
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            isUntaken = hasEndedUntaken(context.channel)
+            return context.close(promise: nil)
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -187,9 +210,33 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
         if isUnsent { return exchange.broke(.unsent) }
         let hasBegun = parser.hasBegun
         switch parser.finish() {
-        case .end: exchange.ended()
+        case .end:
+            _ = exchange.isOwn()
+            exchange.ended()
         case .fault(let fault) where hasBegun: exchange.broke(.fault(fault))
-        default: exchange.broke(.silent(onReusedConnection: answers > 0))
+        default: exchange.broke(.silent(onReusedConnection: answers > 0, isUntaken: isUntaken))
         }
+    }
+}
+
+/// What the kernel knows of a TCP connection.
+private enum TCPInfo {
+    /// The head of Linux's struct tcp_info, up to `tcpi_bytes_acked`; glibc's own is older and shorter.
+    private typealias Words = (
+        UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
+    )
+
+    /// Bytes that the other machine has said to have got; nil if that cannot be known.
+    static func bytesAcknowledged(of channel: any Channel) -> Int? {
+        #if os(Linux)
+        guard let socket = channel as? any SocketOptionProvider else { return nil }
+        // On its own loop the answer is there at once.
+        let reading: EventLoopFuture<Words> = socket.unsafeGetSocketOption(level: .tcp, name: .init(rawValue: TCP_INFO))
+        var words: Words?
+        reading.assumeIsolated().whenSuccess { words = $0 }
+        return words.map { Int(clamping: $0.15) }
+        #else
+        return nil
+        #endif
     }
 }

@@ -39,6 +39,8 @@ struct HTTPUpstreamConnector: Sendable {
         let (tls, name) = (tls, address.serverName)
         return ClientBootstrap(group: loop)
             .connectTimeout(timeout)
+            // So that the server's end can be looked at before the connection is gone. TLS has an end of its own.
+            .channelOption(.allowRemoteHalfClosure, value: tls == nil)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations

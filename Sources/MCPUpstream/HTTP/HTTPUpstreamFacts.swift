@@ -5,6 +5,7 @@ import Synchronization
 final class HTTPUpstreamFacts: Sendable {
     private let numbers = Atomic<UInt64>(1)
     private let connected = Atomic<Bool>(false)
+    private let complaint = Mutex<String?>(nil)
     private let info = Mutex<InitializeResult?>(nil)
 
     func nextNumber() -> UInt64 {
@@ -15,6 +16,12 @@ final class HTTPUpstreamFacts: Sendable {
     var isConnected: Bool {
         get { connected.load(ordering: .relaxed) }
         set { connected.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Why the last handshake did not work.
+    var trouble: String? {
+        get { complaint.withLock { $0 } }
+        set { complaint.withLock { $0 = newValue } }
     }
 
     var serverInfo: InitializeResult? {

@@ -14,8 +14,11 @@ package struct HTTPUpstreamSettings: Sendable {
     package var maxWaiting = 1_024
     /// For the name, TCP and TLS, each time a connection is made.
     package var connectTimeout = TimeAmount.seconds(2)
-    /// How long an unused connection is kept; a shorter time that the server announces wins.
+    /// How long an unused connection is kept; a shorter time that the server announces (`Keep-Alive: timeout`) wins.
     package var idleLimit = TimeAmount.seconds(30)
+    /// How long it is kept where the server announces nothing. Servers that close unused connections do so after 2 s (gunicorn) or 5 s
+    /// (uvicorn, Node), and one that is busy may close just while a request lies unread in front of it: then nobody knows what became of that.
+    package var unannouncedIdleLimit = TimeAmount.milliseconds(1500)
     /// How long the server may take for `initialize`, and for messages that have no answer.
     package var handshakeLimit = TimeAmount.seconds(10)
     /// How long `stop` waits for answers that are still owed.

@@ -49,6 +49,13 @@ struct StdioFraming {
         feed(piece: UnsafeRawBufferPointer(rebasing: rest), deliver)
     }
 
+    /// The id that the ends of a whole line show.
+    static func id(of line: UnsafeRawBufferPointer) -> UInt64? {
+        var ends = LineEnds()
+        ends.grow(by: line)
+        return ends.id
+    }
+
     private mutating func feed(piece: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
         var overflows = false
         framer.feed(piece) { event in

@@ -11,6 +11,9 @@ extension StdioUpstream {
         precondition(supervisor == nil, "A stdio server is started once.")
         let failure = await withCheckedContinuation { waiter in
             startWaiter = waiter
+            home.assumeIsolated().scheduleTask(in: settings.startLimit) {
+                self.started(StartupFailure("The MCP server has not answered 'initialize' yet.", status: .backendUnavailable))
+            }
             // Owned by this actor: `stop` cancels it and waits for it.
             supervisor = Task { await supervise() }
         }
@@ -74,6 +77,7 @@ extension StdioUpstream {
         connected.store(false, ordering: .relaxed)
         counts.deaths += 1
         let lastWords = stderrTail.suffix(5)
+        complaint.withLock { $0 = reason }
         let (failed, pause) = state.processEnded(readySince: readySince, now: .now())
         self.pause = pause
         readySince = nil

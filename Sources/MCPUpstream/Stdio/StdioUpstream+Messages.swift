@@ -19,10 +19,7 @@ extension StdioUpstream {
     }
 
     func read(_ line: UnsafeRawBufferPointer) {
-        guard let reply = Reply.scan(line) else {
-            counts.garbageLines += 1
-            return
-        }
+        guard let reply = Reply.scan(line) else { return readGarbage(line) }
         switch reply.kind {
         case .result, .error: answered(line, reply)
         case .request: asked(line, reply)
@@ -30,8 +27,15 @@ extension StdioUpstream {
         }
     }
 
+    /// A line that is no message; or one that nobody can be given, and then whoever waits for it need not wait any longer.
+    func readGarbage(_ line: UnsafeRawBufferPointer) {
+        counts.garbageLines += 1
+        guard Reply.isUnusable(line), let number = StdioFraming.id(of: line), let caller = state.finish(number) else { return }
+        caller.finish(.failed(.unusable))
+    }
+
     func answered(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
-        // Some servers answer what they cannot read with an error for nobody; with one call open it is clear whom they mean.
+        // Some servers answer what they cannot read with an error for nobody.
         guard let number = reply.number ?? (reply.kind.isError ? state.onlyPending : nil) else {
             counts.lateAnswers += 1
             return
@@ -50,6 +54,7 @@ extension StdioUpstream {
             log.error("The MCP server refused 'initialize': \(String(decoding: line.prefix(1_000), as: UTF8.self))")
             return endProcess()
         }
+        complaint.withLock { $0 = nil }
         info.withLock { $0 = InitializeResult(bytes: ByteBuffer(bytes: line[result])) }
         readySince = .now()
         write(UpstreamMessage.initialized)
@@ -57,6 +62,7 @@ extension StdioUpstream {
         connected.store(true, ordering: .relaxed)
         armTimer()
         started(nil)
+        onArrival()
     }
 
     func lostAnswer(to id: UInt64?) {

@@ -33,10 +33,12 @@ package actor StdioUpstream: Upstream {
     nonisolated let numbers = Atomic<UInt64>(1)
     nonisolated let connected = Atomic<Bool>(false)
     nonisolated let info = Mutex<InitializeResult?>(nil)
+    nonisolated let complaint = Mutex<String?>(nil)
 
     let settings: StdioUpstreamSettings
     let log: Logger
     let onNotification: @Sendable (ByteBuffer, Reply) -> Void
+    let onArrival: @Sendable () -> Void
     var state: StdioUpstreamState<StdioCaller>
     var framing: StdioFraming
     var child: ChildProcess?
@@ -49,25 +51,30 @@ package actor StdioUpstream: Upstream {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { home.executor.asUnownedSerialExecutor() }
     package nonisolated var isConnected: Bool { connected.load(ordering: .relaxed) }
+    package nonisolated var trouble: String? { complaint.withLock { $0 } }
     package nonisolated var serverInfo: InitializeResult? { info.withLock { $0 } }
 
     /// The last lines of the server's standard error, oldest first.
     package var stderrTail: [String] { child?.stderrTail ?? [] }
     package var processIdentifier: Int32? { child?.processIdentifier }
 
-    /// - Parameter onNotification: gets, on the home loop, what concerns every client: `…/list_changed` and
-    ///   `notifications/resources/updated`. The ranges of the reply are offsets from the first readable byte.
+    /// - Parameters:
+    ///   - onNotification: gets, on the home loop, what concerns every client: `…/list_changed` and
+    ///     `notifications/resources/updated`. The ranges of the reply are offsets from the first readable byte.
+    ///   - onArrival: is called after each handshake.
     package init(
         settings: StdioUpstreamSettings,
         eventLoop: any EventLoop,
         logger: Logger,
-        onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in }
+        onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in },
+        onArrival: @escaping @Sendable () -> Void = {}
     ) {
         prefix = settings.prefix
         home = eventLoop
         log = logger
         self.settings = settings
         self.onNotification = onNotification
+        self.onArrival = onArrival
         state = StdioUpstreamState(limits: settings.limits, backoff: settings.backoff)
         framing = StdioFraming(cap: settings.maxResponseBytes)
     }

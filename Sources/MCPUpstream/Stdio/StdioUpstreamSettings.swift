@@ -15,6 +15,8 @@ package struct StdioUpstreamSettings: Sendable {
     package var longestWait = TimeAmount.seconds(2)
     /// How long a server may take to answer `initialize`; `npx` may have to download it first.
     package var handshakeLimit = TimeAmount.seconds(30)
+    /// How long `start` waits for the first handshake. It goes on in the background.
+    package var startLimit = TimeAmount.seconds(5)
     /// How long `stop` waits for answers that are still owed.
     package var drainLimit = TimeAmount.seconds(3)
     /// How a server is asked to leave.

@@ -8,6 +8,7 @@ extension StdioUpstreamState {
     mutating func launching(handshake number: UInt64, now: NIODeadline) -> Bool {
         guard phase == .idle || phase == .backingOff else { return false }
         phase = .starting
+        clientele = .none
         handshake = (number, now + limits.handshake)
         remember(now + limits.handshake)
         return true
@@ -20,9 +21,11 @@ extension StdioUpstreamState {
     mutating func shookHands(now: NIODeadline) -> [UpstreamRequest] {
         guard phase == .starting else { return [] }
         phase = .ready(since: now)
+        isFailing = false
         handshake = nil
         for entry in waiting {
             pending[entry.request.number] = Pending(caller: entry.caller, deadline: entry.request.deadline)
+            meet(entry.request.owner)
             remember(entry.request.deadline)
         }
         defer { waiting = [] }
@@ -47,6 +50,7 @@ extension StdioUpstreamState {
         let failed = processLost()
         guard phase == .leaving else { return (failed, nil) }
         phase = .backingOff
+        isFailing = readySince == nil
         return (failed, backoff.pause(afterLifeOf: readySince.map { now - $0 }))
     }
 

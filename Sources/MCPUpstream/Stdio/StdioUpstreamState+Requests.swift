@@ -10,9 +10,10 @@ extension StdioUpstreamState {
         switch phase {
         case .ready where isWritable && pending.count < limits.maxPending:
             pending[request.number] = Pending(caller: caller, deadline: request.deadline)
+            meet(request.owner)
             remember(request.deadline)
             return .write
-        case .starting where waiting.count < limits.maxWaiting:
+        case .starting where !isFailing && waiting.count < limits.maxWaiting:
             let patience = now() + limits.longestWait
             let until = min(patience, request.deadline ?? patience)
             waiting.append(Waiting(request: request, caller: caller, until: until))
@@ -31,8 +32,21 @@ extension StdioUpstreamState {
     /// Who waits for the answer with this number.
     func caller(of number: UInt64) -> Caller? { pending[number]?.caller }
 
-    /// The number of the only open request, to which everything without an address must belong.
-    var onlyPending: UInt64? { pending.count == 1 ? pending.first?.key : nil }
+    /// The number of the only open request, if everything without an address belongs to it: the process has never worked for anybody else.
+    var onlyPending: UInt64? {
+        guard pending.count == 1, case .one = clientele else { return nil }
+        return pending.first?.key
+    }
+
+    /// A request of somebody is on its way to the process.
+    mutating func meet(_ owner: UpstreamRequest.Owner) {
+        switch (owner, clientele) {
+        case (.gate, _): break
+        case (.key(let id), .none): clientele = .one(id)
+        case (.key(let id), .one(let known)) where id == known: break
+        case (.key, _), (.nobody, _): clientele = .many
+        }
+    }
 
     mutating func cancel(_ number: UInt64) -> Failed? {
         if let caller = finish(number) {

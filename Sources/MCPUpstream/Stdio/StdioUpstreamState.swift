@@ -54,6 +54,14 @@ struct StdioUpstreamState<Caller> {
         var endsProcess = false
     }
 
+    /// Whom a process has worked for since it was launched. What it says without naming a request (logs, errors for nobody) may be
+    /// about any of them, however long ago, and only if there is one is it clear whom it may be told to.
+    enum Clientele: Equatable {
+        case none
+        case one(String)
+        case many
+    }
+
     struct Pending {
         var caller: Caller
         var deadline: NIODeadline?
@@ -70,6 +78,9 @@ struct StdioUpstreamState<Caller> {
     var phase = Phase.idle
     var pending: [UInt64: Pending] = [:]
     var waiting: [Waiting] = []
+    var clientele = Clientele.none
+    /// The last process never became ready: there is nothing to wait for before one does (F32).
+    var isFailing = false
     var handshake: (number: UInt64, deadline: NIODeadline)?
 
     /// The earliest time at which `expire` may have something to do; it may turn out to be too early.

@@ -23,7 +23,7 @@ struct PrivateRedisTests {
     }
 
     private func ask(_ command: String, of redis: PrivateRedis) async -> RedisProbe.Answer {
-        await RedisProbe(socketPath: redis.socketPath, loop: loop, limit: .seconds(10)).ask(command)
+        await RedisProbe(socketPath: redis.socketPath, password: redis.password, loop: loop, limit: .seconds(10)).ask(command)
     }
 
     private func mode(of path: String) throws -> Int {

@@ -11,6 +11,9 @@ import Testing
     static let examples: [String: (text: String, holds: @Sendable (Settings) -> Bool)] = [
         "serverCommand": ("node 'my server.js' -v", { $0.serverCommand == "node" && $0.serverArgs == ["my server.js", "-v"] }),
         "remoteUrl": ("https://h/mcp", { $0.remoteUrl == "https://h/mcp" }),
+        "serverEnv": ("A_1, B=x=y", { $0.serverEnv == ["A_1", "B=x=y"] }),
+        "inheritEnv": ("true", { $0.inheritEnv }),
+        "serverUser": ("nobody", { $0.serverUser == "nobody" }),
         "toolTimeoutMs": ("7", { $0.toolTimeoutMs == 7 }),
         "maxResponseBytes": ("0", { $0.maxResponseBytes == 0 }),
         "name": ("My gate", { $0.name == "My gate" }),

@@ -49,7 +49,7 @@ extension StdioUpstream {
         let promise = loop.makePromise(of: RecordingReceiver.Record.self)
         loop.execute {
             let receiver = NIOLoopBound<any UpstreamReceiver>(RecordingReceiver(promise), eventLoop: loop)
-            let request = UpstreamRequest(number: number, bytes: ByteBuffer(string: text), deadline: deadline)
+            let request = UpstreamRequest(number: number, bytes: ByteBuffer(string: text), deadline: deadline, owner: .key("key_1"))
             self.send(request, to: receiver, on: loop)
         }
         return try await promise.futureResult.get()

@@ -89,7 +89,7 @@ struct StdioUpstreamStateTests {
         var state = ready()
         #expect(admit(2, to: &state, isWritable: false) == .refuse)
         #expect(admit(2, to: &state) == .write)
-        #expect(state.onlyPending == 2)
+        #expect(state.onlyPending == nil)
         #expect(admit(3, to: &state) == .write)
         #expect(state.onlyPending == nil)
         #expect(admit(4, to: &state) == .refuse)

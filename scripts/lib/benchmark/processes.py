@@ -146,16 +146,31 @@ class Workshop:
         os.makedirs(path)
         return path
 
+    def haproxy(self, name, template, cores):
+        """A haproxy with its configuration made from a template; returns the process and its port."""
+        port, file = self.configured(name, template, "haproxy.cfg")
+        return self.listening(name, ["haproxy", "-db", "-f", file], cores, port)
+
     def nginx(self, name, template, cores, **words):
         """An nginx with its configuration made from a template; returns the process and its port."""
+        port, file = self.configured(name, template, "nginx.conf", **words)
+        place = os.path.dirname(file)
+        return self.listening(name, ["nginx", "-e", f"{place}/error.log", "-p", place, "-c", file], cores, port)
+
+    def configured(self, name, template, file_name, **words):
+        """A configuration made from a template, for a free port; returns the port and the file."""
         port, place = free_port(), self.folder(name)
         with open(template) as file:
             text = file.read()
         for word, value in {"PORT": port, "PLACE": place, **words}.items():
             text = text.replace(f"@{word}@", str(value))
-        with open(os.path.join(place, "nginx.conf"), "w") as file:
+        path = os.path.join(place, file_name)
+        with open(path, "w") as file:
             file.write(text)
-        process = self.start(name, ["nginx", "-e", f"{place}/error.log", "-p", place, "-c", f"{place}/nginx.conf"], cores)
+        return port, path
+
+    def listening(self, name, command, cores, port):
+        process = self.start(name, command, cores)
         process.awaits(lambda: is_open(port), "does not listen")
         return process, port
 

@@ -62,13 +62,13 @@ class Side:
 
 def nginx_sides(workshop, root):
     """The static upstream, asked directly and through nginx; returns the sides and the upstream's port."""
-    upstream, port = workshop.nginx("upstream", f"{root}/scripts/lib/benchmark/nginx-upstream.conf", workshop.cores.load)
+    upstream, port = workshop.haproxy("upstream", f"{root}/scripts/lib/benchmark/haproxy-upstream.cfg", workshop.cores.load)
     proxy, proxy_port = workshop.nginx("nginx", f"{root}/deploy/nginx-yardstick.conf", workshop.cores.side, UPSTREAM=port)
     return [Side("upstream, asked directly", port, CALL, NginxWorkers(upstream)), Side("nginx", proxy_port, CALL, NginxWorkers(proxy))], port
 
 
 class NginxWorkers:
-    """An nginx as one process: its worker's time is its own."""
+    """An nginx or haproxy as one process: its worker's time is its own."""
 
     def __init__(self, master):
         self.master = master

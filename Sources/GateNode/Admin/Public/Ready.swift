@@ -11,8 +11,11 @@ import MCPWire
 struct Readiness: Sendable {
     /// Names and whether they hold, as the page shows them.
     let checks: [(name: String, holds: Bool)]
+    /// Why no server is there.
+    let trouble: String?
 
     init(_ switches: Switches, _ upstreams: UpstreamSet, _ store: StoreProbe) async {
+        trouble = upstreams.trouble
         checks = [
             ("notDraining", !switches.isLeaving),
             ("notMaintenance", !switches.isInMaintenance),
@@ -29,6 +32,7 @@ extension Endpoint {
         .get, "/ready", "Whether the node can serve calls; 503 if not.", for: .anyone, isThrottled: false,
         answer: [
             "ready": .boolean, "timestamp": .time,
+            "reason": .string.nullable.described("Why no MCP server is there."),
             "checks": ["notDraining": .boolean, "notMaintenance": .boolean, "backendConnected": .boolean, "storeConnected": .boolean],
         ],
         failures: [.serviceUnavailable], using: { (switches: $0.switches, upstreams: $0.upstreams, store: $0.storeProbe) }
@@ -37,7 +41,7 @@ extension Endpoint {
         let readiness = await Readiness(parts.switches, parts.upstreams, parts.store)
         let page: JSONObject = .of([
             "ready": readiness.isReady, "checks": JSONObject(readiness.checks.map { ($0.name, .bool($0.holds)) }),
-            "timestamp": Timestamp.text(milliseconds: request.now),
+            "reason": readiness.trouble, "timestamp": Timestamp.text(milliseconds: request.now),
         ])
         return EndpointResponse(json: page.json, status: readiness.isReady ? nil : .serviceUnavailable)
     }

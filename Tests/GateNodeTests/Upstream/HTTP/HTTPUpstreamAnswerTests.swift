@@ -79,7 +79,6 @@ struct HTTPUpstreamAnswerTests {
                 + "event: other\ndata: \(request.result())\n\n" + "data: no message\n\n"
                 + #"data: {"jsonrpc":"2.0","id":"q1","method":"ping"}"# + "\n\n"
                 + #"data: {"jsonrpc":"2.0","id":7,"method":"roots/list"}"# + "\n\n"
-                + #"data: {"jsonrpc":"2.0","id":99999,"result":{}}"# + "\n\n"
                 + "data: \(request.result("42"))\n\n" + "data: \(request.result("43"))\n\n"
             var rest = Substring(text)
             var steps = [ScriptedServer.Step.streamHead]
@@ -156,6 +155,10 @@ struct HTTPUpstreamAnswerTests {
             case "unauthorized": return [.json("", status: 401)]
             case "garbage": return [.json("garbage")]
             case "request": return [.json(#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)]
+            case "foreign": return [.json(#"{"jsonrpc":"2.0","id":\#(request.id + 1),"result":{}}"#)]
+            case "nobody's": return [.json(#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"no"}}"#)]
+            case "garbled":
+                return [.json(request.result("{\"deep\":\(String(repeating: "[", count: 200))\(String(repeating: "]", count: 200))}"))]
             case "accepted": return [.accepted]
             case "binary": return [.say("\u{0}\u{1}\u{2}\r\n\r\n")]
             case "short": return [.say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc"), .close]
@@ -169,8 +172,11 @@ struct HTTPUpstreamAnswerTests {
         for (tool, status) in [("html", 502), ("redirect", 302), ("unauthorized", 401)] {
             #expect(try await upstream.call(tool).failure == .refused(status: status), "\(tool)")
         }
-        for tool in ["garbage", "request", "accepted", "binary", "short", "reset"] {
+        for tool in ["accepted", "binary", "short", "reset"] {
             #expect(try await upstream.call(tool).failure == .died, "\(tool)")
+        }
+        for tool in ["garbage", "request", "foreign", "nobody's", "garbled"] {
+            #expect(try await upstream.call(tool).failure == .unusable, "\(tool)")
         }
         // Last, because its surplus may end the connection under a call that follows.
         #expect(try await upstream.call("twice").answer?.contains("jsonrpc") == true)

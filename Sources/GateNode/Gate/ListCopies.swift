@@ -1,0 +1,103 @@
+// Lists that need no key, asked of a server once for everybody: strangers have a share of the servers that they cannot make larger.
+
+import MCPUpstream
+import MCPWire
+import NIOCore
+
+/// The short-lived copies of one event loop, and how many requests of strangers it lets travel to servers at a time.
+///
+/// Invariant: whoever asks for the first page of a list, and however often, a server is asked for it once at a time and once a second.
+/// Everything else that needs no key counts against the share.
+final class ListCopies {
+    /// What a server has answered, or why it has not.
+    typealias Answer = UpstreamOutcome
+
+    private struct Name: Hashable {
+        /// The place of the server among all.
+        let server: Int
+        let method: String
+    }
+
+    private struct Copy {
+        var answer: Answer?
+        var readAt = NIODeadline.uptimeNanoseconds(0)
+        var waiters: [(Answer) -> Void] = []
+    }
+
+    private var copies: [Name: Copy] = [:]
+    /// Requests of strangers that are under way, those for copies not counted.
+    private(set) var strangers = 0
+
+    static let freshness = TimeAmount.seconds(1)
+    /// Requests of strangers on one event loop.
+    static let share = 16
+    /// Nobody without a key waits longer for a server.
+    static let patience = TimeAmount.seconds(15)
+    /// Bytes of an answer that is kept for others.
+    private static let longest = 4 << 20
+
+    /// The lists of MCP.
+    static let methods: Set<String> = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+
+    /// Hands over a copy that is fresh, or what the server says now.
+    func read(_ method: String, of server: Int, _ upstream: any Upstream, on loop: any EventLoop, _ completion: @escaping (Answer) -> Void)
+    {
+        let name = Name(server: server, method: method)
+        let copy = copies[name] ?? Copy()
+        if let answer = copy.answer, .now() - copy.readAt < Self.freshness { return completion(answer) }
+        let isUnderWay = !copy.waiters.isEmpty
+        copies[name, default: Copy()].waiters.append(completion)
+        guard !isUnderWay else { return }
+        let number = upstream.nextNumber()
+        let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": [:]]
+        let request = UpstreamRequest(
+            number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + Self.patience, isCall: false, owner: .gate)
+        upstream.send(request, to: NIOLoopBound(ListReceiver { [self] in took($0, for: name) }, eventLoop: loop), on: loop)
+    }
+
+    private func took(_ answer: Answer, for name: Name) {
+        let waiters = copies[name]?.waiters ?? []
+        if case .answered(let message, _) = answer, message.readableBytes <= Self.longest {
+            copies[name] = Copy(answer: answer, readAt: .now())
+        } else {
+            copies[name] = nil
+        }
+        for waiter in waiters { waiter(answer) }
+    }
+
+    /// A list has changed, or a server has come.
+    func forget() {
+        for name in copies.keys {
+            copies[name]?.answer = nil
+            if copies[name]?.waiters.isEmpty ?? true { copies[name] = nil }
+        }
+    }
+
+    /// Whether one more stranger may ask a server; then call `left` at its end.
+    func enter() -> Bool {
+        guard strangers < Self.share else { return false }
+        strangers += 1
+        return true
+    }
+
+    func left() { strangers -= 1 }
+}
+
+/// Receives the answer for a copy.
+private final class ListReceiver: UpstreamReceiver {
+    private let completion: (UpstreamOutcome) -> Void
+    /// Keeps itself until it has been told.
+    private var keeper: ListReceiver?
+
+    init(_ completion: @escaping (UpstreamOutcome) -> Void) {
+        self.completion = completion
+        keeper = self
+    }
+
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
+
+    func upstreamFinished(_ outcome: UpstreamOutcome) {
+        keeper = nil
+        completion(outcome)
+    }
+}

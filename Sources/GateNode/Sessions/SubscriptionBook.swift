@@ -1,0 +1,71 @@
+// Who has asked to be told of which resource (`resources/subscribe`): a server behind the gate knows one client only, the gate.
+
+import Synchronization
+
+/// The subscriptions that came in over this node; its own connection to the server is what they were made on.
+///
+/// Invariant: an update reaches a stream only if the same credential subscribed in the same session. The server is told of the first
+/// subscription to a resource and of the end of the last one, so that nobody ends another's.
+package final class SubscriptionBook: Sendable {
+    /// A session and the digest of the credential that acts in it.
+    struct Subscriber: Hashable, Sendable {
+        let session: String
+        let credential: String
+    }
+
+    private struct State {
+        var subscribers: [String: [Subscriber: UInt64]] = [:]
+        /// The oldest first, with those that are gone already.
+        var order: [(uri: String, subscriber: Subscriber, number: UInt64)] = []
+        var count = 0
+        var number: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// Subscriptions of the node; beyond it the oldest is forgotten.
+    static let capacity = 10_000
+    /// Bytes of a resource's URI.
+    static let longestURI = 2_048
+
+    func add(_ uri: String, for subscriber: Subscriber) {
+        state.withLock { state in
+            state.number += 1
+            if state.subscribers[uri, default: [:]].updateValue(state.number, forKey: subscriber) == nil { state.count += 1 }
+            state.order.append((uri, subscriber, state.number))
+            while state.count > Self.capacity, let (uri, subscriber, number) = state.order.first {
+                state.order.removeFirst()
+                if state.subscribers[uri]?[subscriber] == number { Self.remove(uri, subscriber, from: &state) }
+            }
+            if state.order.count > 2 * Self.capacity {
+                state.order.removeAll { state.subscribers[$0.uri]?[$0.subscriber] != $0.number }
+            }
+        }
+    }
+
+    /// - Returns: whether nobody is subscribed to the resource any more.
+    func remove(_ uri: String, for subscriber: Subscriber) -> Bool {
+        state.withLock { state in
+            Self.remove(uri, subscriber, from: &state)
+            return state.subscribers[uri] == nil
+        }
+    }
+
+    func forget(session: String) {
+        state.withLock { state in
+            for (uri, subscribers) in state.subscribers {
+                for subscriber in subscribers.keys where subscriber.session == session { Self.remove(uri, subscriber, from: &state) }
+            }
+        }
+    }
+
+    func holds(_ uri: String, for subscriber: Subscriber) -> Bool {
+        state.withLock { $0.subscribers[uri]?[subscriber] != nil }
+    }
+
+    private static func remove(_ uri: String, _ subscriber: Subscriber, from state: inout State) {
+        guard state.subscribers[uri]?.removeValue(forKey: subscriber) != nil else { return }
+        state.count -= 1
+        if state.subscribers[uri]?.isEmpty ?? false { state.subscribers[uri] = nil }
+    }
+}
