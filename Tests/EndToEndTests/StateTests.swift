@@ -35,11 +35,11 @@ extension EndToEndTests {
             #expect(try await node.terminate() == 0)
         }
 
-        @Test("design 5: without --state-dir the state is in .gate-node in the working directory, for its owner alone")
+        @Test("design 5: without --state-dir the state is in a directory of the port's own in the working directory, for its owner alone")
         func defaultPlace() async throws {
             let directory = try TemporaryDirectory()
             let node = try await StandaloneNode(Self.flags, in: directory)
-            let attributes = try FileManager.default.attributesOfItem(atPath: directory.file(".gate-node"))
+            let attributes = try FileManager.default.attributesOfItem(atPath: directory.file(".gate-node-0"))
             #expect(attributes[.posixPermissions] as? Int == 0o700)
             #expect(try await node.terminate() == 0)
         }

@@ -49,6 +49,12 @@ def answer(body, status=200, type="application/json", more=""):
     return f"HTTP/1.1 {status} Any\r\ncontent-type: {type}\r\ncontent-length: {len(data)}\r\n{more}\r\n".encode() + data
 
 
+TOOLS = (
+    "echo", "lost_404", "twice", "twice_later", "other", "stream_other", "stream_progress", "stream_cut", "fail_500",
+    "result_500", "echo_400", "close", "close_idle", "partial", "huge", "garbled", "raw", "slow",
+)
+
+
 def reply(id, **members):
     return json.dumps({"jsonrpc": "2.0", "id": id, **members})
 
@@ -117,7 +123,7 @@ class Connection:
         elif id is None:
             self.say(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
         elif method == "tools/list":
-            self.say(answer(reply(id, result={"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]})))
+            self.say(answer(reply(id, result={"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]})))
         elif method in ("prompts/list", "resources/list"):
             time.sleep(2)
             self.say(answer(reply(id, result={method.split("/")[0]: []})))

@@ -146,6 +146,10 @@ def task(id, method, params):
         send(id=id, result=known[0])
 
 
+TOOLS = (
+    "echo", "twice", "other", "silent", "late_log", "late_progress", "touch", "task", "raw",
+    "garbled", "deep", "environment", "spy", "offspring", "leave",
+)
 SCHEMA = '{"type":"object","properties":{"n":{"maximum":12345678901234567890,"minimum":-1e400,"x":%s}}}' % ("[" * 70 + "]" * 70)
 
 
@@ -168,7 +172,8 @@ def main():
             capabilities = {"tools": {}, "resources": {"subscribe": True}, "logging": {}, "tasks": {"list": {}, "cancel": {}}}
             send(id=id, result={"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": {"name": "hostile", "version": "1"}})
         elif method == "tools/list":
-            say('{"jsonrpc":"2.0","id":%d,"result":{"tools":[{"name":"echo","inputSchema":%s}]}}' % (id, SCHEMA))
+            tools = ",".join('{"name":"%s","inputSchema":%s}' % (name, SCHEMA) for name in TOOLS)
+            say('{"jsonrpc":"2.0","id":%d,"result":{"tools":[%s]}}' % (id, tools))
         elif method == "tools/call":
             arguments = params.get("arguments") or {}
             work = (id, params["name"], arguments.get("text", ""), arguments.get("seconds", 0))

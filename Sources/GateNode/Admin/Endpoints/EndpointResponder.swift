@@ -50,6 +50,7 @@ struct EndpointResponder: Sendable {
         let parameters = request.uri.queryParameters
         return Presented(
             header: { request.headers[$0] }, query: { parameters[Substring($0)].map(String.init) }, body: body?.bytes ?? [],
-            address: address)
+            // Shadow mode denies nobody (F-GATE-14).
+            address: parts.ruleBook.snapshot.rules.isShadow ? nil : address)
     }
 }

@@ -83,7 +83,7 @@ struct Presented: Sendable {
     let query: @Sendable (String) -> String?
     /// Byte for byte as it came; empty unless the requirement reads bodies.
     var body: [UInt8] = []
-    /// Of the client, as trusted proxies tell it (F-RATE-11).
+    /// Of the client, as trusted proxies tell it (F-RATE-11); nil where it does not matter whence it comes.
     var address: IPAddress?
 
     func credential(_ header: CredentialHeader) -> String? {
