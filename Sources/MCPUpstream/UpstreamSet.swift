@@ -12,10 +12,10 @@ package final class UpstreamSet: Sendable {
     package let transport: String
     private let known = Mutex<[String]>([])
     private let labels = Mutex<Set<String>>([])
-    package let news: UpstreamNews
+    package let notifications: UpstreamNotifications
 
-    package init(_ upstreams: [any Upstream], transport: String, news: UpstreamNews = UpstreamNews()) {
-        self.news = news
+    package init(_ upstreams: [any Upstream], transport: String, notifications: UpstreamNotifications = UpstreamNotifications()) {
+        self.notifications = notifications
         all = upstreams
         self.transport = transport
     }
@@ -124,17 +124,17 @@ enum ToolDiscovery {
     private final class OneAnswer: UpstreamReceiver {
         private let promise: EventLoopPromise<[UInt8]?>
         /// Keeps itself until it has been told.
-        private var keeper: OneAnswer?
+        private var selfRetain: OneAnswer?
 
         init(_ promise: EventLoopPromise<[UInt8]?>) {
             self.promise = promise
-            keeper = self
+            selfRetain = self
         }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
 
         func upstreamFinished(_ outcome: UpstreamOutcome) {
-            keeper = nil
+            selfRetain = nil
             guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
             promise.succeed(message.token(result))
         }

@@ -64,7 +64,7 @@ struct NodeLife {
             }
         }
         feed.start()
-        node.upstreams.news.listen { message in
+        node.upstreams.notifications.listen { message in
             loops.forEach { $0.streams.broadcast(message) }
             refresher.request(.tools)
         }

@@ -14,7 +14,7 @@ struct UpstreamFactory {
     let settings: Settings
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
-    private let news = UpstreamNews()
+    private let notifications = UpstreamNotifications()
 
     init(settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger) {
         self.settings = settings
@@ -34,17 +34,19 @@ struct UpstreamFactory {
                 upstreams.append(
                     try one(command: server.serverCommand, arguments: server.serverArgs, url: server.remoteUrl, prefix: server.prefix))
             }
-            return UpstreamSet(upstreams, transport: "multi-server", news: news)
+            return UpstreamSet(upstreams, transport: "multi-server", notifications: notifications)
         }
         let upstream = try one(command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil)
-        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", news: news)
+        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", notifications: notifications)
     }
 
     private func one(command: String?, arguments: [String], url: String?, prefix: String?) throws(StartupFailure) -> any Upstream {
         if let command {
             var stdio = StdioUpstreamSettings(command: ChildCommand(command, arguments, environment: Self.environment), prefix: prefix)
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
-            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [news] message, _ in news.announce(message) }
+            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [notifications] message, _ in
+                notifications.announce(message)
+            }
         }
         guard let url else {
             throw StartupFailure(
@@ -52,8 +54,8 @@ struct UpstreamFactory {
         }
         var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
         http.maxResponseBytes = settings.maxResponseBytes
-        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, _ in
-            news.announce(message)
+        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [notifications] message, _ in
+            notifications.announce(message)
         }
     }
 }

@@ -54,7 +54,7 @@ package struct GateRouter: HTTPResponder {
         } catch {
             response = failure(of: error, in: context).response(requestID: context.requestID)
         }
-        dress(&response, for: request, context)
+        addHeaders(to: &response, for: request, context)
         meter.count(request.method, route: route?.value.path, response.status)
         if request.method == .head { response.body = response.body.contentLength == nil ? .unmeasured : ResponseBody() }
         return response
@@ -67,7 +67,7 @@ package struct GateRouter: HTTPResponder {
     }
 
     /// What an endpoint has set itself stays.
-    private func dress(_ response: inout Response, for request: Request, _ context: GateRequestContext) {
+    private func addHeaders(to response: inout Response, for request: Request, _ context: GateRequestContext) {
         for (name, value) in headers.fixed + headers.cors(for: request.headers[.origin]) {
             guard let name = HTTPField.Name(name), response.headers[name] == nil else { continue }
             response.headers[name] = value

@@ -4,7 +4,7 @@ package import NIOCore
 import Synchronization
 
 /// Hands what a server announces to whoever listens; the servers exist before the listener does.
-package final class UpstreamNews: Sendable {
+package final class UpstreamNotifications: Sendable {
     private let listener = Mutex<(@Sendable ([UInt8]) -> Void)?>(nil)
 
     package init() {}
