@@ -2,16 +2,20 @@
 
 import Glibc
 
+/// Why a child could not be launched.
 package enum ChildProcessFailure: Error, Equatable {
+    /// There is no such file, or no such name on the PATH.
     case commandNotFound(String)
     /// A directory, or a file without the right to execute it.
     case notExecutable(String)
+    /// The directory that it should begin in is not there.
     case noWorkingDirectory(String)
     /// A system call failed; `errno` is its reason.
     case system(call: String, errno: Int32)
     /// The event loop refused the pipes.
     case pipes(String)
 
+    /// One sentence for the operator; it may name a path, never an argument.
     package var sentence: String {
         switch self {
         case .commandNotFound(let command):
@@ -27,7 +31,9 @@ package enum ChildProcessFailure: Error, Equatable {
 
 /// How a child ended.
 package enum ChildExit: Sendable, Equatable, CustomStringConvertible {
+    /// By itself, with this code.
     case exited(code: Int32)
+    /// By a signal, of this number.
     case signalled(Int32)
     /// Somebody else has reaped the child; only its end is known.
     case unknown

@@ -9,10 +9,12 @@ package final class UpstreamNotifications: Sendable {
 
     package init() {}
 
+    /// Names the one listener, which may be called on any event loop; what came before is lost.
     package func listen(_ listener: @escaping @Sendable ([UInt8]) -> Void) {
         self.listener.withLock { $0 = listener }
     }
 
+    /// - Parameter message: the whole JSON-RPC notification.
     package func announce(_ message: ByteBuffer) {
         let bytes = Array(message.readableBytesView)
         listener.withLock { $0 }?(bytes)

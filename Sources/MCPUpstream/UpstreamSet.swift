@@ -7,21 +7,28 @@ import Synchronization
 
 /// One server, or several under prefixes (F-MULTI-01, F-MULTI-02).
 package final class UpstreamSet: Sendable {
+    /// In the order of the configuration; at least one, but in tests.
     package let all: [any Upstream]
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
     private let known = Mutex<[String]>([])
     private let labels = Mutex<Set<String>>([])
+    /// Where the servers' news for every client are heard.
     package let notifications: UpstreamNotifications
 
+    /// - Parameters:
+    ///   - transport: `stdio`, `http` or `multi-server`.
+    ///   - notifications: what the servers were made with.
     package init(_ upstreams: [any Upstream], transport: String, notifications: UpstreamNotifications = UpstreamNotifications()) {
         self.notifications = notifications
         all = upstreams
         self.transport = transport
     }
 
+    /// The server that requests go to which name no tool.
     package var first: (any Upstream)? { all.first }
 
+    /// Whether one of them at least takes requests, for `/ready`.
     package var isConnected: Bool { all.contains { $0.isConnected } }
 
     /// The names of all tools that were found, with their prefixes.
@@ -32,12 +39,15 @@ package final class UpstreamSet: Sendable {
         labels.withLock { $0.contains(tool) } ? tool : "unknown"
     }
 
+    /// The server of a tool.
     package struct Route {
+        /// The one that has the tool.
         package let upstream: any Upstream
         /// The name that the server knows the tool by, if it differs.
         package let name: String?
     }
 
+    /// Where calls of a tool go; nil where the prefix is missing or unknown.
     package func route(_ tool: String) -> Route? {
         if let only = first, only.prefix == nil { return Route(upstream: only, name: nil) }
         guard let colon = tool.firstIndex(of: ":"), let upstream = all.first(where: { $0.prefix == String(tool[..<colon]) }) else {
@@ -69,6 +79,7 @@ package final class UpstreamSet: Sendable {
         if started == 0, let failure { throw failure }
     }
 
+    /// Stops all of them at once, and returns when the last has ended.
     package func stop() async {
         await withDiscardingTaskGroup { group in
             for upstream in all { group.addTask { await upstream.stop() } }

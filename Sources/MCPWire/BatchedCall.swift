@@ -2,7 +2,10 @@
 package struct BatchedCall: Sendable {
     /// As `Envelope.toolName`.
     package internal(set) var toolName: String?
+    /// Where the raw token of the name stands, quotes included.
     package internal(set) var toolNameToken: Range<Int>?
+    /// Where the raw value of the arguments stands; nil without any.
     package internal(set) var arguments: Range<Int>?
+    /// Bytes of the arguments without insignificant whitespace; 0 without any (F-PRICE-04).
     package internal(set) var argumentsCompactSize = 0
 }

@@ -4,6 +4,7 @@
 /// strings with their quotes, so that it can be put back byte for byte with its type.
 @usableFromInline
 package struct Envelope: Sendable {
+    /// What a message is in the terms of JSON-RPC.
     @usableFromInline
     package enum Kind: Sendable {
         /// Has a method and an id, which may be null.
@@ -14,7 +15,9 @@ package struct Envelope: Sendable {
         case response
     }
 
+    /// A request unless it says something else.
     package internal(set) var kind = Kind.request
+    /// `other` where the gate knows no such method.
     package internal(set) var method = Method.other
     /// The bytes between the quotes of the method, undecoded; nil for a response.
     package internal(set) var methodName: Range<Int>?

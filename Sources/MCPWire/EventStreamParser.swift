@@ -4,6 +4,7 @@
 /// Holds at most `cap` bytes. An event above it is reported once and passed over up to the blank line that ends it.
 /// An event that the end of the stream cuts off is never delivered.
 package struct EventStreamParser: Sendable {
+    /// What a piece of the stream has completed.
     package enum Event {
         /// One event; the memory is valid during the call only.
         /// - type: `message` unless the stream names another.

@@ -3,6 +3,7 @@
 /// A line that comes in one chunk is handed on in place. Blank lines are left out, a carriage return before the line
 /// feed is not part of the line. A line above the cap is reported once and passed over up to its end.
 package struct LineFramer: Sendable {
+    /// What a piece of the stream has completed.
     package enum Event {
         /// One line without its end; the memory is valid during the call only.
         case line(UnsafeRawBufferPointer)
