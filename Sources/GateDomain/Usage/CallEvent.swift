@@ -56,12 +56,23 @@ extension CallEvent {
         return fields.bytes
     }
 
-    /// Nil if the bytes are no event at all; what is missing is empty, what is unknown is passed over.
-    package init?(packed: some Collection<UInt8>) {
-        guard let fields = PackedFields.read(packed), let tool = fields["t"] else { return nil }
-        self.init(
-            keyID: fields["k"] ?? "", tool: tool, outcome: fields["o"].flatMap(Outcome.init) ?? .unknown, reason: fields["r"] ?? "",
-            milliseconds: fields["m"].flatMap { Int($0) } ?? 0, requestID: fields["q"] ?? "")
+    /// Nil if the bytes are no event at all; what is missing is empty, what is unknown is passed over. Of a tag that stands twice the last
+    /// value counts.
+    package init?(packed: [UInt8]) {
+        var (key, tool, outcome, reason, milliseconds, request) = ("", String?.none, Outcome.unknown, "", 0, "")
+        let isRead = PackedFields.read(packed) { tag, value in
+            switch tag {
+            case UInt8(ascii: "k"): key = String(decoding: value, as: UTF8.self)
+            case UInt8(ascii: "t"): tool = String(decoding: value, as: UTF8.self)
+            case UInt8(ascii: "o"): outcome = Outcome(rawValue: String(decoding: value, as: UTF8.self)) ?? .unknown
+            case UInt8(ascii: "r"): reason = String(decoding: value, as: UTF8.self)
+            case UInt8(ascii: "m"): milliseconds = Int(String(decoding: value, as: UTF8.self)) ?? 0
+            case UInt8(ascii: "q"): request = String(decoding: value, as: UTF8.self)
+            default: break
+            }
+        }
+        guard isRead, let tool else { return nil }
+        self.init(keyID: key, tool: tool, outcome: outcome, reason: reason, milliseconds: milliseconds, requestID: request)
     }
 }
 

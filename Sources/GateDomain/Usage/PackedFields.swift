@@ -46,15 +46,21 @@ package struct PackedFields: Sendable {
         bytes.append(UInt8(ascii: "="))
     }
 
-    /// The fields by tag; nil if the bytes do not begin with a format number. Of a tag that stands twice the last value counts.
-    package static func read(_ bytes: some Collection<UInt8>) -> [String: String]? {
-        let parts = bytes.split(separator: separator, omittingEmptySubsequences: false)
-        guard let format = parts.first, !format.isEmpty, format.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        var fields: [String: String] = [:]
-        for part in parts.dropFirst() {
-            guard let equals = part.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            fields[String(decoding: part[..<equals], as: UTF8.self)] = String(decoding: part[part.index(after: equals)...], as: UTF8.self)
+    /// Hands out the fields of one-letter tags in their order, and passes over the others.
+    /// - Returns: false if the bytes do not begin with a format number.
+    package static func read(_ packed: [UInt8], _ take: (_ tag: UInt8, _ value: UnsafeRawBufferPointer) -> Void) -> Bool {
+        packed.withUnsafeBytes { bytes in
+            let format = bytes.firstIndex(of: separator) ?? bytes.count
+            guard format > 0, bytes[..<format].allSatisfy({ (0x30...0x39).contains($0) }) else { return false }
+            var start = format + 1
+            while start < bytes.count {
+                let end = bytes[start...].firstIndex(of: separator) ?? bytes.count
+                if end - start >= 2, bytes[start + 1] == UInt8(ascii: "=") {
+                    take(bytes[start], UnsafeRawBufferPointer(rebasing: bytes[(start + 2)..<end]))
+                }
+                start = end + 1
+            }
+            return true
         }
-        return fields
     }
 }

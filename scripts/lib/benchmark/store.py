@@ -36,16 +36,29 @@ class Store:
         if kind == b":":
             return int(rest)
         if kind == b"$":
-            return None if rest == b"-1" else self.replies.read(int(rest) + 2)[:-2].decode()
+            return None if rest == b"-1" else self.text(self.replies.read(int(rest) + 2)[:-2])
         if kind == b"*":
             return [self.reply() for _ in range(int(rest))]
         return rest.decode()
 
+    @staticmethod
+    def text(bytes):
+        """Text where it is text; a packed hold stays bytes."""
+        try:
+            return bytes.decode()
+        except UnicodeDecodeError:
+            return bytes
+
     def account(self, key):
-        """Credits, credits spent, calls and open holds of an API key."""
-        identity = self.ask("GET", f"pg:credential:{digest(key)}")
-        money = self.ask("HMGET", f"pg:balance:{{{identity}}}", "credits", "spent", "calls")
-        return *map(int, money), self.ask("HLEN", f"pg:hold:{{{identity}}}")
+        """Credits, credits spent, calls of an API key, and the open holds of all nodes."""
+        identity = self.ask("HGET", f"pg:{{0}}:credential:{digest(key)}", "owner")
+        money = self.ask("HMGET", f"pg:{{0}}:account:{identity}", "credits", "spent", "calls")
+        return *map(int, money), self.open_holds()
+
+    def open_holds(self):
+        nodes = self.ask("HKEYS", "pg:{0}:nodes")
+        holds = (hold for node in nodes for hold in self.ask("HVALS", f"pg:{{0}}:open:{node}"))
+        return sum(hold[:1] in ("o", b"o") for hold in holds)
 
 
 def encode(*words):
