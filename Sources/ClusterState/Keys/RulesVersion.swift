@@ -19,6 +19,7 @@ package struct RulesVersion: Sendable {
     }
 
     /// The version that holds; 0 before the first reload.
+    /// - Throws: `store`.
     package func read() async throws(RecordRefusal) -> Int {
         try await records.read(Self.name)?.version ?? 0
     }
@@ -26,6 +27,7 @@ package struct RulesVersion: Sendable {
     /// Makes every node judge by its configuration as it is now, from the moment that this returns.
     /// - Parameter changed: names of the settings that differ, for people.
     /// - Returns: the new version.
+    /// - Throws: `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
     package func raise(changed: [String], at milliseconds: Int, _ operation: Operation) async throws(RecordRefusal) -> Int {
         let values = ["changed": changed.joined(separator: " "), "at": String(milliseconds)]
         do {

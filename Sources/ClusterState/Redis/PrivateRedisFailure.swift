@@ -4,8 +4,10 @@ package enum PrivateRedisFailure: Error, Equatable {
     case redisServerMissing
     /// Another node holds the state directory.
     case directoryInUse(directory: String, byProcess: Int32?)
+    /// `reason` is a whole sentence for the operator.
     case cannotStart(reason: String)
 
+    /// One sentence for the operator.
     package var sentence: String {
         switch self {
         case .redisServerMissing:

@@ -1,13 +1,13 @@
 // Where the bootstrap key comes from when a node starts.
 
-package import ClusterState
+import ClusterState
 import GateDomain
-package import GateSettings
+import GateSettings
 import Glibc
 
 extension AdminKeys {
     /// How a node came by its bootstrap key.
-    package enum Origin: Sendable, Equatable {
+    enum Origin: Sendable, Equatable {
         /// The operator chose it.
         case configured
         /// Made by this node, now or at an earlier start, and kept in a file that nobody else may read.
@@ -18,7 +18,7 @@ extension AdminKeys {
         case claimedElsewhere
 
         /// The key, where this node knows it and has to show it.
-        package var generated: String? {
+        var generated: String? {
             switch self {
             case .kept(let key, _), .claimed(let key): key
             case .configured, .claimedElsewhere: nil
@@ -26,7 +26,7 @@ extension AdminKeys {
         }
 
         /// What the operator is told at the start.
-        package var announcement: String? {
+        var announcement: String? {
             switch self {
             case .configured: nil
             case .kept(let key, let path): "Admin key: \(key) (kept in \(path))"
@@ -39,7 +39,7 @@ extension AdminKeys {
     /// Finds, makes or agrees on the bootstrap key.
     /// - Parameter stateDirectory: the directory of the private Redis, which this process has locked; not used with a shared one.
     /// - Throws: `StoreFailure`, or `StartupFailure` where the key's file cannot be used.
-    package static func resolve(
+    static func resolve(
         settings: Settings, store: any CommandStore, stateDirectory: String
     ) async throws -> (keys: AdminKeys, origin: Origin) {
         if let key = settings.adminKey { return (AdminKeys(bootstrapKey: key), .configured) }

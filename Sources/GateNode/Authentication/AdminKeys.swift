@@ -4,20 +4,20 @@ import ClusterState
 import Crypto
 
 /// The admin keys of a node: for now the bootstrap key, which may do everything.
-package struct AdminKeys: Sendable {
+struct AdminKeys: Sendable {
     private let bootstrap: [UInt8]
 
     /// - Parameter bootstrapDigest: SHA-256 of the bootstrap key.
-    package init(bootstrapDigest: some Sequence<UInt8>) {
+    init(bootstrapDigest: some Sequence<UInt8>) {
         bootstrap = Array(bootstrapDigest)
     }
 
-    package init(bootstrapKey: String) {
+    init(bootstrapKey: String) {
         self.init(bootstrapDigest: Self.digest(bootstrapKey))
     }
 
     /// What the presented key may do, nil if it is none of ours. The time it takes tells nothing about the key (F-SEC-03).
-    package func role(of presented: String) -> AdminRole? {
+    func role(of presented: String) -> AdminRole? {
         Self.isEqual(Self.digest(presented), bootstrap) ? .superAdmin : nil
     }
 

@@ -114,7 +114,7 @@ final class LoopContext: ExchangeHandler {
 }
 
 /// What calls need of their node; all of it may be used from any event loop.
-package struct GateParts: Sendable {
+struct GateParts: Sendable {
     let id: String
     let settings: Settings
     let store: RedisStore
