@@ -20,6 +20,8 @@ final class LoopContext: ExchangeHandler {
     let sessions: SessionBook
     let streams: LiveStreams
     let log: CallLog
+    /// Whether calls that cost nothing pass while the store is away.
+    let opensWithoutStore: Bool
     var meter = GateMeter()
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
@@ -35,6 +37,7 @@ final class LoopContext: ExchangeHandler {
         self.parts = parts
         self.eventLoop = eventLoop
         self.log = log
+        opensWithoutStore = parts.settings.onStoreLoss == .open
         self.link = link.value
         let keys = parts.store.keys
         front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers)

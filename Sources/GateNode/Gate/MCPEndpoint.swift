@@ -14,7 +14,7 @@ enum MCPEndpoint {
         let switches = loop.parts.switches
         if switches.isDraining { return exchange.refuse(503, "Server is shutting down", retryAfter: 1) }
         if switches.isInMaintenance { return exchange.refuse(503, switches.maintenance?.message ?? "Server is under maintenance") }
-        guard isAllowedOrigin(exchange, loop.parts.settings) else { return exchange.refuse(403, "Origin not allowed") }
+        guard isAllowedOrigin(exchange, on: loop) else { return exchange.refuse(403, "Origin not allowed") }
         switch exchange.head.method {
         case .post: post(exchange, on: loop)
         case .get: stream(exchange, on: loop)
@@ -24,8 +24,8 @@ enum MCPEndpoint {
     }
 
     /// A page in a browser may only call if its origin is one that the operator named (MCP 2025-11-25 Transports, Security).
-    private static func isAllowedOrigin(_ exchange: MCPExchange, _ settings: Settings) -> Bool {
-        guard case .listed(let origins) = settings.cors.origin,
+    private static func isAllowedOrigin(_ exchange: MCPExchange, on loop: LoopContext) -> Bool {
+        guard case .listed(let origins) = loop.parts.settings.cors.origin,
             let origin = exchange.head.fields.string(of: .origin)
         else { return true }
         return origins.contains(origin)

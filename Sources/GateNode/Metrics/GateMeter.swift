@@ -5,7 +5,9 @@ import NIOCore
 
 /// Counters of one event loop: plain numbers, no locks on the way of a call.
 struct GateMeter: Sendable {
+    /// What calls are counted by.
     struct CallLabel: Hashable, Sendable {
+        /// One of a closed set, whatever callers ask for.
         let tool: String
         let status: Status
     }
@@ -18,18 +20,26 @@ struct GateMeter: Sendable {
     }
 
     var calls: [CallLabel: Int] = [:]
+    /// Credits that were charged, by tool.
     var credits: [String: Int] = [:]
     var denials: [Denial.Label: Int] = [:]
+    /// Calls that a rolling limit refused, by tool.
     var rateLimitHits: [String: Int] = [:]
+    /// Calls whose credits were given back, by tool.
     var refunds: [String: Int] = [:]
     var requests: [RequestMeter.RequestLabel: Int] = [:]
+    /// From the moment that a call is sent to its answer.
     var upstreamLatency = Histogram()
+    /// From the request to the answer.
     var gateLatency = Histogram()
     var lag = LoopLag()
     var replays = 0
     var staleJudgements = 0
+    /// Refusals that could not be written to the log.
     var lostNotes = 0
+    /// Holds that are not settled yet.
     var openHolds = 0
+    /// Settlements that Redis has not acknowledged.
     var settlementBacklog = 0
     var connections = 0
     var streams = 0

@@ -16,11 +16,6 @@ final class Switches: Sendable {
         let message: String
         /// Milliseconds since 1970.
         let since: Int
-
-        init(message: String, since: Int) {
-            self.message = message
-            self.since = since
-        }
     }
 
     /// Set first on a stop: `/ready` says 503 so that balancers look elsewhere, while calls are still taken.

@@ -46,11 +46,13 @@ final class SessionBook {
     /// Finds the session that a request presents; one that presents none is offered a new one.
     /// - Parameter address: of the client, as new sessions are limited by it (F-RATE-05).
     func enter(_ id: String?, from address: () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
-        if let id { return find(id, now: now) { completion($0.map(SessionEntry.entered) ?? .unknown) } }
-        let offer = { [self] in completion(.entered(Session(id: make(.offered), isPresented: false))) }
-        guard let command = limiter.command(.session, address()) else { return offer() }
-        link.send(command) { result in
-            if let wait = AddressLimiter.wait(try? result.get()) { completion(.crowded(retryAfter: wait)) } else { offer() }
+        if let id {
+            if let session = remembered(id) { return completion(.entered(session)) }
+            return find(id, now: now) { completion($0.map(SessionEntry.entered) ?? .unknown) }
+        }
+        guard let command = limiter.command(.session, address()) else { return completion(.entered(offer())) }
+        link.send(command) { [self] result in
+            completion(AddressLimiter.wait(try? result.get()).map { .crowded(retryAfter: $0) } ?? .entered(offer()))
         }
     }
 
@@ -61,8 +63,7 @@ final class SessionBook {
     func open(owner: String, isKnown: Bool, _ completion: @escaping (Session) -> Void) {
         let session = Session(id: make(isKnown ? .owned : .opened), isPresented: false)
         link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
-            if case .failure = result { return completion(Session(id: make(.offered), isPresented: false)) }
-            completion(session)
+            if case .failure = result { completion(offer()) } else { completion(session) }
         }
     }
 
@@ -94,7 +95,7 @@ final class SessionBook {
     }
 
     private func find(_ id: String, now: Int, _ completion: @escaping (Session?) -> Void) {
-        if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(entry.session) }
+        if let session = remembered(id) { return completion(session) }
         guard let (kind, age) = mint.read(id, now: now) else { return completion(nil) }
         let verb = kind == .offered && age < SessionMint.lifetime ? SessionCommands.Verb.adopt : .touch
         link.send(commands.command(verb, id, isOwned: kind == .owned)) { [self] result in
@@ -108,6 +109,14 @@ final class SessionBook {
             }
         }
     }
+
+    private func remembered(_ id: String) -> Session? {
+        guard let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness else { return nil }
+        return entry.session
+    }
+
+    /// A session that nobody has asked for; it is written once it is used.
+    private func offer() -> Session { Session(id: make(.offered), isPresented: false) }
 
     private func make(_ kind: SessionMint.Kind) -> String { mint.make(kind, now: now, chance: random.next()) }
 
