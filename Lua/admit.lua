@@ -1,7 +1,7 @@
 -- admit: decides the admissions of one tick of one event loop, each for itself: takes everything that a call needs, or nothing.
 -- KEYS  open holds of the node, versions, account or ring or call...
 -- ARGV  guards, {guard name}..., then for each call:
---       hold, until, mode, price, calls, event, primary, call key#, fingerprint, retention, {guard version}...,
+--       hold, until, mode, price, calls, event, primary, call key#, fingerprint, patience, {guard version}...,
 --       accounts, {key#, id, version, funded}..., limits, {account#, meter, kind, cap, warns, amount, x, y, z}...
 -- REPLY for each call an array: {0 admitted, credits, {remaining, reset}...} {1 stale} {2 late, now} {3 fenced} {4 expired}
 --       {5 limit, limit#, wait, credits} {6 insufficient, account#, credits} {7 spending limit, account#, credits} {8 running}
@@ -10,6 +10,7 @@
 -- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more. Mode `again` asks
 -- once more for what may be on its way already: a refusal is then marked, so that the other copy opens nothing when it comes.
 -- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one.
+-- patience is for how long (ms) the call record waits for its end: longer than any call takes, whatever its answer is kept for.
 -- until and now: ms, windows, spans and waits: microseconds of Redis TIME. Kinds of limits: r a rolling window
 -- (x ring key#, y window), n and c calls and credits of a period (x its number, y its start, z its end; 0, 0, 0 is the lifetime), o open
 -- calls. What is given back when the call ends stands in the hold: nobody has to be believed.
@@ -31,7 +32,7 @@ local calls, holds = {}, {'!'}
 while at <= #ARGV do
   local call = {
     hold = ARGV[at], till = tonumber(ARGV[at + 1]), dry = ARGV[at + 2] == 'dry', again = ARGV[at + 2] == 'again', price = tonumber(ARGV[at + 3]), count = tonumber(ARGV[at + 4]),
-    event = ARGV[at + 5], primary = ARGV[at + 6], record = tonumber(ARGV[at + 7]), fingerprint = ARGV[at + 8], retention = ARGV[at + 9],
+    event = ARGV[at + 5], primary = ARGV[at + 6], record = tonumber(ARGV[at + 7]), fingerprint = ARGV[at + 8], patience = ARGV[at + 9],
     guards = at + 10, accounts = {}, limits = {},
   }
   at = at + 10 + #guards
@@ -127,7 +128,7 @@ local function take(call)
   end
   if call.record > 0 then
     redis.call('HSET', KEYS[call.record], 'fingerprint', call.fingerprint, 'hold', call.hold)
-    redis.call('PEXPIRE', KEYS[call.record], call.retention)
+    redis.call('PEXPIRE', KEYS[call.record], call.patience)
   end
   fresh[call.hold] = 'o'
   opened[#opened + 1] = call.hold

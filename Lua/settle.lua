@@ -2,13 +2,15 @@
 -- KEYS  usage, open holds or account or call...
 -- ARGV  retained, acknowledged, {open#, hold}..., then for each settlement:
 --       open#, hold, mode, returned, call#, memory, retention, answer, until, accounts, {key#}..., events, {base, surcharge, event}...
--- REPLY for each settlement an array: {1 closed by this settlement or a copy of it, credits, charge...} {2 closed by others, charged}
---       {0 unknown, nothing to close} {3 fault, why}; credits is -1 where the account was not looked at
+-- REPLY for each settlement an array: {1 closed by this settlement or a copy of it, credits, returned, charge...}
+--       {2 closed by others, charged, returned} {0 unknown, nothing to close} {3 fault, why} {4 stands, returned, charge...} {5 late, now}
+--       credits is -1 where the account was not looked at; returned are the calls that were taken back in all
 -- EFFECT what the hold took and was not used goes back to accounts and meters; the usage stream has an entry for each event; the hold
 -- becomes *done, so much*, and is forgotten when its node acknowledges that. What goes back is read from the hold, never from here.
 -- key#, open#, call# are places in KEYS, 0 for none. Modes: `settle`; `release` also takes back what an earlier copy has charged, as its
--- caller was told of no success (unless somebody has seen its stored answer), and keeps a hold that is not there yet from being opened
--- before `until` (ms); `refund` and `keep` end a hold of a dead node without or with its price. Memory: '' none, `keep` store the
+-- caller was told of no success (unless somebody has seen its stored answer: then the charge *stands*), and leaves a mark that keeps a
+-- hold that is not there from being opened: up to `until` (ms), after that it is *late* and leaves nothing behind; `refund` and `keep` end
+-- a hold of a dead node without or with its price. Memory: '' none, `keep` store the
 -- answer, `drop` delete the record, `lose` mark it: the call was charged and has no answer; so is one whose key has kept ANSWERS bytes of
 -- answers on this UTC day (account field `kept`). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
 -- event '' is charged and not written.
@@ -149,17 +151,18 @@ local function close(s, held)
   remember(s, true)
   move(held, legs, held.p - sum, s.returned)
   uncount(held, legs, true, 0, s.returned, held.p - sum)
-  return {1, legs[1] and legs[1].account and legs[1].account.credits or -1, unpack(charges)}
+  return {1, legs[1] and legs[1].account and legs[1].account.credits or -1, s.returned, unpack(charges)}
 end
 
 -- The hold was closed before, by a copy of this settlement or by whoever took its node for dead.
 local function again(s, held)
   if s.orphan or (held.b and s.mode ~= 'release') then
     if total(held.c) > 0 and s.memory == 'keep' then remember(s, true) end
-    return {2, total(held.c)}
+    return {2, total(held.c), held.r}
   end
-  local seen = s.call > 0 and redis.call('HGET', KEYS[s.call], 'seen')
-  if s.mode ~= 'release' or seen or total(held.c) == 0 and held.r == held.n then return {1, -1, unpack(held.c)} end
+  if s.mode ~= 'release' or total(held.c) == 0 and held.r == held.n then return {1, -1, held.r, unpack(held.c)} end
+  local record = s.call > 0 and redis.call('HMGET', KEYS[s.call], 'hold', 'seen') or {}
+  if record[2] and record[1] == s.hold then return {4, held.r, unpack(held.c)} end
   local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)
   s.returned = held.n
   if #held.x > 0 then redis.call('XDEL', KEYS[1], unpack(held.x)) end
@@ -172,7 +175,7 @@ local function again(s, held)
   remember(s, true)
   move(held, legs, charged, held.n - before)
   uncount(held, legs, false, before, held.n, charged)
-  return {1, legs[1].account and legs[1].account.credits or -1, unpack(charges)}
+  return {1, legs[1].account and legs[1].account.credits or -1, held.n, unpack(charges)}
 end
 
 local function end_hold(s)
@@ -181,10 +184,10 @@ local function end_hold(s)
     local held = cmsgpack.unpack(string.sub(text, 2))
     return string.sub(text, 1, 1) == 'o' and close(s, held) or again(s, held)
   end
-  if s.mode == 'release' and milliseconds <= s.till then
-    redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, a = {}, m = {}, c = {}, x = {}, r = 0}))
-  end
-  if s.mode == 'release' then remember(s, false) end
+  if s.mode ~= 'release' then return {0} end
+  remember(s, false)
+  if milliseconds > s.till then return {5, milliseconds} end
+  redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, a = {}, m = {}, c = {}, x = {}, r = 0}))
   return {0}
 end
 

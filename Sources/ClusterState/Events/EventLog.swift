@@ -55,9 +55,10 @@ package struct EventLog: Sendable {
     }
 
     /// The command that notes a refused call of a known key, or one that shadow mode let pass; nobody waits for it.
+    /// It may be lost with its connection, and is never noted twice.
     package static func note(_ event: CallEvent, keys: RedisKeys) -> RedisCommand {
         let shard = keys.shard(of: event.keyID)
-        var command = RedisCommand("XADD", keys.denials(shard), "MAXLEN", "~", String(EventLog.retained), "*", "c", "0", "e")
+        var command = RedisCommand(once: "XADD", keys.denials(shard), "MAXLEN", "~", String(EventLog.retained), "*", "c", "0", "e")
         command.append(event.packed)
         return command
     }

@@ -47,6 +47,7 @@ package struct RulesVersion: Sendable {
             command.append(store.keys.channel)
             command.append(Topic.rules.rawValue)
             command.append(origin)
+            command.append(shard)
             _ = try await store.ask(command)
         }
         return version

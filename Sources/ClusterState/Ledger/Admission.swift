@@ -54,6 +54,12 @@ package struct Idempotency: Sendable, Equatable {
     package let fingerprint: String
     /// Milliseconds that the answer is kept.
     package let retention: Int
+    /// Milliseconds that the record waits for the answer: while the call may still be under way nobody makes it again.
+    var patience: Int { max(retention, Self.longestCall) }
+
+    /// Milliseconds that no call takes: the longest that a node waits for a server, and as much again for its settlement, or for others to
+    /// find it dead.
+    package static let longestCall = 600_000
 
     package init(key: String, fingerprint: String, retention: Int) {
         self.key = key

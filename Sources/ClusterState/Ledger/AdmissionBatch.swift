@@ -63,7 +63,7 @@ extension AdmissionPart {
         if isPrimary { command.append("") } else { command.append(request.caller.shards[0]) }
         command.append(places.call)
         command.append(request.idempotency?.fingerprint ?? "")
-        command.append(request.idempotency?.retention ?? 0)
+        command.append(request.idempotency?.patience ?? 0)
         for index in 0..<guards { command.append(index < policy.guards.count ? policy.guards[index].version : 0) }
         command.append(accounts.count)
         for (account, place) in zip(accounts, places.accounts) {

@@ -127,13 +127,15 @@ package struct Settlement {
     }
 }
 
-/// What settling came to.
+/// What settling came to. `returned` are the calls that were taken back from counts.
 package enum Settled: Sendable {
     /// Closed now or by an earlier copy of this settlement: `credits` left (nil where the admission has said it already), and what each
     /// of the charges came to, surcharge included, in their order.
-    case done(credits: Int?, charged: [Int])
+    case done(credits: Int?, charged: [Int], returned: Int)
     /// Another node took this one for dead and closed the hold with `charged` credits in all; 0 if they went back.
-    case closedByOthers(charged: Int)
+    case closedByOthers(charged: Int, returned: Int)
+    /// It was to be given back, and is not: somebody has been told the stored answer, so the charge was earned.
+    case stands(charged: [Int], returned: Int)
     /// The hold is not known any more, nor what became of it.
     case gone
     /// Redis did not answer; the settlement may have been carried out.

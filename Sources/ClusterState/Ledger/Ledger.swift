@@ -1,6 +1,7 @@
 // Where credits are taken and given back: the Swift face of admit.lua and settle.lua, one an event loop.
 
 import GateDomain
+package import Logging
 
 /// Money, from one event loop. Admissions of one tick that share a shard travel in one script, and so do settlements.
 ///
@@ -25,6 +26,7 @@ package final class Ledger {
 
     private struct Ended {
         let part: SettlementPart
+        var attempts = 0
         let completion: (Settled) -> Void
     }
 
@@ -32,11 +34,11 @@ package final class Ledger {
     private let keys: RedisKeys
     private let identity: NodeIdentity
     private let clock: RedisClock
+    private let logger: Logger
     private var asked: [[Asked]]
     private var ended: [[Ended]]
     private var isFlushScheduled = false
-    /// Settlements that Redis has not acknowledged and nobody waits for any more.
-    private var unacknowledged: [Settlement] = []
+    private var owed = OwedSettlements()
     /// Closed holds by shard, oldest first.
     private var closed: [ClosedHolds]
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
@@ -47,21 +49,27 @@ package final class Ledger {
     static let batch = 32
     /// Milliseconds after it was sent until which an admission may be carried out; more than a command is waited for.
     static let admissible = 1000
+    /// Milliseconds after it was sent until which a release keeps a hold that is not there from being opened; longer than a command is
+    /// waited for, and shorter than a mark of a doubtful hold is kept, so that no late copy leaves one behind.
+    static let releasable = 5000
     /// Acknowledgements that travel with one settlement script at most.
     static let acknowledgements = 128
 
-    package init(link: any CommandLink, keys: RedisKeys, identity: NodeIdentity, clock: RedisClock) {
+    package init(link: any CommandLink, keys: RedisKeys, identity: NodeIdentity, clock: RedisClock, logger: Logger) {
         self.link = link
         self.keys = keys
         self.identity = identity
         self.clock = clock
+        self.logger = logger
         asked = Array(repeating: [], count: keys.shards)
         ended = Array(repeating: [], count: keys.shards)
         closed = Array(repeating: ClosedHolds(), count: keys.shards)
     }
 
     /// Settlements that still have to reach Redis.
-    package var backlog: Int { ended.reduce(unacknowledged.count) { $0 + $1.count } }
+    package var backlog: Int { ended.reduce(owed.count) { $0 + $1.count } }
+    /// Settlements that Redis has refused and that are tried again; how often it did so; and those that were given up.
+    package var refused: (waiting: Int, times: Int, dropped: Int) { (owed.troubled, owed.refusals, owed.dropped) }
     /// Closed holds whose marks Redis still keeps.
     package var marks: Int { closed.reduce(0) { $0 + $1.count } }
 
@@ -226,27 +234,43 @@ package final class Ledger {
 
     /// Settles what nobody waits for, however long that takes.
     func release(_ settlement: Settlement) {
-        unacknowledged.append(settlement)
+        owed.append(settlement)
         retryUnacknowledged()
     }
 
-    /// Sends again what nobody waits for, as far as the link carries it; a fault is not repeated for ever.
+    /// Sends again what nobody waits for, as far as the link carries it.
     package func retryUnacknowledged() {
-        guard link.isUsable, !unacknowledged.isEmpty else { return }
-        for settlement in unacknowledged.takeFirst(Self.batch) {
-            close(settlement) { settled in
+        guard link.isUsable else { return }
+        for each in owed.take(Self.batch, at: clock.uptime) {
+            close(each.settlement) { settled in
                 switch settled {
-                case .failed(.fault): break
-                case .failed: self.unacknowledged.append(settlement)
-                default: self.retryUnacknowledged()
+                case .failed(.fault(let why)):
+                    self.refused(each, why)
+                    self.retryUnacknowledged()
+                case .failed: self.owed.putBack(each)
+                default:
+                    self.accepted(each)
+                    self.retryUnacknowledged()
                 }
             }
         }
     }
 
+    private func refused(_ each: OwedSettlements.Owed, _ why: String) {
+        guard owed.refuse(each, at: clock.uptime) else { return }
+        logger.error(
+            "Redis refuses to give back what a call holds; it is tried again until it does",
+            metadata: ["hold": "\(each.settlement.hold)", "account": "\(each.settlement.caller.record.id)", "error": "\(why)"])
+    }
+
+    private func accepted(_ each: OwedSettlements.Owed) {
+        guard owed.acknowledge(each) else { return }
+        logger.notice("everything that Redis refused to give back has been given back", metadata: ["givenUp": "\(owed.dropped)"])
+    }
+
     private func close(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
         if settlement.caller.isInOneShard {
-            end(SettlementPart(settlement: settlement, accounts: Array(settlement.caller.accounts.indices), isPrimary: true), completion)
+            end(SettlementPart(settlement: settlement, accounts: Array(settlement.caller.accounts.indices)), completion)
         } else {
             ShardedSettlement(self, settlement, completion).begin()
         }
@@ -261,7 +285,7 @@ package final class Ledger {
         let part = ended[shard].takeFirst(Self.batch)
         let done = takeAcknowledgements(of: shard)
         let command = SettlementPart.command(
-            for: part.map(\.part), acknowledging: done, shard: shard, keys: keys, retained: EventLog.retained)
+            for: part.map(\.part), acknowledging: done, shard: shard, keys: keys, releasableUntil: clock.milliseconds + Self.releasable)
         link.send(command) { result in self.settled(part, done, shard, result) }
     }
 
@@ -273,11 +297,22 @@ package final class Ledger {
         case .success(let reply):
             let replies = reply.array ?? []
             for (index, each) in part.enumerated() {
-                let settled = SettlementPart.answer(index < replies.count ? replies[index] : .null)
-                if case .failed = settled {} else if each.part.isAcknowledged { acknowledge(each.part.settlement, in: shard) }
-                each.completion(settled)
+                switch each.part.answer(index < replies.count ? replies[index] : .null) {
+                case .late(let now): endAgain(each, shard, now: now)
+                case .settled(let settled):
+                    if case .failed = settled {} else if each.part.isAcknowledged { acknowledge(each.part.settlement, in: shard) }
+                    each.completion(settled)
+                }
             }
         }
+    }
+
+    /// Redis's clock is elsewhere than this node thought: once more with what it says.
+    private func endAgain(_ late: Ended, _ shard: Int, now: Int) {
+        clock.heard(now * 1000)
+        guard late.attempts < 2 else { return late.completion(.failed(.unavailable("the store's clock does not stand still"))) }
+        ended[shard].append(Ended(part: late.part, attempts: late.attempts + 1, completion: late.completion))
+        scheduleFlush()
     }
 
     /// Lets Redis forget what it remembers of a closed hold, once no late copy can arrive any more.
@@ -299,7 +334,7 @@ package final class Ledger {
         guard link.isUsable else { return }
         for shard in closed.indices {
             while case let done = takeAcknowledgements(of: shard), !done.isEmpty {
-                let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, retained: EventLog.retained)
+                let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, releasableUntil: 0)
                 link.send(command) { result in
                     if case .failure = result { for mark in done { self.closed[shard].append(mark) } }
                 }

@@ -22,8 +22,9 @@ extension Settled {
     /// The same in words of the domain.
     package var outcome: SettlementOutcome {
         switch self {
-        case .done(let credits, let charged): .done(credits: credits, charged: charged)
-        case .closedByOthers(let charged): .closedByOthers(charged: charged)
+        case .done(let credits, let charged, _): .done(credits: credits, charged: charged)
+        case .stands(let charged, _): .done(credits: nil, charged: charged)
+        case .closedByOthers(let charged, _): .closedByOthers(charged: charged)
         case .gone: .gone
         case .failed(.fault): .fault
         case .failed: .away

@@ -3,24 +3,44 @@
 import GateDomain
 import LuaScripts
 
+/// What the key's own shard has made of a call, for the others.
+struct SettlementDecision {
+    /// For each of the settlement's charges; empty where nothing is known to have been charged.
+    let charged: [Int]
+    /// Calls that were taken back from counts.
+    let returned: Int
+    /// Whether all of it went back, whatever another copy may have charged before.
+    let isGivenBack: Bool
+}
+
 /// One settlement in a batch: the share of it that lies in one shard.
 struct SettlementPart {
     let settlement: Settlement
     /// Places of its accounts in the policy.
     let accounts: [Int]
-    /// False for the shards of a call that only mirror what the key's own shard has decided.
-    let isPrimary: Bool
-    /// What the key's own shard has charged, for the others.
-    var charged: [Int] = []
-    /// Whether the key's own shard was found given back, so that this one has to be, too.
-    var isReleased = false
+    /// Nil in the key's own shard, which decides; the shards of a call's other accounts do as it has done.
+    let following: SettlementDecision?
     /// False where somebody else acknowledges it, once the other shards have followed.
     var isAcknowledged = true
+
+    init(settlement: Settlement, accounts: [Int], following: SettlementDecision? = nil) {
+        self.settlement = settlement
+        self.accounts = accounts
+        self.following = following
+    }
+}
+
+/// What settle.lua said of one part.
+enum SettlementAnswer {
+    case settled(Settled)
+    /// The moment of a release has passed: it is now so many milliseconds.
+    case late(now: Int)
 }
 
 extension SettlementPart {
+    /// - Parameter releasableUntil: milliseconds of Redis TIME after which a release of a doubtful hold leaves no mark.
     static func command(
-        for parts: [SettlementPart], acknowledging done: [Acknowledgement], shard: Int, keys: RedisKeys, retained: Int
+        for parts: [SettlementPart], acknowledging done: [Acknowledgement], shard: Int, keys: RedisKeys, releasableUntil: Int
     ) -> RedisCommand {
         var names = ScriptKeys(keys.usage(shard))
         let acknowledged = done.map { names.place(of: keys.open($0.node, shard)) }
@@ -33,27 +53,32 @@ extension SettlementPart {
         }
         var command = RedisCommand(script: .settle, keys: names.names.count)
         for name in names.names { command.append(name) }
-        command.append(retained)
+        command.append(EventLog.retained)
         command.append(done.count)
         for (place, each) in zip(acknowledged, done) {
             command.append(place)
             command.append(each.hold)
         }
         for (part, place) in zip(parts, places) {
-            part.append(to: &command, open: place.open, call: place.call, accounts: place.accounts)
+            part.append(to: &command, open: place.open, call: place.call, accounts: place.accounts, releasableUntil)
         }
         return command
     }
 
-    private var memoryKey: String? { isPrimary ? settlement.memory.key : nil }
+    private var memoryKey: String? { following == nil ? settlement.memory.key : nil }
 
-    private func append(to command: inout RedisCommand, open: Int, call: Int, accounts: [Int]) {
+    private var mode: Settlement.Mode {
+        guard let following else { return settlement.mode }
+        return following.isGivenBack ? .release : .settle
+    }
+
+    private func append(to command: inout RedisCommand, open: Int, call: Int, accounts: [Int], _ releasableUntil: Int) {
         command.append(open)
         command.append(settlement.hold)
-        command.append((isReleased ? .release : settlement.mode).rawValue)
-        command.append(settlement.returned)
+        command.append(mode.rawValue)
+        command.append(following?.returned ?? settlement.returned)
         command.append(call)
-        switch isPrimary ? settlement.memory : .none {
+        switch following == nil ? settlement.memory : .none {
         case .none:
             command.append("")
             command.append(0)
@@ -67,29 +92,39 @@ extension SettlementPart {
             command.append(0)
             command.append("")
         }
-        command.append(settlement.isDoubtful ? Credits.balanceCeiling : settlement.admissibleUntil)
+        command.append(settlement.isDoubtful ? releasableUntil : settlement.admissibleUntil)
         command.append(accounts.count)
         for account in accounts { command.append(account) }
-        command.append(settlement.charges.count)
-        for (index, charge) in settlement.charges.enumerated() {
-            // The others charge what the key's own shard has charged; a surcharge as far as their accounts go.
-            let total = isPrimary || index >= charged.count ? charge.base + charge.surcharge : charged[index]
-            let base = min(total, charge.base)
-            command.append(base)
-            command.append(total - base)
-            if isPrimary { command.append(charge.event.packed) } else { command.append("") }
+        if let following {
+            command.append(following.charged.count)
+            for charged in following.charged {
+                command.append(charged)
+                command.append(0)
+                command.append("")
+            }
+        } else {
+            command.append(settlement.charges.count)
+            for charge in settlement.charges {
+                command.append(charge.base)
+                command.append(charge.surcharge)
+                command.append(charge.event.packed)
+            }
         }
     }
 
-    static func answer(_ reply: RedisReply) -> Settled {
+    func answer(_ reply: RedisReply) -> SettlementAnswer {
+        let charges = { (first: Int) in (reply.array ?? []).dropFirst(first).map { $0.integer ?? 0 } }
         switch reply.status {
+        case 0: return .settled(.gone)
         case 1:
             let credits = reply.integer(at: 1)
-            let charged = (reply.array ?? []).dropFirst(2).map { $0.integer ?? 0 }
-            return .done(credits: credits >= 0 ? credits : nil, charged: Array(charged))
-        case 2: return .closedByOthers(charged: reply.integer(at: 1))
-        case 3: return .failed(StoreFailure(errorText: reply.array?.last?.string ?? ""))
-        default: return .gone
+            return .settled(.done(credits: credits >= 0 ? credits : nil, charged: charges(3), returned: reply.integer(at: 2)))
+        case 2: return .settled(.closedByOthers(charged: reply.integer(at: 1), returned: reply.integer(at: 2)))
+        case 3: return .settled(.failed(StoreFailure(errorText: reply.array?.last?.string ?? "")))
+        case 4: return .settled(.stands(charged: charges(2), returned: reply.integer(at: 1)))
+        // No copy of an admission that was answered is carried out after its moment: there is nothing that a mark would keep out.
+        case 5: return settlement.isDoubtful ? .late(now: reply.integer(at: 1)) : .settled(.gone)
+        default: return .settled(.failed(.fault("an answer that settle.lua does not give")))
         }
     }
 }

@@ -79,7 +79,8 @@ final class ShardedAdmission {
     }
 }
 
-/// Settles in the key's own shard first, then lets the others follow with what it has charged.
+/// Settles in the key's own shard first, then lets the others do as it has done: a release that came too late there gives nothing back
+/// elsewhere either.
 ///
 /// The mark of the first is kept until the others have followed: if the node dies between, the reaper reads there what they are charged.
 final class ShardedSettlement {
@@ -87,9 +88,6 @@ final class ShardedSettlement {
     private let settlement: Settlement
     private let completion: (Settled) -> Void
     private var groups: [[Int]]
-    private var outcome = Settled.gone
-    private var charged: [Int] = []
-    private var isReleased = false
     private var open = 0
     private var failure: StoreFailure?
 
@@ -101,38 +99,43 @@ final class ShardedSettlement {
     }
 
     func begin() {
-        let own = groups.removeLast()
-        var part = SettlementPart(settlement: settlement, accounts: own, isPrimary: true)
+        var part = SettlementPart(settlement: settlement, accounts: groups.removeLast())
         part.isAcknowledged = false
         ledger.end(part) { [self] settled in
-            outcome = settled
-            switch settled {
-            case .failed: return completion(settled)
-            case .done(_, let charges): charged = charges
-            case .closedByOthers(let total):
-                charged = settlement.charges.indices.map { $0 == 0 ? total : 0 }
-                isReleased = total == 0
-            case .gone: charged = settlement.charges.map { _ in 0 }
-            }
-            follow()
+            guard let decision = settlement.decision(settled) else { return completion(settled) }
+            follow(decision, then: settled)
         }
     }
 
-    private func follow() {
+    private func follow(_ decision: SettlementDecision, then outcome: Settled) {
         open = groups.count
         for group in groups {
-            let part = SettlementPart(settlement: settlement, accounts: group, isPrimary: false, charged: charged, isReleased: isReleased)
-            ledger.end(part) { [self] settled in
+            ledger.end(SettlementPart(settlement: settlement, accounts: group, following: decision)) { [self] settled in
                 if case .failed(let failure) = settled { self.failure = failure }
                 open -= 1
-                if open == 0 { finish() }
+                if open == 0 { finish(outcome) }
             }
         }
     }
 
-    private func finish() {
+    private func finish(_ outcome: Settled) {
         if let failure { return completion(.failed(failure)) }
         ledger.acknowledge(settlement, in: settlement.caller.shards[0])
         completion(outcome)
+    }
+}
+
+extension Settlement {
+    /// What the other shards have to do after the key's own shard has answered; nil while it has not.
+    func decision(_ settled: Settled) -> SettlementDecision? {
+        switch settled {
+        case .failed: nil
+        case .gone: SettlementDecision(charged: [], returned: 0, isGivenBack: true)
+        case .stands(let charged, let returned): SettlementDecision(charged: charged, returned: returned, isGivenBack: false)
+        case .done(_, let charged, let returned):
+            SettlementDecision(charged: charged, returned: returned, isGivenBack: mode == .release)
+        case .closedByOthers(let total, let returned):
+            SettlementDecision(charged: [total], returned: returned, isGivenBack: total == 0 && returned >= charges.count)
+        }
     }
 }

@@ -14,9 +14,10 @@ struct Reaper {
     private static let retention = 21_600_000
     private static let batch = 32
 
-    /// A hold that was found open.
+    /// A hold that was found open, or closed as another shard has once decided.
     private struct Orphan {
         let hold: String
+        let isOpen: Bool
         let call: String
         /// The shard whose hold of the same name decides, if it is not this one.
         let primary: Int?
@@ -51,10 +52,10 @@ struct Reaper {
         let reply = try await store.send(command).array ?? []
         let orphans = reply.dropFirst().compactMap { entry -> Orphan? in
             let words = entry.array?.compactMap(\.string) ?? []
-            guard words.count > 3 else { return nil }
-            let primary = Int(words[2])
-            guard words[2].isEmpty || primary.map((0..<store.keys.shards).contains) == true else { return nil }
-            return Orphan(hold: words[0], call: words[1], primary: primary, accounts: Array(words[3...]))
+            guard words.count > 4 else { return nil }
+            let primary = Int(words[3])
+            guard words[3].isEmpty || primary.map((0..<store.keys.shards).contains) == true else { return nil }
+            return Orphan(hold: words[0], isOpen: words[1] == "open", call: words[2], primary: primary, accounts: Array(words[4...]))
         }
         return (reply.first?.string ?? "0", orphans)
     }
@@ -83,7 +84,8 @@ struct Reaper {
         return answers.count { $0.status == 1 }
     }
 
-    /// Charges in this shard what the key's own shards have charged; nothing, where the call never got there.
+    /// Charges in this shard what the key's own shards have charged; nothing, where the call never got there. What is closed here already
+    /// goes back if it went back there: its node died between the two.
     private func follow(_ orphans: [Orphan], in shard: Int) async throws(StoreFailure) {
         var rest = orphans[...]
         while !rest.isEmpty {
@@ -97,8 +99,11 @@ struct Reaper {
                     return question
                 })
             let found = Dictionary(zip(part.map(\.hold), outcomes), uniquingKeysWith: { first, _ in first })
+            let due = part.filter { $0.isOpen || found[$0.hold]?.isGivenBack == true }
+            guard !due.isEmpty else { continue }
             let reply = try await store.send(
-                command(for: part, in: shard) { orphan in
+                command(for: due, in: shard) { orphan in
+                    guard orphan.isOpen else { return ("release", 0, []) }
                     guard let outcome = found[orphan.hold], outcome.status == 2 else { return ("refund", 0, []) }
                     return ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)])
                 })
@@ -143,4 +148,9 @@ struct Reaper {
         }
         return command
     }
+}
+
+extension RedisReply {
+    /// Of outcome.lua: whether nothing of the call was charged or counted in the end.
+    fileprivate var isGivenBack: Bool { status == 2 && integer(at: 1) == 0 && integer(at: 2) == integer(at: 3) }
 }

@@ -14,15 +14,27 @@ package struct RedisCommand: Sendable {
     private var ends: [Int] = []
     /// The script it runs, if it runs one.
     package let script: LuaScript?
+    /// Whether a copy does no harm that comes at any time, even after another copy was answered. An admission's does: refused once, it may be
+    /// let in later, when its caller has gone. What is not repeatable is `lost` with its connection.
+    package let isRepeatable: Bool
 
     package init(_ words: String...) {
         script = nil
+        isRepeatable = true
+        for word in words { append(word) }
+    }
+
+    /// A command that says something anew each time that it arrives: it is written once.
+    package init(once words: String...) {
+        script = nil
+        isRepeatable = false
         for word in words { append(word) }
     }
 
     /// A call of a script: its keys come first, `keys` of them, then its other arguments.
     package init(script: LuaScript, keys: Int) {
         self.script = script
+        isRepeatable = script != .admit
         bytes.reserveCapacity(512)
         ends.reserveCapacity(32)
         append("EVALSHA")
@@ -51,10 +63,6 @@ package struct RedisCommand: Sendable {
         }
         ends.append(bytes.count)
     }
-
-    /// Whether a copy does no harm that comes at any time, even after another copy was answered. An admission's does: refused once, it may be
-    /// let in later, when its caller has gone.
-    var isRepeatable: Bool { script != .admit }
 
     /// The same call with the script's text in place of its digest, for a Redis that has forgotten it.
     package var withScriptText: RedisCommand {

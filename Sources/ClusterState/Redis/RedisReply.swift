@@ -83,12 +83,12 @@ package enum StoreFailure: Error, Sendable, Equatable {
 
     private static let temporary = [
         "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK", "ERR max",
-        "UNBLOCKED",
+        "UNBLOCKED", "NOAUTH", "NOPERM",
     ]
 
-    /// Whether another server has taken this one's place, so that the connection has to be made anew.
+    /// Whether the connection has to be made anew: another server has taken this one's place, or it does not know us any more.
     package static func isMoved(errorText text: String) -> Bool {
-        ["READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN"].contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") }
+        ["READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN", "NOAUTH"].contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") }
     }
 
     /// A few words for logs and operators, never for clients.

@@ -153,7 +153,7 @@ package final class ChangeFeed: Sendable {
     }
 }
 
-/// One message: `<topic> <id> <version> <sequence> <origin>`.
+/// One message: `<topic> <id> <version> <sequence> <origin>`, and the shard that has numbered it where its id does not say so.
 package struct FeedMessage: Equatable {
     let topic: Topic
     let id: String
@@ -164,10 +164,10 @@ package struct FeedMessage: Equatable {
     /// Nil for words that this version does not know.
     init?(_ text: String, shard: (Topic, String) -> Int = { _, _ in 0 }) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 5, let topic = Topic(rawValue: String(words[0])), let sequence = Int(words[3]) else { return nil }
+        guard (5...6).contains(words.count), let topic = Topic(rawValue: String(words[0])), let sequence = Int(words[3]) else { return nil }
         self.topic = topic
         id = String(words[1])
-        self.shard = shard(topic, id)
+        self.shard = (words.count == 6 ? Int(words[5]) : nil) ?? shard(topic, id)
         self.sequence = sequence
         origin = String(words[4])
     }

@@ -41,7 +41,7 @@ final class LoopContext: ExchangeHandler {
         self.link = link.value
         let keys = parts.store.keys
         front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers)
-        ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock)
+        ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock, logger: parts.logger)
         snapshot = parts.ruleBook.snapshot
         cache = KeyCache(link: link, on: eventLoop, keys: keys, rules: snapshot.rules) { [switches = parts.switches] _ in
             switches.rulesAreOld()

@@ -81,6 +81,7 @@ extension LoopContext {
         reading.requests = front.meter.requests
         reading.openHolds = ledger.openHolds
         reading.settlementBacklog = ledger.backlog
+        (reading.refusedSettlements, reading.settlementRefusals, reading.droppedSettlements) = ledger.refused
         reading.connections = front.connections.count
         reading.streams = streams.count
         let keys = cache.assumeIsolated { (hits: $0.hits, misses: $0.misses, count: $0.count) }

@@ -41,6 +41,10 @@ struct GateMeter: Sendable {
     var openHolds = 0
     /// Settlements that Redis has not acknowledged.
     var settlementBacklog = 0
+    /// Settlements that Redis has refused and that are tried again; how often it did so; and those that were given up.
+    var refusedSettlements = 0
+    var settlementRefusals = 0
+    var droppedSettlements = 0
     var connections = 0
     var streams = 0
     var cachedKeys = 0
@@ -74,8 +78,8 @@ struct GateMeter: Sendable {
 
     private static var counters: [WritableKeyPath<GateMeter, Int>] {
         [
-            \.replays, \.staleJudgements, \.lostNotes, \.openHolds, \.settlementBacklog, \.connections, \.streams, \.cachedKeys,
-            \.cacheHits, \.cacheMisses,
+            \.replays, \.staleJudgements, \.lostNotes, \.openHolds, \.settlementBacklog, \.refusedSettlements, \.settlementRefusals,
+            \.droppedSettlements, \.connections, \.streams, \.cachedKeys, \.cacheHits, \.cacheMisses,
         ]
     }
 }

@@ -27,6 +27,8 @@ extension Metric {
         .counter("refunds_total", "Calls whose credits were given back") { $0.gate.refunds.samples(by: "tool") },
         .level("holds_open", "Calls whose credits are held and not settled yet") { $0.gate.openHolds },
         .count("reaped_calls_total", "Calls of dead nodes that this node has resolved") { $0.reapedCalls },
+        .count("settlements_refused_total", "Times that Redis refused to end a hold that nobody waits for") { $0.gate.settlementRefusals },
+        .count("settlements_dropped_total", "Holds that were given up, as Redis refused to end too many") { $0.gate.droppedSettlements },
         .count("events_lost_total", "Refusals that could not be written to the log") { $0.gate.lostNotes },
         .gauge("active_keys_total", "Keys that are not revoked") { $0.keys.map { [Sample($0.active)] } ?? [] },
         .gauge("total_credits_available", "Credits of all keys that are not revoked") { $0.keys.map { [Sample($0.credits)] } ?? [] },

@@ -30,7 +30,7 @@ struct MetricsCollector: Sendable {
                 figures.sessions += (try? await node.store.send(RedisCommand("ZCARD", list)).integer) ?? 0
             }
         }
-        figures.queueDepths = ["settlements": figures.gate.settlementBacklog]
+        figures.queueDepths = ["settlements": figures.gate.settlementBacklog, "refused": figures.gate.refusedSettlements]
         figures.keys = await keys.latest()
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
         figures.isReady = await Readiness(node.switches, node.upstreams, node.storeProbe).isReady

@@ -31,8 +31,9 @@ final class RuleSnapshot: Sendable {
         return milliseconds > 0 ? min(.milliseconds(Int64(milliseconds)), Self.longestWait) : Self.longestWait
     }
 
-    /// Nothing is waited for longer than this, whatever is configured (MCP 2025-11-25 Lifecycle, Timeouts).
-    static let longestWait = TimeAmount.minutes(5)
+    /// Nothing is waited for longer than this, five minutes, whatever is configured (MCP 2025-11-25 Lifecycle, Timeouts): half of the time
+    /// for which nobody makes an idempotent call again that may be under way.
+    static let longestWait = TimeAmount.milliseconds(Int64(Idempotency.longestCall / 2))
 
     /// Milliseconds for which the answer of an idempotent call is kept.
     var idempotencyRetention: Int { settings.idempotencyTtlSeconds * 1000 }

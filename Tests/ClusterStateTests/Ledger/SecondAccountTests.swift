@@ -108,8 +108,49 @@ struct SecondAccountTests {
     }
 
     @Test(
+        "A release that comes after somebody has been told the stored answer leaves the charge in both accounts (M1, D18, F-TEAM-01)",
+        arguments: places)
+    func releaseOfSeen(home: UInt32) async throws {
+        let pair = try await Pair(home)
+        let node = pair.node
+        var call = pair.call(6, calls: 2)
+        call.idempotency = Idempotency(key: "k", fingerprint: "f", retention: 60_000)
+        #expect(await node.admit(call).isAdmitted)
+        #expect(await node.settle(call, [(3, 1), (0, 0)], returned: 1, answer: [65]).charges == [4, 0])
+        var retry = call
+        retry.hold = "retry"
+        #expect(await node.admit(retry).word == "replay A")
+        // Its own client heard nothing of the settlement, and its node has given up asking.
+        for _ in 0..<2 { #expect(await node.release(call, [(3, 1), (0, 0)]).charges == [4, 0]) }
+        try await node.drain()
+        try await pair.expect(spent: 4, calls: 1)
+        #expect(try await node.openHolds() == 0)
+    }
+
+    @Test(
+        "A release for which nobody in the team's shard has settled yet, and whose answer was seen, is charged there as in the key's (M1, M13)"
+    )
+    func releaseOfHalfSettled() async throws {
+        let pair = try await Pair(40)
+        let node = pair.node
+        var call = pair.call(6, calls: 2)
+        call.idempotency = Idempotency(key: "k", fingerprint: "f", retention: 60_000)
+        #expect(await node.admit(call).isAdmitted)
+        let part = SettlementPart(settlement: node.settlement(call, [(3, 1), (0, 0)], returned: 1, answer: [65]), accounts: [0])
+        _ = try await node.store.send(
+            SettlementPart.command(for: [part], acknowledging: [], shard: pair.caller.shards[0], keys: node.keys, releasableUntil: 0))
+        var retry = call
+        retry.hold = "retry"
+        #expect(await node.admit(retry).word == "replay A")
+        #expect(await node.release(call, [(3, 1), (0, 0)]).charges == [4, 0])
+        try await node.drain()
+        try await pair.expect(spent: 4, calls: 1)
+        #expect(try await node.openHolds() == 0)
+    }
+
+    @Test(
         "A node that dies between any two steps leaves both shards in agreement, refunded or kept, also when it wakes (M1, D20)",
-        arguments: 0..<10)
+        arguments: 0..<12)
     func death(step: Int) async throws {
         for refund in [true, false] {
             let pair = try await Pair(40)
@@ -124,21 +165,25 @@ struct SecondAccountTests {
                 _ = try await dead.store.send(
                     AdmissionPart.command(for: [part], node: "dead", shard: shard, keys: dead.keys) { $0.span(at: now) })
             }
-            func end(_ place: Int, _ settlement: Settlement, charged: [Int]) async throws {
-                let part = SettlementPart(settlement: settlement, accounts: [place], isPrimary: place == 0, charged: charged)
+            func end(_ place: Int, _ settlement: Settlement, following: SettlementDecision? = nil) async throws {
+                let part = SettlementPart(settlement: settlement, accounts: [place], following: following)
                 _ = try await dead.store.send(
-                    SettlementPart.command(for: [part], acknowledging: [], shard: pair.caller.shards[place], keys: dead.keys, retained: 100)
-                )
+                    SettlementPart.command(
+                        for: [part], acknowledging: [], shard: pair.caller.shards[place], keys: dead.keys,
+                        releasableUntil: dead.clock.milliseconds + Ledger.releasable))
             }
             let settled = dead.settlement(call, [(3, 1), (0, 0)], returned: 1)
             // Admission: the team's shard, then the key's. Settlement: the key's, then the team's.
             try await admit(1)
-            if step >= 1 { try await admit(0) }
-            if (2...3).contains(step) { try await end(0, settled, charged: []) }
-            if step == 3 { try await end(1, settled, charged: [4, 0]) }
-            if step == 4 || step == 5 { try await end(0, dead.abandonment(call), charged: []) }
-            if step == 5 { try await end(1, dead.abandonment(call), charged: []) }
-            if step == 6 { try await end(1, dead.abandonment(call), charged: []) }
+            if step >= 1, step != 10 { try await admit(0) }
+            let nothing = SettlementDecision(charged: [], returned: 0, isGivenBack: true)
+            if [2, 3, 11].contains(step) { try await end(0, settled) }
+            if step == 3 || step == 11 {
+                try await end(1, settled, following: SettlementDecision(charged: [4, 0], returned: 1, isGivenBack: false))
+            }
+            if step == 11 { try await end(0, dead.settlement(call, [(3, 1), (0, 0)]).released) }
+            if [4, 5, 10].contains(step) { try await end(0, dead.abandonment(call)) }
+            if step == 5 || step == 6 { try await end(1, dead.abandonment(call), following: nothing) }
             await dead.membership().leave()
             let reaper = node.membership(refund: refund)
             await reaper.beat()

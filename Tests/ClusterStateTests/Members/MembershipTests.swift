@@ -181,6 +181,35 @@ struct MembershipTests {
     }
 
     @Test(
+        "A reaper that finds no memory in Redis leaves the dead node on the list, and gives back what it held when there is (F25, F30, D20)"
+    )
+    func outOfMemory() async throws {
+        let server = try await RedisServer()
+        let node = try await TestNode(on: server)
+        let dead = try await TestNode(on: server, prefix: node.keys.prefix, id: "dead")
+        let caller = try await node.makeKey(credits: 10)
+        #expect(await dead.admit(TestCall(caller: caller, price: 4)).isAdmitted)
+        let full = Membership(
+            store: FullStore(store: node.store), identity: node.identity, clock: node.clock, refundUnknown: true,
+            logger: .silent)
+        await full.beat()
+        await dead.membership().leave()
+        for _ in 0..<2 {
+            await full.beat()
+            #expect(full.reaped == 0)
+            #expect(try await node.openHolds(of: "dead") == 1)
+            #expect(try await node.send("HEXISTS", node.keys.nodes, "dead").integer == 1, "somebody has to come back")
+            #expect(try await node.send("PTTL", node.keys.open("dead", 0)).integer == -1, "and the list stays until then")
+        }
+        let members = node.membership()
+        await members.beat()
+        #expect(members.reaped == 1)
+        #expect(try await node.credits(caller) == 10)
+        #expect(try await node.openHolds(of: "dead") == 0)
+        #expect(try await node.send("HEXISTS", node.keys.nodes, "dead").integer == 0)
+    }
+
+    @Test(
         "20,000 open holds of a dead node beside many other accounts are resolved in bounded steps: no command occupies Redis long (D20, F26)"
     )
     func manyHolds() async throws {

@@ -188,6 +188,24 @@ struct RedisLinkTests {
         #expect(after.answered == 200 && after.shifted == 0)
     }
 
+    @Test("What is to be said once is written once: a denial's note may be lost with its connection, and is never there twice (M13)")
+    func once() async throws {
+        let server = try await RedisServer()
+        let node = try await TestNode(on: server)
+        let caller = try await node.makeKey(credits: 1)
+        let note = EventLog.note(TestCall(caller: caller).event(.denied), keys: node.keys)
+        server.pause()
+        async let noted: Result<RedisReply, StoreFailure> = node.result(of: note)
+        async let asked: Result<RedisReply, StoreFailure> = node.result(of: RedisCommand("ECHO", "again"))
+        try await eventually { try await node.loop.submit { node.link.value.waiters.count == 2 }.get() }
+        // What is written lies with the server, which reads it when it goes on.
+        try await node.loop.flatSubmit { node.link.value.channel?.close() ?? node.loop.makeSucceededVoidFuture() }.get()
+        server.resume()
+        #expect(await asked == .success(.bytes(Array("again".utf8))))
+        #expect(await noted == .failure(.lost))
+        #expect(try await node.send("XLEN", node.keys.denials(0)).integer ?? 2 <= 1)
+    }
+
     @Test("A link that is stopped answers everybody who waits")
     func stop() async throws {
         let server = try await RedisServer(.everysec)

@@ -2,6 +2,7 @@
 
 @testable import ClusterState
 import GateDomain
+import GateTesting
 import Testing
 
 @Suite("Admission")
@@ -150,6 +151,20 @@ struct AdmitTests {
         #expect(await node.admit(other).word == "conflict")
         #expect(try await node.account(caller).credits == 8)
         #expect(try await node.send("PTTL", caller.calls + "once").integer ?? 0 > 50_000)
+    }
+
+    @Test("A call that takes longer than its answer is kept for is not made a second time meanwhile (D17)")
+    func longCall() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 10)
+        let key = Idempotency(key: "k", fingerprint: "f", retention: 1)
+        let call = TestCall(caller: caller, price: 2, idempotency: key)
+        #expect(await node.admit(call).isAdmitted)
+        try await Task.sleep(for: .milliseconds(20))
+        #expect(await node.admit(TestCall(caller: caller, price: 2, idempotency: key)).word == "running")
+        #expect(await node.settle(call, answer: [65]).charged == 2)
+        try await eventually { try await node.send("EXISTS", caller.calls + "k").integer == 0 }
+        #expect(try await node.credits(caller) == 8)
     }
 
     @Test("A stored answer is told only to a caller who is judged by what holds now (V21)")

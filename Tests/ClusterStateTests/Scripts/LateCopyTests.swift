@@ -46,6 +46,37 @@ struct LateCopyTests {
         #expect(try await node.holds() == (0, 2))
     }
 
+    @Test("A late copy of a release, when its mark has been forgotten, leaves nothing behind (M1, F40)")
+    func lateRelease() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 10)
+        let call = TestCall(caller: caller, price: 3)
+        let now = try await node.time()
+        // Sent six seconds ago.
+        node.clock.heard(now - 6_000_000)
+        let copy = node.command(settling: [node.abandonment(call)])
+        node.clock.heard(now)
+        #expect(await node.abandon(call).isGone)
+        #expect(try await node.holds() == (0, 1))
+        _ = try await node.store.send(node.command(settling: [], acknowledging: [call.hold]))
+        #expect(try await node.store.send(copy).array?.first?.status == 5)
+        #expect(try await node.holds() == (0, 0))
+    }
+
+    @Test("A release of a node whose clock is elsewhere is asked for again, and keeps a late admission from opening (M1, M5)")
+    func releaseOfWrongClock() async throws {
+        for offset in [-3_600_000_000, 3_600_000_000] {
+            let node = try await TestNode()
+            let caller = try await node.makeKey(credits: 10)
+            let call = TestCall(caller: caller, price: 3)
+            let admission = node.command(admitting: [call], until: try await node.time() / 1000 + 1000)
+            node.clock.heard(try await node.time() + offset)
+            #expect(await node.abandon(call).isGone)
+            #expect(try await node.store.send(admission).array?.first?.status == 11)
+            #expect(try await node.credits(caller) == 10)
+        }
+    }
+
     @Test("Whatever becomes of calls, nothing of them stays behind: marks go by acknowledgement (M1)", arguments: [1, 64])
     func nothingStays(shards: Int) async throws {
         let node = try await TestNode(shards: shards)

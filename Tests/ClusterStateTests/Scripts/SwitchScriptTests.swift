@@ -87,7 +87,7 @@ struct SwitchScriptTests {
             #expect(await node.admit(TestCall(caller: CachedKey(Policy(key: caller.record, rules: judged), keys: node.keys))).isAdmitted)
         }
         let reply = try await node.run(
-            .raise, keys: [node.keys.versions(3), node.keys.feed(3)], ["rules", "1", node.keys.channel, "rules", "me"])
+            .raise, keys: [node.keys.versions(3), node.keys.feed(3)], ["rules", "1", node.keys.channel, "rules", "me", "3"])
         #expect(reply == .array([.integer(2)]), "a late copy of the first")
     }
 

@@ -67,7 +67,8 @@ struct TestNode: Sendable {
         let flaky = isFlaky ? try await loop.submit { NIOLoopBound(FlakyLink(link.value), eventLoop: loop) }.get() : nil
         self.flaky = flaky
         ledger = try await loop.submit {
-            NIOLoopBound(Ledger(link: flaky?.value ?? link.value, keys: keys, identity: identity, clock: clock), eventLoop: loop)
+            NIOLoopBound(
+                Ledger(link: flaky?.value ?? link.value, keys: keys, identity: identity, clock: clock, logger: .silent), eventLoop: loop)
         }.get()
         directory = KeyDirectory(store: store, origin: id)
         try await eventually { await store.isReachable }
@@ -92,6 +93,11 @@ struct TestNode: Sendable {
         var command = RedisCommand()
         for word in words { command.append(word) }
         return try await store.sendPatiently(command)
+    }
+
+    /// Sends a command once, whatever comes of it.
+    func result(of command: RedisCommand) async -> Result<RedisReply, StoreFailure> {
+        do throws(StoreFailure) { return .success(try await store.send(command)) } catch { return .failure(error) }
     }
 
     /// Runs a script by hand.
@@ -238,10 +244,9 @@ struct TestNode: Sendable {
     func command(settling settlements: [Settlement], acknowledging done: [String] = []) -> RedisCommand {
         let shard = settlements.first?.caller.shards[0] ?? 0
         return SettlementPart.command(
-            for: settlements.map { SettlementPart(settlement: $0, accounts: Array($0.caller.accounts.indices), isPrimary: true) },
+            for: settlements.map { SettlementPart(settlement: $0, accounts: Array($0.caller.accounts.indices)) },
             acknowledging: done.map { Acknowledgement(node: identity.name, hold: $0, admissibleUntil: 0, closedAt: 0) }, shard: shard,
-            keys: keys,
-            retained: EventLog.retained)
+            keys: keys, releasableUntil: clock.milliseconds + Ledger.releasable)
     }
 
     /// Settles until Redis has acknowledged it or the caller gives up, as a node does; then gives the hold back.
@@ -368,9 +373,14 @@ extension Admission {
 
 extension Settled {
     /// What the charges came to in all.
-    var charged: Int? { if case .done(_, let charged) = self { charged.reduce(0, +) } else { nil } }
-    var charges: [Int]? { if case .done(_, let charged) = self { charged } else { nil } }
-    var credits: Int? { if case .done(let credits, _) = self { credits } else { nil } }
+    var charged: Int? { charges?.reduce(0, +) }
+    var charges: [Int]? {
+        switch self {
+        case .done(_, let charged, _), .stands(let charged, _): charged
+        default: nil
+        }
+    }
+    var credits: Int? { if case .done(let credits, _, _) = self { credits } else { nil } }
     var isGone: Bool { if case .gone = self { true } else { false } }
-    var closedByOthers: Int? { if case .closedByOthers(let charged) = self { charged } else { nil } }
+    var closedByOthers: Int? { if case .closedByOthers(let charged, _) = self { charged } else { nil } }
 }

@@ -112,6 +112,19 @@ struct ChangeFeedTests {
         await listener.feed.stop()
     }
 
+    @Test("Rules that are raised in every shard are heard from each, and nothing seems to be missing (V22)")
+    func raised() async throws {
+        let node = try await TestNode(shards: 8)
+        let listener = try await Listener(node)
+        try await eventually { listener.feed.isSubscribed }
+        listener.clear()
+        let rules = RulesVersion(store: node.store, origin: "me")
+        for turn in 0..<3 { _ = try await rules.raise(changed: [], at: turn, .test()) }
+        try await eventually { listener.all.count { $0 == .record(.rules, id: "rules") } == 24 }
+        #expect(listener.feed.gaps == 0 && !listener.all.contains(.everything))
+        await listener.feed.stop()
+    }
+
     @Test("Two databases of one Redis do not hear each other, and each shard is numbered for itself")
     func apart() async throws {
         let server = try await RedisServer()

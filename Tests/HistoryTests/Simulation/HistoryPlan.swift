@@ -10,6 +10,7 @@ struct HistoryPlan {
     let teamed: Int
     let credits: Int
     let teamBudget: Int
+    let teamQuota: Quota
     let refundsUnknown: Bool
     let rules: GateRules
     let tools: [String]
@@ -24,17 +25,19 @@ struct HistoryPlan {
     init(seed: UInt64) {
         var random = SeededRandom(seed: seed ^ 0x5eed)
         nodes = 2 + random.below(2)
-        shards = random.pick([1, 1, 1, 4])
+        shards = random.pick([1, 1, 4])
         keys = 1 + random.below(2)
         teamed = random.below(3)
         credits = random.pick([12, 40, 1000])
         teamBudget = random.pick([0, 30, 1000])
+        teamQuota = random.chance(40) ? Quota(dailyCalls: 9, monthlyCredits: 50) : Quota()
         refundsUnknown = random.chance(60)
         tools = ["plain", "sized"]
         let prices = PriceBook(
             defaultPerCall: random.pick([1, 3, 5]), tools: ["sized": ToolPrice(creditsPerKbOutput: random.pick([0, 2, 7]))])
         rules = GateRules(
             prices: prices, callsPerMinute: random.pick([0, 0, 3, 8]),
+            toolCallsPerMinute: random.chance(20) ? ["sized": 2] : [:],
             globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
             maxInFlightPerKey: random.pick([0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
@@ -52,7 +55,7 @@ enum Mood {
 /// What the scheduler may let happen next.
 enum Move: CaseIterable {
     case call, retry, serverAnswer, cancel
-    case tick, arrive, hear, arriveLate
+    case tick, arrive, hear, arriveLate, refuse
     case pass, passLong
     case beat, sweep
     case cut, stop, wake, kill, join, faint
@@ -98,6 +101,7 @@ enum Move: CaseIterable {
         case .serverAnswer: 10
         case .tick, .arrive, .hear: 18
         case .arriveLate: 5
+        case .refuse: 1
         case .pass: 5
         case .passLong: 2
         case .beat: 4

@@ -1,4 +1,4 @@
-// The defects that the ledger once had, each as the rule that it followed: an explorer that does not find them again explores nothing.
+// Defects that the ledger once had, or might have, each as the rule that it would follow: an explorer that does not find them again explores nothing.
 
 import LuaScripts
 import Testing
@@ -27,6 +27,18 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     case futureBeats
     /// M11, F-CONC-01: a call of a dead node stays counted as open.
     case openForEver
+    /// M1: a release that came too late gives back in the team's shard what the key's own shard has kept.
+    case followersGiveBack
+    /// F40: a release leaves a mark however late it comes.
+    case marksOfLateReleases
+    /// R14: a window forgets its oldest admissions too early.
+    case shortWindow
+    /// R15: a window forgets too late.
+    case longWindow
+    /// F-QUOTA-01: what was refunded stays counted.
+    case countedRefunds
+    /// F-QUOTA-01: a step of the clock over midnight begins a period anew.
+    case periodAnew
 
     var testDescription: String { rawValue }
 
@@ -40,7 +52,7 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                     ("redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))", "redis.call('HDEL', KEYS[s.open], s.hold)")
                 ]
             ]
-        case .releaseAfterSettlement: [.settle: [("if s.mode ~= 'release' or seen", "if true")]]
+        case .releaseAfterSettlement: [.settle: [("if s.mode ~= 'release' or total", "if true or total")]]
         case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
         case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
         case .topUpTwice: [.credit: [("if done[1] then", "if false then")]]
@@ -54,6 +66,12 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                     )
                 ]
             ]
+        case .followersGiveBack: [.settle: [("return {4, held.r, unpack(held.c)}", "return {1, -1, held.r, unpack(held.c)}")]]
+        case .marksOfLateReleases: [.settle: [("if milliseconds > s.till then return {5, milliseconds} end", "")]]
+        case .shortWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window + 2000000")]]
+        case .longWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window - 2000000")]]
+        case .countedRefunds: [.settle: [("uncount(held, legs, true, 0, s.returned, held.p - sum)", "uncount(held, legs, true, 0, 0, 0)")]]
+        case .periodAnew: [.admit: [("if of < period then", "if of ~= period then")]]
         case .partlyReturnedBatch, .keptIsLost, .plannedReceipts: [:]
         }
     }

@@ -36,7 +36,8 @@ final class SimulatedNode {
         identity = NodeIdentity(base: name)
         let time = Reference(world)
         clock = RedisClock(wall: world.redis.clock.microseconds) { time.value.now }
-        ledger = Ledger(link: link, keys: world.keys, identity: identity, clock: clock)
+        ledger = Ledger(
+            link: link, keys: world.keys, identity: identity, clock: clock, logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
         membership = Membership(
             store: store, identity: identity, clock: clock, refundUnknown: world.plan.refundsUnknown,
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
@@ -82,5 +83,13 @@ final class SimulatedNode {
         let known = CachedKey(Policy(key: record, team: team, rules: world.plan.rules), keys: world.keys)
         cache[record.id] = known
         completion(.key(known.policy), true)
+    }
+}
+
+extension NodeIdentity {
+    /// Every name that the node has had.
+    var names: [String] {
+        let count = Int(name.dropFirst(base.count + 1)) ?? 0
+        return [base] + (1...max(1, count)).prefix(count).map { "\(base)+\($0)" }
     }
 }

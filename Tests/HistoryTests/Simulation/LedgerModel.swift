@@ -1,0 +1,207 @@
+// What the ledger has to come to, reckoned from outside: from what it was asked, and what it said to that.
+
+@testable import ClusterState
+import GateDomain
+
+/// Every hold that was ever opened, what became of it, and so what each account, meter and window has to hold.
+///
+/// It knows nothing of how the scripts keep their state: a window is the list of all that it ever let in, a meter the sum of what its holds
+/// still count in it.
+struct LedgerModel {
+    private struct Count {
+        let meter: MeterName
+        let kind: String
+        /// The period that it was counted in.
+        let period: Int
+        let amount: Int
+    }
+
+    private struct Hold {
+        let accounts: [String]
+        let price: Int
+        let calls: Int
+        let primary: Int?
+        let counts: [Count]
+        var isOpen = true
+        var charged: Int
+        var returned = 0
+
+        /// What it counts in a meter.
+        func share(_ count: Count) -> Int {
+            switch count.kind {
+            case "o": isOpen ? count.amount : 0
+            case "c": count.amount - (price - charged)
+            // One of the whole batch goes back call by call, one of a part of it with the last.
+            default: count.amount - (count.amount == calls ? returned : returned == calls ? count.amount : 0)
+            }
+        }
+    }
+
+    private struct MeterName: Hashable {
+        let account: String
+        let meter: String
+    }
+
+    private struct Meter {
+        /// The latest period that anything was counted in; a step of the clock back begins none anew.
+        var period = 0
+        var used: [Int: Int] = [:]
+    }
+
+    private struct Entry {
+        /// Microseconds: Redis's own time, as if it had only ever stepped forth.
+        let at: Int
+        let amount: Int
+    }
+
+    private var holds: [String: Hold] = [:]
+    private var meters: [MeterName: Meter] = [:]
+    private var windows: [String: [Entry]] = [:]
+    /// What is not as it has to be.
+    private(set) var violations: [String] = []
+
+    // MARK: What arrived
+
+    /// - Parameters:
+    ///   - now: microseconds of Redis's time, as if it had only ever stepped forth.
+    ///   - isExact: whether it has, so that a refusal can be judged, too.
+    mutating func admitted(_ asked: AskedAdmission, _ answer: RedisReply, at now: Int, isExact: Bool) {
+        switch answer.status {
+        case 0 where !asked.isDry && holds[asked.hold] == nil:
+            open(asked, at: now)
+            for (index, limit) in asked.limits.enumerated() where isExact || limit.kind != "r" {
+                let left = answer.integer(at: 2 + index * 2)
+                if left != limit.cap - used(limit, at: now) {
+                    violations.append("R15: \(limit.meter) has room for \(limit.cap - used(limit, at: now)), its caller is told \(left)")
+                }
+            }
+        case 5:
+            let place = answer.integer(at: 1) - 1
+            guard asked.limits.indices.contains(place), case let limit = asked.limits[place], isExact || limit.kind != "r" else { return }
+            let used = used(limit, at: now)
+            if used + limit.amount <= limit.cap {
+                violations.append("R15: \(limit.meter) of \(limit.cap) refuses \(limit.amount) more at \(used)")
+            }
+        case 14: violations.append("admit.lua faults: \(answer.brief)")
+        default: break
+        }
+    }
+
+    mutating func settled(_ asked: AskedSettlement, _ answer: RedisReply) {
+        let sum = { (first: Int) in (answer.array ?? []).dropFirst(first).reduce(0) { $0 + ($1.integer ?? 0) } }
+        switch answer.status {
+        case 1: close(asked.hold, charged: sum(3), returned: answer.integer(at: 2))
+        case 2: expect(asked.hold, charged: answer.integer(at: 1), returned: answer.integer(at: 2))
+        case 3: violations.append("settle.lua faults: \(answer.brief)")
+        case 4: expect(asked.hold, charged: sum(2), returned: answer.integer(at: 1))
+        default: break
+        }
+    }
+
+    private mutating func open(_ asked: AskedAdmission, at now: Int) {
+        var counts: [Count] = []
+        for limit in asked.limits {
+            let before = used(limit, at: now)
+            if !limit.warns, before + limit.amount > limit.cap {
+                violations.append("\(limit.rule): \(limit.meter) of \(limit.cap) lets \(limit.amount) more in at \(before)")
+            }
+            if limit.kind == "r" {
+                windows[limit.ring, default: []].append(Entry(at: now, amount: limit.amount))
+                continue
+            }
+            let name = MeterName(account: limit.account, meter: limit.meter)
+            let period = max(limit.period, meters[name]?.period ?? 0)
+            meters[name, default: Meter()].period = period
+            meters[name, default: Meter()].used[period, default: 0] += limit.amount
+            counts.append(Count(meter: name, kind: limit.kind, period: period, amount: limit.amount))
+        }
+        holds[asked.hold] = Hold(
+            accounts: asked.accounts, price: asked.price, calls: asked.calls, primary: asked.primary, counts: counts, charged: asked.price)
+    }
+
+    private func used(_ limit: AskedAdmission.Asked, at now: Int) -> Int {
+        if limit.kind == "r" {
+            return (windows[limit.ring] ?? []).reduce(0) { $1.at >= now - limit.window ? $0 + $1.amount : $0 }
+        }
+        guard let meter = meters[MeterName(account: limit.account, meter: limit.meter)] else { return 0 }
+        return meter.used[max(limit.period, meter.period)] ?? 0
+    }
+
+    private mutating func close(_ name: String, charged: Int, returned: Int) {
+        guard var hold = holds[name] else {
+            if charged > 0 { violations.append("M1: \(name) was never opened and is charged \(charged)") }
+            return
+        }
+        let before = hold
+        (hold.isOpen, hold.charged, hold.returned) = (false, charged, returned)
+        for count in hold.counts { meters[count.meter]?.used[count.period, default: 0] += hold.share(count) - before.share(count) }
+        holds[name] = hold
+    }
+
+    /// What was closed before is what this answer says of it.
+    private mutating func expect(_ name: String, charged: Int, returned: Int) {
+        guard let hold = holds[name], hold.charged != charged || hold.returned != returned || hold.isOpen else { return }
+        violations.append(
+            "M3: \(name) is said to be charged \(charged) with \(returned) returned, and was \(hold.charged), \(hold.returned)")
+    }
+
+    // MARK: Rest
+
+    /// All that has to be said of accounts and meters when nothing is open any more.
+    /// - Parameters:
+    ///   - account: the fields of an account in Redis.
+    ///   - budget: what the accounts of other shards may spend; 0 for no limit.
+    ///   - forgotten: nodes of which nobody followed up what they did after they had been struck off.
+    func atRest(budget: Int, forgotten: Set<String>, account: (String) -> [String: String]) -> [String] {
+        var found: [String] = []
+        let open = holds.filter(\.value.isOpen).keys.sorted()
+        if !open.isEmpty { found.append("F30: \(open) were never closed") }
+        for name in Set(holds.values.flatMap(\.accounts)).sorted() {
+            let fields = account(name)
+            let own = holds.values.filter { $0.accounts.contains(name) }
+            let (spent, calls) = own.reduce((0, 0)) { ($0.0 + $1.charged, $0.1 + $1.calls - $1.returned) }
+            if fields["spent"] != String(spent) { found.append("M1: \(name) has spent \(fields["spent"] ?? ""), its holds say \(spent)") }
+            if fields["calls"] != String(calls) {
+                found.append("M1: \(name) counts \(fields["calls"] ?? "") calls, its holds say \(calls)")
+            }
+            for (meter, value) in meters.filter({ $0.key.account == name }).sorted(by: { $0.key.meter < $1.key.meter }) {
+                let used = value.used[value.period] ?? 0
+                let words = fields["m:" + meter.meter] ?? ""
+                if words != (value.period == 0 ? "\(used)" : "\(value.period):\(used)"), words != "0:\(used)" {
+                    found.append("M11: \(meter.meter) of \(name) says \(words), its holds \(value.period):\(used)")
+                }
+            }
+        }
+        return found + followers(budget: budget, forgotten)
+    }
+
+    /// What other shards hold of a call has come to what the key's own shard has made of it.
+    private func followers(budget: Int, _ forgotten: Set<String>) -> [String] {
+        holds.sorted { $0.key < $1.key }.compactMap { name, hold in
+            guard let primary = hold.primary, !forgotten.contains(where: { name.contains(":open:" + $0 + " ") }) else { return nil }
+            let decided = holds[Self.name(name, in: primary)]
+            let (charged, returned) = decided.map { ($0.charged, $0.returned) } ?? (0, hold.calls)
+            // Of a surcharge the other shard takes what its own budget has room for.
+            let least = budget > 0 ? min(charged, hold.price) : charged
+            guard hold.returned != returned || !(least...charged).contains(hold.charged) else { return nil }
+            return "M1: \(name) is charged \(hold.charged) with \(hold.returned) returned, its key's shard says \(charged), \(returned)"
+        }
+    }
+
+    /// The same hold in another shard: names carry theirs in braces.
+    private static func name(_ name: String, in shard: Int) -> String {
+        guard let open = name.firstIndex(of: "{"), let close = name.firstIndex(of: "}") else { return name }
+        return name[...open] + String(shard) + name[close...]
+    }
+}
+
+extension AskedAdmission.Asked {
+    /// What is broken where it lets too many in.
+    fileprivate var rule: String {
+        switch kind {
+        case "r": "R14"
+        case "o": "F-CONC-01"
+        default: "F-QUOTA-01"
+        }
+    }
+}
