@@ -10,7 +10,7 @@ package enum ProtocolRevision: String, Sendable, CaseIterable {
     case june2025 = "2025-06-18"
     /// The first one with Streamable HTTP.
     case march2025 = "2025-03-26"
-    /// The first one; over HTTP with two endpoints, of which the gate serves the one.
+    /// The first one.
     case november2024 = "2024-11-05"
 
     /// How the requests of a client belong together.

@@ -43,7 +43,7 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Changes a key that is in one of `states`.
-    /// - Throws: `missing`, `state` if it is in none of them, `aliasTaken`, `operationReused`, `contended`, `store`, and what `change` throws.
+    /// - Throws: `missing`, `state` if it is in none of them, `operationReused`, `contended`, `store`, and what `change` throws.
     package func edit(
         _ id: String, in states: Set<KeyState>, _ operation: Operation, _ change: (inout KeyRecord) throws(RecordRefusal) -> Void
     ) async throws(RecordRefusal) {

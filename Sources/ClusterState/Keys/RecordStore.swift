@@ -112,7 +112,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
 
     /// Writes a new record, with its account if it has one. Sending the same operation twice makes one.
     /// - Parameter account: further fields of a new account, e.g. its credits.
-    /// - Throws: `contended` where a record of that id is there already.
+    /// - Throws: `contended` where a record of that id is there already, `operationReused`, or `store`.
     package func create(_ record: Record, account: [String: String] = [:], _ operation: Operation) async throws(RecordRefusal) {
         let edit = Edit(
             expected: "", fields: record.fields, removed: [],

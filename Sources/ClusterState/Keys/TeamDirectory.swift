@@ -10,7 +10,7 @@ package struct TeamSnapshot: Sendable {
     package let account: Account
     /// What this UTC day and month have seen, as its quota counts them; 0 where the quota has no such cap.
     package let used: Quota
-    /// Its keys that are not revoked.
+    /// Its keys, in the order of their making.
     package let members: [KeyRecord]
     /// Milliseconds since 1970 of Redis TIME.
     package let readAt: Int

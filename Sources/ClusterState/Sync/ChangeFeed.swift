@@ -175,7 +175,7 @@ package struct FeedMessage: Equatable {
     var change: Change? { topic == .beat ? nil : .record(topic, id: id) }
 
     /// The command that says something in passing to every node that listens. - Parameter id: without spaces, at most 400 bytes.
-    package static func passing(_ topic: Topic, _ id: String, keys: RedisKeys, origin: String) -> RedisCommand {
+    package static func ephemeral(_ topic: Topic, _ id: String, keys: RedisKeys, origin: String) -> RedisCommand {
         RedisCommand("PUBLISH", keys.channel, "\(topic.rawValue) \(id) 0 0 \(origin)")
     }
 }
