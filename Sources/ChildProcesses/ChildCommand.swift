@@ -1,3 +1,5 @@
+// What a child is started as.
+
 /// What to launch: a command as a person would type it, with the surroundings it is to run in.
 package struct ChildCommand: Sendable, Equatable {
     /// The signal that the kernel sends to a child when the node dies without having ended it (`kill -9`).

@@ -1,3 +1,5 @@
+// What a server says of itself in its handshake.
+
 package import NIOCore
 
 /// The `result` of a server's answer to `initialize`, as it came: capabilities, serverInfo, instructions.

@@ -1,3 +1,5 @@
+// What a batch of calls says of one of them.
+
 /// One entry of params.calls in `tools/call_batch`.
 package struct BatchedCall: Sendable {
     /// As `Envelope.toolName`.

@@ -1,3 +1,5 @@
+// A client's message as far as the gate has to understand it.
+
 /// One JSON-RPC message from a client, read as far as the gate needs it: arguments stay bytes.
 ///
 /// Ranges are byte offsets into the memory that was scanned. A raw token is the text of a JSON value as it stands,

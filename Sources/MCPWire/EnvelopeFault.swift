@@ -1,3 +1,5 @@
+// What is wrong with a client's message, and what it is told.
+
 /// Why the bytes of a client are no JSON-RPC message that may pass. Travels on HTTP 400 (F-RPC-08).
 package enum EnvelopeFault: Error, Equatable, Sendable {
     /// The bytes are no JSON.

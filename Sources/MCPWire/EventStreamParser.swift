@@ -1,3 +1,5 @@
+// Event streams, reading.
+
 /// Reads a `text/event-stream` (WHATWG HTML, section 9.2.6) however it is cut into chunks: LF, CR and CRLF, byte order
 /// mark, comments, several data lines, ids, event types and retry times.
 ///

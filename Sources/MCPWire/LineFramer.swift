@@ -1,3 +1,5 @@
+// Lines out of pieces of a pipe.
+
 /// Cuts the output of a stdio server into lines, however the pipe cuts it into chunks.
 ///
 /// A line that comes in one chunk is handed on in place. Blank lines are left out, a carriage return before the line

@@ -1,3 +1,5 @@
+// The methods of MCP that the gate knows.
+
 /// The methods that the gate treats in a way of their own; everything else passes through as `other`.
 @usableFromInline
 package enum Method: UInt8, Sendable, CaseIterable {

@@ -1,3 +1,5 @@
+// A server's message as far as the gate has to understand it.
+
 /// One JSON-RPC message from an upstream, read as far as its routing and its settlement need it.
 ///
 /// Ranges are byte offsets into the memory that was scanned; raw tokens keep their quotes.

@@ -1,3 +1,5 @@
+// Other tokens in the place of some, in bytes that else stay as they are.
+
 /// Puts other tokens into the place of some, byte for byte around them: ids and progress tokens on their way through.
 package enum Splice {
     /// What stands in the place of a range.

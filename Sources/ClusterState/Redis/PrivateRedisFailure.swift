@@ -1,3 +1,5 @@
+// What keeps the node's own Redis from running, in words for whoever started the node.
+
 /// Why the node's own Redis is not there; each case is a sentence for the person who started the node.
 package enum PrivateRedisFailure: Error, Equatable {
     /// There is no `redis-server` on the PATH.
