@@ -12,7 +12,7 @@ let settings: [SwiftSetting] = [
 let scripts = [
     "acquire_slot", "admit", "advance", "beat", "claim", "credit", "edit", "fence", "limit_address", "outcome",
     "raise", "session", "settle",
-    "account", "ring", "whole",
+    "account", "hold", "ring", "whole",
 ]
 
 let package = Package(

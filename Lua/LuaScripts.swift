@@ -47,12 +47,14 @@ package enum LuaScript: String, CaseIterable, Sendable {
 /// A piece of Lua that several scripts share; Redis has no modules.
 private enum LuaFragment: String, CaseIterable {
     case account
+    case hold
     case ring
     case whole
 
     var source: String {
         switch self {
         case .account: String(decoding: PackageResources.account_lua, as: UTF8.self)
+        case .hold: String(decoding: PackageResources.hold_lua, as: UTF8.self)
         case .ring: String(decoding: PackageResources.ring_lua, as: UTF8.self)
         case .whole: String(decoding: PackageResources.whole_lua, as: UTF8.self)
         }

@@ -17,6 +17,7 @@
 --#include whole
 --#include account
 --#include ring
+--#include hold
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local milliseconds = math.floor(now / 1000)
@@ -132,10 +133,8 @@ local function take(call)
   end
   fresh[call.hold] = 'o'
   opened[#opened + 1] = call.hold
-  opened[#opened + 1] = 'o' .. cmsgpack.pack({
-    f = 1, p = call.price, n = call.count, a = legs, m = counts, e = call.event, k = call.record > 0 and KEYS[call.record] or nil,
-    s = call.primary ~= '' and call.primary or nil,
-  })
+  opened[#opened + 1] = hold_open(
+    call.price, call.count, legs, counts, call.record > 0 and KEYS[call.record] or '', call.primary, call.event)
 end
 
 -- A further copy of an admission that was carried out, whatever has changed since: its caller has to learn that the hold is open.
@@ -191,7 +190,7 @@ for i, call in ipairs(calls) do
   replies[i] = fine and reply or {14, type(reply) == 'table' and reply.err or tostring(reply)}
   if call.again and replies[i][1] > 0 and replies[i][1] ~= 2 and not open[i + 1] then
     opened[#opened + 1] = call.hold
-    opened[#opened + 1] = 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, r = 0, a = {}, m = {}, c = {}, x = {}})
+    opened[#opened + 1] = hold_barred()
   end
 end
 for _, ring in pairs(rings) do

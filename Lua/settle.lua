@@ -16,6 +16,7 @@
 -- event '' is charged and not written.
 --#include whole
 --#include account
+--#include hold
 local time = redis.call('TIME')
 local milliseconds = time[1] * 1000 + math.floor(time[2] / 1000)
 local ANSWERS = 16 * 1024 * 1024
@@ -109,9 +110,18 @@ local function keeps(s)
   return true
 end
 
+-- The holds that are asked for, by list and name: read once each, the changed ones written once each at the end.
+local lists = {}
+
+local function mark(s, text)
+  local list = lists[s.open]
+  list.texts[s.hold] = text
+  list.changed[#list.changed + 1] = s.hold
+  list.changed[#list.changed + 1] = text
+end
+
 local function done(s, held, charges, entries)
-  held.e, held.c, held.x, held.r, held.b = nil, charges, entries, s.returned, s.orphan and 1 or nil
-  redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))
+  mark(s, hold_done(held, charges, entries, s.returned, s.orphan))
 end
 
 local function remember(s, closed)
@@ -179,15 +189,15 @@ local function again(s, held)
 end
 
 local function end_hold(s)
-  local text = redis.call('HGET', KEYS[s.open], s.hold)
+  local text = lists[s.open].texts[s.hold]
   if text then
-    local held = cmsgpack.unpack(string.sub(text, 2))
-    return string.sub(text, 1, 1) == 'o' and close(s, held) or again(s, held)
+    local held = hold_read(text)
+    return hold_is_open(text) and close(s, held) or again(s, held)
   end
   if s.mode ~= 'release' then return {0} end
   remember(s, false)
   if milliseconds > s.till then return {5, milliseconds} end
-  redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack({f = 1, p = 0, n = 0, a = {}, m = {}, c = {}, x = {}, r = 0}))
+  mark(s, hold_barred())
   return {0}
 end
 
@@ -200,7 +210,7 @@ for _ = 1, tonumber(ARGV[2]) do
 end
 for index, holds in pairs(acknowledged) do redis.call('HDEL', KEYS[index], unpack(holds)) end
 
-local replies = {}
+local settlements = {}
 while at <= #ARGV do
   local s = {
     open = tonumber(ARGV[at]), hold = ARGV[at + 1], mode = ARGV[at + 2], returned = tonumber(ARGV[at + 3]), call = tonumber(ARGV[at + 4]),
@@ -211,8 +221,23 @@ while at <= #ARGV do
   s.first = at + 1
   s.last = s.first + ARGV[at] * 3 - 1
   at = s.last + 1
+  local list = lists[s.open] or {names = {}, texts = {}, changed = {}}
+  lists[s.open] = list
+  list.names[#list.names + 1] = s.hold
+  settlements[#settlements + 1] = s
+end
+for index, list in pairs(lists) do
+  local texts = redis.call('HMGET', KEYS[index], unpack(list.names))
+  for i, name in ipairs(list.names) do list.texts[name] = texts[i] end
+end
+
+local replies = {}
+for i, s in ipairs(settlements) do
   local fine, reply = pcall(end_hold, s)
-  replies[#replies + 1] = fine and reply or {3, type(reply) == 'table' and reply.err or tostring(reply)}
+  replies[i] = fine and reply or {3, type(reply) == 'table' and reply.err or tostring(reply)}
+end
+for index, list in pairs(lists) do
+  if #list.changed > 0 then redis.call('HSET', KEYS[index], unpack(list.changed)) end
 end
 accounts_write()
 return replies

@@ -99,8 +99,8 @@ struct ModelTests {
                     model.move(charged - call.price, -plan.returned)
                     model.open -= 1
                     lives[index] = .closed(charged: charged, returned: plan.returned)
-                    #expect(answer?.array?.dropFirst(2).reduce(0) { $0 + ($1.integer ?? 0) } == charged)
-                case .closed(let charged, _): #expect(answer?.array?.dropFirst(2).reduce(0) { $0 + ($1.integer ?? 0) } == charged)
+                    #expect(answer?.array?.dropFirst(3).reduce(0) { $0 + ($1.integer ?? 0) } == charged)
+                case .closed(let charged, _): #expect(answer?.array?.dropFirst(3).reduce(0) { $0 + ($1.integer ?? 0) } == charged)
                 }
             case 5:
                 let plan = settlements[index]

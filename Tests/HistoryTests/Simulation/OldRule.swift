@@ -49,7 +49,10 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
         case .noMarks:
             [
                 .settle: [
-                    ("redis.call('HSET', KEYS[s.open], s.hold, 'd' .. cmsgpack.pack(held))", "redis.call('HDEL', KEYS[s.open], s.hold)")
+                    (
+                        "mark(s, hold_done(held, charges, entries, s.returned, s.orphan))",
+                        "lists[s.open].texts[s.hold] = nil redis.call('HDEL', KEYS[s.open], s.hold)"
+                    )
                 ]
             ]
         case .releaseAfterSettlement: [.settle: [("if s.mode ~= 'release' or total", "if true or total")]]
