@@ -1,5 +1,5 @@
 -- settle: closes holds, each exactly once: what was really used is charged, the rest goes back, the events are written.
--- KEYS  usage, open holds or account or call...
+-- KEYS  usage, cursor of the hourly sums, open holds or account or call...
 -- ARGV  retained, acknowledged, {open#, hold}..., then for each settlement:
 --       open#, hold, mode, returned, call#, memory, retention, answer, until, accounts, {key#}..., events, {base, surcharge, event}...
 -- REPLY for each settlement an array: {1 closed by this settlement or a copy of it, credits, returned, charge...}
@@ -7,6 +7,8 @@
 --       credits is -1 where the account was not looked at; returned are the calls that were taken back in all
 -- EFFECT what the hold took and was not used goes back to accounts and meters; the usage stream has an entry for each event; the hold
 -- becomes *done, so much*, and is forgotten when its node acknowledges that. What goes back is read from the hold, never from here.
+-- Entries that a release replaces are taken back from the hourly sums too: by a correction where they have been counted, and where not by
+-- moving the cursor to another name of its place, so that a page that was read before is not added.
 -- key#, open#, call# are places in KEYS, 0 for none. Modes: `settle`; `release` also takes back what an earlier copy has charged, as its
 -- caller was told of no success (unless somebody has seen its stored answer: then the charge *stands*), and leaves a mark that keeps a
 -- hold that is not there from being opened: up to `until` (ms), after that it is *late* and leaves nothing behind; `refund` and `keep` end
@@ -24,6 +26,26 @@ local ANSWERS = 16 * 1024 * 1024
 local function write(hold, charged, event)
   if event == '' then return end
   return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(charged), 'h', hold, 'e', event)
+end
+
+-- Takes entries away that said too much. A correction has x the entry, y its credits, w its event.
+local function take_away(s, ids, charges)
+  local ms, seq, turn = string.match(redis.call('GET', KEYS[2]) or '0-0', '^(%d+)-(%d+)/?(%d*)$')
+  ms, seq = tonumber(ms), tonumber(seq)
+  local spoilt = false
+  for i, id in ipairs(ids) do
+    local at, of = string.match(id, '^(%d+)-(%d+)$')
+    at, of = tonumber(at), tonumber(of)
+    if at < ms or at == ms and of <= seq then
+      local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+      local event = entry and entry[2][6] or ARGV[s.first + 2]
+      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'x', id, 'y', whole(charges[i] or 0), 'w', event)
+    else
+      spoilt = true
+    end
+  end
+  if spoilt then redis.call('SET', KEYS[2], whole(ms) .. '-' .. whole(seq) .. '/' .. whole((tonumber(turn) or 0) + 1)) end
+  redis.call('XDEL', KEYS[1], unpack(ids))
 end
 
 -- The accounts of a hold, with the meters that it counts in.
@@ -175,7 +197,7 @@ local function again(s, held)
   if record[2] and record[1] == s.hold then return {4, held.r, unpack(held.c)} end
   local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)
   s.returned = held.n
-  if #held.x > 0 then redis.call('XDEL', KEYS[1], unpack(held.x)) end
+  if #held.x > 0 then take_away(s, held.x, held.c) end
   local charges, entries = {}, {}
   for i = s.first, s.last, 3 do
     charges[#charges + 1] = 0

@@ -3,6 +3,28 @@
 import Foundation
 package import MCPWire
 
+/// Reads a file that holds one secret, or lines of them.
+enum SecretFile {
+    struct Fault: Error {
+        /// A whole sentence that names the file and nothing of what is in it.
+        let sentence: String
+    }
+
+    /// Bytes of a file.
+    private static let largest = 65_536
+
+    /// The text without the spaces and line breaks around it.
+    static func read(_ path: String) throws(Fault) -> String {
+        guard let file = FileHandle(forReadingAtPath: path) else { throw Fault(sentence: "The file \(path) cannot be read.") }
+        defer { try? file.close() }
+        guard let data = try? file.read(upToCount: largest + 1), data.count <= largest, let text = String(validating: data, as: UTF8.self)
+        else { throw Fault(sentence: "The file \(path) must hold text of at most \(largest) bytes.") }
+        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !trimmed.isEmpty else { throw Fault(sentence: "The file \(path) is empty.") }
+        return trimmed
+    }
+}
+
 /// Reads a configuration file: a JSON object, nothing else.
 package enum ConfigFile {
     /// Why a file cannot be used.

@@ -77,18 +77,25 @@ extension Setting {
             "Remember an idempotency key for this time."),
     ]
 
+    private static let adminKey = Setting(
+        "adminKey", \.adminKey,
+        .text("key", isSecret: true, rule: "Must be at least 8 visible ASCII characters.") { key in
+            key.utf8.count >= 8 && key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        },
+        flags: ["admin-key"], variables: ["PAYGATE_ADMIN_KEY"],
+        "The bootstrap admin key; made at the start when none is given. Every user of the machine sees it in the list of processes: give it by --admin-key-file or a variable."
+    )
+    private static let importKeys = Setting(
+        "importKeys", \.importKeys, .importedKeys,
+        flags: ["import-key"], variables: ["PAYGATE_IMPORT_KEY"],
+        "Create an API key with these credits.")
+    private static let redisUrl = Setting(
+        "redisUrl", \.redisUrl, .url(["redis", "rediss", "unix"]),
+        flags: ["redis-url"], variables: ["PAYGATE_REDIS_URL"],
+        "The Redis that all nodes share; without it the node runs its own.")
+
     static let access: [Setting] = [
-        Setting(
-            "adminKey", \.adminKey,
-            .text("key", isSecret: true, rule: "Must be at least 8 visible ASCII characters.") { key in
-                key.utf8.count >= 8 && key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-            },
-            flags: ["admin-key"], variables: ["PAYGATE_ADMIN_KEY"],
-            "The bootstrap admin key; made at the start when none is given."),
-        Setting(
-            "importKeys", \.importKeys, .importedKeys,
-            flags: ["import-key"], variables: ["PAYGATE_IMPORT_KEY"],
-            "Create an API key with these credits."),
+        adminKey, inFile(adminKey), importKeys, inFile(importKeys),
         Setting(
             "trustedProxies", \.trustedProxies,
             .list("address", rule: "Must be IP addresses or CIDR blocks.", { AddressRange($0) != nil }),
@@ -109,10 +116,7 @@ extension Setting {
     ]
 
     static let state: [Setting] = [
-        Setting(
-            "redisUrl", \.redisUrl, .url(["redis", "rediss", "unix"]),
-            flags: ["redis-url"], variables: ["PAYGATE_REDIS_URL"],
-            "The Redis that all nodes share; without it the node runs its own."),
+        redisUrl, inFile(redisUrl),
         Setting(
             "redisKeyPrefix", \.redisKeyPrefix,
             .text("prefix", rule: "Must be 1–64 visible ASCII characters without braces.") { prefix in
@@ -128,7 +132,7 @@ extension Setting {
         Setting(
             "stateDir", \.stateDir, .path,
             flags: ["state-dir"], variables: ["PAYGATE_STATE_DIR"],
-            "Where the node's own Redis keeps its files (default: .gate-node)."),
+            "Where the node's own Redis keeps its files (default: .gate-node, with -PORT for another port than 3402)."),
         Setting(
             "stateFile", \.stateFile, .path,
             flags: ["state-file"], variables: ["PAYGATE_STATE_FILE"],
@@ -214,7 +218,7 @@ extension Setting {
         Setting(
             "threads", \.threads, .number("n", 0...1024),
             flags: ["threads"], variables: ["PAYGATE_THREADS"],
-            "Event loops; 0 for one a core."),
+            "Event loops; 0 for one for each core that the process may use."),
         Setting(
             "dryRun", \.dryRun, .toggle,
             flags: ["dry-run"], variables: ["PAYGATE_DRY_RUN"], inFile: false,

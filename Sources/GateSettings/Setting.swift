@@ -26,6 +26,9 @@ package struct Setting: Sendable {
     /// The default in the help text, if there is something to say.
     package let defaultText: String?
 
+    /// The setting whose value this one reads from a file.
+    var target: String?
+
     let parse: Parse
     let apply: @Sendable (JSONValue, SettingPlace, inout Settings, inout SettingsDiagnostics) -> Void
     /// Takes the value from the second settings if it differs; says whether it did.
@@ -94,6 +97,27 @@ extension Setting {
                 let arguments = words.dropFirst().map(JSONValue.string)
                 return .object(["serverCommand": .string(program), "serverArgs": .array(arguments)])
             }
+    }
+
+    /// Reads a secret from a file, as container secrets are given: the flag with `-file`, the variables with `_FILE`.
+    static func inFile(_ secret: Setting) -> Setting {
+        var isList = false
+        if case .list = secret.form { isList = true }
+        return Setting(
+            name: secret.name + "File", flags: secret.flags.map { $0 + "-file" }, variables: secret.variables.map { $0 + "_FILE" },
+            help: isList ? "A file with lines of it." : "A file with it, which no process list shows.",
+            form: .value(placeholder: "path", isPath: true), isReloadable: false, isInFile: false, defaultText: nil, target: secret.name,
+            parse: { [isList] texts, place, diagnostics in
+                let place = SettingPlace(field: secret.name, source: place.source)
+                do throws(SecretFile.Fault) {
+                    let text = try SecretFile.read(texts.last ?? "")
+                    return secret.parse(isList ? text.split(whereSeparator: \.isNewline).map(String.init) : [text], place, &diagnostics)
+                } catch {
+                    diagnostics.refuse(place, error.sentence)
+                    return nil
+                }
+            },
+            apply: { _, _, _, _ in }, copy: { _, _ in false })
     }
 
     /// A documented setting that this version takes without using it.

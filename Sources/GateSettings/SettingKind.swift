@@ -122,7 +122,7 @@ extension SettingKind where Value == [String: Int] {
     /// `key:credits` (F-CLI-02); in the file an object of numbers. Sentences do not repeat the keys.
     static var importedKeys: Self {
         Self(
-            .map(of: .amount(), hasSecretNames: true), .list(placeholder: "key:credits"),
+            .importedKeys, .list(placeholder: "key:credits"),
             parse: { texts, place, diagnostics in
                 namedAmounts(texts, separators: ":", expecting: "key:credits", place, &diagnostics)
                     .map { JSONValue(members: $0) }

@@ -21,6 +21,15 @@ package enum SettingSource: Sendable, Equatable {
     /// The flag's first name, with its dashes.
     case flag(String)
 
+    /// Greater for the stronger one.
+    var rank: Int {
+        switch self {
+        case .file: 0
+        case .variable: 1
+        case .flag: 2
+        }
+    }
+
     /// How a sentence names the source; the file goes without saying.
     var phrase: String {
         switch self {

@@ -116,7 +116,7 @@ package struct Settings: Sendable, Equatable {
     package var logFormat = LogFormat.text
     /// Seconds that calls in flight have after SIGTERM, 0 to 3600.
     package var drainSeconds = 30
-    /// Event loops, 0 to 1024; 0 for one a core.
+    /// Event loops, 0 to 1024; 0 for one for each core that the process may use.
     package var threads = 0
     /// Discover the tools, print the prices, exit (F-CLI-09).
     package var dryRun = false
@@ -128,11 +128,15 @@ package struct Settings: Sendable, Equatable {
 }
 
 extension Settings {
-    /// Where a private Redis keeps its files: `stateDir`, else beside `stateFile` with `.d` added to its name, else
-    /// `.gate-node` in the working directory. Two state files in one directory stay two states.
+    /// Where a private Redis keeps its files: `stateDir`, else beside `stateFile` with `.d` added to its name, else a directory of the port's
+    /// own in the working directory, so that two gates in one folder are two: `.gate-node` for the default port, `.gate-node-<port>` for
+    /// others. Two state files in one directory stay two states.
     package var stateDirectory: String {
-        stateDir ?? stateFile.map { $0 + ".d" } ?? ".gate-node"
+        stateDir ?? stateFile.map { $0 + ".d" } ?? (port == Settings().port ? Self.usualState : "\(Self.usualState)-\(port)")
     }
+
+    /// The state directory of the default port.
+    package static let usualState = ".gate-node"
 }
 
 extension Settings {

@@ -42,6 +42,7 @@ package struct SettingsResolution: Sendable {
     private mutating func take(
         _ texts: [String], of setting: Setting, from source: SettingSource, into given: inout JSONValue
     ) {
+        guard isMeant(setting, from: source) else { return }
         sources[setting.name] = source
         let place = SettingPlace(field: setting.name, source: source)
         guard let document = setting.parse(texts, place, &diagnostics) else { return }
@@ -49,6 +50,16 @@ package struct SettingsResolution: Sendable {
         for touched in Setting.all where document[path: touched.name] != nil {
             sources[touched.name] = source
         }
+    }
+
+    /// Whether a file of a secret counts beside the secret itself: the stronger source does, and of two that are as strong neither is guessed.
+    private mutating func isMeant(_ setting: Setting, from source: SettingSource) -> Bool {
+        guard let target = setting.target, let other = sources[target] else { return true }
+        if other.rank == source.rank {
+            diagnostics.error(
+                target, "\(target)\(other.phrase) and a file of it\(source.phrase) are given together; leave one of them out.")
+        }
+        return other.rank < source.rank
     }
 
     /// The file's known fields, null being as good as absent.

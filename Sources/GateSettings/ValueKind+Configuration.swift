@@ -39,6 +39,20 @@ extension ValueKind where Value == [String] {
     }
 }
 
+extension ValueKind where Value == [String: Int] {
+    /// Credits by the secrets of keys (F-KEY-09); no sentence repeats one.
+    static let importedKeys = members(.map(of: ValueKind<Int>.amount().schema)) { members, findings in
+        members.reduce(into: [:]) { keys, member in
+            guard Credential.lengths.contains(member.name.utf8.count) else {
+                let lengths = Credential.lengths
+                return findings.refuse(
+                    "A key must have \(lengths.lowerBound) to \(lengths.upperBound) characters: a shorter one is soon guessed.")
+            }
+            keys[member.name] = ValueKind<Int>.amount().read(member.value, &findings)
+        }
+    }
+}
+
 extension ValueKind where Value == CORSSettings.Origins {
     /// `*`, or origins.
     static var origins: Self {

@@ -14,7 +14,7 @@ extension ValueKind where Value == Int {
         case refused, clamped
     }
 
-    /// A whole number of a request; a fraction is floored before it is compared (F-PRICE-02, X35).
+    /// A whole number of a request; a fraction is floored before it is compared, but never to a 0 that is taken (F-PRICE-02, X35).
     package static func integer(_ range: ClosedRange<Int>, excess: Excess = .refused) -> Self {
         let schema =
             excess == .refused ? Schema.integer(range) : Schema.integer.described("Kept within \(range.lowerBound) to \(range.upperBound).")
@@ -23,7 +23,7 @@ extension ValueKind where Value == Int {
             outside: "Must be a whole number of \(range.lowerBound) to \(range.upperBound).")
     }
 
-    /// A whole number of the configuration; a fraction is floored (F-PRICE-02).
+    /// A whole number of the configuration; a fraction is floored, but never to a 0 that is taken (F-PRICE-02).
     package static func amount(_ range: ClosedRange<Int> = 0...Int.largestSetting) -> Self {
         let bounds = "\(range.lowerBound)–\(range.upperBound)"
         return whole(range, .refused, .integer(range), otherwise: "Must be a number, \(bounds).", outside: "Must be \(bounds).")
@@ -31,7 +31,12 @@ extension ValueKind where Value == Int {
 
     private static func whole(_ range: ClosedRange<Int>, _ excess: Excess, _ schema: Schema, otherwise: String, outside: String) -> Self {
         Self(schema, given: JSONValue.plainNumber) { json throws(ValueFault) in
-            guard let number = json.numberValue?.rounded(.down), !number.isNaN else { throw ValueFault(otherwise, showing: json) }
+            guard let given = json.numberValue, !given.isNaN else { throw ValueFault(otherwise, showing: json) }
+            let number = given.rounded(.down)
+            // Where 0 is a value it stands for something: no limit, free of charge. Who asks for a little did not mean that.
+            if excess == .refused, number == 0, given > 0, range.contains(0) {
+                throw ValueFault("Must be 0, or at least 1: fractions are rounded down.", showing: json)
+            }
             let bounds = Double(range.lowerBound)...Double(range.upperBound)
             guard excess == .clamped || bounds.contains(number) else { throw ValueFault(outside, showing: json) }
             return Int(min(max(number, bounds.lowerBound), bounds.upperBound))

@@ -11,6 +11,8 @@ package final class UpstreamSet: Sendable {
     package let all: [any Upstream]
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
+    /// What each server has, in their order; nil for one that has not said.
+    private let found: Mutex<[[String]?]>
     private let known = Mutex<[String]>([])
     private let labels = Mutex<Set<String>>([])
     /// Where the servers' news for every client are heard.
@@ -21,6 +23,7 @@ package final class UpstreamSet: Sendable {
     ///   - notifications: what the servers were made with.
     package init(_ upstreams: [any Upstream], transport: String, notifications: UpstreamNotifications = UpstreamNotifications()) {
         self.notifications = notifications
+        found = Mutex(upstreams.map { _ in nil })
         all = upstreams
         self.transport = transport
     }
@@ -33,6 +36,9 @@ package final class UpstreamSet: Sendable {
 
     /// The names of all tools that were found, with their prefixes.
     package var tools: [String] { known.withLock { $0 } }
+
+    /// Whether every server has said which tools it has.
+    package var isDiscovered: Bool { found.withLock { !$0.isEmpty && $0.allSatisfy { $0 != nil } } }
 
     /// A tool's name if it is a known one; anything else has one label, so that callers cannot make up metrics.
     package func label(of tool: String) -> String {
@@ -86,14 +92,13 @@ package final class UpstreamSet: Sendable {
         }
     }
 
-    /// Asks every server for its tools (F-REG-02).
+    /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
-        var names: [String] = []
-        for upstream in all {
-            for name in await ToolDiscovery.names(of: upstream, on: loop) {
-                names.append(upstream.prefix.map { "\($0):\(name)" } ?? name)
-            }
+        for (index, upstream) in all.enumerated() {
+            guard let names = await ToolDiscovery.names(of: upstream, on: loop) else { continue }
+            found.withLock { $0[index] = names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name } }
         }
+        let names = found.withLock { $0.flatMap { $0 ?? [] } }
         guard !names.isEmpty else { return }
         known.withLock { $0 = names }
         labels.withLock { $0 = Set(names.prefix(10_000)) }
@@ -104,11 +109,15 @@ package final class UpstreamSet: Sendable {
 enum ToolDiscovery {
     private static let pages = 100
 
-    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String] {
+    /// Nil if the server does not say.
+    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String]? {
         var names: [String] = []
         var cursor: String?
         for _ in 0..<pages {
-            guard let result = await page(of: upstream, cursor: cursor, on: loop) else { break }
+            guard let result = await page(of: upstream, cursor: cursor, on: loop) else {
+                if cursor == nil { return nil }
+                break
+            }
             names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
             cursor = result["nextCursor"]?.stringValue
             if cursor == nil { break }

@@ -2,6 +2,7 @@
 
 import GateDomain
 import ArgumentParser
+import Foundation
 import GateNode
 
 /// The program: its commands, of which `wrap` is the default.
@@ -27,6 +28,23 @@ struct GateNodeCommand: AsyncParsableCommand {
         ],
         defaultSubcommand: WrapCommand.self
     )
+}
+
+extension GateNodeCommand {
+    static func main() async { await main(arguments) }
+
+    /// What the process was started with, as the kernel has it.
+    ///
+    /// `CommandLine` finds the arguments on Linux by walking back from `environ`. A library that is loaded before the program and sets a
+    /// variable (libfaketime does) has moved `environ` by then, and there are no arguments where it looks.
+    static var arguments: [String] {
+        guard let bytes = FileManager.default.contents(atPath: "/proc/self/cmdline"), bytes.last == 0 else {
+            return Array(CommandLine.arguments.dropFirst())
+        }
+        return bytes.dropLast().split(separator: 0, omittingEmptySubsequences: false).dropFirst().map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
 }
 
 extension ExitStatus {

@@ -57,6 +57,25 @@ extension ClusterTests {
             }
         }
 
+        @Test("X34: names that no server has count for one tool, `unknown`, whoever makes them up, and crowd out no tool that there is")
+        func madeUpTools() async throws {
+            try await GateCluster.run(nodes: 1, ["--tool-price", "add:5"]) { cluster in
+                let poor = try await cluster[0].createKey(credits: 1)
+                let rich = try await cluster[0].createKey(credits: 100)
+                #expect(await cluster[0].echo(key: poor).isServed)
+                _ = try await concurrently(2300, workers: 32) { await cluster[0].attempt("no-such-tool-\($0)", key: poor) }
+                for _ in 0..<3 { #expect(await cluster[0].attempt("add", ["a": 1, "b": 1], key: rich).isServed) }
+                try await eventually("all calls are counted", within: .seconds(15), every: .milliseconds(200)) {
+                    try await cluster[0].report("hourly-traffic")["summary"]?["totalRequests"] == 2304
+                }
+                let tools = try await cluster[0].report("tool-popularity")["tools"]?.array ?? []
+                #expect(tools.first { $0["tool"] == "add" }?["totalCredits"] == 15, "\(tools)")
+                let traffic = try await cluster[0].report("hourly-traffic")
+                let names = (traffic["hours"]?.array ?? []).compactMap { $0["uniqueTools"]?.int }
+                #expect(names.allSatisfy { $0 <= 3 }, "echo, add and unknown: \(names)")
+            }
+        }
+
         @Test("X34: an hour has at most 2,000 rows of tools and keys; what is beyond them counts for `other`, and nothing is lost")
         func bounded() async throws {
             try await GateCluster.run(nodes: 1) { cluster in

@@ -103,6 +103,33 @@ extension ClusterTests {
             }
         }
 
+        @Test("F-CFG-07: a node that has read the old file and is still starting while it is reloaded elsewhere judges by the new one")
+        func reloadDuringStart() async throws {
+            let directory = try TemporaryDirectory()
+            let path = try directory.write(#"{"defaultCreditsPerCall":1}"#, to: "gate.json")
+            try await GateCluster.run(nodes: 1, ["--config", path]) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                let proxy = try await RedisProxy(to: cluster.redis.port)
+                proxy.admitOnly(.number(-1))
+                let port = FreePort.take()
+                let late = try Program(
+                    "late node",
+                    [
+                        Repository.binary, "wrap", "--port", "\(port)", "--host", "127.0.0.1", "--redis-url", proxy.url, "--config", path,
+                        "--rate-limit", "0", "--server", "\(Repository.binary) demo-server",
+                    ])
+                // It has read its file, and waits for Redis.
+                try await late.waitForOutput("waiting for Redis")
+                try directory.write(#"{"defaultCreditsPerCall":7}"#, to: "gate.json")
+                try await cluster[0].order("/config/reload", [:])
+                try await proxy.heal()
+                try await late.waitForOutput("Listening on port \(port)")
+                let client = GateClient("http://127.0.0.1:\(port)")
+                #expect(try await client.call("echo", ["text": "x"], key: key).integer("X-Credits-Remaining") == 93)
+                try await late.kill9()
+            }
+        }
+
         @Test(
             "F-CFG-05: a node whose own file is not valid keeps its rules through another's reload, serves on, and follows the next valid one"
         )

@@ -30,8 +30,11 @@ package actor KeyCache {
     /// Changes heard of; what was asked before one and is answered after it may be out of date and is not kept.
     private var changes = 0
     private var rules: GateRules
-    /// What goes on when newer rules have been adopted.
-    private var waitingForRules: [@Sendable (isolated KeyCache) -> Void] = []
+    /// What goes on when newer rules have been adopted, or is given up in time.
+    private var waitingForRules: [Parked] = []
+    /// Whether a timer is set that gives them up.
+    private var isTimed = false
+    private let loop: any EventLoop
     private let onNewRules: @Sendable (Int) -> Void
     /// Credentials that were remembered, since the start.
     package private(set) var hits = 0
@@ -43,6 +46,19 @@ package actor KeyCache {
         var next: [@Sendable (KeyLookup) -> Void] = []
     }
 
+    /// A key that was read and can be judged only by rules that this node does not have yet.
+    private struct Parked {
+        let record: KeyRecord
+        let team: TeamRecord?
+        let secret: String
+        let askedAt: Int
+        /// Of the rules.
+        let version: Int
+        let deadline: NIODeadline
+    }
+
+    /// How long a key waits for newer rules; a node that cannot have them says so, and nobody waits for ever.
+    package static let patience = TimeAmount.seconds(2)
     /// Keys that a loop remembers at most.
     package static let capacity = 20_000
     /// Bytes of a credential at most; anything longer is unknown without being looked at.
@@ -54,6 +70,7 @@ package actor KeyCache {
         onNewRules: @escaping @Sendable (Int) -> Void
     ) {
         self.onNewRules = onNewRules
+        self.loop = loop
         self.link = link
         self.keys = keys
         self.rules = rules
@@ -105,16 +122,20 @@ package actor KeyCache {
 
     private func found(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int) {
         ask(RedisCommand("HGET", keys.versions(keys.shard(of: record.id)), RulesVersion.name), secret) { cache, reply in
-            cache.judge(record, team, secret, askedAt, rules: reply.integer ?? 0)
+            cache.judge(
+                Parked(
+                    record: record, team: team, secret: secret, askedAt: askedAt, version: reply.integer ?? 0,
+                    deadline: .now() + Self.patience))
         }
     }
 
     /// Compiles the policy, once this node has the rules that hold.
-    private func judge(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int, rules version: Int) {
-        guard version <= rules.version else {
-            waitingForRules.append { $0.judge(record, team, secret, askedAt, rules: version) }
-            return onNewRules(version)
+    private func judge(_ found: Parked) {
+        guard found.version <= rules.version else {
+            park(found)
+            return onNewRules(found.version)
         }
+        let (record, team, secret, askedAt) = (found.record, found.team, found.secret, found.askedAt)
         let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
         let known = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
         if askedAt == changes {
@@ -122,6 +143,26 @@ package actor KeyCache {
             cached.insert(known, for: record.id)
         }
         finish(secret, .found(known))
+    }
+
+    private func park(_ found: Parked) {
+        waitingForRules.append(found)
+        setTimer()
+    }
+
+    /// One timer for all that wait.
+    private func setTimer() {
+        guard !isTimed, let next = waitingForRules.lazy.map(\.deadline).min() else { return }
+        isTimed = true
+        loop.scheduleTask(deadline: next) { [self] in assumeIsolated { $0.giveUp(at: .now()) } }
+    }
+
+    private func giveUp(at now: NIODeadline) {
+        isTimed = false
+        let late = waitingForRules.filter { $0.deadline <= now }
+        waitingForRules.removeAll { $0.deadline <= now }
+        setTimer()
+        for found in late { finish(found.secret, .failed(.unavailable("this node has not got the rules that hold"))) }
     }
 
     private func ask(_ command: RedisCommand, _ secret: String, _ body: @escaping @Sendable (isolated KeyCache, RedisReply) -> Void) {
@@ -163,7 +204,7 @@ package actor KeyCache {
         forgetAll()
         let waiting = waitingForRules
         waitingForRules = []
-        for work in waiting { work(self) }
+        for found in waiting { judge(found) }
     }
 
     /// How a credential is named in Redis: never in the clear.

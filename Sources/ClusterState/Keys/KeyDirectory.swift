@@ -18,19 +18,32 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Makes a key: claims its names, then writes record and account. What is done twice is done once; names claimed for a key that is
-    /// refused are given back.
-    /// - Throws: `credentialExists` or `aliasTaken` if a name belongs to another key, `operationReused`, or `store`.
+    /// refused are given back. No text is both a secret and an alias: whoever reads the alias in a list would have the key.
+    /// - Throws: `credentialExists` or `aliasTaken` if a name belongs to another key, `aliasIsSecret`, `operationReused`, or `store`.
     package func create(_ record: KeyRecord, secret: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) {
         let digest = KeyCache.digest(secret)
         guard try await claim(keys.credential(digest), for: record.id, fields: ["kind": "key"]) else { throw .credentialExists }
-        if let alias = record.alias, !(try await claim(keys.alias(alias), for: record.id)) {
+        if let refusal = try await refusal(ofAlias: record.alias, of: record.id, secret: secret) {
             try await leave(keys.credential(digest), of: record.id)
-            throw .aliasTaken
+            throw refusal
         }
         _ = try await store.ask(RedisCommand("SADD", keys.credentials(of: record.id), digest))
         let amount = String(credits)
         try await records.create(
             record, account: ["credits": amount, "granted": amount, "spent": "0", "calls": "0"], operation)
+    }
+
+    /// Claims the alias of a key whose credential is claimed; why it cannot have it, nil if it has.
+    ///
+    /// Both names are claimed before either is compared, so that of two keys that are made at once one sees the other.
+    private func refusal(ofAlias alias: String?, of id: String, secret: String) async throws(RecordRefusal) -> RecordRefusal? {
+        // A secret of our own making is no alias by chance, and need not be asked for by its name.
+        if !Credential.isGenerated(secret), try await owner(keys.alias(secret)) != nil { return .aliasIsSecret }
+        guard let alias else { return nil }
+        guard try await claim(keys.alias(alias), for: id) else { return .aliasTaken }
+        guard try await owner(keys.credential(KeyCache.digest(alias))) != nil else { return nil }
+        try await leave(keys.alias(alias), of: id)
+        return .aliasIsSecret
     }
 
     /// Finds a key by its credential, its id or its alias; nil if there is none.

@@ -79,6 +79,8 @@ package enum RecordRefusal: Error, Sendable, Equatable {
     case credentialExists
     /// The alias belongs to another key, or is the id of one.
     case aliasTaken
+    /// One text would be the alias of a key and the secret of this one or of another.
+    case aliasIsSecret
     /// The operation's id was used for something else.
     case operationReused
     /// The balance would pass what an account may hold (`Credits.balanceCeiling`).

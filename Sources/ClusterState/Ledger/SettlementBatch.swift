@@ -42,7 +42,7 @@ extension SettlementPart {
     static func command(
         for parts: [SettlementPart], acknowledging done: [Acknowledgement], shard: Int, keys: RedisKeys, releasableUntil: Int
     ) -> RedisCommand {
-        var names = ScriptKeys(keys.usage(shard))
+        var names = ScriptKeys(keys.usage(shard), keys.cursor(Rollups.usage, shard))
         let acknowledged = done.map { names.place(of: keys.open($0.node, shard)) }
         let places = parts.map { part in
             (

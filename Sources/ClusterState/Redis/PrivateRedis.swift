@@ -45,6 +45,7 @@ package actor PrivateRedis {
     package func start() async throws(PrivateRedisFailure) {
         if (try? ChildCommand(executable).resolvedPath()) == nil { throw .redisServerMissing }
         let directory = try StateDirectory(at: directoryPath)
+        if let remark = directory.remark { log.warning("\(remark)") }
         socketPath = try directory.socketPath()
         try await endOrphan()
         try await launch(in: directory.path)

@@ -7,6 +7,8 @@ import Glibc
 struct StateDirectory: ~Copyable {
     /// Absolute.
     let path: String
+    /// What the operator has to know of who may look inside; nil where nobody else may.
+    let remark: String?
     private let lock: OwnedDescriptor
 
     /// The longest path of a Unix socket in bytes (`sun_path` with its final zero has 108).
@@ -14,15 +16,18 @@ struct StateDirectory: ~Copyable {
 
     /// Creates the directory with mode 0700 if it is missing, and locks it.
     init(at path: String) throws(PrivateRedisFailure) {
-        self.path = AbsolutePath.of(path)
-        try Self.create(self.path)
-        let number = open(self.path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard number >= 0 else { throw .system("opening '\(self.path)/lock'") }
+        let path = AbsolutePath.of(path)
+        try Self.create(path)
+        let remark = Self.close(path)
+        let number = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard number >= 0 else { throw .system("opening '\(path)/lock'") }
         let lock = OwnedDescriptor(number)
         guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
-            throw .directoryInUse(directory: self.path, byProcess: Self.holder(in: lock))
+            throw .directoryInUse(directory: path, byProcess: Self.holder(in: lock))
         }
         Self.sign(lock)
+        self.path = path
+        self.remark = remark
         self.lock = lock
     }
 
@@ -60,6 +65,32 @@ struct StateDirectory: ~Copyable {
             return try create(path)
         }
         guard errno == EEXIST, FileKind(at: path) == .directory else { throw .system("creating '\(path)'") }
+    }
+
+    /// Keeps others out of what is there already: of the directory, if it is this user's and was made for state, and of our files in it.
+    private static func close(_ path: String) -> String? {
+        for (name, mode) in [("admin-key", 0o600), ("lock", 0o600), ("redis.log", 0o600), ("appendonlydir", 0o700)] as [(String, mode_t)] {
+            var facts = stat()
+            guard lstat(path + "/" + name, &facts) == 0, facts.st_uid == geteuid(), facts.st_mode & 0o077 != 0,
+                [S_IFREG, S_IFDIR].contains(facts.st_mode & S_IFMT)
+            else { continue }
+            chmod(path + "/" + name, mode)
+        }
+        var facts = stat()
+        guard stat(path, &facts) == 0, facts.st_mode & 0o077 != 0 else { return nil }
+        let isForState = access(path + "/lock", F_OK) == 0 || isEmpty(path)
+        if isForState, facts.st_uid == geteuid(), facts.st_mode & S_ISVTX == 0, chmod(path, 0o700) == 0 {
+            return "Others could look into the state directory '\(path)'; its mode is 0700 now."
+        }
+        return "Others can look into the state directory '\(path)'. Take their rights away (chmod 700), or name another directory."
+    }
+
+    private static func isEmpty(_ path: String) -> Bool {
+        guard let directory = opendir(path) else { return false }
+        defer { closedir(directory) }
+        var entries = 0
+        while readdir(directory) != nil { entries += 1 }
+        return entries <= 2
     }
 
     private static func sign(_ lock: borrowing OwnedDescriptor) {

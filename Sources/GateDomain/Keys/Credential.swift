@@ -10,6 +10,12 @@ package enum Credential {
     /// A new credential from the system's cryptographically secure generator.
     package static func generate() -> String { prefix + RandomHex.digits(48) }
 
+    /// Whether a secret has the form of those that are made here.
+    package static func isGenerated(_ secret: String) -> Bool {
+        secret.utf8.count == prefix.utf8.count + 48 && secret.hasPrefix(prefix)
+            && secret.utf8.dropFirst(prefix.utf8.count).allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
     /// First 10 characters and `...` (F-KEY-02).
     package static func shortMask(_ secret: String) -> String { secret.prefix(10) + "..." }
 

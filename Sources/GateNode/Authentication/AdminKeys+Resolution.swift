@@ -4,6 +4,8 @@ import ClusterState
 import GateDomain
 import GateSettings
 import Glibc
+import Logging
+import Synchronization
 
 extension AdminKeys {
     /// How a node came by its bootstrap key.
@@ -61,7 +63,35 @@ extension AdminKeys {
         guard let bytes = Hex.bytes(agreed), bytes.count == digest(key).count else {
             throw .fault("field 'admin' of '\(store.keys.secrets)' is not a SHA-256 digest")
         }
-        return (AdminKeys(bootstrapDigest: bytes), agreed == own ? .claimed(key: key) : .claimedElsewhere)
+        return (AdminKeys(bootstrapDigest: bytes, isAgreed: true), agreed == own ? .claimed(key: key) : .claimedElsewhere)
+    }
+}
+
+/// Keeps the digest of a key that the nodes have made themselves in their Redis: one that was restarted empty has lost it, and the next node
+/// to start would make another key.
+final class AdminKeyWatch: Sendable {
+    private let keys: AdminKeys
+    private let logger: Logger
+    private let hasWarned = Atomic<Bool>(false)
+
+    init(_ keys: AdminKeys, logger: Logger) {
+        self.keys = keys
+        self.logger = logger
+    }
+
+    /// Puts the digest back if it is gone. Where another one lies there already, made by a node that came first, this node keeps the key that
+    /// it was started with, and says so once.
+    func look(in store: any CommandStore) async throws(StoreFailure) {
+        guard keys.isAgreed else { return }
+        if try await store.send(RedisCommand("HSETNX", store.keys.secrets, "admin", keys.digestText)).integer == 1 {
+            return logger.notice("Redis had lost the digest of the admin key; it is there again, and the key is the same")
+        }
+        let held = try await store.send(RedisCommand("HGET", store.keys.secrets, "admin")).string
+        guard held != keys.digestText else { return hasWarned.store(false, ordering: .relaxed) }
+        if hasWarned.exchange(true, ordering: .relaxed) { return }
+        logger.error(
+            "this node accepts another admin key than the Redis has: it was restarted empty, and a new node has made a new one. Restart this node to accept the new key, or give all nodes one with --admin-key-file"
+        )
     }
 }
 

@@ -2,14 +2,22 @@
 
 import ClusterState
 import Crypto
+import GateDomain
 
 /// The admin keys of a node: for now the bootstrap key, which may do everything.
 struct AdminKeys: Sendable {
     private let bootstrap: [UInt8]
+    /// Whether the nodes have agreed on the bootstrap key in the store, which keeps its digest.
+    let isAgreed: Bool
+    /// SHA-256 of the bootstrap key, as the store has it.
+    var digestText: String { Hex.string(bootstrap) }
 
-    /// - Parameter bootstrapDigest: SHA-256 of the bootstrap key.
-    init(bootstrapDigest: some Sequence<UInt8>) {
+    /// - Parameters:
+    ///   - bootstrapDigest: SHA-256 of the bootstrap key.
+    ///   - isAgreed: whether it is the store's.
+    init(bootstrapDigest: some Sequence<UInt8>, isAgreed: Bool = false) {
         bootstrap = Array(bootstrapDigest)
+        self.isAgreed = isAgreed
     }
 
     init(bootstrapKey: String) {

@@ -34,7 +34,8 @@ extension CallFlow {
         case .unanswered:
             exchange.fail(
                 code: -32603,
-                "The call was charged once and its answer was lost with its node; it is not made again under this idempotency key")
+                "The call was charged once, and its answer was not kept: it was lost with its node, or this key's answers of the day had no room for it. "
+                    + "It is not made again under this idempotency key")
             log("unanswered")
         case .conflict: exchange.fail(status: 422, code: -32600, "This idempotency key was used for another request")
         case .stillRunning: exchange.fail(status: 409, code: -32600, "A call with this idempotency key is still running", retryAfter: 1)

@@ -43,7 +43,9 @@ final class LoopContext: ExchangeHandler {
         front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers)
         ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock, logger: parts.logger)
         snapshot = parts.ruleBook.snapshot
-        cache = KeyCache(link: link, on: eventLoop, keys: keys, rules: snapshot.rules) { [switches = parts.switches] _ in
+        cache = KeyCache(link: link, on: eventLoop, keys: keys, rules: snapshot.rules) {
+            [switches = parts.switches, ruleBook = parts.ruleBook] version in
+            ruleBook.meet(version)
             switches.rulesAreOld()
         }
         sessions = SessionBook(

@@ -22,7 +22,7 @@ package enum GateNodeMain {
         signal(SIGPIPE, SIG_IGN)
         raiseDescriptorLimit()
         let logger = NodeLog.logger(settings)
-        let threads = settings.threads > 0 ? settings.threads : System.coreCount
+        let threads = settings.threads > 0 ? settings.threads : ProcessorShare.count
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         var construction = NodeConstruction(settings: settings, resolve: resolve, group: group, logger: logger)
         var failure: StartupFailure?

@@ -28,6 +28,7 @@ final class Node: Sendable {
     let addresses: ClientAddressRule
     let upstreams: UpstreamSet
     let adminKeys: AdminKeys
+    let adminKeyWatch: AdminKeyWatch
     let sessions: SessionSecret
     let storeProbe: StoreProbe
     let switches: Switches
@@ -36,8 +37,7 @@ final class Node: Sendable {
 
     init(
         identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
-        rulesVersion: Int = 0, store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys,
-        sessions: SessionSecret, logger: Logger
+        store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionSecret, logger: Logger
     ) {
         id = identity.base
         self.identity = identity
@@ -47,10 +47,12 @@ final class Node: Sendable {
         self.members = members
         self.upstreams = upstreams
         self.adminKeys = adminKeys
+        adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)
         self.sessions = sessions
         storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
         self.logger = logger
-        let (ruleBook, switches) = (RuleBook(settings, version: rulesVersion), Switches())
+        // Nobody knows yet whether what was read at the start is what the cluster's version stands for: `RulesReload.follow` finds out.
+        let (ruleBook, switches) = (RuleBook(settings, version: 0), Switches())
         (self.ruleBook, self.switches) = (ruleBook, switches)
         reload = RulesReload(
             ruleBook, version: RulesVersion(store: store, origin: identity.base), clock: clock, logger: logger, resolve: resolve)

@@ -8,6 +8,12 @@ import MCPUpstream
 import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// The parts of a node while it is built, and the ones that have to be ended.
 struct NodeConstruction {
     let settings: Settings
@@ -56,21 +62,14 @@ struct NodeConstruction {
         let members = Membership(
             store: store, identity: identity, clock: clock, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
-            identity: identity, clock: clock, settings: settings, resolve: resolve, rulesVersion: try await rulesVersion(store, identity),
-            store: store, members: members, upstreams: upstreams, adminKeys: admin.keys,
-            sessions: secret, logger: logger)
+            identity: identity, clock: clock, settings: settings, resolve: resolve, store: store, members: members, upstreams: upstreams,
+            adminKeys: admin.keys, sessions: secret, logger: logger)
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
         await upstreams.discover(on: group.next())
+        // The file may have been changed and reloaded since this process has read it.
+        await node.reload.follow()
         return node
-    }
-
-    private func rulesVersion(_ store: any CommandStore, _ identity: NodeIdentity) async throws(StartupFailure) -> Int {
-        do {
-            return try await RulesVersion(store: store, origin: identity.base).read()
-        } catch {
-            throw StartupFailure("Redis does not say which rules hold.", status: .storeUnavailable)
-        }
     }
 
     private mutating func openStore() async throws(StartupFailure) -> RedisStore {
@@ -112,6 +111,7 @@ struct NodeConstruction {
             }
             return target
         }
+        warnOfOtherState()
         let redis = PrivateRedis(directory: settings.stateDirectory, durable: settings.durable, eventLoop: group.next(), logger: logger)
         self.redis = redis
         do {
@@ -120,6 +120,17 @@ struct NodeConstruction {
             throw StartupFailure(error.sentence, status: error.exitStatus)
         }
         return RedisTarget(unixSocket: await redis.socketPath)
+    }
+
+    /// Until version 0.2 all ports had one default directory: whoever comes from there would miss the keys.
+    private func warnOfOtherState() {
+        let own = settings.stateDirectory
+        guard settings.stateDir == nil, settings.stateFile == nil, own != Settings.usualState, access(own, F_OK) != 0,
+            access(Settings.usualState, F_OK) == 0
+        else { return }
+        logger.warning(
+            "this port begins with a state of its own; name the other one with --state-dir if it is the one that is meant",
+            metadata: ["state": "\(own)", "other": "\(Settings.usualState)"])
     }
 
     private mutating func startUpstreams() async throws(StartupFailure) -> UpstreamSet {
@@ -188,6 +199,11 @@ enum ImportedKeys {
                 try await node.keys.create(record, secret: secret, credits: credits, Operation(audit: audit))
             } catch {
                 if error == .credentialExists { continue }
+                if error == .aliasIsSecret {
+                    throw StartupFailure(
+                        "The key \(record.masked) cannot be imported: it is the alias of another key. Import it under another secret.",
+                        status: .invalidConfiguration)
+                }
                 throw StartupFailure("The key \(record.masked) cannot be imported.", status: .storeUnavailable)
             }
         }

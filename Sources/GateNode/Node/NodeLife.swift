@@ -3,9 +3,6 @@
 import ClusterState
 import GateDomain
 import GateSettings
-import HTTPTypes
-import Hummingbird
-import HummingbirdCore
 import Logging
 import MCPUpstream
 import NIOCore
@@ -34,12 +31,16 @@ struct NodeLife {
         } catch let error as IOError where error.errnoCode == EADDRINUSE || error.errnoCode == EACCES {
             let why = error.errnoCode == EACCES ? "may not be listened on" : "is taken"
             throw StartupFailure("Port \(node.settings.port) \(why).", status: .portUnavailable)
+        } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL || error.errnoCode == EAFNOSUPPORT {
+            throw StartupFailure(
+                "This machine has no address \(node.settings.host) to listen on; give another --host.", status: .portUnavailable)
         } catch {
             throw StartupFailure("The node ended: \(error).", status: .internalFault)
         }
     }
 
     private func serve() async throws {
+        let address = try ListeningAddress.of(node.settings.host, port: node.settings.port, logger: logger)
         let log = CallLogSink(level: node.settings.logLevel, format: node.settings.logFormat)
         let headers = ResponseHeaders(node.settings)
         let loops = try await LoopContexts(node.gateParts, loops: construction.loops, headers: headers, log: log)
@@ -69,16 +70,15 @@ struct NodeLife {
             refresher.request(.tools)
         }
         let figures = MetricsCollector(node: node, loops: loops, feed: feed)
-        let application = Application(
-            responder: GateRouter(.standard, on: node.adminParts, figures: { await figures.collect() }),
-            server: HTTPServerBuilder { GateChildChannel(responder: $0, loops: loops) },
-            configuration: ApplicationConfiguration(
-                address: .hostname(listeningHost, port: node.settings.port), serverName: nil, backlog: 4096),
-            onServerRunning: { channel in announce(channel) },
-            eventLoopGroupProvider: .shared(construction.group),
-            logger: NodeLog.quiet(logger))
+        let router = GateRouter(.standard, on: node.adminParts, figures: { await figures.collect() })
+        let listener = Listener(
+            address: address, group: construction.group,
+            child: GateChildChannel(responder: Listener.answers(of: router, logger: NodeLog.quiet(logger)), loops: loops),
+            logger: NodeLog.quiet(logger), onListening: { channel in announce(channel) })
         let services: [any Service] = [
-            Heartbeat(members: node.members), refresher, RollupService(rollups: node.rollups, node: node.id, logger: logger), application,
+            Heartbeat(members: node.members), refresher,
+            RollupService(rollups: node.rollups, node: node.id, upstreams: node.upstreams, logger: logger),
+            listener,
             Drain(node: node, loops: loops),
         ]
         let group = ServiceGroup(
@@ -90,11 +90,6 @@ struct NodeLife {
         log.drain()
         logger.info("stopped")
         try outcome.get()
-    }
-
-    /// `::` takes IPv4 too; where the system has no IPv6 the node listens on IPv4 alone.
-    private var listeningHost: String {
-        node.settings.host == "::" && !IPv6.isAvailable ? "0.0.0.0" : node.settings.host
     }
 
     private func announce(_ channel: any Channel) {

@@ -1,13 +1,16 @@
 // Keeps the hourly sums of calls up with the log.
 
 import ClusterState
+import GateDomain
 import Logging
+import MCPUpstream
 import ServiceLifecycle
 
 /// Adds what is new in the log to the sums, page by page, whenever it is this node's turn.
 struct RollupService: Service {
     let rollups: Rollups
     let node: String
+    let upstreams: UpstreamSet
     let logger: Logger
 
     /// Between two looks at a log that has nothing new.
@@ -15,10 +18,14 @@ struct RollupService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var tools = KnownTools()
             while !Task.isCancelled {
                 var hasMore = false
                 do {
-                    if try await rollups.hasTurn(node) { hasMore = try await rollups.advance() }
+                    if try await rollups.hasTurn(node) {
+                        tools.update(from: upstreams)
+                        hasMore = try await rollups.advance(knowing: tools.contains)
+                    }
                 } catch {
                     // The log is read on from where it stands when the store is there again.
                     logger.debug("the hourly sums wait for the store", metadata: ["error": "\(error)"])
@@ -27,4 +34,25 @@ struct RollupService: Service {
             }
         }
     }
+}
+
+/// The names by which reports tell calls apart: what the servers have, or had since the start.
+///
+/// While not every server has said what it has, any name may be a tool's.
+private struct KnownTools {
+    private var names: Set<String> = ["tools/call_batch"]
+    private var listed: [String] = []
+    private var isComplete = false
+
+    /// Names that are remembered.
+    private static let capacity = 10_000
+
+    mutating func update(from upstreams: UpstreamSet) {
+        isComplete = upstreams.isDiscovered
+        guard upstreams.tools != listed else { return }
+        listed = upstreams.tools
+        for name in listed where names.count < Self.capacity { names.insert(name.cut(toBytes: CallEvent.toolBytes)) }
+    }
+
+    func contains(_ name: String) -> Bool { !isComplete || names.contains(name) }
 }

@@ -63,7 +63,14 @@ extension Report {
             let last = (end + Self.hour - 1) / Self.hour * Self.hour
             let first = max(begin / Self.hour * Self.hour, last - Self.longest * Self.hour)
             let chosen = try choices.compactMap { choice in try request[choice.field].map { RowFilter.of(choice.dimension, $0) } }
-            return EndpointResponse(view, run(over: try await rows(first, last), chosen: chosen, now: now))
+            let found: [RollupRow]
+            do {
+                found = try await rows(first, last)
+            } catch is RollupExcess {
+                throw HTTPFailure.badRequest(
+                    "The report would be made of more than \(Rollups.mostRowsRead) hourly sums. Ask for a shorter time with from and to.")
+            }
+            return EndpointResponse(view, run(over: found, chosen: chosen, now: now))
         }
     }
 }

@@ -24,10 +24,9 @@ final class RuleSnapshot: Sendable {
         freeMethods = Set(settings.freeMethods)
     }
 
-    /// How long a tool may take; `timeoutMs` of the tool, else of all tools, else the hard maximum (F-TMO-01).
+    /// How long a tool may take; `timeoutMs` of the tool, else of all tools, and 0 of either is the hard maximum (F-TMO-01).
     func timeout(of tool: String) -> TimeAmount {
-        let own = settings.toolPricing[tool]?.timeoutMs ?? 0
-        let milliseconds = own > 0 ? own : settings.toolTimeoutMs
+        let milliseconds = settings.toolPricing[tool]?.timeoutMs ?? settings.toolTimeoutMs
         return milliseconds > 0 ? min(.milliseconds(Int64(milliseconds)), Self.longestWait) : Self.longestWait
     }
 
@@ -54,6 +53,14 @@ final class RuleBook: Sendable {
     init(_ settings: Settings, version: Int) {
         state = Mutex(RuleSnapshot(settings, version: version))
     }
+
+    private let met = Atomic<Int>(0)
+
+    /// The highest version of the rules that a shard was seen to hold, as far as it was newer than this node's.
+    var newestMet: Int { met.load(ordering: .relaxed) }
+
+    /// Somebody has met rules of this version in the store, which this node does not have.
+    func meet(_ version: Int) { met.max(version, ordering: .relaxed) }
 
     var snapshot: RuleSnapshot { state.withLock { $0 } }
     var rules: GateRules { snapshot.rules }

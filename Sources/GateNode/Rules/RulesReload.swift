@@ -34,16 +34,22 @@ struct RulesReload: Sendable {
         return (resolution, resolution.reloading(ruleBook.settings))
     }
 
-    /// Puts what `read` found into force on every node, from the moment that this returns.
+    /// Puts the file into force on every node, from the moment that this returns.
+    ///
+    /// Invariant: settings carry a version only if their file was read after that version was raised, here and on every other node. So of
+    /// two reloads at once the older file is never left in force.
+    /// - Parameter reload: what `read` found; it holds if the file has become invalid meanwhile.
     func apply(_ reload: SettingsReload, _ operation: Operation) async throws(RecordRefusal) {
-        let raised = try await version.raise(changed: reload.changed, at: clock.milliseconds, operation)
-        ruleBook.adopt(reload.settings, version: raised)
+        let raised = try await version.raise(
+            changed: reload.changed, above: ruleBook.rules.version, at: clock.milliseconds, operation)
+        let (resolution, latest) = read()
+        ruleBook.adopt(resolution.diagnostics.isValid ? latest.settings : reload.settings, version: raised)
     }
 
     /// Reads the file again if another node's operator has asked for it.
     func follow() async {
-        let newest: Int
-        do { newest = try await version.read() } catch { return }
+        // What a shard was seen to hold counts too: a failover may have lost the record and not the shard's word.
+        let newest = max((try? await version.read()) ?? 0, ruleBook.newestMet)
         guard newest > ruleBook.rules.version else { return }
         let (resolution, reload) = read()
         if let fault = resolution.diagnostics.errors.first {
@@ -52,7 +58,9 @@ struct RulesReload: Sendable {
                 metadata: ["fault": "\(fault)"])
             return ruleBook.adopt(ruleBook.settings, version: newest)
         }
-        logger.notice("configuration reloaded", metadata: ["changed": "\(reload.changed.joined(separator: " "))"])
+        if !reload.changed.isEmpty {
+            logger.notice("configuration reloaded", metadata: ["changed": "\(reload.changed.joined(separator: " "))"])
+        }
         ruleBook.adopt(reload.settings, version: newest)
     }
 }

@@ -122,6 +122,25 @@ struct KeyCacheTests {
         #expect(await loop.node.admit(TestCall(caller: known)).isAdmitted)
     }
 
+    @Test("F29: who waits for rules that never come is told within three seconds that the node cannot say, and asks anew the next time")
+    func rulesThatNeverCome() async throws {
+        let loop = try await Loop()
+        let secret = Credential.generate()
+        _ = try await loop.node.makeKey(credits: 1, secret: secret)
+        try await loop.node.send("HSET", loop.node.keys.versions(0), RulesVersion.name, "2")
+        let start = ContinuousClock.now
+        async let first = loop.load(secret)
+        try await eventually { loop.wanted.versions.withLock { $0 } == [2] }
+        // Rules that are still too old do not begin the time anew.
+        await loop.cache.adopt(GateRules(version: 1, prices: PriceBook(defaultPerCall: 1, tools: [:])))
+        guard case .failed(.unavailable) = await first else { throw StoreFailure.unknown }
+        #expect(ContinuousClock.now - start < .seconds(3))
+        async let second = loop.load(secret)
+        try await eventually { loop.wanted.versions.withLock { $0.count } == 3 }
+        await loop.cache.adopt(GateRules(version: 2, prices: PriceBook(defaultPerCall: 1, tools: [:])))
+        guard case .found = await second else { throw StoreFailure.unknown }
+    }
+
     @Test("A team's account comes with its key, and a change of the team makes what was judged by it stale (V21)")
     func teams() async throws {
         let loop = try await Loop()

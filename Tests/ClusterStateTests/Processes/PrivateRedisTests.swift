@@ -113,6 +113,33 @@ struct PrivateRedisTests {
         #expect(FileManager.default.fileExists(atPath: long + "/appendonlydir"))
     }
 
+    @Test("keeps others out of a directory of state that is there already, and says so; one that is used for more is warned of")
+    func modes() throws {
+        func remark(_ path: String) throws -> String? {
+            let directory = try StateDirectory(at: path)
+            return directory.remark
+        }
+        func set(_ path: String, _ mode: Int) throws {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+        }
+        let old = place.path + "/old"
+        #expect(try remark(old) == nil)
+        #expect(try mode(of: old) == 0o700)
+        try FileManager.default.createDirectory(atPath: old + "/appendonlydir", withIntermediateDirectories: true)
+        try place.write("secret", to: "old/admin-key")
+        for path in [old, old + "/appendonlydir", old + "/admin-key", old + "/lock"] { try set(path, 0o755) }
+        #expect(try remark(old)?.contains("0700 now") == true)
+        #expect(try [old, old + "/appendonlydir", old + "/admin-key", old + "/lock"].map(mode(of:)) == [0o700, 0o700, 0o600, 0o600])
+        #expect(try remark(old) == nil)
+
+        let shared = place.path + "/shared"
+        try FileManager.default.createDirectory(atPath: shared, withIntermediateDirectories: true)
+        try place.write("of somebody", to: "shared/notes")
+        try set(shared, 0o755)
+        #expect(try remark(shared)?.contains("chmod 700") == true)
+        #expect(try mode(of: shared) == 0o755)
+    }
+
     @Test("says what is wrong: no redis-server, no right to the directory, a damaged file")
     func failures() async throws {
         await #expect(throws: PrivateRedisFailure.redisServerMissing) {

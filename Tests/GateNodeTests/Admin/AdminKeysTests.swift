@@ -5,6 +5,8 @@ import Foundation
 @testable import GateNode
 @testable import GateSettings
 import GateTesting
+import Logging
+import Synchronization
 import Testing
 
 @Suite("The admin key")
@@ -46,6 +48,58 @@ struct AdminKeysTests {
         for outcome in outcomes { #expect(outcome.keys.role(of: shown[0]) == .superAdmin) }
         #expect(!(try await redis.command("HGETALL", store.keys.secrets).contains(shown[0])))
         await store.stop()
+    }
+
+    @Test("a Redis that was restarted empty gets the digest back from any node that knows it; another one is left, and said once")
+    func lostDigest() async throws {
+        let redis = try await RedisServer()
+        let store = try await AdminBench.store(of: redis)
+        var settings = Settings()
+        settings.redisUrl = redis.url
+        let (_, origin) = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere")
+        let (others, _) = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere")
+        let key = try #require(origin.generated)
+        let lines = Lines()
+        let watch = AdminKeyWatch(others, logger: lines.logger)
+        try await watch.look(in: store)
+        #expect(lines.all.isEmpty)
+        try await redis.command("FLUSHALL")
+        try await watch.look(in: store)
+        let (late, lateOrigin) = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere")
+        #expect(late.role(of: key) == .superAdmin && lateOrigin == .claimedElsewhere)
+        #expect(lines.all.count == 1 && !lines.all[0].contains(key))
+
+        try await redis.command("FLUSHALL")
+        let (strange, strangeOrigin) = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere")
+        for _ in 0..<3 { try await watch.look(in: store) }
+        #expect(lines.all.count == 2 && lines.all[1].contains("another admin key"))
+        #expect(strange.role(of: try #require(strangeOrigin.generated)) == .superAdmin)
+        settings.adminKey = "operators-key"
+        let (own, _) = try await AdminKeys.resolve(settings: settings, store: store, stateDirectory: "/nowhere")
+        try await redis.command("FLUSHALL")
+        try await AdminKeyWatch(own, logger: lines.logger).look(in: store)
+        #expect(try await redis.command("KEYS", "*") == "")
+        await store.stop()
+    }
+
+    /// What a logger was told.
+    private final class Lines: Sendable {
+        private struct Handler: LogHandler {
+            let lines: Lines
+            var metadata: Logger.Metadata = [:]
+            var logLevel = Logger.Level.trace
+
+            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+                get { metadata[key] }
+                set { metadata[key] = newValue }
+            }
+
+            func log(event: LogEvent) { lines.told.withLock { $0.append(event.message.description) } }
+        }
+
+        private let told = Mutex<[String]>([])
+        var all: [String] { told.withLock { $0 } }
+        var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
     }
 
     @Test("the operator's own key is never written anywhere")

@@ -3,6 +3,7 @@
 import ClusterState
 import GateDomain
 @testable import GateNode
+import GateSettings
 import GateTesting
 import HTTPTypes
 import MCPWire
@@ -46,6 +47,71 @@ struct KeyEndpointTests {
             }
             for name in ["one", key.id] { #expect(try await bench.balance(name).status == 401) }
             #expect(try await bench.balance(key.secret).json["credits"] == 103)
+        }
+    }
+
+    @Test("X35, F-CREDIT-11: what somebody who means nothing or a little may send never makes a limit endless or a key rich")
+    func smallAmounts() async throws {
+        try await AdminBench.run { bench in
+            for body: JSONValue in [["credits": nil], ["spendingLimit": nil], ["spendingLimit": 0.5], ["credits": 0.5]] {
+                let refused = try await bench.post("/keys", body)
+                #expect(refused.status == 400 && refused.error?.contains("Must") == true, "\(body.text): \(refused.text)")
+            }
+            let key = try await bench.createKey(["spendingLimit": 7])
+            #expect(try await bench.post("/limits", ["key": .string(key.id), "spendingLimit": 0.5]).status == 400)
+            #expect(try await bench.balance(key.secret).json["spendingLimit"] == 7)
+            #expect(try await bench.post("/limits", ["key": .string(key.id), "spendingLimit": 8.9]).json["spendingLimit"] == 8)
+            #expect(try await bench.post("/limits", ["key": .string(key.id), "spendingLimit": 0]).json["spendingLimit"] == 0)
+        }
+    }
+
+    @Test("F-ALIAS-02: no text is an alias and a secret, of one key or of two, whichever came first")
+    func aliasAndSecret() async throws {
+        try await AdminBench.run { bench in
+            let key = try await bench.createKey()
+            let refused = try await bench.post("/keys", ["alias": .string(key.secret)])
+            #expect(refused.status == 409 && refused.error?.contains("secret") == true)
+            #expect(try await bench.balance(key.secret).status == 200)
+            _ = try await bench.createKey(["alias": "public-name"])
+            var record = KeyRecord(
+                id: AccountID.make("key").text, name: "imported", prefix: "", masked: "", createdAt: 1)
+            await #expect(throws: RecordRefusal.aliasIsSecret) {
+                try await bench.node.keys.create(
+                    record, secret: "public-name", credits: 1,
+                    Operation(audit: AuditEntry(type: "t", actor: "t", message: "", metadata: [])))
+            }
+            #expect(try await bench.balance("public-name").status == 401)
+            record.alias = "both-at-once"
+            await #expect(throws: RecordRefusal.aliasIsSecret) {
+                try await bench.node.keys.create(
+                    record, secret: "both-at-once", credits: 1,
+                    Operation(audit: AuditEntry(type: "t", actor: "t", message: "", metadata: [])))
+            }
+            #expect(try await bench.post("/keys", ["alias": "both-at-once"]).status == 201, "refused names are given back")
+        }
+    }
+
+    @Test("F-IP-01: a key reads its balance from its own addresses alone, as trusted proxies tell them")
+    func balanceByAddress() async throws {
+        try await AdminBench.run(adjusting: { $0.trustedProxies = ["127.0.0.1"] }) { bench in
+            let key = try await bench.createKey(["ipAllowlist": ["10.1.2.0/24"]])
+            let refused = try await bench.balance(key.secret)
+            #expect(refused.status == 403 && refused.error == "ip_not_allowed: 127.0.0.1")
+            func from(_ address: String) async throws -> Int {
+                try await bench.send(.get, "/balance", ["X-API-Key": key.secret, "X-Forwarded-For": address]).status
+            }
+            #expect(try await from("10.1.2.3") == 200)
+            #expect(try await from("10.1.3.3") == 403)
+        }
+    }
+
+    @Test("X34: times before 1970 are times", arguments: ["1969-12-31", "0001-01-01", "1969-12-31T23:59:59.999Z"])
+    func earlyTimes(_ time: String) async throws {
+        try await AdminBench.run { bench in
+            for path in ["/usage?since=\(time)", "/usage?format=csv&since=\(time)", "/admin/hourly-traffic?from=\(time)&to=\(time)"] {
+                let answer = try await bench.get(path)
+                #expect(answer.status == 200, "\(path): \(answer.text)")
+            }
         }
     }
 

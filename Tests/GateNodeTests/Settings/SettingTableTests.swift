@@ -1,6 +1,7 @@
 import GateDomain
 @testable import GateNode
 @testable import GateSettings
+import GateTesting
 import MCPWire
 import Testing
 
@@ -24,7 +25,7 @@ import Testing
         "unknownCalls": ("keep", { $0.unknownCalls == .keep }),
         "idempotencyTtlSeconds": ("1", { $0.idempotencyTtlSeconds == 1 }),
         "adminKey": ("sk-admin-secret", { $0.adminKey == "sk-admin-secret" }),
-        "importKeys": ("pg_a:1,pg_b:0", { $0.importKeys == ["pg_a": 1, "pg_b": 0] }),
+        "importKeys": ("pg_first:1,pg_second:0", { $0.importKeys == ["pg_first": 1, "pg_second": 0] }),
         "trustedProxies": ("10.0.0.0/8,::1", { $0.trustedProxies == ["10.0.0.0/8", "::1"] }),
         "cors.origin": ("https://a.example,http://b:8080", { $0.cors.origin == .listed(["https://a.example", "http://b:8080"]) }),
         "cors.credentials": ("true", { $0.cors.credentials }),
@@ -57,7 +58,7 @@ import Testing
     ]
 
     static let served = Setting.all.filter { row in
-        !row.flags.isEmpty && row.name != "config" && !Setting.later.contains { $0.name == row.name }
+        !row.flags.isEmpty && row.name != "config" && row.target == nil && !Setting.later.contains { $0.name == row.name }
     }
 
     @Test("Every setting is set by its flag and by each of its variables (F-CLI-02 to 05, F-ENV-01, F-ENV-02)", arguments: served)
@@ -86,6 +87,42 @@ import Testing
         }
         #expect(example.holds(resolution.settings))
         #expect(resolution.sources[setting.name] == .file)
+    }
+
+    static let secrets = Setting.all.filter { $0.target != nil }
+
+    @Test("Every secret may lie in a file, named by a flag or a variable, and is read without what surrounds it", arguments: secrets)
+    func everySecretInAFile(_ setting: Setting) throws {
+        let target = try #require(setting.target)
+        let example = try #require(Self.examples[target], "no example")
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("  " + example.text.replacing(",", with: "\n") + "\n", to: "secret")
+        #expect(example.holds(resolve(flags: [setting.name: [path]]).settings))
+        let variable = try #require(setting.variables.first)
+        let byVariable = resolve(environment: [variable: path])
+        #expect(example.holds(byVariable.settings) && byVariable.sources[target] == .variable(variable))
+        #expect(!resolve(environment: [variable: directory.file("none")]).diagnostics.isValid)
+        #expect(!resolve(environment: [variable: try directory.write(" \n", to: "empty")]).diagnostics.isValid)
+    }
+
+    @Test("Every setting that holds a secret may be given in a file")
+    func secretSettings() {
+        #expect(Set(Self.secrets.compactMap(\.target)) == ["adminKey", "importKeys", "redisUrl"])
+    }
+
+    @Test("F-ENV-03: a flag wins over a variable, whichever of them names a file; of equals none is guessed")
+    func secretPriority() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("key-of-the-file\n", to: "secret")
+        let flag = resolve(environment: ["PAYGATE_ADMIN_KEY_FILE": path], flags: ["adminKey": ["key-of-the-flag"]])
+        #expect(flag.settings.adminKey == "key-of-the-flag" && flag.diagnostics.isValid)
+        let file = resolve(environment: ["PAYGATE_ADMIN_KEY": "key-of-the-variable"], flags: ["adminKeyFile": [path]])
+        #expect(file.settings.adminKey == "key-of-the-file" && file.diagnostics.isValid)
+        let both = resolve(environment: ["PAYGATE_ADMIN_KEY": "key-of-the-variable", "PAYGATE_ADMIN_KEY_FILE": path])
+        #expect(
+            both.diagnostics.errors.map(\.message) == [
+                "adminKey from PAYGATE_ADMIN_KEY and a file of it from PAYGATE_ADMIN_KEY_FILE are given together; leave one of them out."
+            ])
     }
 
     @Test("Names, flags and variables are unique")

@@ -97,6 +97,19 @@ import Testing
         #expect(resolve(file: #"{"servers": "# + servers + "}").diagnostics.entries.map(\.description) == [line])
     }
 
+    @Test("What floors to a 0 that means something else, and a key that is soon guessed, is refused with what to do")
+    func smallAmounts() {
+        #expect(
+            resolve(flags: ["defaultCreditsPerCall": ["0.5"]]).diagnostics.entries.map(\.message) == [
+                "Invalid defaultCreditsPerCall 0.5 from --price. Must be 0, or at least 1: fractions are rounded down."
+            ])
+        #expect(lines(#""toolPricing": {"a": {"creditsPerCall": 0.25}}, "globalRateLimitPerMin": 0.1"#).count == 2)
+        #expect(
+            resolve(flags: ["importKeys": ["a:5"]]).diagnostics.entries.map(\.message) == [
+                "Invalid importKeys from --import-key. A key must have 8 to 200 characters: a shorter one is soon guessed."
+            ])
+    }
+
     @Test("A secret is never repeated in a sentence")
     func secrets() {
         let all = lines(#""adminKey": "hunter2", "redisUrl": "http://:hunter2@h", "importKeys": {"hunter2": -1}"#)
@@ -118,7 +131,7 @@ import Testing
     @Test(
         "NaN and infinity are refused, fractions are floored (F-PRICE-02, F-PRICE-12)",
         arguments: [
-            ("nan", nil), ("inf", nil), ("-0.5", nil), ("2.9", 2), ("0.9", 0), ("1e9", 1_000_000_000),
+            ("nan", nil), ("inf", nil), ("-0.5", nil), ("2.9", 2), ("0.9", nil), ("0.0", 0), ("1e9", 1_000_000_000),
         ])
     func numbers(_ text: String, _ value: Int?) {
         let resolution = resolve(flags: ["defaultCreditsPerCall": [text]])
@@ -152,13 +165,13 @@ import Testing
             file: """
                 {"serverCommand": "x", "port": 0, "defaultCreditsPerCall": 0, "globalRateLimitPerMin": 0, "adminRateLimit": 0,
                  "requestTimeoutMs": 0, "cors": {"maxAge": 0}, "drainSeconds": 0,
-                 "toolPricing": {"a": {"creditsPerCall": 0, "rateLimitPerMin": 0, "timeoutMs": 0}}, "importKeys": {"k": 0}}
+                 "toolPricing": {"a": {"creditsPerCall": 0, "rateLimitPerMin": 0, "timeoutMs": 0}}, "importKeys": {"pg_a_key": 0}}
                 """
         ).settings
         #expect([zeros.port, zeros.defaultCreditsPerCall, zeros.globalRateLimitPerMin, zeros.adminRateLimit] == [0, 0, 0, 0])
         #expect([zeros.requestTimeoutMs, zeros.cors.maxAge, zeros.drainSeconds] == [0, 0, 0])
         #expect(zeros.toolPricing == ["a": ToolPrice(creditsPerCall: 0, rateLimitPerMin: 0, timeoutMs: 0)])
-        #expect(zeros.importKeys == ["k": 0])
+        #expect(zeros.importKeys == ["pg_a_key": 0])
     }
 
     @Test("Worth knowing, not wrong: shadow mode, and a state file beside Redis")

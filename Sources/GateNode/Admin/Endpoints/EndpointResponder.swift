@@ -18,7 +18,7 @@ struct EndpointResponder: Sendable {
     func respond(to request: Request, captures: [Substring], context: GateRequestContext) async throws -> Response {
         try await pass(request, from: context)
         let early = endpoint.requirement.readsBody ? try await body(of: request) : nil
-        let caller = try await endpoint.requirement.caller(shown(by: request, early), authenticator)
+        let caller = try await endpoint.requirement.caller(shown(by: request, early, from: client(of: request, context)), authenticator)
         let body = if let early { early } else { try await body(of: request) }
         let inputs = try EndpointInputs(of: request, captures: captures, body: body, for: endpoint)
         let checked = EndpointRequest(
@@ -33,16 +33,23 @@ struct EndpointResponder: Sendable {
     /// Counts the request against the window of its client's address (F-RATE-11).
     private func pass(_ request: Request, from context: GateRequestContext) async throws {
         guard let scope = endpoint.throttle else { return }
-        let client = parts.addresses.client(peer: context.peer, forwardedFor: request.headers[.xForwardedFor])
-        if let wait = await parts.addressLimiter.refusal(scope, of: client) { throw HTTPFailure.tooManyRequests(wait: wait) }
+        if let wait = await parts.addressLimiter.refusal(scope, of: client(of: request, context)) {
+            throw HTTPFailure.tooManyRequests(wait: wait)
+        }
     }
 
     private func body(of request: Request) async throws -> ReceivedBody {
         endpoint.takesBody ? try await endpoint.reads.receive(request) : .none
     }
 
-    private func shown(by request: Request, _ body: ReceivedBody?) -> Presented {
+    private func client(of request: Request, _ context: GateRequestContext) -> IPAddress {
+        parts.addresses.client(peer: context.peer, forwardedFor: request.headers[.xForwardedFor])
+    }
+
+    private func shown(by request: Request, _ body: ReceivedBody?, from address: IPAddress) -> Presented {
         let parameters = request.uri.queryParameters
-        return Presented(header: { request.headers[$0] }, query: { parameters[Substring($0)].map(String.init) }, body: body?.bytes ?? [])
+        return Presented(
+            header: { request.headers[$0] }, query: { parameters[Substring($0)].map(String.init) }, body: body?.bytes ?? [],
+            address: address)
     }
 }

@@ -66,6 +66,16 @@ extension Field {
         left(schema.defaulting(to: value.json), { _ in value }) { $0 }
     }
 
+    /// May be left out and is then `value`; null, by which somebody may mean nothing at all, is refused.
+    func `default`(unlessNull value: Value) -> Field<Value> where Value: JSONRepresentable {
+        Field(name: name, schema: schema.defaulting(to: value.json), isRequired: false, given: given) {
+            [read, name] given throws(HTTPFailure) in
+            guard let given else { return value }
+            guard !given.isNull else { throw .badRequest("Invalid \(name). Must not be null; leave it out for \(value.json.text).") }
+            return try read(given)
+        }
+    }
+
     /// May be left out, which changes nothing, or be null, which clears what is set.
     var clearable: Field<Edit<Value>> {
         left(schema.nullable, { $0 == nil ? .unchanged : .cleared }) { .set($0) }

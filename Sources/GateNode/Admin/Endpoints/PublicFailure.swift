@@ -20,6 +20,7 @@ extension RecordRefusal: PublicFailure {
         case .state: .unknownKey
         case .credentialExists: .conflict("Key already exists")
         case .aliasTaken: .conflict("Alias is already in use")
+        case .aliasIsSecret: .conflict("Alias is the secret of a key; choose one that may be seen by everybody")
         case .operationReused: HTTPFailure(.unprocessableContent, "This Idempotency-Key was used for another request")
         case .aboveCeiling: .badRequest("The balance would exceed what an account may hold")
         case .contended: HTTPFailure(.serviceUnavailable, "Others keep changing it; nothing was changed. Try again.").retryable(after: 1)

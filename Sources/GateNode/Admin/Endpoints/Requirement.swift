@@ -49,10 +49,15 @@ extension Requirement {
     static let anyone = Requirement("none", [], throttle: .public, refusals: []) { _, _ in .anyone }
 
     /// Whoever holds an API key; it is told of that key alone.
-    static let apiKey = Requirement("api_key", [.apiKey, .bearer], throttle: nil, refusals: [.unauthorized, .serviceUnavailable]) {
+    static let apiKey = Requirement(
+        "api_key", [.apiKey, .bearer], throttle: nil, refusals: [.unauthorized, .forbidden, .serviceUnavailable]
+    ) {
         shown, authenticator in
         guard let key = try await authenticator.holder(.ofKey(shown.credential)) else {
             throw HTTPFailure.unauthorized("Missing or invalid API key")
+        }
+        if let address = shown.address, !key.addresses.isEmpty, !key.addresses.contains(where: { $0.contains(address) }) {
+            throw HTTPFailure(.forbidden, Denial.addressNotAllowed(address).reason)
         }
         return .holder(key)
     }
@@ -78,6 +83,8 @@ struct Presented: Sendable {
     let query: @Sendable (String) -> String?
     /// Byte for byte as it came; empty unless the requirement reads bodies.
     var body: [UInt8] = []
+    /// Of the client, as trusted proxies tell it (F-RATE-11).
+    var address: IPAddress?
 
     func credential(_ header: CredentialHeader) -> String? {
         switch header {

@@ -67,8 +67,8 @@ extension Field where Value == Quota? {
 }
 
 extension Field where Value == Int {
-    fileprivate static let newCredits = Field("credits", .credits, "What it may spend.").default(100)
-    fileprivate static let newSpendingLimit = Field.spendingLimit.default(0)
+    fileprivate static let newCredits = Field("credits", .credits, "What it may spend.").default(unlessNull: 100)
+    fileprivate static let newSpendingLimit = Field.spendingLimit.default(unlessNull: 0)
 }
 
 extension Field where Value == [String] {
