@@ -4,7 +4,8 @@
 -- REPLY {0, owner} the session lives {1} there is no such session
 -- EFFECT `create` and `adopt` list the session under its kind, `owned` by a key or `guest`; `touch` renews it; `end` removes it and tells every
 -- node. Beyond `cap` in all the guests that were used least lately are forgotten with all that was kept of them, and an owned one only for
--- other owned ones; a tenth is left to guests. lifetime is milliseconds of Redis TIME since the last use. `adopt` is a touch that also makes
+-- other owned ones; a tenth is left to guests. Of the owned
+-- ones those of the owner who has most go first. lifetime is milliseconds of Redis TIME since the last use. `adopt` is a touch that also makes
 -- a session which was minted without being written, unless it has been ended.
 --#include whole
 local time = redis.call('TIME')
@@ -18,9 +19,22 @@ local function forget(list, ids)
     redis.call('HDEL', KEYS[3], ids[i])
   end
 end
+-- The owned session that gives way: of the owner who has most, the one that was used least lately.
+local function widest()
+  local owners, flat, counts, first, most = {}, redis.call('HGETALL', KEYS[3]), {}, {}, nil
+  for i = 1, #flat, 2 do owners[flat[i]] = flat[i + 1] end
+  local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
+  for i = 1, #ids do
+    local owner = owners[ids[i]] or ''
+    counts[owner], first[owner] = (counts[owner] or 0) + 1, first[owner] or i
+    if not most or counts[owner] > counts[most] or counts[owner] == counts[most] and first[owner] < first[most] then most = owner end
+  end
+  return ids[first[most]]
+end
 local function bound(list, most)
   forget(list, redis.call('ZRANGEBYSCORE', list, '-inf', whole(now - lifetime), 'LIMIT', 0, 100))
   local excess = redis.call('ZCARD', list) - most
+  if list == KEYS[1] and excess == 1 then return forget(list, {widest()}) end
   if excess > 0 then forget(list, redis.call('ZRANGE', list, 0, whole(excess - 1))) end
 end
 if verb == 'end' then

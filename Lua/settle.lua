@@ -14,7 +14,7 @@
 -- hold that is not there from being opened: up to `until` (ms), after that it is *late* and leaves nothing behind; `refund` and `keep` end
 -- a hold of a dead node without or with its price. Memory: '' none, `keep` store the
 -- answer, `drop` delete the record, `lose` mark it: the call was charged and has no answer; so is one whose key has kept ANSWERS bytes of
--- answers on this UTC day (account field `kept`). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
+-- answers on this UTC day (account field `kept`; an answer counts 1 KB at least, so their number has a bound too). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
 -- event '' is charged and not written.
 --#include whole
 --#include account
@@ -127,8 +127,9 @@ local function keeps(s)
   local key, day = KEYS[tonumber(ARGV[s.accounts])], math.floor(milliseconds / 86400000)
   local account = redis.call('HMGET', key, 'version', 'kept')
   local used, of = meter_read(account[2] or '', day)
-  if not account[1] or not used or used + #s.answer > ANSWERS then return false end
-  redis.call('HSET', key, 'kept', whole(of) .. ':' .. whole(used + #s.answer))
+  local size = math.max(#s.answer, 1024)
+  if not account[1] or not used or used + size > ANSWERS then return false end
+  redis.call('HSET', key, 'kept', whole(of) .. ':' .. whole(used + size))
   return true
 end
 
@@ -188,11 +189,13 @@ end
 
 -- The hold was closed before, by a copy of this settlement or by whoever took its node for dead.
 local function again(s, held)
-  if s.orphan or (held.b and s.mode ~= 'release') then
+  -- A node that wakes and knows that nothing was used takes back what others have kept, as they could not know it.
+  local back = s.mode == 'release' or held.b and s.returned == held.n and total(held.c) > 0
+  if s.orphan or (held.b and not back) then
     if total(held.c) > 0 and s.memory == 'keep' then remember(s, true) end
     return {2, total(held.c), held.r}
   end
-  if s.mode ~= 'release' or total(held.c) == 0 and held.r == held.n then return {1, -1, held.r, unpack(held.c)} end
+  if not back or total(held.c) == 0 and held.r == held.n then return {1, -1, held.r, unpack(held.c)} end
   local record = s.call > 0 and redis.call('HMGET', KEYS[s.call], 'hold', 'seen') or {}
   if record[2] and record[1] == s.hold then return {4, held.r, unpack(held.c)} end
   local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)

@@ -104,7 +104,7 @@ extension Setting {
         Setting(
             "cors.origin", \.cors.origin, .origins,
             flags: ["cors-origin"], variables: ["PAYGATE_CORS_ORIGIN"],
-            "Browser origins that may read answers."),
+            "Browser origins that may call and read answers; without it all may read public pages, and none may call."),
         Setting(
             "cors.credentials", \.cors.credentials, .toggle,
             flags: ["cors-credentials"], variables: ["PAYGATE_CORS_CREDENTIALS"],
@@ -181,6 +181,10 @@ extension Setting {
             "maxConnections", \.maxConnections, .number("n", 1...Int.largestSetting),
             flags: ["max-connections"], variables: ["PAYGATE_MAX_CONNECTIONS"],
             "Open client connections."),
+        Setting(
+            "maxConnectionsPerAddress", \.maxConnectionsPerAddress, .number("n"),
+            flags: ["max-connections-per-address"], variables: ["PAYGATE_MAX_CONNECTIONS_PER_ADDRESS"],
+            "Open connections of one address that is no trusted proxy; 0 for no limit."),
         Setting(
             "adminRateLimit", \.adminRateLimit, .number("n"),
             flags: ["admin-rate-limit"], variables: ["PAYGATE_ADMIN_RATE_LIMIT"],

@@ -3,8 +3,12 @@
 extension Settings {
     func check(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
         checkBackend(sources, &diagnostics)
-        if cors.credentials, cors.origin == .any {
-            diagnostics.error("cors.credentials", "Credentials need listed origins; every origin (*) may not send them.")
+        if cors.credentials {
+            switch cors.origin {
+            case .listed: break
+            case .any, .unlisted:
+                diagnostics.error("cors.credentials", "Credentials need listed origins; every origin (*) may not send them.")
+            }
         }
         if let gated = freeMethods.first(where: { $0 == "tools/call" || $0 == "tools/call_batch" }) {
             diagnostics.error("freeMethods", "\(gated) always needs a key; give a tool the price 0 instead.")

@@ -101,6 +101,8 @@ package struct Settings: Sendable, Equatable {
     package var maxRequestsPerSocket = 0
     /// Open client connections, at least 1.
     package var maxConnections = 10_000
+    /// Open connections of one address (an IPv6 network of 64 bits is one); 0 for no limit. Those of `trustedProxies` do not count.
+    package var maxConnectionsPerAddress = 2500
     /// Requests a minute and address to admin endpoints; 0 for no limit (F-RATE-04).
     package var adminRateLimit = 120
     /// New sessions a minute and address; 0 for no limit (F-RATE-05).
@@ -171,15 +173,20 @@ extension Settings {
 package struct CORSSettings: Sendable, Equatable {
     /// The origins that are answered with leave to read.
     package enum Origins: Sendable, Equatable {
-        /// Every origin (`*`).
+        /// Nothing was written down: every origin may read public pages, and none may call.
+        case unlisted
+        /// Every origin (`*`), and each may call.
         case any
         /// `scheme://host[:port]`, matched exactly.
         case listed([String])
     }
 
+    /// Whether public pages may be read by some origins only.
+    package var isRestricted: Bool { if case .listed = origin { true } else { false } }
+
     /// Who may read answers.
-    package var origin = Origins.any
-    /// Never together with `Origins.any` (F-HDR-18).
+    package var origin = Origins.unlisted
+    /// Only with listed origins (F-HDR-18).
     package var credentials = false
     /// Seconds for which a browser may keep a preflight answer.
     package var maxAge = 86_400

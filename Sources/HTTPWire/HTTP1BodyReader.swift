@@ -50,6 +50,9 @@ struct HTTP1BodyReader: Sendable {
         }
     }
 
+    /// Bytes of the body that `collect` keeps until the rest is there.
+    var collectedBytes: Int { collected?.readableBytes ?? 0 }
+
     /// Whether the body ends only with the connection.
     var endsWithConnection: Bool {
         if case .untilClose = state { return true }

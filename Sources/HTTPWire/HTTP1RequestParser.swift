@@ -55,6 +55,9 @@ package struct HTTP1RequestParser: Sendable {
     /// Bytes that were appended and are not consumed yet; stop reading from the connection while there are many.
     package var bufferedBytes: Int { pending?.readableBytes ?? 0 }
 
+    /// Bytes that are kept of a request which is not complete: those that wait, and what was collected of its body.
+    package var heldBytes: Int { bufferedBytes + body.collectedBytes }
+
     /// Whether nothing of a next request has arrived, so that closing the connection cuts nothing off.
     package var isIdle: Bool {
         if case .head = phase { return pending == nil }
@@ -141,9 +144,11 @@ package struct HTTP1RequestParser: Sendable {
         if !keepAlive { bytes.moveReaderIndex(to: bytes.writerIndex) }
     }
 
-    private mutating func close() {
+    /// Forgets what was read; nothing more is. Until the connection is gone nothing is kept for it.
+    package mutating func close() {
         phase = .closed
         pending = nil
+        body = HTTP1BodyReader()
     }
 }
 

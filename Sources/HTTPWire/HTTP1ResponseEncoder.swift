@@ -18,6 +18,8 @@ package struct HTTP1ResponseEncoder: Sendable {
     private var body = Body.none
     /// Whether the connection is to be closed after the answer; final once `.end` was encoded.
     package private(set) var closesAfterwards: Bool
+    /// Whether the head was encoded, so that the answer cannot become another one.
+    package private(set) var hasBegun = false
     /// Whether the whole answer was encoded.
     package private(set) var isFinished = false
 
@@ -42,7 +44,10 @@ package struct HTTP1ResponseEncoder: Sendable {
         let status = response.status.code
         HTTP1Writer.beginResponse(status: status, into: &buffer)
         let isProvisional = status < 200
-        if !isProvisional { decideBody(response) }
+        if !isProvisional {
+            hasBegun = true
+            decideBody(response)
+        }
 
         let keepsLength = (isHead || status == 304) && status != 204
         for field in response.headerFields where field.name != .transferEncoding {

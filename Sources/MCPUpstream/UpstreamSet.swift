@@ -15,6 +15,7 @@ package final class UpstreamSet: Sendable {
     private let found: Mutex<[[String]?]>
     private let known = Mutex<[String]>([])
     private let labels = Mutex<Set<String>>([])
+    private let listed = Mutex<[String: Set<ExactText>]>([:])
     /// Where the servers' news for every client are heard.
     package let notifications: UpstreamNotifications
 
@@ -69,6 +70,16 @@ package final class UpstreamSet: Sendable {
         return all.contains { $0.prefix == String(tool[..<colon]) } ? nil : "Invalid params: Unknown server prefix"
     }
 
+    /// Whether the server that the tool belongs to has told all of its tools, and this is none of them: a lenient server might take the name
+    /// for that of another tool, which this caller may not call, or not at this price.
+    package func isUndiscovered(_ tool: String) -> Bool {
+        guard let upstream = route(tool)?.upstream else { return false }
+        return listed.withLock { listed in
+            guard let names = listed[upstream.prefix ?? ""] else { return false }
+            return !names.contains(ExactText(tool))
+        }
+    }
+
     /// Starts every server; tries go on in the background where one does not come up.
     /// - Throws: the first failure, if none of them could be started.
     package func start() async throws(StartupFailure) {
@@ -92,11 +103,18 @@ package final class UpstreamSet: Sendable {
         }
     }
 
+    /// Tools of a server whose names are kept.
+    private static let mostListed = 10_000
+
     /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
         for (index, upstream) in all.enumerated() {
-            guard let names = await ToolDiscovery.names(of: upstream, on: loop) else { continue }
-            found.withLock { $0[index] = names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name } }
+            let told = await ToolDiscovery.names(of: upstream, on: loop)
+            let own = told?.names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name } ?? []
+            // A list that has not come whole says nothing of what it does not name; nor does that of a server which names none.
+            let isComplete = told?.isWhole == true && !own.isEmpty && own.count <= Self.mostListed
+            listed.withLock { $0[upstream.prefix ?? ""] = isComplete ? Set(own.map(ExactText.init)) : nil }
+            if told != nil { found.withLock { $0[index] = own } }
         }
         let names = found.withLock { $0.flatMap { $0 ?? [] } }
         guard !names.isEmpty else { return }
@@ -109,8 +127,8 @@ package final class UpstreamSet: Sendable {
 enum ToolDiscovery {
     private static let pages = 100
 
-    /// Nil if the server does not say.
-    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> [String]? {
+    /// The names of all tools, and whether the last page was among those that came; nil if the server does not say.
+    static func names(of upstream: any Upstream, on loop: any EventLoop) async -> (names: [String], isWhole: Bool)? {
         var names: [String] = []
         var cursor: String?
         for _ in 0..<pages {
@@ -120,9 +138,9 @@ enum ToolDiscovery {
             }
             names += result["tools"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
             cursor = result["nextCursor"]?.stringValue
-            if cursor == nil { break }
+            if cursor == nil { return (names, true) }
         }
-        return names
+        return (names, false)
     }
 
     private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> JSONValue? {

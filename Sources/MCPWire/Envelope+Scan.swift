@@ -28,6 +28,8 @@ private struct EnvelopeScan {
     private var hasMethod = false
     private var hasResult = false
     private var hasGoodID = true
+    private var hasNullID = false
+    private var hasLongID = false
     private var methodToken: StringToken?
     /// The first member that is there twice or spelled in another letter case.
     private var memberFault: EnvelopeFault?
@@ -66,9 +68,10 @@ private struct EnvelopeScan {
     private mutating func readID() throws(JSONFault) {
         switch scanner.next {
         case .openBrace, .openBracket, UInt8(ascii: "t"), UInt8(ascii: "f"): hasGoodID = false
+        case UInt8(ascii: "n"): hasNullID = true
         default: break
         }
-        envelope.id = try scanner.locateValue()
+        envelope.id = bounded(try scanner.locateValue())
     }
 
     private mutating func readParams() throws(JSONFault) {
@@ -166,11 +169,19 @@ private struct EnvelopeScan {
     private mutating func scalarToken() throws(JSONFault) -> Range<Int>? {
         let byte = scanner.next
         let range = try scanner.locateValue()
-        return byte == .quote || byte == .minus || byte.isDigit ? range : nil
+        return byte == .quote || byte == .minus || byte.isDigit ? bounded(range) : nil
     }
 
+    /// Notes what is longer than an id may be.
+    private mutating func bounded(_ range: Range<Int>) -> Range<Int> {
+        if range.count > Envelope.longestID { hasLongID = true }
+        return range
+    }
+
+    /// The text of a string that is to be compared; one that is longer than any name is no name that we know.
     private mutating func decodedString() throws(JSONFault) -> String? {
-        try scanner.skipValueAsString().flatMap { JSONText.string(scanner.bytes.piece($0.range)) }
+        guard let token = try scanner.skipValueAsString(), token.range.count <= Envelope.longestName else { return nil }
+        return JSONText.string(scanner.bytes.piece(token.range))
     }
 
     // MARK: The verdict
@@ -180,6 +191,8 @@ private struct EnvelopeScan {
         guard hasVersion else { throw .badVersion }
         guard methodToken != nil || (hasResult && !hasMethod) else { throw .badMethod }
         guard hasGoodID else { throw .badID }
+        guard methodToken == nil || !hasNullID else { throw .nullID }
+        guard !hasLongID else { throw .longID }
         if let memberFault { throw memberFault }
         guard methodToken == nil || !hasResult else { throw .methodWithResult }
     }
@@ -205,7 +218,9 @@ private struct EnvelopeScan {
     }
 
     private func toolName(_ token: Range<Int>?) -> String? {
-        guard let token, let name = JSONText.string(scanner.bytes.piece(token)), !name.isEmpty else { return nil }
+        // Whatever is longer is the name of no tool, however it is escaped, and is not decoded.
+        guard let token, token.count <= Envelope.longestToolToken, let name = JSONText.string(scanner.bytes.piece(token)), !name.isEmpty
+        else { return nil }
         return name
     }
 }

@@ -9,7 +9,7 @@ package struct Envelope: Sendable {
     /// What a message is in the terms of JSON-RPC.
     @usableFromInline
     package enum Kind: Sendable {
-        /// Has a method and an id, which may be null.
+        /// Has a method and an id.
         case request
         /// Has a method and no id.
         case notification
@@ -28,7 +28,7 @@ package struct Envelope: Sendable {
     /// The raw value of params, of whatever type.
     package internal(set) var params: Range<Int>?
 
-    /// The decoded name of the tool for `tools/call`. Nil if it is missing, empty, no string, or holds half a surrogate
+    /// The decoded name of the tool for `tools/call`. Nil if it is missing, empty, no string, longer than any name, or holds half a surrogate
     /// pair: answer -32602. It may hold any character, also control characters.
     package internal(set) var toolName: String?
     /// The raw token of params.name, for any method (prompts have names too); only set if it is a string.
@@ -53,6 +53,13 @@ package struct Envelope: Sendable {
     package internal(set) var batchIsTooLong = false
     /// How many calls one batch may have (F-BATCH-06).
     package static let batchCap = 100
+
+    /// Bytes of an id or a progress token as it stands: it is kept, and repeated in answers and in each notification.
+    package static let longestID = 1024
+    /// Bytes of a tool's name as it stands: 256 of the name (`ClientText.toolName`), each written as an escape of six, and the quotes.
+    static let longestToolToken = 256 * 6 + 2
+    /// Bytes of the name of a method, or of a revision, that is compared with anything.
+    package static let longestName = 128
 
     package init() {}
 

@@ -12,6 +12,10 @@ package enum EnvelopeFault: Error, Equatable, Sendable {
     case badMethod
     /// `id` is neither a string, a number nor null.
     case badID
+    /// A request under the id `null`, which every revision of MCP forbids (Base Protocol, Requests).
+    case nullID
+    /// An id or a progress token of more bytes than `Envelope.longestID`.
+    case longID
     /// A member that the gate reads stands there twice, so gate and upstream might read different ones.
     case duplicateMember(String)
     /// A member differs from one that the gate reads by letter case alone; some servers take it for the same.
@@ -30,6 +34,8 @@ package enum EnvelopeFault: Error, Equatable, Sendable {
         case .badVersion: "jsonrpc must be \"2.0\""
         case .badMethod: "method must be a string"
         case .badID: "id must be string, number, or null"
+        case .nullID: "the id of a request must be a string or a number, and not null"
+        case .longID: "ids and progress tokens have at most \(Envelope.longestID) bytes"
         case .duplicateMember(let name): "duplicate member \"\(name)\""
         case .misspelledMember(let name): "member \"\(name)\" must be spelled in that letter case"
         case .methodWithResult: "a message has either a method or a result"

@@ -37,7 +37,8 @@ package enum ProtocolRevision: String, Sendable, CaseIterable {
 
     /// The served revision with this name, or nil.
     package static func served(named name: String) -> Self? {
-        Self(rawValue: name).flatMap { served.contains($0) ? $0 : nil }
+        guard name.utf8.count <= Envelope.longestName else { return nil }
+        return Self(rawValue: name).flatMap { served.contains($0) ? $0 : nil }
     }
 
     /// What the answer to `initialize` says: the requested revision where it is served, else the newest (Lifecycle, Version Negotiation).

@@ -111,7 +111,7 @@ extension ClusterTests {
         @Test("F26: a connection is closed only after an answer that said so, also where a body was not asked for")
         func keptConnections() async throws {
             try await GateCluster.run(nodes: 1) { cluster in
-                let port = cluster.nodes[0].port, fields = "Host: gate\r\nContent-Type: application/json\r\n"
+                let port = cluster.nodes[0].port, fields = "Host: localhost\r\nContent-Type: application/json\r\n"
                 let refused = [
                     "POST /health": 405, "POST /no/such/path": 404, "POST /keys": 401, "PUT /mcp": 405, "POST /mcp": 400,
                     "DELETE /keys": 405,
@@ -123,7 +123,7 @@ extension ClusterTests {
                     await connection.send(String(repeating: "{", count: 20))
                     try await connection.waitForAnswer()
                     try await Task.sleep(for: .milliseconds(100))
-                    await connection.send("GET /livez HTTP/1.1\r\nHost: gate\r\n\r\n")
+                    await connection.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     try await connection.waitForAnswer(atLeast: 2)
                     let isAnnounced = connection.text.lowercased().contains("connection: close")
                     #expect(connection.statuses == (isAnnounced ? [status] : [status, 200]), "\(start): \(connection.text)")

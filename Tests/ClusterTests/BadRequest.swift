@@ -112,11 +112,11 @@ struct BadFraming: Sendable, CustomTestStringConvertible {
     }
 
     /// What would be a second request if the first were read in another way.
-    private static let hidden = "GET /hidden HTTP/1.1\r\nHost: gate\r\n\r\n"
+    private static let hidden = "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
     private static let ping = #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#
 
     private static func post(_ description: String, _ fields: String..., body: String) -> BadFraming {
-        BadFraming(description, ["POST /mcp HTTP/1.1", "Host: gate", "Content-Type: application/json"] + fields, body: body)
+        BadFraming(description, ["POST /mcp HTTP/1.1", "Host: localhost", "Content-Type: application/json"] + fields, body: body)
     }
 
     static let all: [BadFraming] = [
@@ -144,15 +144,15 @@ struct BadFraming: Sendable, CustomTestStringConvertible {
         post("a chunk size that overflows", "Transfer-Encoding: chunked", body: "10000000000000028\r\n\(ping)\r\n0\r\n\r\n"),
         post("a chunk longer than its size", "Transfer-Encoding: chunked", body: "5\r\n\(ping)\r\n0\r\n\r\n" + hidden),
         post("100 KB of fields", "X-A: " + String(repeating: "a", count: 100_000), body: ""),
-        BadFraming("10,000 fields", ["GET / HTTP/1.1", "Host: gate"] + (0..<10_000).map { "X-\($0): 1" }),
+        BadFraming("10,000 fields", ["GET / HTTP/1.1", "Host: localhost"] + (0..<10_000).map { "X-\($0): 1" }),
         BadFraming("no host", ["GET / HTTP/1.1"]),
         BadFraming("two hosts", ["GET / HTTP/1.1", "Host: a", "Host: b"]),
-        BadFraming("an unknown version", ["GET / HTTP/9.9", "Host: gate"]),
-        BadFraming("no version", ["GET /", "Host: gate"]),
-        BadFraming("three spaces in the request line", ["GET  /  HTTP/1.1", "Host: gate"]),
-        BadFraming("a control character in the target", ["GET /\u{1} HTTP/1.1", "Host: gate"]),
-        BadFraming("a method that is no token", ["G(T / HTTP/1.1", "Host: gate"]),
-        BadFraming("a target of 100 KB", ["GET /" + String(repeating: "a", count: 100_000) + " HTTP/1.1", "Host: gate"]),
+        BadFraming("an unknown version", ["GET / HTTP/9.9", "Host: localhost"]),
+        BadFraming("no version", ["GET /", "Host: localhost"]),
+        BadFraming("three spaces in the request line", ["GET  /  HTTP/1.1", "Host: localhost"]),
+        BadFraming("a control character in the target", ["GET /\u{1} HTTP/1.1", "Host: localhost"]),
+        BadFraming("a method that is no token", ["G(T / HTTP/1.1", "Host: localhost"]),
+        BadFraming("a target of 100 KB", ["GET /" + String(repeating: "a", count: 100_000) + " HTTP/1.1", "Host: localhost"]),
         BadFraming("an HTTP/2 preface", raw: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         BadFraming("a TLS hello", raw: "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{1}\u{3}\u{3}\r\n\r\n"),
         BadFraming("a Redis command", raw: "*1\r\n$4\r\nPING\r\n\r\n"),

@@ -157,7 +157,7 @@ extension ClusterTests.LedgerDefectTests {
             let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"big","arguments":{"kilobytes":8200}}}"#
             let connection = try await RawConnection(port: cluster.nodes[0].port, readsLate: true)
             await connection.send(
-                "POST /mcp HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
             )
             if endsItsSide { try await connection.endSending() }
             try await eventually("the call is charged", within: .seconds(5)) { try await cluster[0].usage(of: key).credits == 1 }
@@ -172,7 +172,8 @@ extension ClusterTests.LedgerDefectTests {
             try await cluster.settleOthers(10_000, on: 0)
             let long = try await cluster[0].admin("/usage").text.utf8.count
             let connection = try await RawConnection(port: cluster.nodes[0].port, readsLate: true)
-            await connection.send("GET /usage HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nX-Admin-Key: \(GateClient.adminKey)\r\n\r\n")
+            await connection.send(
+                "GET /usage HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Admin-Key: \(GateClient.adminKey)\r\n\r\n")
             try await Task.sleep(for: .milliseconds(1500))
             try await expectWhole(connection, atLeast: long)
         }

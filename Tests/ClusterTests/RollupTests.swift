@@ -107,7 +107,7 @@ extension ClusterTests {
                 let slow = try await concurrently(6) { _ in
                     let connection = try await RawConnection(port: node.port, readsLate: true)
                     await connection.send(
-                        "GET /usage HTTP/1.1\r\nHost: gate\r\nX-Admin-Key: \(GateClient.adminKey)\r\nConnection: close\r\n\r\n")
+                        "GET /usage HTTP/1.1\r\nHost: localhost\r\nX-Admin-Key: \(GateClient.adminKey)\r\nConnection: close\r\n\r\n")
                     return connection
                 }
                 let tally = Tally(await concurrently(300, workers: 4) { _ in await node.client.echo(key: key) })

@@ -19,7 +19,7 @@ extension ClusterTests {
                 let idle = try await concurrently(2000, workers: 100) { _ in try await RawConnection(port: node.port) }
                 let streams = try await concurrently(150, workers: 50) { _ in
                     let stream = try await RawConnection(port: node.port)
-                    await stream.send("GET /mcp HTTP/1.1\r\nHost: gate\r\nAccept: text/event-stream\r\nX-API-Key: \(key)\r\n\r\n")
+                    await stream.send("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nX-API-Key: \(key)\r\n\r\n")
                     try await stream.waitForAnswer()
                     return stream
                 }
@@ -44,7 +44,7 @@ extension ClusterTests {
             try await GateCluster.run(nodes: 1, ["--headers-timeout", "1500", "--request-timeout", "2500"]) { cluster in
                 let node = cluster.nodes[0]
                 let key = try await node.client.createKey()
-                let head = "POST /mcp HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\n"
+                let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\n"
                 let kinds = [
                     ("head", "POST /mcp HTTP/1.1\r\nX-A: ", 1.5), ("body", head + "Content-Length: 1000\r\n\r\n{", 2.5),
                     ("chunked body", head + "Transfer-Encoding: chunked\r\n\r\n", 2.5),
@@ -80,7 +80,7 @@ extension ClusterTests {
                 let descriptors = node.program.descriptors
                 let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow","arguments":{"seconds":1}}}"#
                 let request =
-                    "POST /mcp HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                    "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-API-Key: \(key)\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
                 let connections = try await concurrently(50) { _ in
                     let connection = try await RawConnection(port: node.port)
                     await connection.send(request)

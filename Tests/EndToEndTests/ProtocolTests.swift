@@ -141,12 +141,28 @@ extension EndToEndTests.OneGate {
         func ids() async throws {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey()
-            for id in ["1", #""1""#, "-0", "1e2", "1.50", "123456789012345678901234567890", #""\u00e9\n\"""#, #""""#, #""é😀""#, "null"] {
+            for id in ["1", #""1""#, "-0", "1e2", "1.50", "123456789012345678901234567890", #""\u00e9\n\"""#, #""""#, #""é😀""#] {
                 let body = #"{"jsonrpc":"2.0","id":\#(id),"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}"#
                 let response = try await cluster[0].post(Array(body.utf8), key: key)
                 #expect(response.text.contains(#""id":\#(id),"#) || response.text.contains(#""id":\#(id)}"#), "\(id): \(response.text)")
                 #expect(response.outcome.isServed, "\(id)")
             }
+        }
+
+        @Test("MCP Base Protocol: a request under the id null, or one of more than 1,024 bytes, is refused, and nothing is charged")
+        func noID() async throws {
+            let cluster = try SharedCluster.cluster
+            let key = try await cluster[0].createKey(credits: 5)
+            for id in ["null", "\"" + String(repeating: "i", count: 1023) + "\"", String(repeating: "9", count: 1025)] {
+                for method in [#""ping""#, #""tools/call","params":{"name":"echo","arguments":{"text":"x"}}"#] {
+                    let response = try await cluster[1].post(Array(#"{"jsonrpc":"2.0","id":\#(id),"method":\#(method)}"#.utf8), key: key)
+                    #expect(response.status == 400 && response.json["error"]?["code"] == -32600, "\(response.text)")
+                    #expect(response.json["id"] == nil || response.json["id"] == .null)
+                }
+            }
+            #expect(try await cluster[0].balance(key).credits == 5)
+            let response = try await cluster[0].post(Array(#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x"}}"#.utf8))
+            #expect(response.status == 202, "an answer to nobody in particular is none of ours")
         }
 
         @Test("F33: 200 calls at once that all have the id 1 get their own answers")

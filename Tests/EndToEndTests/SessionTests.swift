@@ -43,7 +43,8 @@ extension EndToEndTests {
             let body = #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#
             for turn in 1...3 {
                 await connection.send(
-                    "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                    "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                )
                 #expect(try await connection.waitForAnswer(atLeast: turn))
             }
             let ids = connection.text.matches(of: try Regex("mcp_sess_[0-9a-f]{32}")).map { String(connection.text[$0.range]) }

@@ -9,8 +9,10 @@ package final class RawConnection: Sendable {
     private let channel: any Channel
     private let received: Received
 
-    /// - Parameter readsLate: Nothing is read before `read()`; the kernel holds a few kilobytes for it meanwhile.
-    package init(port: Int, readsLate: Bool = false) async throws {
+    /// - Parameters:
+    ///   - readsLate: Nothing is read before `read()`; the kernel holds a few kilobytes for it meanwhile.
+    ///   - source: Its own address: any of 127.0.0.0/8, each of which is another client to a gate.
+    package init(port: Int, readsLate: Bool = false, from source: String? = nil) async throws {
         let received = Received()
         self.received = received
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -21,7 +23,8 @@ package final class RawConnection: Sendable {
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ReceivingHandler(received)) }
             }
         let narrow = readsLate ? bootstrap.channelOption(.socketOption(.so_rcvbuf), value: 4096) : bootstrap
-        channel = try await narrow.connect(host: "127.0.0.1", port: port).get()
+        let own = try source.map { try SocketAddress(ipAddress: $0, port: 0) }
+        channel = try await (own.map(narrow.bind(to:)) ?? narrow).connect(host: "127.0.0.1", port: port).get()
     }
 
     /// Reads all that comes from now on.
@@ -42,6 +45,19 @@ package final class RawConnection: Sendable {
 
     package func send(_ bytes: [UInt8]) async {
         try? await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
+    }
+
+    /// Sends as far as the other side takes it within the limit.
+    /// - Returns: Whether all of it was taken.
+    @discardableResult
+    package func offer(_ bytes: [UInt8], for limit: Duration) async -> Bool {
+        let flag = Flag()
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenSuccess { flag.set() }
+        channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: promise)
+        let deadline = ContinuousClock.now + limit
+        while !flag.isSet, !isEnded, channel.isActive, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(2)) }
+        return flag.isSet
     }
 
     /// Says that nothing more will be sent; answers can still be read.
@@ -74,6 +90,13 @@ package final class RawConnection: Sendable {
         await connection.close()
         return answer
     }
+}
+
+private final class Flag: Sendable {
+    private let state = Atomic<Bool>(false)
+
+    var isSet: Bool { state.load(ordering: .relaxed) }
+    func set() { state.store(true, ordering: .relaxed) }
 }
 
 private final class Received: Sendable {

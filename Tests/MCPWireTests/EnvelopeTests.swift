@@ -81,6 +81,34 @@ struct EnvelopeTests {
         #expect(throws: EnvelopeFault.badID) { try scanEnvelope(#"{"jsonrpc":"2.0","method":"ping","id":\#(id)}"#) }
     }
 
+    @Test("a request needs an id that is not null, and no id or progress token is longer than 1,024 bytes")
+    func goodIDs() throws {
+        #expect(throws: EnvelopeFault.nullID) { try scanEnvelope(#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#) }
+        #expect(try scanEnvelope(#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#).message.kind == .response)
+        for (length, isGood) in [(1024, true), (1025, false)] {
+            let token = "\"" + String(repeating: "x", count: length - 2) + "\""
+            for text in [
+                #"{"jsonrpc":"2.0","id":\#(token),"method":"ping"}"#,
+                #"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"progressToken":\#(token)}}}"#,
+                #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":\#(token)}}"#,
+            ] {
+                if isGood {
+                    #expect(throws: Never.self) { try scanEnvelope(text) }
+                } else {
+                    #expect(throws: EnvelopeFault.longID) { try scanEnvelope(text) }
+                }
+            }
+        }
+    }
+
+    @Test("a name of a revision that is longer than any is none, and is not looked at")
+    func longRevisions() throws {
+        let long = String(repeating: "\u{301}", count: 500_000)
+        let scan = try scanEnvelope(#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"\#(long)"}}"#)
+        #expect(scan.message.protocolVersion == nil)
+        #expect(ProtocolRevision.served(named: long) == nil)
+    }
+
     @Test("codes and sentences are those that clients know")
     func sentences() {
         #expect(EnvelopeFault.parseError.code == -32700)
@@ -143,7 +171,7 @@ struct EnvelopeTests {
 
     @Test(
         "ids keep their type and their very bytes",
-        arguments: ["0", "-1", "1.5", "1e3", "18446744073709551616", #""""#, #""\u0031""#, "null"])
+        arguments: ["0", "-1", "1.5", "1e3", "18446744073709551616", #""""#, #""\u0031""#])
     func ids(_ id: String) throws {
         let scan = try scanEnvelope(#"{"jsonrpc":"2.0","method":"ping","id": \#(id) }"#)
         #expect(scan.message.kind == .request)

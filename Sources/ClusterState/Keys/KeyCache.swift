@@ -24,9 +24,9 @@ package actor KeyCache {
     private let link: NIOLoopBound<RedisLink>
     private let keys: RedisKeys
     /// Cached keys by credential; they hold only while they are also the ones of their id.
-    private var credentials: GenerationCache<String, CachedKey>
+    private var credentials: GenerationCache<ExactText, CachedKey>
     private var cached: GenerationCache<String, CachedKey>
-    private var loads: [String: Load] = [:]
+    private var loads: [ExactText: Load] = [:]
     /// Changes heard of; what was asked before one and is answered after it may be out of date and is not kept.
     private var changes = 0
     private var rules: GateRules
@@ -62,7 +62,7 @@ package actor KeyCache {
     /// Keys that a loop remembers at most.
     package static let capacity = 20_000
     /// Bytes of a credential at most; anything longer is unknown without being looked at.
-    package static let longestCredential = 4096
+    package static let longestCredential = ClientText.credential
 
     /// - Parameter onNewRules: told of a version that the store has and this cache has not; `adopt` must follow, whatever the rules are then.
     package init(
@@ -84,7 +84,7 @@ package actor KeyCache {
 
     /// What is remembered of a credential; no I/O.
     package func remembered(_ secret: String) -> CachedKey? {
-        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: secret),
+        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)),
             known === cached.value(for: known.record.id)
         else {
             misses += 1
@@ -94,11 +94,17 @@ package actor KeyCache {
         return known
     }
 
+    /// Whether the secret is that of a key that is remembered. It counts as no use of the cache.
+    package func knows(_ secret: String) -> Bool {
+        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)) else { return false }
+        return known === cached.value(for: known.record.id)
+    }
+
     /// Asks Redis; the answer comes on this loop, and is read after this was called.
     package func load(_ secret: String, _ completion: @escaping @Sendable (KeyLookup) -> Void) {
         guard secret.utf8.count <= Self.longestCredential else { return completion(.unknown) }
-        if loads[secret]?.next.append(completion) != nil { return }
-        loads[secret] = Load(waiting: [completion])
+        if loads[ExactText(secret)]?.next.append(completion) != nil { return }
+        loads[ExactText(secret)] = Load(waiting: [completion])
         begin(secret)
     }
 
@@ -139,7 +145,7 @@ package actor KeyCache {
         let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
         let known = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
         if askedAt == changes {
-            credentials.insert(known, for: secret)
+            credentials.insert(known, for: ExactText(secret))
             cached.insert(known, for: record.id)
         }
         finish(secret, .found(known))
@@ -177,9 +183,9 @@ package actor KeyCache {
     }
 
     private func finish(_ secret: String, _ lookup: KeyLookup) {
-        guard let load = loads.removeValue(forKey: secret) else { return }
+        guard let load = loads.removeValue(forKey: ExactText(secret)) else { return }
         if !load.next.isEmpty {
-            loads[secret] = Load(waiting: load.next)
+            loads[ExactText(secret)] = Load(waiting: load.next)
             begin(secret)
         }
         for completion in load.waiting { completion(lookup) }

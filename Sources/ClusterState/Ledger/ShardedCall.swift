@@ -133,7 +133,9 @@ extension Settlement {
         case .gone: SettlementDecision(charged: [], returned: 0, isGivenBack: true)
         case .stands(let charged, let returned): SettlementDecision(charged: charged, returned: returned, isGivenBack: false)
         case .done(_, let charged, let returned):
-            SettlementDecision(charged: charged, returned: returned, isGivenBack: mode == .release)
+            SettlementDecision(
+                charged: charged, returned: returned,
+                isGivenBack: mode == .release || returned >= charges.count && charged.allSatisfy { $0 == 0 })
         case .closedByOthers(let total, let returned):
             SettlementDecision(charged: [total], returned: returned, isGivenBack: total == 0 && returned >= charges.count)
         }

@@ -21,6 +21,9 @@ package struct IPAddress: Sendable, Hashable {
     /// Whether this is an IPv4 address.
     package var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
+    /// 127.0.0.0/8 or ::1.
+    package var isLoopback: Bool { isV4 ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
+
     /// Who may be told apart from others by it: an IPv4 address, or the /64 of an IPv6 one, within which anybody takes any address.
     package var network: IPAddress { isV4 ? self : IPAddress(high: high, low: 0) }
 

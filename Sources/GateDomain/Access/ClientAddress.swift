@@ -17,8 +17,8 @@ package struct ClientAddressRule: Sendable {
     /// - Returns: The client; the peer where the header is not believed or cannot be read.
     package func client(peer: IPAddress, forwardedFor: @autoclosure () -> String?) -> IPAddress {
         guard !trusted.isEmpty, isTrusted(peer), let header = forwardedFor() else { return peer }
-        for entry in header.split(separator: ",").reversed() {
-            guard let address = IPAddress(entry.trimmingSpaces()) else { return peer }
+        for entry in header.utf8.split(separator: UInt8(ascii: ",")).reversed() {
+            guard let address = IPAddress.read(Substring(entry)) else { return peer }
             if !isTrusted(address) { return address }
         }
         return peer
@@ -30,10 +30,13 @@ package struct ClientAddressRule: Sendable {
     }
 }
 
-extension Substring {
-    fileprivate func trimmingSpaces() -> Substring {
-        var text = self.drop { $0 == " " || $0 == "\t" }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
+extension IPAddress {
+    /// An entry of a list, blanks around it taken off. What is longer than any address, or not ASCII, is none and is not looked at.
+    fileprivate static func read(_ entry: Substring) -> IPAddress? {
+        var bytes = entry.utf8
+        while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
+        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        guard bytes.count <= 64, bytes.allSatisfy({ (0x21...0x7e).contains($0) }) else { return nil }
+        return IPAddress(Substring(bytes))
     }
 }

@@ -1,5 +1,7 @@
 // What a request shows to prove who sends it; the doors to `/mcp` and to the admin API read it by the same rules.
 
+import GateDomain
+
 /// The header fields that carry secrets.
 enum CredentialHeader: Sendable, CaseIterable {
     case apiKey, adminKey, authorization
@@ -20,7 +22,7 @@ enum Proof: Sendable, Equatable {
     case unknown
 
     /// Bytes of a secret that is looked at.
-    static let longest = 4096
+    static let longest = ClientText.credential
 
     /// What proves an API key: X-API-Key, else a Bearer token (F-GATE-04).
     static func ofKey(_ header: (CredentialHeader) -> String?) -> Proof {

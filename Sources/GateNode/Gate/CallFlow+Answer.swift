@@ -149,7 +149,7 @@ extension CallFlow {
 
     private func log(_ status: String, credits: Int = 0) {
         let took = recordLatency()
-        guard loop.log.isOn else { return }
+        guard loop.log.isOn, caller != nil || loop.log.admitsStranger(now: loop.now) else { return }
         loop.log.line(
             now: loop.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes),
             key: caller?.record.masked ?? "-",

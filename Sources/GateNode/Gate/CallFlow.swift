@@ -29,8 +29,9 @@ final class CallFlow {
         if let fault = fault(of: calls, exchange, loop.parts.upstreams) { return exchange.fail(code: -32602, fault) }
         let key = exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
         // A name has to be one that everybody writes the same way.
-        if let key, key.utf8.count > 255 || !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
-            return exchange.fail(status: 400, code: -32600, "X-Idempotency-Key must be 1 to 255 visible ASCII characters")
+        if let key, key.utf8.count > ClientText.idempotencyKey || !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+            return exchange.fail(
+                status: 400, code: -32600, "X-Idempotency-Key must be 1 to \(ClientText.idempotencyKey) visible ASCII characters")
         }
         let flow = CallFlow(exchange, calls, on: loop, idempotencyKey: key)
         flow.perform(flow.machine.begin())

@@ -33,14 +33,17 @@ final class LoopContext: ExchangeHandler {
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
-    init(_ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, log: CallLog) {
+    init(
+        _ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int,
+        log: CallLog
+    ) {
         self.parts = parts
         self.eventLoop = eventLoop
         self.log = log
         opensWithoutStore = parts.settings.onStoreLoss == .open
         self.link = link.value
         let keys = parts.store.keys
-        front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers)
+        front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers, loops: loops)
         ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock, logger: parts.logger)
         snapshot = parts.ruleBook.snapshot
         cache = KeyCache(link: link, on: eventLoop, keys: keys, rules: snapshot.rules) {
@@ -50,7 +53,7 @@ final class LoopContext: ExchangeHandler {
         }
         sessions = SessionBook(
             link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
-        streams = LiveStreams(link: link.value, commands: sessions.commands)
+        streams = LiveStreams(link: link.value, commands: sessions.commands, most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
 
@@ -76,6 +79,8 @@ final class LoopContext: ExchangeHandler {
     func receive(_ exchange: MCPExchange) {
         MCPEndpoint.receive(exchange, on: self)
     }
+
+    func knows(_ secret: String) -> Bool { cache.assumeIsolated { $0.knows(secret) } }
 
     /// Notes a call that was refused, or that shadow mode let pass; nobody waits for it.
     func note(_ event: CallEvent) {
@@ -143,7 +148,7 @@ struct CancelKey: Hashable {
     let id: [UInt8]
 
     /// Bytes of an id that can be given up.
-    static let longestID = 128
+    static let longestID = ClientText.cancelledID
 
     /// Nil for an id that is longer than anybody's.
     init?(session: String, caller: String, id: [UInt8]) {

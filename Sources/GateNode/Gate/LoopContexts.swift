@@ -9,6 +9,7 @@ final class LoopContexts: Sendable {
     private let all: [(eventLoop: any EventLoop, context: NIOLoopBound<LoopContext>)]
     /// Client connections that one event loop takes; together the node's cap (F-SEC-16).
     let connectionsPerLoop: Int
+    let doors: Doors
 
     /// - Throws: if an event loop has no link to Redis, or is shut down.
     init(_ parts: GateParts, loops: [any EventLoop], headers: ResponseHeaders, log: CallLogSink) async throws {
@@ -17,7 +18,9 @@ final class LoopContexts: Sendable {
             guard let link = parts.store.link(of: loop) else { throw ChannelError.operationUnsupported }
             let context = try await loop.submit {
                 NIOLoopBound(
-                    LoopContext(parts, eventLoop: loop, link: link, headers: headers, index: index, log: CallLog(log)), eventLoop: loop)
+                    LoopContext(
+                        parts, eventLoop: loop, link: link, headers: headers, index: index, loops: loops.count, log: CallLog(log)),
+                    eventLoop: loop)
             }.get()
             loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in context.value.sweep() }
             loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in context.value.meter.lag.tick() }
@@ -25,6 +28,7 @@ final class LoopContexts: Sendable {
         }
         self.all = all
         connectionsPerLoop = max(1, parts.settings.maxConnections / max(1, loops.count))
+        doors = Doors(mostOfAddress: parts.settings.maxConnectionsPerAddress)
         forEach { [weak self] context in context.siblings = self }
     }
 

@@ -14,21 +14,16 @@ enum MCPEndpoint {
         let switches = loop.parts.switches
         if switches.isDraining { return exchange.refuse(503, "Server is shutting down", retryAfter: 1) }
         if switches.isInMaintenance { return exchange.refuse(503, switches.maintenance?.message ?? "Server is under maintenance") }
-        guard isAllowedOrigin(exchange, on: loop) else { return exchange.refuse(403, "Origin not allowed") }
+        guard OriginRule.permits(exchange) else { return exchange.refuse(403, "Origin not allowed") }
+        guard OriginRule.permitsHost(of: exchange) else {
+            return exchange.refuse(403, "Host not allowed on a loopback address. A proxy in front belongs into --trusted-proxies.")
+        }
         switch exchange.head.method {
         case .post: post(exchange, on: loop)
         case .get: stream(exchange, on: loop)
         case .delete: end(exchange, on: loop)
-        default: exchange.refuse(405, "Method not allowed. Use POST, GET or DELETE.")
+        default: exchange.refuseMethod("Method not allowed. Use POST, GET or DELETE.")
         }
-    }
-
-    /// A page in a browser may only call if its origin is one that the operator named (MCP 2025-11-25 Transports, Security).
-    private static func isAllowedOrigin(_ exchange: MCPExchange, on loop: LoopContext) -> Bool {
-        guard case .listed(let origins) = loop.parts.settings.cors.origin,
-            let origin = exchange.head.fields.string(of: .origin)
-        else { return true }
-        return origins.contains(origin)
     }
 
     private static func post(_ exchange: MCPExchange, on loop: LoopContext) {
@@ -39,7 +34,9 @@ enum MCPEndpoint {
         case .success(let envelope): exchange.envelope = envelope
         case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
         }
-        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.served(named: version) == nil {
+        if let version = exchange.head.fields.string(of: .mcpProtocolVersion).map({ $0.cut(toBytes: ClientText.revision) }),
+            ProtocolRevision.served(named: version) == nil
+        {
             return exchange.fail(
                 status: 400, code: -32022, "Unsupported protocol version",
                 data: ["supported": .array(ProtocolRevision.served.map { .string($0.rawValue) }), "requested": .string(version)])
@@ -48,11 +45,16 @@ enum MCPEndpoint {
     }
 
     /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
-    private static func enter(_ exchange: MCPExchange, on loop: LoopContext, then next: @escaping () -> Void) {
-        let id = exchange.envelope.method == .initialize ? nil : exchange.head.fields.string(of: .mcpSessionID)
-        loop.sessions.enter(id, from: { exchange.address }) { entry in
+    private static func enter(_ exchange: MCPExchange, asStream: Bool = false, on loop: LoopContext, then next: @escaping () -> Void) {
+        let isHandshake = exchange.envelope.method == .initialize
+        let id = isHandshake ? nil : exchange.head.fields.string(of: .mcpSessionID)
+        loop.sessions.enter(id, opens: isHandshake || asStream, from: { exchange.address }) { entry in
             switch entry {
             case .entered(let session):
+                // What a session's streams hear is its owner's alone.
+                guard !asStream || loop.sessions.isOwn(session, exchange.credential) else {
+                    return exchange.fail(status: 404, code: -32001, "Session not found")
+                }
                 exchange.session = session
                 next()
             case .unknown: exchange.fail(status: 404, code: -32001, "Session not found")
@@ -64,9 +66,10 @@ enum MCPEndpoint {
 
     private static func stream(_ exchange: MCPExchange, on loop: LoopContext) {
         guard exchange.head.fields.contains(.accept), exchange.head.fields.accepts(.eventStream) else {
-            return exchange.refuse(405, "Method not allowed. GET needs Accept: text/event-stream")
+            return exchange.refuseMethod("Method not allowed. GET needs Accept: text/event-stream")
         }
-        enter(exchange, on: loop) {
+        guard exchange.head.version == .http11 else { return exchange.refuse(505, "A stream needs HTTP/1.1") }
+        enter(exchange, asStream: true, on: loop) {
             guard let session = exchange.session else { return }
             loop.streams.open(exchange, in: session, holder: loop.nextID())
         }
@@ -113,7 +116,7 @@ enum MCPEndpoint {
 
     private static func end(_ exchange: MCPExchange, on loop: LoopContext) {
         guard let id = exchange.head.fields.string(of: .mcpSessionID) else { return exchange.refuse(400, "Missing Mcp-Session-Id header") }
-        loop.sessions.end(id, credential: exchange.credential) { ended in
+        loop.sessions.end(id, credential: exchange.credential, from: { exchange.address }) { ended in
             guard ended else { return exchange.refuse(404, "Session not found") }
             exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
         }

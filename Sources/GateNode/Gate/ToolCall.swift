@@ -33,7 +33,7 @@ final class ToolCall: UpstreamReceiver {
     private var flow: CallFlow?
 
     /// Bytes of a tool's name at most. Names are compared as text, which takes the longer the stranger they are.
-    static let longestName = 256
+    static let longestName = ClientText.toolName
 
     private init(_ request: BatchedCall) {
         self.request = request
@@ -48,7 +48,8 @@ final class ToolCall: UpstreamReceiver {
     func fault(in upstreams: UpstreamSet) -> String? {
         if request.toolName == nil { return "Invalid params: missing tool name" }
         if tool.utf8.count > Self.longestName { return "Invalid params: tool names have at most \(Self.longestName) bytes" }
-        return upstreams.routingFault(of: tool)
+        if let fault = upstreams.routingFault(of: tool) { return fault }
+        return upstreams.isUndiscovered(tool) ? "Invalid params: the MCP server has no such tool" : nil
     }
 
     /// The name that metrics may carry: one of a closed set.

@@ -12,13 +12,25 @@ final class CallLog {
     private var second = -1
     private var stamp: [UInt8] = []
 
+    private var strangersSecond = -1
+    private var strangers = 0
+
     private static let run = 16_384
+    /// Lines of an event loop.
+    private static let strangersASecond = 10
 
     init(_ sink: CallLogSink) {
         self.sink = sink
     }
 
     var isOn: Bool { sink.isOn }
+
+    /// Whether a line may be written of somebody who has shown no key that there is: so many a second, and the rest are left out.
+    func admitsStranger(now: Int) -> Bool {
+        if now / 1000 != strangersSecond { (strangersSecond, strangers) = (now / 1000, 0) }
+        strangers += 1
+        return strangers <= Self.strangersASecond
+    }
 
     /// - Parameters:
     ///   - now: milliseconds since 1970.
@@ -81,16 +93,7 @@ final class CallLog {
         buffer.writeStaticString("Z")
     }
 
-    /// Control characters, quotes and backslashes become `_`, so a line stays one line and JSON stays JSON.
-    private func safe(_ text: String) {
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7f }
-        if isPlain {
-            buffer.writeString(text)
-        } else {
-            buffer.writeBytes(
-                text.utf8.map { $0 < 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") ? UInt8(ascii: "_") : $0 })
-        }
-    }
+    private func safe(_ text: String) { LogText.append(text, to: &buffer) }
 
     func flush() {
         guard buffer.readableBytes > 0 else { return }

@@ -49,19 +49,13 @@ private struct LineLogHandler: LogHandler {
         let time = Timestamp.text(milliseconds: WallClock.milliseconds)
         switch format {
         case .text:
-            let tail = pairs.map { " \($0.key)=\(clean("\($0.value)"))" }.joined()
-            StandardStream.error("\(time) \(event.level) \(clean(event.message.description))\(tail)")
+            let tail = pairs.map { " \($0.key)=\(LogText.value("\($0.value)"))" }.joined()
+            StandardStream.error("\(time) \(event.level) \(LogText.sentence(event.message.description))\(tail)")
         case .json:
             let tail = pairs.map { ",\(quoted($0.key)):\(quoted("\($0.value)"))" }.joined()
             StandardStream.error(#"{"time":"\#(time)","level":"\#(event.level)","event":\#(quoted(event.message.description))\#(tail)}"#)
         }
     }
 
-    private func clean(_ text: String) -> String {
-        String(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : Character($0) })
-    }
-
-    private func quoted(_ text: String) -> String {
-        "\"" + clean(text).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
-    }
+    private func quoted(_ text: String) -> String { LogText.quoted(LogText.sentence(text)) }
 }

@@ -39,7 +39,7 @@ final class RuleSnapshot: Sendable {
 
     /// Whether a request needs no key (F-GATE-05); a tool call never is free of it.
     func isFree(_ envelope: Envelope, in body: ByteBuffer) -> Bool {
-        guard !envelope.method.isGated, let name = envelope.methodName else { return false }
+        guard !envelope.method.isGated, let name = envelope.methodName, name.count <= Envelope.longestName else { return false }
         return freeMethods.contains(body.withUnsafeReadableBytes { String(decoding: $0[name], as: UTF8.self) })
     }
 }

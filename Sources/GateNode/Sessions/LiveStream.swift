@@ -16,7 +16,13 @@ final class LiveStreams {
     /// Milliseconds that a place is held without being renewed.
     private static let hold = 90_000
 
-    init(link: RedisLink, commands: SessionCommands) {
+    /// Streams of one key, and of all clients together that have none.
+    private let most: Int
+
+    /// - Parameter most: streams of one key on this loop, and of all who have none. Streams stay open for as long as their clients like, so
+    ///   nobody has all connections for them.
+    init(link: RedisLink, commands: SessionCommands, most: Int) {
+        self.most = max(Self.cap, most)
         self.link = link
         self.commands = commands
     }
@@ -26,12 +32,18 @@ final class LiveStreams {
     /// Turns an exchange into a stream of its session, or refuses it.
     /// - Parameter holder: the name of the stream's place, which no other has.
     func open(_ exchange: MCPExchange, in session: Session, holder: String) {
+        guard hasRoom(for: session) else { return exchange.refuse(429, "Too many streams", retryAfter: 30) }
         place(session, holder: holder) { [self] reply in
             if case .success(let reply) = reply, reply.integer(at: 0) == 1 {
                 return exchange.refuse(429, "Too many streams on this session", retryAfter: 30)
             }
             begin(exchange, session, holder: holder)
         }
+    }
+
+    private func hasRoom(for session: Session) -> Bool {
+        guard streams.count >= most else { return true }
+        return streams.count { $0.session.holder == session.holder } < most
     }
 
     private func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
@@ -100,13 +112,15 @@ final class LiveStream: HeldConnection {
 
     func send(_ message: some Collection<UInt8>) {
         events += 1
+        // A stream that nobody reads has missed something from here on: its client has to come again.
+        guard connection.takesMore else { return connection.reset() }
         connection.write(StreamFrame.event(message, id: "\(holder)-\(events)", allocator: connection.front.allocator))
     }
 
     func tick(at now: NIODeadline) {
         guard now >= nextKeepAlive else { return }
         nextKeepAlive = now + Self.keepAlive
-        connection.write(StreamFrame.keepAlive(allocator: connection.front.allocator))
+        if connection.isRead { connection.write(StreamFrame.keepAlive(allocator: connection.front.allocator)) }
         all.place(session, holder: holder)
     }
 

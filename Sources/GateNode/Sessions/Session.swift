@@ -19,6 +19,8 @@ struct SessionMint: Sendable {
     }
 
     static let prefix = "mcp_sess_"
+    /// Bytes of an id.
+    static let length = 41
     /// Seconds that an unused id is good for (F-MCP-03).
     static let lifetime = 1800
 
@@ -43,7 +45,8 @@ struct SessionMint: Sendable {
 
     /// The kind and the age in seconds of an id that this cluster has made; nil for any other text.
     func read(_ id: String, now: Int) -> (kind: Kind, age: Int)? {
-        guard id.hasPrefix(Self.prefix), let bytes = Hex.bytes(id.dropFirst(Self.prefix.count)), bytes.count == 16,
+        guard id.utf8.count == Self.length, id.utf8.starts(with: Self.prefix.utf8),
+            let bytes = Hex.bytes(Substring(id.utf8.dropFirst(Self.prefix.utf8.count))), bytes.count == 16,
             let kind = Kind(rawValue: bytes[9])
         else { return nil }
         var difference: UInt8 = 0

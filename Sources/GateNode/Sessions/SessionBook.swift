@@ -15,11 +15,14 @@ enum SessionEntry {
 
 /// Sessions live in Redis, so any node serves any of them; an event loop believes what it has read for a second (F-MCP-06, X-51).
 ///
-/// A session is not a credential: without a store it is taken as it is presented, and every call is judged all the same.
+/// A session is not a credential: without a store it is taken as it is presented, and every call is judged by its own key all the same. But
+/// the streams and the end of one that was opened with a credential are nobody else's: to whoever shows another one it does not exist.
 final class SessionBook {
     private struct Entry {
         let session: Session
         let readAt: NIODeadline
+        /// The credential that was last found to be the owner's.
+        var provenBy: ExactText?
     }
 
     private let link: RedisLink
@@ -43,17 +46,33 @@ final class SessionBook {
         self.mint = mint
     }
 
-    /// Finds the session that a request presents; one that presents none is offered a new one.
-    /// - Parameter address: of the client, as new sessions are limited by it (F-RATE-05).
-    func enter(_ id: String?, from address: () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
-        if let id {
-            if let session = remembered(id) { return completion(.entered(session)) }
-            return find(id, now: now) { completion($0.map(SessionEntry.entered) ?? .unknown) }
+    /// Finds the session that a request presents; one that presents none is offered a new one. An id that is only offered is written nowhere,
+    /// and counts as a new session when it is used.
+    /// - Parameters:
+    ///   - opens: whether a request without a session opens one: by a handshake, or for a stream.
+    ///   - address: of the client, as new sessions are limited by it (F-RATE-05).
+    func enter(_ id: String?, opens: Bool, from address: @escaping () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
+        if let id { return find(id, from: address, completion) }
+        guard opens else { return completion(.entered(offer())) }
+        admit(address, { [self] in completion(.entered(offer())) }, completion)
+    }
+
+    /// New sessions are limited by address (F-RATE-05).
+    private func admit(_ address: () -> IPAddress, _ next: @escaping () -> Void, _ completion: @escaping (SessionEntry) -> Void) {
+        guard let command = limiter.command(.session, address()) else { return next() }
+        link.send(command) { result in
+            if let wait = AddressLimiter.wait(try? result.get()) { completion(.crowded(retryAfter: wait)) } else { next() }
         }
-        guard let command = limiter.command(.session, address()) else { return completion(.entered(offer())) }
-        link.send(command) { [self] result in
-            completion(AddressLimiter.wait(try? result.get()).map { .crowded(retryAfter: $0) } ?? .entered(offer()))
-        }
+    }
+
+    /// Whether the credential is the one that the session was opened with, if it was opened with one.
+    func isOwn(_ session: Session, _ credential: String?) -> Bool {
+        guard !session.owner.isEmpty else { return true }
+        guard let credential else { return false }
+        if entries[session.id]?.provenBy == ExactText(credential) { return true }
+        guard session.owner == KeyCache.digest(credential) else { return false }
+        entries[session.id]?.provenBy = ExactText(credential)
+        return true
     }
 
     /// Opens a session by handshake: it is written before it is named.
@@ -68,11 +87,9 @@ final class SessionBook {
     }
 
     /// Ends a session; a session that was opened with a key takes that key to end it.
-    func end(_ id: String, credential: String?, _ completion: @escaping (Bool) -> Void) {
-        find(id, now: WallClock.milliseconds / 1000) { [self] session in
-            guard let session, session.owner.isEmpty || session.owner == credential.map({ KeyCache.digest($0) }) else {
-                return completion(false)
-            }
+    func end(_ id: String, credential: String?, from address: @escaping () -> IPAddress, _ completion: @escaping (Bool) -> Void) {
+        find(id, from: address) { [self] entry in
+            guard case .entered(let session) = entry, isOwn(session, credential) else { return completion(false) }
             entries[id] = nil
             let isOwned = mint.read(id, now: 0)?.kind == .owned
             link.send(commands.command(.end, id, isOwned: isOwned)) { result in
@@ -94,25 +111,31 @@ final class SessionBook {
         entries = entries.filter { now - $0.value.readAt < Self.freshness }
     }
 
-    private func find(_ id: String, now: Int, _ completion: @escaping (Session?) -> Void) {
-        if let session = remembered(id) { return completion(session) }
-        guard let (kind, age) = mint.read(id, now: now) else { return completion(nil) }
-        let verb = kind == .offered && age < SessionMint.lifetime ? SessionCommands.Verb.adopt : .touch
+    private func find(_ id: String, from address: @escaping () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
+        // Whatever is no id of ours is told so by its length, before anything is made of it.
+        guard id.utf8.count == SessionMint.length else { return completion(.unknown) }
+        if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(.entered(entry.session)) }
+        guard let (kind, age) = mint.read(id, now: now) else { return completion(.unknown) }
+        use(id, .touch, kind) { [self] session in
+            if let session { return completion(.entered(session)) }
+            guard kind == .offered, age < SessionMint.lifetime else { return completion(.unknown) }
+            // Its first use opens it.
+            let open = { [self] in use(id, .adopt, kind) { completion($0.map(SessionEntry.entered) ?? .unknown) } }
+            admit(address, open, completion)
+        }
+    }
+
+    private func use(_ id: String, _ verb: SessionCommands.Verb, _ kind: SessionMint.Kind, _ completion: @escaping (Session?) -> Void) {
         link.send(commands.command(verb, id, isOwned: kind == .owned)) { [self] result in
             switch result {
             case .failure: completion(Session(id: id, isPresented: true))
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
-                let session = Session(id: id, isPresented: true, owner: owner)
-                entries[id] = Entry(session: session, readAt: .now())
+                let session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned)
+                entries[id] = Entry(session: session, readAt: .now(), provenBy: entries[id]?.provenBy)
                 completion(session)
             }
         }
-    }
-
-    private func remembered(_ id: String) -> Session? {
-        guard let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness else { return nil }
-        return entry.session
     }
 
     /// A session that nobody has asked for; it is written once it is used.

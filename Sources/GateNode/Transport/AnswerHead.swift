@@ -44,12 +44,15 @@ enum AnswerHead {
         if !readings.warnings.isEmpty {
             HTTP1Writer.appendSafe("x-guardrail-warning", readings.warnings.joined(separator: ", "), into: &buffer)
         }
+        if let methods = readings.allow { HTTP1Writer.appendField("allow", methods, into: &buffer) }
         if let seconds = readings.retryAfter { HTTP1Writer.appendField("retry-after", seconds, into: &buffer) }
     }
 
+    static let eventStream: StaticString = "text/event-stream"
+
     /// The fields of an event stream, and the end of the head.
     static func writeStreamFields(into buffer: inout ByteBuffer) {
-        HTTP1Writer.appendField("content-type", "text/event-stream", into: &buffer)
+        HTTP1Writer.appendField("content-type", eventStream, into: &buffer)
         HTTP1Writer.appendField("x-accel-buffering", "no", into: &buffer)
         HTTP1Writer.appendField("transfer-encoding", "chunked", into: &buffer)
         HTTP1Writer.endHead(into: &buffer)
@@ -58,13 +61,15 @@ enum AnswerHead {
 
 /// The answer to bytes that are no request; nothing of them is repeated.
 enum RefusalPage {
-    static func bytes(status: Int, sentence: String, headers: RenderedHeaders) -> ByteBuffer {
+    /// - Parameter retryAfter: seconds.
+    static func bytes(status: Int, sentence: String, retryAfter: Int? = nil, headers: RenderedHeaders) -> ByteBuffer {
         let requestID = "req_" + String(UInt64.random(in: 1 << 60 ... .max), radix: 16)
         let body = #"{"error":"\#(sentence)","requestId":"\#(requestID)"}"#
         var buffer = ByteBuffer()
         HTTP1Writer.beginResponse(status: status, into: &buffer)
         headers.write(origin: nil, into: &buffer)
         HTTP1Writer.appendSafe("x-request-id", requestID, into: &buffer)
+        if let retryAfter { HTTP1Writer.appendField("retry-after", retryAfter, into: &buffer) }
         HTTP1Writer.appendField("content-type", "application/json", into: &buffer)
         HTTP1Writer.appendField("content-length", body.utf8.count, into: &buffer)
         HTTP1Writer.appendField("connection", "close", into: &buffer)

@@ -7,6 +7,8 @@ import NIOCore
 /// Who answers requests to `/mcp`: called on the event loop of the connection, and answers through the exchange, now or later.
 protocol ExchangeHandler: AnyObject {
     func receive(_ exchange: MCPExchange)
+    /// Whether a secret is that of a key that is remembered; asks nobody.
+    func knows(_ secret: String) -> Bool
 }
 
 /// What holds a connection after its request, until one side ends it.
@@ -27,12 +29,19 @@ final class FrontContext {
     var random = FastRandom()
     var meter = RequestMeter()
     var connections: Set<FrontHandler> = []
+    var memory: MemoryAccount
+    /// Connections that are only told that there is no room for them.
+    var turnedAway = 0
+    /// Until when there is certainly no idle connection.
+    var noIdleUntil = NIODeadline.uptimeNanoseconds(0)
 
-    init(settings: Settings, switches: Switches, addresses: ClientAddressRule, headers: ResponseHeaders) {
+    /// - Parameter loops: event loops of the node.
+    init(settings: Settings, switches: Switches, addresses: ClientAddressRule, headers: ResponseHeaders, loops: Int) {
         self.settings = settings
         self.switches = switches
         self.addresses = addresses
         self.headers = RenderedHeaders(headers)
+        memory = MemoryAccount(loops: loops)
     }
 
     /// Called every second: ends what is too slow (F-SEC-16).

@@ -2,6 +2,7 @@
 
 import GateDomain
 import GateSettings
+import Glibc
 import HTTPTypes
 import HTTPWire
 import NIOCore
@@ -9,8 +10,9 @@ import NIOHTTPTypes
 
 /// The first handler of every connection; confined to its event loop.
 ///
-/// Requests are handled one at a time: bytes of the next one wait, and reading stops while many are waiting. Invariant: each request
-/// gets one answer, and after a fault of framing nothing more is read from the connection.
+/// Requests are handled one at a time: bytes of the next one wait, and reading stops while many are waiting. A client that does not read
+/// its answers gets no more of them, and is not read from. Invariant: each request gets one answer, and after a fault of framing nothing
+/// more is read from the connection.
 final class FrontHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = HTTPRequestPart
@@ -31,11 +33,18 @@ final class FrontHandler: ChannelDuplexHandler {
     /// The largest body that any endpoint takes; each of them has its own limit within it.
     private static let largestBody = 64 << 20
     /// Bytes that may wait behind the request that is being answered.
-    private static let backlog = 65_536
+    private static let backlog = 16_384
+    /// Connections of an event loop that are told at once that there is no room; those beyond are closed without a word.
+    private static let mostTurnedAway = 200
+    /// Bytes that may wait for a client before what may be left out is left out.
+    private static let mostAhead = 1 << 20
 
     let front: FrontContext
     private let handler: any ExchangeHandler
     let peer: IPAddress
+    /// Whether it came to a loopback address, and not through a proxy that we trust.
+    let isLocal: Bool
+    private let refusal: Doors.Refusal?
     private var parser = HTTP1RequestParser()
     private var occupant = Occupant.nobody
     private var context: ChannelHandlerContext?
@@ -49,41 +58,93 @@ final class FrontHandler: ChannelDuplexHandler {
     private var peerHasEnded = false
     /// The last answer has left, and the client has been told that it was the last one.
     private var isLingering = false
+    /// Bytes of the request under way that `front.memory` counts, and as whose.
+    private(set) var counted = 0
+    private(set) var standing = MemoryAccount.Standing.unproven
+    /// Bytes that a stream's client has sent all the same.
+    private var idleTalk = 0
+    /// Since when no byte was taken of what waits to be sent, and how much that was.
+    private(set) var stillSince = NIODeadline.now()
+    private var waitedBytes = 0
 
     /// How long a client may take to read its last answer, and how long it may go on sending after it; milliseconds.
     private static let lateReading: Int64 = 30_000
     private static let lateReadingOfDraining: Int64 = 5000
     private static let lingering: Int64 = 2000
 
-    init(front: FrontContext, handler: any ExchangeHandler, peer: IPAddress) {
+    init(front: FrontContext, handler: any ExchangeHandler, peer: IPAddress, isLocal: Bool, refusal: Doors.Refusal?) {
         self.front = front
         self.handler = handler
         self.peer = peer
+        self.isLocal = isLocal
+        self.refusal = refusal
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         front.connections.insert(self)
+        if refusal != nil { front.turnedAway += 1 }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        front.connections.remove(self)
+        if front.connections.remove(self) != nil, refusal != nil { front.turnedAway -= 1 }
+        release()
         self.context = nil
     }
 
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        guard let refusal else { return }
+        if front.turnedAway > Self.mostTurnedAway { return reset() }
+        refuse(status: refusal.status, sentence: refusal.sentence, retryAfter: 1)
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .closing = occupant { return }
-        if case .nobody = occupant, parser.isIdle { since = .now() }
-        parser.append(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        switch occupant {
+        case .closing: return
+        case .stream: return dropIdleTalk(bytes.readableBytes)
+        case .nobody: if parser.isIdle { since = .now() }
+        case .arriving, .gate, .router: break
+        }
+        parser.append(bytes)
         drive()
+        if parser.heldBytes > 0 || counted > 0 { account() }
     }
 
     func read(context: ChannelHandlerContext) {
-        if case .gate = occupant, parser.bufferedBytes > Self.backlog {
-            readIsWaiting = true
-        } else {
-            context.read()
+        if mayRead { context.read() } else { readIsWaiting = true }
+    }
+
+    /// Whoever is not being served, or does not read, is not read from.
+    private var mayRead: Bool {
+        switch occupant {
+        case .closing, .stream: true
+        case .gate, .router: parser.bufferedBytes <= Self.backlog && isRead
+        case .nobody, .arriving: isRead
         }
+    }
+
+    private func readOn() {
+        guard readIsWaiting, mayRead else { return }
+        readIsWaiting = false
+        context?.read()
+    }
+
+    /// Nothing follows on a stream's connection.
+    private func dropIdleTalk(_ bytes: Int) {
+        idleTalk += bytes
+        if idleTalk > Self.backlog { close() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stillSince = .now()
+        if context.channel.isWritable {
+            since = .now()
+            drive()
+            readOn()
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -115,7 +176,7 @@ final class FrontHandler: ChannelDuplexHandler {
             switch parser.next() {
             case .needMore: return
             case .head(let head): begin(head, context)
-            case .part(let part): context.fireChannelRead(wrapInboundOut(.body(part)))
+            case .part(let part): hand(part, context)
             case .whole(let body): begin(body: body)
             case .end: requestEnded(context)
             case .fault(let fault): refuse(fault)
@@ -125,7 +186,8 @@ final class FrontHandler: ChannelDuplexHandler {
 
     private var takesInput: Bool {
         switch occupant {
-        case .nobody, .arriving: true
+        case .nobody: isRead
+        case .arriving: true
         case .router(_, let received): !received
         case .gate, .stream, .closing: false
         }
@@ -136,7 +198,7 @@ final class FrontHandler: ChannelDuplexHandler {
         since = .now()
         let most = front.settings.maxRequestsPerSocket
         closesAfterAnswer = closesAfterAnswer || !head.keepAlive || front.switches.isLeaving || (most > 0 && served >= most)
-        if head.expectsContinue {
+        if head.expectsContinue, head.announcedLength <= HTTP1Limits.request.body {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
         if head.hasPath("/mcp"), head.method != .options {
@@ -152,9 +214,16 @@ final class FrontHandler: ChannelDuplexHandler {
 
     private func begin(body: ByteBuffer) {
         guard case .arriving(let head) = occupant else { return }
+        if body.readableBytes > Self.backlog { count(body.readableBytes, of: head) } else { release() }
         let exchange = MCPExchange(head: head, body: body, connection: self)
         occupant = .gate(exchange)
         handler.receive(exchange)
+    }
+
+    /// What comes of a body after its answer interests nobody.
+    private func hand(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
+        if case .router(let encoder, _) = occupant, encoder.isFinished { return }
+        context.fireChannelRead(wrapInboundOut(.body(part)))
     }
 
     private func requestEnded(_ context: ChannelHandlerContext) {
@@ -169,13 +238,97 @@ final class FrontHandler: ChannelDuplexHandler {
         refuse(status: fault.status, sentence: "\(fault.sentence)")
     }
 
-    /// Answers what is no acceptable request, and closes.
-    private func refuse(status: Int, sentence: String) {
-        if case .router = occupant { return close() }
+    /// Answers what is no acceptable request, and closes. An answer that has begun cannot become another one.
+    private func refuse(status: Int, sentence: String, retryAfter: Int? = nil) {
+        if case .router(let encoder, _) = occupant, encoder.hasBegun { return encoder.isFinished ? close() : reset() }
         closesAfterAnswer = true
         front.meter.answered(.unparsed, status: status)
-        write(RefusalPage.bytes(status: status, sentence: sentence, headers: front.headers))
+        write(RefusalPage.bytes(status: status, sentence: sentence, retryAfter: retryAfter, headers: front.headers))
         close()
+    }
+
+    // MARK: Room
+
+    /// Counts what is held of a request that is not complete.
+    private func account() {
+        switch occupant {
+        case .arriving(let head): count(parser.heldBytes, of: head)
+        case .nobody, .router: count(parser.heldBytes, of: nil)
+        case .gate, .stream, .closing: break
+        }
+    }
+
+    private func count(_ bytes: Int, of head: HTTP1RequestHead?) {
+        let standing = standing(of: head, bytes)
+        if standing != self.standing { release() }
+        self.standing = standing
+        front.memory.add(bytes - counted, standing)
+        counted = bytes
+        if front.memory.isOver(standing) { front.makeRoom(standing) }
+    }
+
+    private func standing(of head: HTTP1RequestHead?, _ bytes: Int) -> MemoryAccount.Standing {
+        guard let head, bytes > Self.backlog else { return .unproven }
+        let proof = MCPExchange.proof(of: head)
+        guard let secret = proof.secret, !secret.isEmpty, handler.knows(secret) else { return .unproven }
+        return .proven
+    }
+
+    private func release() {
+        front.memory.add(-counted, standing)
+        (counted, standing) = (0, .unproven)
+    }
+
+    /// Whether it can be refused still: its request has not been handed to anybody who works on it.
+    var canGiveWay: Bool {
+        switch occupant {
+        case .nobody, .arriving: true
+        case .router(let encoder, let received): !received && !encoder.hasBegun
+        case .gate, .stream, .closing: false
+        }
+    }
+
+    func giveWay() {
+        release()
+        refuse(status: 503, sentence: "Too many requests are arriving; try again.", retryAfter: 1)
+    }
+
+    /// Whether nobody would miss it.
+    func isReclaimable(at now: NIODeadline) -> Bool {
+        guard case .nobody = occupant, parser.isIdle, refusal == nil else { return false }
+        return now - since > .seconds(1)
+    }
+
+    /// Gives its place to another connection, at once.
+    func reclaim() {
+        front.connections.remove(self)
+        reset(isAbrupt: false)
+    }
+
+    // MARK: Answers that are not read
+
+    /// Whether the client takes what is sent to it.
+    var isRead: Bool { context?.channel.isWritable ?? false }
+
+    /// Bytes that wait to be sent.
+    var unreadBytes: Int {
+        guard let channel = context?.channel, !channel.isWritable else { return 0 }
+        return (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// Whether the client reads so well that what may be left out need not be.
+    var takesMore: Bool { isRead || unreadBytes < Self.mostAhead }
+
+    /// Ends the connection so that no client takes what it has for a whole answer.
+    /// - Parameter isAbrupt: with RST, which an answer that ends with its connection needs.
+    func reset(isAbrupt: Bool = true) {
+        leave()
+        // From here on outward: a close that comes through the pipeline is the router's, and cuts nothing.
+        guard let context else { return }
+        guard isAbrupt, let socket = context.channel as? any SocketOptionProvider else { return context.close(promise: nil) }
+        socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).assumeIsolated().whenComplete { [self] _ in
+            self.context?.close(promise: nil)
+        }
     }
 
     // MARK: Answers of the gate
@@ -189,22 +342,23 @@ final class FrontHandler: ChannelDuplexHandler {
     /// Writes a part of an answer.
     func write(_ bytes: ByteBuffer) {
         context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        if !isRead { front.noteUnread(bytes.readableBytes) }
     }
 
     /// The current request has had its answer.
     func finished() {
+        if case .closing = occupant { return }
         since = .now()
+        release()
         if closesAfterAnswer { return close() }
         occupant = .nobody
-        if readIsWaiting {
-            readIsWaiting = false
-            context?.read()
-        }
         drive()
+        readOn()
     }
 
     /// The current request has become a live stream.
     func became(_ stream: any HeldConnection) {
+        release()
         occupant = .stream(stream)
     }
 
@@ -269,6 +423,8 @@ final class FrontHandler: ChannelDuplexHandler {
         default: break
         }
         occupant = .closing
+        parser.close()
+        release()
     }
 
     /// Ends the connection when all that was written has left: what a late reader has not taken yet would be lost otherwise.
@@ -277,6 +433,7 @@ final class FrontHandler: ChannelDuplexHandler {
     func close(lingers: Bool = true) {
         if case .closing = occupant { return }
         leave()
+        readOn()
         since = .now()
         guard let context else { return }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { [self] _ in
@@ -291,6 +448,7 @@ final class FrontHandler: ChannelDuplexHandler {
         let settings = front.settings
         let waited = (now - since).nanoseconds / 1_000_000
         let overdue = { (limit: Int) in limit > 0 && waited > Int64(limit) }
+        if isStill(at: now) { return }
         switch occupant {
         case .nobody where parser.isIdle: if overdue(settings.keepAliveTimeoutMs) { close(lingers: false) }
         case .nobody: if overdue(settings.headersTimeoutMs) { refuse(status: 408, sentence: "Request Timeout") }
@@ -305,6 +463,22 @@ final class FrontHandler: ChannelDuplexHandler {
         case .gate, .router: break
         }
     }
+
+    /// Whether the client is not reading; it has so long for it until it is cut off.
+    private func isStill(at now: NIODeadline) -> Bool {
+        if case .closing = occupant { return false }
+        let waiting = unreadBytes
+        if waiting < waitedBytes { stillSince = now }
+        waitedBytes = waiting
+        guard waiting > 0 else { return false }
+        if (now - stillSince).nanoseconds / 1_000_000 > Self.lateReading { reset() }
+        return true
+    }
+}
+
+extension HTTP1RequestHead {
+    /// Bytes of the body, where its length was announced.
+    fileprivate var announcedLength: Int { if case .length(let length) = framing { length } else { 0 } }
 }
 
 extension FrontHandler: Hashable {

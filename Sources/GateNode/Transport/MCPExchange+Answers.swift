@@ -7,7 +7,10 @@ import NIOCore
 
 extension MCPExchange {
     /// What the request shows to prove its key.
-    var proof: Proof {
+    var proof: Proof { Self.proof(of: head) }
+
+    /// The same before there is a body.
+    static func proof(of head: HTTP1RequestHead) -> Proof {
         Proof.ofKey { header in
             switch header {
             case .apiKey: head.fields.string(of: .xAPIKey)
@@ -25,6 +28,12 @@ extension MCPExchange {
         readings.retryAfter = retryAfter
         let body: JSONValue = ["error": .string(sentence), "requestId": .string(requestID)]
         answer(status: status, body.bytes)
+    }
+
+    /// 405 with the methods that will do (RFC 9110 15.5.6).
+    func refuseMethod(_ sentence: String) {
+        readings.allow = "GET, POST, DELETE, OPTIONS"
+        refuse(405, sentence)
     }
 
     /// A JSON-RPC result under the client's own id; `result` is a JSON value.

@@ -13,6 +13,11 @@ struct Session: Sendable {
     let isPresented: Bool
     /// The key that opened it; empty if it was opened without one.
     var owner = ""
+    /// Whether that was a key that there is.
+    var isOwned = false
+
+    /// Whose share it counts in: a key's own, or that of all who have none.
+    var holder: String { isOwned ? owner : "" }
 }
 
 /// A request, and its one answer; confined to the event loop of its connection.
@@ -41,6 +46,8 @@ final class MCPExchange {
         var rate: RateReading?
         var surcharge = 0
         var retryAfter: Int?
+        /// The methods that will do where this one does not.
+        var allow: StaticString?
         /// What guardrails want the client to know.
         var warnings: [String] = []
     }
@@ -78,18 +85,24 @@ final class MCPExchange {
         !head.fields.accepts(.json) && head.fields.accepts(.eventStream)
     }
 
+    private var canStream: Bool { head.version == .http11 }
+
     var clientIsThere: Bool { connection != nil }
+
+    /// Whether the client may be a page of somebody else's, brought here by a name that points to this machine (DNS rebinding): it came to
+    /// a loopback address, and through no proxy that we know.
+    var cameToLoopback: Bool { connection?.isLocal ?? false }
 
     // MARK: Answers
 
     /// Ends the exchange with a message as it stands.
     func answer(status: Int = 200, _ message: some Collection<UInt8>) {
         if isStreaming { return endStream(message) }
-        if wantsStream && status == 200 && !message.isEmpty {
-            beginStream()
-            return endStream(message)
-        }
-        deliver(status: status, type: "application/json", message)
+        guard wantsStream && status == 200 && !message.isEmpty else { return deliver(status: status, type: "application/json", message) }
+        // A stream is chunked, which HTTP/1.0 cannot read: there the one event is a body of known length.
+        guard canStream else { return deliver(status: status, type: AnswerHead.eventStream, StreamFrame.body(message)) }
+        beginStream()
+        endStream(message)
     }
 
     /// Ends the exchange with nothing in the body.
@@ -103,14 +116,16 @@ final class MCPExchange {
         if let type { HTTP1Writer.appendField("content-type", type, into: &buffer) }
         if status != 204 { HTTP1Writer.appendField("content-length", message.count, into: &buffer) }
         HTTP1Writer.endHead(into: &buffer)
-        buffer.writeBytes(message)
+        if head.method != .head { buffer.writeBytes(message) }
         self.connection = nil
         connection.finish(buffer)
     }
 
     /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.
     func send(_ message: some Collection<UInt8>) {
-        guard !isAnswered, head.fields.contains(.accept), head.fields.accepts(.eventStream) else { return }
+        guard !isAnswered, canStream, head.fields.contains(.accept), head.fields.accepts(.eventStream) else { return }
+        // Whoever does not read is not written to: what comes ahead of the answer may be left out, the answer may not.
+        guard connection?.takesMore ?? true else { return }
         if !isStreaming { beginStream() }
         write(event: message)
     }

@@ -1,10 +1,12 @@
 // Names of requests, for people who have to find one again.
 
+import GateDomain
+
 /// `req_` + 16 hex digits, or what the client sent if it is harmless.
 enum RequestID {
     /// 1 to 128 characters of letters, digits and `-_.:` (F-HDR-02).
     static func isSafe(_ text: String) -> Bool {
-        (1...128).contains(text.utf8.count)
+        (1...ClientText.requestID).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):

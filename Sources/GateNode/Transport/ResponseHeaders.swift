@@ -16,21 +16,21 @@ struct ResponseHeaders: Sendable {
     /// False where every origin may read answers; `cors(for:)` is empty then.
     let variesByOrigin: Bool
 
-    private let origins: Set<String>
+    private let origins: Set<ExactText>
     private let granted: [Header]
 
     init(_ settings: Settings) {
         let exposed: Header = ("access-control-expose-headers", Self.exposed.joined(separator: ", "))
         var fixed = Self.security + [("x-paygate-version", ProductVersion.current)]
         switch settings.cors.origin {
-        case .any:
+        case .any, .unlisted:
             variesByOrigin = false
             origins = []
             granted = []
             fixed += [("access-control-allow-origin", "*"), exposed]
         case .listed(let listed):
             variesByOrigin = true
-            origins = Set(listed)
+            origins = Set(listed.map(ExactText.init))
             granted = [exposed] + (settings.cors.credentials ? [("access-control-allow-credentials", "true")] : [])
         }
         let custom = settings.customHeaders.filter { !Self.isOurs($0.name.lowercased()) }.map { ($0.name, $0.value) }
@@ -45,8 +45,12 @@ struct ResponseHeaders: Sendable {
     /// What depends on who asks: `vary` always, and leave to read the answer for an origin that is listed. Others get none (F-HDR-18).
     func cors(for origin: String?) -> [Header] {
         guard variesByOrigin else { return [] }
-        guard let origin, origins.contains(origin) else { return [("vary", "Origin")] }
+        guard let origin, lists(origin) else { return [("vary", "Origin")] }
         return [("vary", "Origin"), ("access-control-allow-origin", origin)] + granted
+    }
+
+    private func lists(_ origin: String) -> Bool {
+        origin.utf8.count <= ClientText.origin && origins.contains(ExactText(origin))
     }
 }
 

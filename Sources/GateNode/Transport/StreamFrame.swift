@@ -5,6 +5,13 @@ import MCPWire
 import NIOCore
 
 enum StreamFrame {
+    /// One `message` event, not as a chunk.
+    static func body(_ message: some Collection<UInt8>) -> [UInt8] {
+        var event: [UInt8] = []
+        Array(message).withUnsafeBytes { EventStreamWriter.append($0, id: nil, to: &event) }
+        return event
+    }
+
     /// One `message` event.
     static func event(_ message: some Collection<UInt8>, id: String? = nil, allocator: ByteBufferAllocator) -> ByteBuffer {
         var event: [UInt8] = []

@@ -149,6 +149,24 @@ struct SecondAccountTests {
     }
 
     @Test(
+        "What others have kept of a call that was never made goes back in both accounts when its node wakes and says so (M5, D20)",
+        arguments: places)
+    func keptForNothing(home: UInt32) async throws {
+        let pair = try await Pair(home)
+        let node = pair.node
+        let sleeper = try await TestNode(prefix: node.keys.prefix, id: "sleeper", shards: 64)
+        let call = pair.call(6, calls: 2)
+        #expect(await sleeper.admit(call).isAdmitted)
+        await sleeper.membership().leave()
+        await node.membership(refund: false).beat()
+        try await pair.expect(spent: 6, calls: 2)
+        for _ in 0..<2 { #expect(await sleeper.settle(call, [(0, 0), (0, 0)], returned: 2).charged == 0) }
+        try await sleeper.drain()
+        try await pair.expect(spent: 0, calls: 0)
+        #expect(try await node.events().allSatisfy { $0.credits == 0 })
+    }
+
+    @Test(
         "A node that dies between any two steps leaves both shards in agreement, refunded or kept, also when it wakes (M1, D20)",
         arguments: 0..<12)
     func death(step: Int) async throws {

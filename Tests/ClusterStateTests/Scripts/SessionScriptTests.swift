@@ -39,6 +39,19 @@ struct SessionScriptTests {
         #expect(try await node.send("HLEN", node.keys.sessionOwners(0)).integer == 20)
     }
 
+    @Test("F-MCP-03: a key that opens all sessions it can crowds out none but its own")
+    func oneKeyWithAll() async throws {
+        let node = try await TestNode()
+        for turn in 0..<3 { _ = try await Self.owner(node, .create, "yours\(turn)", capacity: 20, isOwned: true, owner: "you") }
+        for turn in 0..<40 { _ = try await Self.owner(node, .create, "mine\(turn)", capacity: 20, isOwned: true, owner: "me") }
+        _ = try await Self.owner(node, .create, "theirs", capacity: 20, isOwned: true, owner: "they")
+        for name in ["yours0", "yours1", "yours2", "theirs"] {
+            #expect(try await Self.owner(node, .touch, name, isOwned: true) != nil, "\(name)")
+        }
+        let kept = try await (0..<40).asyncCount { try await Self.owner(node, .touch, "mine\($0)", isOwned: true) == "me" }
+        #expect(kept == 14)
+    }
+
     @Test("Beyond the cap the sessions that were used least lately are forgotten; one that is not used ends with its lifetime")
     func bounds() async throws {
         let node = try await TestNode()

@@ -202,7 +202,9 @@ struct SettleTests {
         #expect(await node.settle(calls[1], [(1, 0)]).credits == 9, "it is still open, and whole")
     }
 
-    @Test("Answers are kept up to a budget of bytes a day and key; what is beyond is neither executed nor charged again (D18)")
+    @Test(
+        "Answers are kept up to a budget of bytes a day and key, in which each counts 1 KB at least; what is beyond is neither executed nor charged again (D18)"
+    )
     func answerBudget() async throws {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: 100)
@@ -217,15 +219,15 @@ struct SettleTests {
             return await node.admit(retry).word
         }
         #expect(try await call("a", answer: [65, 66]) == "replay AB")
-        #expect(try await node.send("HGET", caller.accounts[0], "kept").string == "\(day):2")
-        try await node.send("HSET", caller.accounts[0], "kept", "\(day):\(most - 1)")
-        #expect(try await call("b", answer: [65, 66]) == "unanswered")
+        #expect(try await node.send("HGET", caller.accounts[0], "kept").string == "\(day):1024")
+        try await node.send("HSET", caller.accounts[0], "kept", "\(day):\(most - 1025)")
+        #expect(try await call("b", answer: [UInt8](repeating: 65, count: 1026)) == "unanswered")
         #expect(try await call("c", answer: [65]) == "replay A")
         #expect(try await call("d", answer: [65]) == "unanswered")
-        #expect(try await node.send("HGET", caller.accounts[0], "kept").string == "\(day):\(most)")
+        #expect(try await node.send("HGET", caller.accounts[0], "kept").string == "\(day):\(most - 1)")
         try await node.send("HSET", caller.accounts[0], "kept", "\(day - 1):\(most)")
         #expect(try await call("e", answer: [65]) == "replay A")
-        #expect(try await node.send("HGET", caller.accounts[0], "kept").string == "\(day):1")
+        #expect(try await node.send("HGET", caller.accounts[0], "kept").string == "\(day):1024")
         #expect(try await node.credits(caller) == 95)
     }
 }

@@ -46,6 +46,7 @@ import Testing
         "keepAliveTimeoutMs": ("3", { $0.keepAliveTimeoutMs == 3 }),
         "maxRequestsPerSocket": ("4", { $0.maxRequestsPerSocket == 4 }),
         "maxConnections": ("5", { $0.maxConnections == 5 }),
+        "maxConnectionsPerAddress": ("6", { $0.maxConnectionsPerAddress == 6 }),
         "adminRateLimit": ("0", { $0.adminRateLimit == 0 }),
         "sessionRateLimit": ("0", { $0.sessionRateLimit == 0 }),
         "publicRateLimit": ("0", { $0.publicRateLimit == 0 }),

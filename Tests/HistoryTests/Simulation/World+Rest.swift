@@ -9,7 +9,10 @@ extension World {
         note("--- heal")
         for node in nodes where node.condition == .stopped { wake(node) }
         loseOldStrays()
-        while !strays.isEmpty { arrive(strays.removeFirst()) }
+        // Half of them when everything has been forgotten that may be.
+        var late = hasSteppedBack ? [] : strays.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+        for stray in strays where !late.contains(where: { $0 === stray }) { arrive(stray) }
+        strays = []
         if running.isEmpty { beat(addNode()) }
         for round in 0..<60 {
             for call in calls where !call.waiting.isEmpty && call.node.condition == .running && !call.isOver {
@@ -24,6 +27,10 @@ extension World {
             // Once for longer than any command is under way.
             pass(round == 10 ? 61_000_000 : 1_000_000)
             flush()
+            if round == 14 {
+                for stray in late { arrive(stray) }
+                late = []
+            }
             if round > 20, isAtRest { return true }
         }
         note("nodes: \(redis.ask("HGETALL", keys.nodes).fields)")

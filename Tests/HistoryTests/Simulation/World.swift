@@ -54,7 +54,9 @@ final class World {
         }
         teamID = id("team")
         keyIDs = (0..<plan.keys).map { _ in id("key") }
-        clockOffset = 1_760_000_000_000_000 + random.below(86_400) * 1_000_000
+        // Many a history begins close to a midnight, which a step of the clock then crosses.
+        let start = random.chance(50) ? 86_400 - 1800 + random.below(3600) : random.below(86_400)
+        clockOffset = (20_370 * 86_400 + start) * 1_000_000
         _ = redis.ask("FLUSHALL")
         redis.clock.microseconds = clockOffset
         for _ in 0..<plan.nodes { _ = addNode() }

@@ -42,10 +42,12 @@ struct RouteTree<Value: Sendable>: Sendable {
         return next
     }
 
-    /// - Parameter path: without its query; empty segments do not count.
+    /// - Parameter path: without its query. One path is one route: an empty segment makes it another path, which is none, so that whoever
+    ///   judges by the path before us (a balancer) cannot be passed by with a second slash.
     func match(_ path: String) -> Match? {
-        let segments = path.split(separator: "/")
-        guard segments.count <= depth else { return nil }
+        guard path.utf8.first == UInt8(ascii: "/") else { return nil }
+        let segments = path == "/" ? [] : path.dropFirst().split(separator: "/", maxSplits: depth, omittingEmptySubsequences: false)
+        guard segments.count <= depth, !segments.contains(where: \.isEmpty) else { return nil }
         var captures: [Substring] = []
         return find(segments[...], from: 0, &captures)
     }

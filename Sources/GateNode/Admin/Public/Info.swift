@@ -82,7 +82,7 @@ extension Settings {
             "shadowMode": shadowMode, "webhooks": false, "webhookSignatures": false, "webhookFilters": false,
             "refundOnFailure": refundOnFailure, "oauth": false, "redis": redisUrl != nil, "teams": true, "plugins": false, "alerts": false,
             "expiryScanner": false, "templates": false, "multiServer": !servers.isEmpty, "quotas": true,
-            "corsRestricted": cors.origin != .any,
+            "corsRestricted": cors.isRestricted,
             "customHeaders": !customHeaders.isEmpty, "trustedProxies": !trustedProxies.isEmpty,
         ])
     }
