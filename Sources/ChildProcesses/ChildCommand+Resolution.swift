@@ -91,8 +91,11 @@ package struct SystemUser {
 package enum FileKind {
     /// A regular file that this process may execute.
     case executable
+    /// A directory.
     case directory
+    /// Something else, or a regular file that may not be executed.
     case other
+    /// Nothing that this process may look at.
     case missing
 
     /// Looks at what there is at this moment, following links.

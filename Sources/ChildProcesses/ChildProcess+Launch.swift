@@ -11,6 +11,7 @@ extension ChildProcess {
     /// that `kill -9` of the node leaves no orphan. Hence the event loop's thread: it lives as long as the node.
     /// Elsewhere an orphan still reads the end of its input.
     /// - Parameter log: gets the child's standard error, a line at a time, at debug level.
+    /// - Throws: What kept it from starting; nothing is left of it then.
     package static func launch(
         _ command: ChildCommand,
         on loop: any EventLoop,

@@ -11,9 +11,11 @@ package import NIOCore
 package final class ChildProcess {
     /// What becomes of the child; all are called on the event loop.
     package struct Events {
+        /// A piece of the child's standard output.
         package var onOutput: (ByteBuffer) -> Void
         /// The child closed its standard output: nothing more will be read, though it may still run.
         package var onOutputEnd: () -> Void
+        /// The child is reaped; the last call.
         package var onExit: (ChildExit) -> Void
 
         package init(
@@ -51,7 +53,9 @@ package final class ChildProcess {
     private var flushIsScheduled = false
     private var exitWaiters: [CheckedContinuation<ChildExit, Never>] = []
 
+    /// Of the child, which leads a process group of its own.
     package var processIdentifier: Int32 { group.leader }
+    /// Whether its end has not been seen yet.
     package var isRunning: Bool { exitStatus == nil }
     /// The last lines of the child's standard error, oldest first.
     package var stderrTail: [String] { standardError.lines }

@@ -2,10 +2,13 @@
 
 import Glibc
 
+/// Why a child could not be launched.
 package enum ChildProcessFailure: Error, Equatable {
+    /// There is no such file, or no such name on the PATH.
     case commandNotFound(String)
     /// A directory, or a file without the right to execute it.
     case notExecutable(String)
+    /// The directory that it should begin in is not there.
     case noWorkingDirectory(String)
     case noUser(String)
     /// Another user was named, and the node is not root.
@@ -15,6 +18,7 @@ package enum ChildProcessFailure: Error, Equatable {
     /// The event loop refused the pipes.
     case pipes(String)
 
+    /// One sentence for the operator; it may name a path, never an argument.
     package var sentence: String {
         switch self {
         case .commandNotFound(let command):
@@ -32,7 +36,9 @@ package enum ChildProcessFailure: Error, Equatable {
 
 /// How a child ended.
 package enum ChildExit: Sendable, Equatable, CustomStringConvertible {
+    /// By itself, with this code.
     case exited(code: Int32)
+    /// By a signal, of this number.
     case signalled(Int32)
     /// Somebody else has reaped the child; only its end is known.
     case unknown

@@ -5,7 +5,9 @@ package import NIOCore
 /// The pause before a child is started again: it doubles with each short life, up to a cap, and is short again after
 /// a healthy one.
 package struct RestartBackoff: Sendable, Equatable {
+    /// The pause after the first death.
     package let shortest: TimeAmount
+    /// No pause is longer, however many deaths there were.
     package let longest: TimeAmount
     /// A life of this length forgives the deaths before it.
     package let healthyLife: TimeAmount

@@ -6,7 +6,9 @@ package import NIOCore
 package struct Teardown {
     /// How long each request is given before the next, louder one.
     package struct Patience: Sendable, Equatable {
+        /// From the end of its input to SIGTERM.
         package var afterEndOfInput: TimeAmount
+        /// From SIGTERM to SIGKILL.
         package var afterTerminate: TimeAmount
 
         package init(afterEndOfInput: TimeAmount, afterTerminate: TimeAmount) {
@@ -15,6 +17,7 @@ package struct Teardown {
         }
     }
 
+    /// One way to ask; each is louder than the one before.
     package enum Step: Equatable {
         case closeInput, terminate, kill
     }
@@ -23,6 +26,7 @@ package struct Teardown {
     private let killAt: NIODeadline
     private var next: Step? = .closeInput
 
+    /// - Parameter now: the moment at which the child has to go.
     package init(patience: Patience, startingAt now: NIODeadline) {
         terminateAt = now + patience.afterEndOfInput
         killAt = terminateAt + patience.afterTerminate

@@ -4,6 +4,7 @@ package import MCPWire
 
 /// A value that has one form in JSON.
 package protocol JSONRepresentable: Sendable {
+    /// The form; the same for equal values.
     var json: JSONValue { get }
 }
 
@@ -28,6 +29,7 @@ extension String: JSONRepresentable {
 }
 
 extension JSONRepresentable where Self: RawRepresentable<String> {
+    /// The word.
     package var json: JSONValue { .string(rawValue) }
 }
 

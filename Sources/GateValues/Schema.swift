@@ -9,38 +9,51 @@ package struct Schema: Sendable, Equatable {
     /// As a member of an object it may be left out.
     package private(set) var isOptional = false
 
+    /// A schema of these keywords.
     package init(_ members: KeyValuePairs<String, any JSONRepresentable>) {
         self.members = .of(members)
     }
 
+    /// The schema as a document has it.
     package var json: JSONValue { .object(members) }
 }
 
 extension Schema {
+    /// Any text.
     package static let string = Schema(["type": "string"])
+    /// True or false.
     package static let boolean = Schema(["type": "boolean"])
+    /// A whole number.
     package static let integer = Schema(["type": "integer"])
+    /// Any number.
     package static let number = Schema(["type": "number"])
     /// ISO 8601 in UTC.
     package static let time = Schema(["type": "string", "format": "date-time"])
+    /// An object of any members.
     package static let object = Schema(["type": "object"])
     /// Any bytes.
     package static let bytes = Schema(["type": "string", "format": "binary"])
 
+    /// A whole number within bounds, both included.
     package static func integer(_ range: ClosedRange<Int>) -> Schema {
         Schema(["type": "integer", "minimum": range.lowerBound, "maximum": range.upperBound])
     }
 
+    /// Text of so many characters.
     package static func string(_ lengths: ClosedRange<Int>) -> Schema {
         Schema(["type": "string", "minLength": lengths.lowerBound, "maxLength": lengths.upperBound])
     }
 
+    /// Text that a regular expression of ECMA-262 matches.
     package static func string(pattern: String) -> Schema { Schema(["type": "string", "pattern": pattern]) }
 
+    /// One of these words.
     package static func choice(_ words: [String]) -> Schema { Schema(["type": "string", "enum": words]) }
 
+    /// A list of any length.
     package static func list(of element: Schema) -> Schema { Schema(["type": "array", "items": element.json]) }
 
+    /// An object with any names, and values of one kind.
     package static func map(of value: Schema) -> Schema { Schema(["type": "object", "additionalProperties": value.json]) }
 
     /// Labels of a record.
@@ -66,14 +79,17 @@ extension Schema {
         return schema
     }
 
+    /// With a sentence for people, in place of the one that it has.
     package func described(_ help: String) -> Schema {
         changed { $0["description"] = .string(help) }
     }
 
+    /// With the value that stands for one that is left out.
     package func defaulting(to value: JSONValue) -> Schema {
         changed { $0["default"] = value }
     }
 
+    /// With one more keyword.
     package func with(_ name: String, _ value: any JSONRepresentable) -> Schema {
         changed { $0[name] = value.json }
     }
@@ -91,6 +107,7 @@ extension Schema: ExpressibleByDictionaryLiteral {
         self.init(members: members)
     }
 
+    /// An object of these members; all of them are there but those that are `maybe`.
     package init(members: [(String, Schema)]) {
         self.init(["type": "object", "properties": JSONObject(members.map { ($0.0, $0.1.json) })])
         let required = members.filter { !$0.1.isOptional }.map(\.0)

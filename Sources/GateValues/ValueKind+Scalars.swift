@@ -9,6 +9,7 @@ extension Int {
 }
 
 extension ValueKind where Value == Int {
+    /// What becomes of a number outside of its bounds: refused, or the nearest one within them.
     package enum Excess: Sendable {
         case refused, clamped
     }
@@ -55,6 +56,7 @@ extension ValueKind where Value == Int {
 }
 
 extension ValueKind where Value == Double {
+    /// Any number.
     package static let number = Self(.number, given: JSONValue.plainNumber) { json throws(ValueFault) in
         guard let number = json.numberValue else { throw ValueFault("Must be a number.") }
         return number
@@ -62,6 +64,7 @@ extension ValueKind where Value == Double {
 }
 
 extension ValueKind where Value == Bool {
+    /// True or false; in a query or header the words.
     package static let flag = Self(
         .boolean, given: { $0 == "true" ? true : $0 == "false" ? false : .string($0) },
         read: { json throws(ValueFault) in

@@ -9,9 +9,11 @@ package struct ValueKind<Value: Sendable>: Sendable {
     /// Checks a value and tells what is wrong with it; nil after a fault. Never called with null.
     package typealias Read = @Sendable (JSONValue, inout ValueFindings) -> Value?
 
+    /// How the values are documented.
     package let schema: Schema
     /// Text of a query or header as the JSON value that it stands for.
     package let given: @Sendable (String) -> JSONValue
+    /// Reads a value; see `Read`.
     package let read: Read
 
     /// A kind whose values can be wrong in several ways, or worth a remark.
@@ -37,6 +39,7 @@ package struct ValueKind<Value: Sendable>: Sendable {
     }
 
     /// The value, or the first thing that is wrong with it.
+    /// - Throws: That first thing.
     package func value(of json: JSONValue) throws(ValueFault) -> Value {
         var findings = ValueFindings()
         let value = read(json, &findings)
@@ -55,11 +58,13 @@ package struct ValueFault: Error, Sendable, Equatable {
     /// The rule that it breaks, a whole sentence: "Must be …".
     package let rule: String
 
+    /// - Parameter json: what the sentence shows; nil where there is nothing to repeat, or a secret.
     package init(_ rule: String, showing json: JSONValue? = nil) {
         self.rule = rule
         shown = json?.shown
     }
 
+    /// - Parameter text: repeated as it is.
     package init(_ rule: String, quoting text: String) {
         self.rule = rule
         shown = text
@@ -68,32 +73,39 @@ package struct ValueFault: Error, Sendable, Equatable {
 
 /// What was found while one value was read, in the order in which it was found.
 package struct ValueFindings: Sendable {
+    /// Something that was found.
     package enum Finding: Sendable {
+        /// The value is not taken.
         case fault(ValueFault)
         /// Something worth knowing that keeps nobody from taking the value.
         case remark(path: String, String)
     }
 
+    /// In the order in which they were found.
     package private(set) var entries: [Finding] = []
     /// Where the reader is inside of the value.
     package private(set) var path = ""
 
     package init() {}
 
+    /// The findings for which the value is not taken.
     package var faults: [ValueFault] {
         entries.compactMap { if case .fault(let fault) = $0 { fault } else { nil } }
     }
 
+    /// Notes a fault; its path is one below the reader's.
     package mutating func add(_ fault: ValueFault) {
         var fault = fault
         fault.path = path + fault.path
         entries.append(.fault(fault))
     }
 
+    /// Notes that the present part of the value breaks a rule.
     package mutating func refuse(_ rule: String, showing json: JSONValue? = nil) {
         add(ValueFault(rule, showing: json))
     }
 
+    /// Notes something worth knowing about the present part.
     package mutating func remark(_ sentence: String) {
         entries.append(.remark(path: path, sentence))
     }

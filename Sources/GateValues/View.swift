@@ -11,7 +11,9 @@ package import MCPWire
 package struct View<Source>: Sendable {
     /// One value of the source under its name.
     package struct Member: Sendable {
+        /// The name in JSON, and of the column.
         package let name: String
+        /// One that the value always meets.
         package fileprivate(set) var schema: Schema
         /// Nil where the member is left out.
         package fileprivate(set) var value: @Sendable (Source) -> JSONValue?
@@ -24,14 +26,18 @@ package struct View<Source>: Sendable {
         }
     }
 
+    /// In the order in which they are shown.
     package let members: [Member]
 
+    /// - Parameter members: no two of one name.
     package init(_ members: [Member]) {
         self.members = members
     }
 
+    /// An object of the members.
     package var schema: Schema { Schema(members: members.map { ($0.name, $0.schema) }) }
 
+    /// The members with their values.
     package func json(_ source: Source) -> JSONObject {
         JSONObject(members.lazy.compactMap { member in member.value(source).map { (member.name, $0) } })
     }
@@ -56,8 +62,10 @@ package struct View<Source>: Sendable {
     package struct Table: Sendable {
         fileprivate let columns: [Member]
 
+        /// The line of the columns' names.
         package var head: [UInt8] { CSVText.head(columns.map(\.name)) }
 
+        /// Adds the line of a value.
         package func append(_ source: Source, to bytes: inout [UInt8]) {
             CSVText.append(columns.map { Self.cell($0.value(source)) }, to: &bytes)
         }
@@ -79,27 +87,36 @@ extension View.Member {
         return member
     }
 
+    /// With a sentence for people in the schema.
     package func described(_ help: String) -> View.Member {
         var member = self
         member.schema = schema.described(help)
         return member
     }
 
+    /// Text.
     package static func text(_ name: String, _ value: @escaping @Sendable (Source) -> String) -> Self { of(name, .string, value) }
+    /// Text, or null.
     package static func text(_ name: String, _ value: @escaping @Sendable (Source) -> String?) -> Self { of(name, .string.nullable, value) }
+    /// A whole number.
     package static func integer(_ name: String, _ value: @escaping @Sendable (Source) -> Int) -> Self { of(name, .integer, value) }
+    /// A whole number, or null.
     package static func integer(_ name: String, _ value: @escaping @Sendable (Source) -> Int?) -> Self {
         of(name, .integer.nullable, value)
     }
     /// Whole credits.
     package static func credits(_ name: String, _ value: @escaping @Sendable (Source) -> Int) -> Self { of(name, .integer, value) }
+    /// Whole credits, or null.
     package static func credits(_ name: String, _ value: @escaping @Sendable (Source) -> Int?) -> Self {
         of(name, .integer.nullable, value)
     }
+    /// True or false.
     package static func flag(_ name: String, _ value: @escaping @Sendable (Source) -> Bool) -> Self { of(name, .boolean, value) }
+    /// A list of texts.
     package static func texts(_ name: String, _ value: @escaping @Sendable (Source) -> [String]) -> Self {
         of(name, .list(of: .string), value)
     }
+    /// Labels of a record.
     package static func tags(_ name: String, _ value: @escaping @Sendable (Source) -> [String: String]) -> Self { of(name, .tags, value) }
 
     /// Milliseconds since 1970, shown as ISO 8601.
@@ -119,18 +136,22 @@ extension View.Member {
         of(name, .choice(Word.allCases.map(\.rawValue))) { value($0).rawValue }
     }
 
+    /// One of these words.
     package static func choice(_ name: String, _ words: [String], _ value: @escaping @Sendable (Source) -> String) -> Self {
         of(name, .choice(words), value)
     }
 
+    /// A part of the source as an object of its own.
     package static func object<Part>(_ name: String, _ view: View<Part>, _ value: @escaping @Sendable (Source) -> Part) -> Self {
         of(name, view.schema) { view.json(value($0)) }
     }
 
+    /// A part of the source as an object of its own, or null.
     package static func object<Part>(_ name: String, _ view: View<Part>, _ value: @escaping @Sendable (Source) -> Part?) -> Self {
         of(name, view.schema.nullable) { value($0).map(view.json) }
     }
 
+    /// Several parts of the source, each as an object.
     package static func list<Part>(_ name: String, _ view: View<Part>, _ value: @escaping @Sendable (Source) -> [Part]) -> Self {
         of(name, .list(of: view.schema)) { value($0).map(view.json) }
     }

@@ -6,26 +6,47 @@
 /// (RFC 9112 11.2, X36).
 @usableFromInline
 package enum HTTP1Fault: Error, Equatable, Sendable {
+    /// It is not three words with one space between them.
     case malformedRequestLine
+    /// The method is no token, or longer than 32 bytes.
     case malformedMethod
+    /// The target is in none of the accepted forms, or has a byte that no target may have.
     case malformedTarget
+    /// The request line is longer than `HTTP1Limits.startLine`.
     case targetTooLong
+    /// A version of HTTP that is neither 1.0 nor 1.1.
     case unsupportedVersion
+    /// An answer does not begin with a version, a status of three digits and a reason.
     case malformedStatusLine
+    /// Start line and fields are longer than `HTTP1Limits.head`.
     case headTooLarge
+    /// More than `HTTP1Limits.fields`.
     case tooManyFields
+    /// A line of the head ends with something else than CRLF.
     case malformedLineEnd
+    /// A control character stands in the head.
     case forbiddenByte
+    /// The name of a field is no token, or a space follows it.
     case malformedFieldName
+    /// A field goes on in the next line (RFC 9112 5.2).
     case foldedField
+    /// A field that may stand there once stands there again.
     case repeatedField(HTTP1KnownField)
+    /// A request of HTTP/1.1 has no Host.
     case missingHost
+    /// The value of Host is no authority.
     case malformedHost
+    /// Content-Length is no number of decimal digits, or too large for one.
     case malformedContentLength
+    /// Two fields that tell the length of the body differently, as smuggling needs them (RFC 9112 6.3).
     case ambiguousFraming
+    /// A transfer coding that is not `chunked` alone.
     case unsupportedTransferCoding
+    /// A chunk's size or end breaks the grammar.
     case malformedChunk
+    /// The body is longer than its limit.
     case bodyTooLarge
+    /// An Expect that is not `100-continue`.
     case unsupportedExpectation
     /// The peer closed, or answered too often provisionally, before its message was complete.
     case truncated

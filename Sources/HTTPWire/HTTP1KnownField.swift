@@ -11,8 +11,7 @@ package enum HTTP1KnownField: UInt8, CaseIterable, Sendable {
     case authorization, lastEventID
     case contentLength, mcpSessionID
     case xForwardedFor, idempotencyKey
-    case transferEncoding, xIdempotencyKey
-    case mcpProtocolVersion
+    case transferEncoding, xIdempotencyKey, mcpProtocolVersion
 
     /// The field's name in lower case.
     package var name: StaticString {

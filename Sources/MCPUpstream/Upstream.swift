@@ -33,6 +33,7 @@ package protocol Upstream: Sendable {
 
     /// Returns when the first handshake is done, or is not done in a time that somebody would wait for. If it fails the error says why,
     /// and the server is tried again in the background until `stop`: the caller decides whether a node without its server is worth having.
+    /// - Throws: Why the first handshake failed, in a sentence for the operator.
     func start() async throws(StartupFailure)
 
     /// Refuses new requests, gives the open ones a moment, and ends the server.

@@ -13,9 +13,11 @@ package protocol UpstreamReceiver: AnyObject {
     func upstreamFinished(_ outcome: UpstreamOutcome)
 }
 
+/// How a request ended.
 package enum UpstreamOutcome: Sendable {
     /// A JSON-RPC result or error as it came: its id is the rewritten one.
     case answered(ByteBuffer, Reply)
+    /// There is no answer, and there will be none.
     case failed(UpstreamFailure)
 }
 
@@ -30,6 +32,7 @@ package enum UpstreamFailure: Error, Equatable, Sendable {
     case timedOut
     /// Its deadline passed before it was sent.
     case overdue
+    /// The answer passed the bound of the server's settings and was dropped.
     case answerTooLarge
     /// What came was the answer to something else, or is no text.
     case unusable

@@ -1,3 +1,5 @@
+// What is sent to a server.
+
 package import NIOCore
 
 /// A request on its way to a server: bytes that are ready to be written, and what has to be known about them.

@@ -7,23 +7,26 @@ import Synchronization
 
 /// One server, or several under prefixes (F-MULTI-01, F-MULTI-02).
 package final class UpstreamSet: Sendable {
+    /// In the order of the configuration; at least one, but in tests.
     package let all: [any Upstream]
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
     private let lists: Mutex<[ToolNames?]>
     private let labels = Mutex<Set<String>>([])
     private let hasMissed = Mutex(false)
-    package let news: UpstreamNews
+    package let notifications: UpstreamNotifications
 
-    package init(_ upstreams: [any Upstream], transport: String, news: UpstreamNews = UpstreamNews()) {
-        self.news = news
+    package init(_ upstreams: [any Upstream], transport: String, notifications: UpstreamNotifications = UpstreamNotifications()) {
+        self.notifications = notifications
         all = upstreams
         self.transport = transport
         lists = Mutex(upstreams.map { _ in nil })
     }
 
+    /// The server that requests go to which name no tool.
     package var first: (any Upstream)? { all.first }
 
+    /// Whether one of them at least takes requests, for `/ready`.
     package var isConnected: Bool { all.contains { $0.isConnected } }
 
     /// Why no server is there; nil if one is.
@@ -43,7 +46,9 @@ package final class UpstreamSet: Sendable {
         labels.withLock { $0.contains(tool) } ? tool : "unknown"
     }
 
+    /// The server of a tool.
     package struct Route {
+        /// The one that has the tool.
         package let upstream: any Upstream
         /// The name that the server knows the tool by, if it differs.
         package let name: String?
@@ -51,6 +56,7 @@ package final class UpstreamSet: Sendable {
         fileprivate let index: Int
     }
 
+    /// Where calls of a tool go; nil where the prefix is missing or unknown.
     package func route(_ tool: String) -> Route? {
         if let only = first, only.prefix == nil { return Route(upstream: only, name: nil, index: 0) }
         guard let colon = tool.firstIndex(of: ":"), let index = all.firstIndex(where: { $0.prefix == String(tool[..<colon]) }) else {
@@ -100,11 +106,15 @@ package final class UpstreamSet: Sendable {
         if started == 0, let failure { throw failure }
     }
 
+    /// Stops all of them at once, and returns when the last has ended.
     package func stop() async {
         await withDiscardingTaskGroup { group in
             for upstream in all { group.addTask { await upstream.stop() } }
         }
     }
+
+    /// Tools of a server whose names are kept.
+    private static let mostListed = 10_000
 
     /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
@@ -178,17 +188,17 @@ private enum ToolDiscovery {
     private final class OneAnswer: UpstreamReceiver {
         private let promise: EventLoopPromise<[UInt8]?>
         /// Keeps itself until it has been told.
-        private var keeper: OneAnswer?
+        private var selfRetain: OneAnswer?
 
         init(_ promise: EventLoopPromise<[UInt8]?>) {
             self.promise = promise
-            keeper = self
+            selfRetain = self
         }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
 
         func upstreamFinished(_ outcome: UpstreamOutcome) {
-            keeper = nil
+            selfRetain = nil
             guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
             promise.succeed(message.token(result))
         }

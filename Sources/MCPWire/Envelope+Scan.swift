@@ -5,6 +5,7 @@ extension Envelope {
     ///
     /// Bytes that are no JSON are a parse error whatever else is wrong with them. Members that the gate reads may stand
     /// in any order, once, written with or without escapes.
+    /// - Throws: The first fault that was found; `parseError` before any other.
     package static func scan(_ bytes: UnsafeRawBufferPointer) throws(EnvelopeFault) -> Envelope {
         var scan = EnvelopeScan(bytes)
         do {

@@ -1,9 +1,12 @@
+// A client's message as far as the gate has to understand it.
+
 /// One JSON-RPC message from a client, read as far as the gate needs it: arguments stay bytes.
 ///
 /// Ranges are byte offsets into the memory that was scanned. A raw token is the text of a JSON value as it stands,
 /// strings with their quotes, so that it can be put back byte for byte with its type.
 @usableFromInline
 package struct Envelope: Sendable {
+    /// What a message is in the terms of JSON-RPC.
     @usableFromInline
     package enum Kind: Sendable {
         /// Has a method and an id.
@@ -14,7 +17,9 @@ package struct Envelope: Sendable {
         case response
     }
 
+    /// A request unless it says something else.
     package internal(set) var kind = Kind.request
+    /// `other` where the gate knows no such method.
     package internal(set) var method = Method.other
     /// The bytes between the quotes of the method, undecoded; nil for a response.
     package internal(set) var methodName: Range<Int>?

@@ -1,9 +1,16 @@
+// What is wrong with a client's message, and what it is told.
+
 /// Why the bytes of a client are no JSON-RPC message that may pass. Travels on HTTP 400 (F-RPC-08).
 package enum EnvelopeFault: Error, Equatable, Sendable {
+    /// The bytes are no JSON.
     case parseError
+    /// JSON, and no object: arrays of messages are no part of MCP since 2025-06-18.
     case notAnObject
+    /// `jsonrpc` is missing, or not "2.0".
     case badVersion
+    /// `method` is no string.
     case badMethod
+    /// `id` is neither a string, a number nor null.
     case badID
     /// A request under the id `null`, which every revision of MCP forbids (Base Protocol, Requests).
     case nullID

@@ -1,9 +1,12 @@
+// Event streams, reading.
+
 /// Reads a `text/event-stream` (WHATWG HTML, section 9.2.6) however it is cut into chunks: LF, CR and CRLF, byte order
 /// mark, comments, several data lines, ids, event types and retry times.
 ///
 /// Holds at most `cap` bytes. An event above it is reported once and passed over up to the blank line that ends it.
 /// An event that the end of the stream cuts off is never delivered.
 package struct EventStreamParser: Sendable {
+    /// What a piece of the stream has completed.
     package enum Event {
         /// One event; the memory is valid during the call only.
         /// - type: `message` unless the stream names another.

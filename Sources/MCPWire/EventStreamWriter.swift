@@ -1,3 +1,5 @@
+// Event streams, writing.
+
 /// Writes a `text/event-stream`. Every function appends whole lines, so calls may follow one another in any number.
 package enum EventStreamWriter {
     /// Appends one event of type `message` (F-MCP-02); line breaks within the data start further data lines.

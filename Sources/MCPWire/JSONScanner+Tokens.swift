@@ -2,6 +2,7 @@
 
 extension JSONScanner {
     /// Passes the string that begins here.
+    /// - Throws: `syntax` where no string begins or it never ends, `text` for what no string may hold.
     @discardableResult
     package mutating func skipString() throws(JSONFault) -> StringToken {
         guard next == .quote else { throw fault(.syntax) }
@@ -30,6 +31,7 @@ extension JSONScanner {
     }
 
     /// Passes one value of any kind; nil unless it is a string.
+    /// - Throws: As `skipValue`.
     package mutating func skipValueAsString() throws(JSONFault) -> StringToken? {
         if next == .quote { return try skipString() }
         try skipValue()
@@ -105,6 +107,7 @@ extension JSONScanner {
 
     /// Passes the number that begins here.
     /// - Returns: whether it is written without a fraction and an exponent.
+    /// - Throws: `syntax` where no number of JSON begins.
     @discardableResult
     package mutating func skipNumber() throws(JSONFault) -> Bool {
         if next == .minus { position &+= 1 }

@@ -36,6 +36,7 @@ package struct JSONScanner {
     // MARK: Whole values
 
     /// Passes one value of any kind.
+    /// - Throws: The first fault in the value: `syntax`, `text` or `depth`.
     package mutating func skipValue() throws(JSONFault) {
         switch next {
         case .quote:
@@ -60,6 +61,7 @@ package struct JSONScanner {
     }
 
     /// Passes one value and says where it stands and how large it is without insignificant whitespace.
+    /// - Throws: As `skipValue`.
     package mutating func measureValue() throws(JSONFault) -> (range: Range<Int>, compactSize: Int) {
         let start = position
         let blanksBefore = blanks
@@ -68,6 +70,7 @@ package struct JSONScanner {
     }
 
     /// Passes one value and says where it stands.
+    /// - Throws: As `skipValue`.
     package mutating func locateValue() throws(JSONFault) -> Range<Int> {
         let start = position
         try skipValue()
@@ -75,6 +78,7 @@ package struct JSONScanner {
     }
 
     /// Makes sure that nothing follows the value but whitespace.
+    /// - Throws: `syntax` if something does.
     package mutating func finish() throws(JSONFault) {
         skipBlanks()
         guard position == bytes.count else { throw fault(.syntax) }
@@ -89,12 +93,15 @@ package struct JSONScanner {
     // MARK: Containers
 
     /// Steps into the object that begins here.
+    /// - Throws: `syntax` where none begins, `depth` if it is nested too deeply.
     package mutating func openObject() throws(JSONFault) { try open(.openBrace) }
 
     /// Steps into the array that begins here.
+    /// - Throws: `syntax` where none begins, `depth` if it is nested too deeply.
     package mutating func openArray() throws(JSONFault) { try open(.openBracket) }
 
     /// Steps to the value of the object's next member and returns its name, or steps out of the object and returns nil.
+    /// - Throws: `syntax` or `text` if neither a member nor the end of the object is next.
     package mutating func nextMember() throws(JSONFault) -> StringToken? {
         guard try advance(to: .closeBrace) else { return nil }
         let name = try skipString()
@@ -106,6 +113,7 @@ package struct JSONScanner {
     }
 
     /// Steps to the array's next element, or steps out of the array and returns false.
+    /// - Throws: `syntax` if neither an element nor the end of the array is next.
     package mutating func nextElement() throws(JSONFault) -> Bool { try advance(to: .closeBracket) }
 
     private mutating func open(_ bracket: UInt8) throws(JSONFault) {

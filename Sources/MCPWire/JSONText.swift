@@ -1,3 +1,5 @@
+// Single tokens of JSON, written and read back.
+
 /// How strings and numbers are written as JSON text, and read back from a single token.
 package enum JSONText {
     /// Appends `text` with quotes, escaping what RFC 8259 section 7 requires and nothing else.

@@ -1,3 +1,5 @@
+// Names of members without decoding them.
+
 /// The member names that a walk reads at one level of a message.
 ///
 /// A name is known only if its decoded bytes are equal. A name that differs by letter case alone is a lookalike: some

@@ -1,3 +1,5 @@
+// Line ends in large messages, found in one pass.
+
 /// Finds line feeds and carriage returns in order. Remembers the next of either kind, so that memory with many of one
 /// kind and none of the other is still searched once.
 struct LineBreakSearch {

@@ -1,8 +1,11 @@
+// Lines out of pieces of a pipe.
+
 /// Cuts the output of a stdio server into lines, however the pipe cuts it into chunks.
 ///
 /// A line that comes in one chunk is handed on in place. Blank lines are left out, a carriage return before the line
 /// feed is not part of the line. A line above the cap is reported once and passed over up to its end.
 package struct LineFramer: Sendable {
+    /// What a piece of the stream has completed.
     package enum Event {
         /// One line without its end; the memory is valid during the call only.
         case line(UnsafeRawBufferPointer)

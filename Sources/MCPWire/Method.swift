@@ -1,17 +1,29 @@
+// The methods of MCP that the gate knows.
+
 /// The methods that the gate treats in a way of their own; everything else passes through as `other`.
 @usableFromInline
 package enum Method: UInt8, Sendable, CaseIterable {
+    /// `initialize`, the first request of a session.
     case initialize
     /// Both `notifications/initialized` and the bare `initialized` of early clients.
     case initialized
+    /// `ping`, which the gate answers itself.
     case ping
+    /// `tools/list`.
     case toolsList
+    /// `tools/call`.
     case toolsCall
+    /// `tools/call_batch`, several calls that are admitted together (F-BATCH).
     case toolsCallBatch
+    /// `resources/list`.
     case resourcesList
+    /// `prompts/list`.
     case promptsList
+    /// `notifications/cancelled`.
     case notificationsCancelled
+    /// `notifications/progress`.
     case notificationsProgress
+    /// Any other method; its name is in the message.
     case other
 
     /// Needs no key and costs nothing.

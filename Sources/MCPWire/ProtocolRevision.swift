@@ -2,10 +2,15 @@
 
 /// A revision of MCP by its date; the cases are in the order newest first.
 package enum ProtocolRevision: String, Sendable, CaseIterable {
+    /// Without sessions; known, and not served yet.
     case july2026 = "2026-07-28"
+    /// The newest one that is served.
     case november2025 = "2025-11-25"
+    /// Adds `MCP-Protocol-Version` and takes batches of JSON-RPC away.
     case june2025 = "2025-06-18"
+    /// The first one with Streamable HTTP.
     case march2025 = "2025-03-26"
+    /// The first one.
     case november2024 = "2024-11-05"
 
     /// How the requests of a client belong together.

@@ -1,8 +1,11 @@
+// A server's message as far as the gate has to understand it.
+
 /// One JSON-RPC message from an upstream, read as far as its routing and its settlement need it.
 ///
 /// Ranges are byte offsets into the memory that was scanned; raw tokens keep their quotes.
 @usableFromInline
 package struct Reply: Sendable {
+    /// What a server's message is.
     @usableFromInline
     package enum Kind: Sendable, Equatable {
         /// `isError` is true only if the result is an object with `"isError": true`.
@@ -11,14 +14,17 @@ package struct Reply: Sendable {
         case error(code: Int)
         /// The upstream asks something of the client (sampling, elicitation, roots, ping).
         case request
+        /// News that nobody answers.
         case notification
     }
 
+    /// A notification unless it says something else.
     package internal(set) var kind = Kind.notification
     /// The raw token of the id.
     package internal(set) var id: Range<Int>?
     /// The id, if it is a plain decimal as the gate hands them out.
     package internal(set) var number: UInt64?
+    /// Of a request or a notification; `other` where the gate knows no such method.
     package internal(set) var method = Method.other
     /// The bytes between the quotes of the method, undecoded; nil unless this is a request or a notification.
     package internal(set) var methodName: Range<Int>?

@@ -1,6 +1,10 @@
+// Other tokens in the place of some, in bytes that else stay as they are.
+
 /// Puts other tokens into the place of some, byte for byte around them: ids and progress tokens on their way through.
 package enum Splice {
+    /// What stands in the place of a range.
     package enum Replacement: Sendable {
+        /// These bytes as they are.
         case bytes([UInt8])
         /// The number's decimal digits.
         case decimal(UInt64)
@@ -8,7 +12,9 @@ package enum Splice {
 
     /// One range of the source (byte offsets) and what stands there instead.
     package struct Edit: Sendable {
+        /// Byte offsets in the source.
         package var range: Range<Int>
+        /// What stands there instead.
         package var replacement: Replacement
 
         package init(_ range: Range<Int>, _ replacement: Replacement) {
@@ -17,7 +23,9 @@ package enum Splice {
         }
     }
 
+    /// What becomes of line ends in the source.
     package enum Lines: Sendable {
+        /// They stay.
         case kept
         /// Raw line feeds and carriage returns of the source become spaces, as newline framing needs it. In valid JSON
         /// they only stand between tokens.

@@ -1,3 +1,5 @@
+// Strings that nobody has to decode.
+
 /// A string as it stands in JSON text. The scanner returns it undecoded; only names that a decision needs are ever
 /// decoded.
 package struct StringToken: Sendable {

@@ -1,3 +1,5 @@
+// `gate-node completions`: help for shells.
+
 import ArgumentParser
 
 /// Prints a completion script for a shell.

@@ -1,3 +1,5 @@
+// `gate-node demo-server`: a server to try the gate with.
+
 import ArgumentParser
 import GateNode
 

@@ -1,3 +1,5 @@
+// The program and what it says of itself.
+
 import GateDomain
 import ArgumentParser
 import Foundation

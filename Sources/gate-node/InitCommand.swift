@@ -1,7 +1,8 @@
+// `gate-node init`: the first configuration file.
+
 import ArgumentParser
 import Foundation
 import GateDomain
-import GateNode
 import GateSettings
 
 /// Writes a config file, asking for its values on a terminal (F-CLI-11).

@@ -1,5 +1,6 @@
+// The table of settings as options of the command line.
+
 import ArgumentParser
-import GateNode
 import GateSettings
 
 /// One chapter of the table of settings as options of a command.

@@ -1,3 +1,5 @@
+// What operators are told when a command fails.
+
 import ArgumentParser
 import Foundation
 import GateDomain

@@ -1,7 +1,8 @@
+// `gate-node validate`: what is wrong with a configuration file.
+
 import ArgumentParser
 import Foundation
 import GateDomain
-import GateNode
 import GateSettings
 
 /// Checks a configuration file without starting anything (F-CLI-07).

@@ -1,6 +1,7 @@
+// `gate-node version`: what runs.
+
 import GateDomain
 import ArgumentParser
-import GateNode
 
 /// Prints the version (F-CLI-08).
 struct VersionCommand: ParsableCommand {

@@ -1,3 +1,5 @@
+// `gate-node wrap`: the gate itself.
+
 import ArgumentParser
 import Foundation
 import GateDomain

@@ -7,7 +7,9 @@ import NIOCore
 package struct LoggedCall: Sendable {
     /// Milliseconds since 1970 of Redis TIME.
     package let time: Int
+    /// Charged in all, the surcharge included; 0 for a refusal.
     package let credits: Int
+    /// What the call was.
     package let event: CallEvent
     /// Orders entries of one millisecond.
     let sequence: Int
@@ -17,9 +19,13 @@ package struct LoggedCall: Sendable {
 
 /// How a key is shown beside its calls.
 package struct KeyLabel: Sendable, Equatable {
+    /// As people call it.
     package var name = ""
+    /// The first 10 characters of its credential and `...`.
     package var prefix = ""
+    /// The first 7 and the last 4 characters of its credential.
     package var masked = ""
+    /// Where it belongs.
     package var namespace = ""
 
     init() {}

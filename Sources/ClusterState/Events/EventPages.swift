@@ -6,6 +6,7 @@ import GateDomain
 ///
 /// Bounded: it ends after as many entries as the log keeps, so that a reader never chases a log that grows as fast as it reads.
 package struct EventPages: AsyncSequence, Sendable {
+    /// The entries of one page, the oldest first; never empty.
     package typealias Element = [LoggedCall]
 
     private let first: Iterator
@@ -15,6 +16,7 @@ package struct EventPages: AsyncSequence, Sendable {
         first = Iterator(store: store, cursors: streams.map { StreamCursor(stream: $0, from: String(since), store: store) })
     }
 
+    /// Begins at the first page, however often it is asked.
     package func makeAsyncIterator() -> Iterator { first }
 
     /// Merges the streams by time; a value, so that it may be moved on after its first page.

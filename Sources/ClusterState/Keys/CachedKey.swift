@@ -4,6 +4,7 @@ package import GateDomain
 
 /// An immutable snapshot of one key; shared by all calls that are judged by it.
 package final class CachedKey: Sendable {
+    /// What applies to the key, with the versions that it was made from.
     package let policy: Policy
     /// The accounts' names in Redis, in the order of the policy.
     let accounts: [String]
@@ -17,6 +18,7 @@ package final class CachedKey: Sendable {
     private let ringPrefixes: [String]
     private let rings: [[String: String]]
 
+    /// - Parameter keys: where the policy's accounts lie.
     package init(_ policy: Policy, keys: RedisKeys) {
         self.policy = policy
         accounts = policy.accounts.map { keys.account($0.id.text) }
@@ -30,6 +32,7 @@ package final class CachedKey: Sendable {
         }
     }
 
+    /// The key as it was read.
     package var record: KeyRecord { policy.key }
 
     /// The string of a rolling window.

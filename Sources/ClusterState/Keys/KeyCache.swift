@@ -6,8 +6,11 @@ import Crypto
 
 /// What a credential turned out to be.
 package enum KeyLookup: Sendable {
+    /// The key that it proves, in whatever state.
     case found(CachedKey)
+    /// It proves no key.
     case unknown
+    /// Redis did not say.
     case failed(StoreFailure)
 }
 
@@ -33,7 +36,9 @@ package actor KeyCache {
     private var isTimed = false
     private let loop: any EventLoop
     private let onNewRules: @Sendable (Int) -> Void
+    /// Credentials that were remembered, since the start.
     package private(set) var hits = 0
+    /// Credentials that had to be read, since the start.
     package private(set) var misses = 0
 
     private struct Load {
@@ -74,6 +79,7 @@ package actor KeyCache {
         cached = GenerationCache(capacity: Self.capacity)
     }
 
+    /// Credentials that are remembered.
     package var count: Int { cached.count }
 
     /// What is remembered of a credential; no I/O.

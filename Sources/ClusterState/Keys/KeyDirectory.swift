@@ -5,10 +5,13 @@ import LuaScripts
 
 /// What a key needs beyond a record: names that it has alone, and credits.
 package struct KeyDirectory: Sendable {
+    /// The keys' records, without secrets or money.
     package let records: RecordStore<KeyRecord>
+    /// Where all of it lies.
     package let store: any CommandStore
     private var keys: RedisKeys { store.keys }
 
+    /// - Parameter origin: the node that changes keys through it, as the change feed names it.
     package init(store: any CommandStore, origin: String) {
         self.store = store
         records = RecordStore(store: store, origin: origin)
@@ -16,6 +19,7 @@ package struct KeyDirectory: Sendable {
 
     /// Makes a key: claims its names, then writes record and account. What is done twice is done once; names claimed for a key that is
     /// refused are given back. No text is both a secret and an alias: whoever reads the alias in a list would have the key.
+    /// - Throws: `credentialExists` or `aliasTaken` if a name belongs to another key, `aliasIsSecret`, `operationReused`, or `store`.
     package func create(_ record: KeyRecord, secret: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) {
         let digest = KeyCache.digest(secret)
         guard try await claim(keys.credential(digest), for: record.id, fields: ["kind": "key"]) else { throw .credentialExists }
@@ -43,6 +47,7 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Finds a key by its credential, its id or its alias; nil if there is none.
+    /// - Throws: `store`.
     package func find(_ reference: String) async throws(RecordRefusal) -> KeyRecord? {
         guard reference.utf8.count <= Credential.lengths.upperBound else { return nil }
         var id = try await owner(keys.credential(KeyCache.digest(reference)))
@@ -51,6 +56,7 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Changes a key that is in one of `states`.
+    /// - Throws: `missing`, `state` if it is in none of them, `operationReused`, `contended`, `store`, and what `change` throws.
     package func edit(
         _ id: String, in states: Set<KeyState>, _ operation: Operation, _ change: (inout KeyRecord) throws(RecordRefusal) -> Void
     ) async throws(RecordRefusal) {
@@ -61,6 +67,7 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Adds credits once for each operation; returns the balance after it.
+    /// - Throws: `missing`, `state`, `aboveCeiling`, `operationReused` or `store`.
     package func topUp(_ id: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) -> Int {
         let shard = keys.shard(of: id)
         var command = RedisCommand(script: .credit, keys: 4)
@@ -85,11 +92,13 @@ package struct KeyDirectory: Sendable {
     }
 
     /// The money of a key, or of a team.
+    /// - Throws: `store`.
     package func account(_ id: String) async throws(RecordRefusal) -> Account {
         Account(try await store.ask(RedisCommand("HMGET", keys.account(id), "credits", "spent", "calls", "used")))
     }
 
     /// The money of many at once, in their order.
+    /// - Throws: `store`.
     package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
         do {
             return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(
@@ -127,8 +136,11 @@ package struct KeyDirectory: Sendable {
 
 /// The counters of an account.
 package struct Account: Sendable, Equatable {
+    /// What it may still spend.
     package let credits: Int
+    /// Credits that it has spent in its life, as refunds have left it.
     package let spent: Int
+    /// Calls that were admitted in its life and not given back.
     package let calls: Int
     /// Milliseconds since 1970 of the last admission, nil if there was none.
     package let lastUsedAt: Int?

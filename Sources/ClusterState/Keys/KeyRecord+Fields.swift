@@ -9,8 +9,10 @@ extension KeyRecord: StoredRecord {
     /// Field names of the record; lists are lines, which no entry may hold.
     package enum Field: String, Sendable {
         case name, prefix, masked, state, expires, limit, namespace, alias, team, quota
+        /// Milliseconds since 1970.
         case createdAt = "created"
         case allowed, denied, addresses, tags
+        /// Why it was suspended.
         case suspendReason = "suspend_reason"
     }
 
@@ -60,6 +62,7 @@ extension TeamRecord: StoredRecord {
     /// A budget is what the team's account may spend; it holds no credits of its own.
     package var accountFields: [String: String] { ["limit": String(budget)] }
 
+    /// Nil if the fields are none of a team.
     package init?(id: String, fields: [String: String]) {
         guard let name = fields["name"], let version = fields["version"].flatMap({ Int($0) }) else { return nil }
         self.init(
@@ -98,5 +101,6 @@ extension [String: String] {
 }
 
 extension String {
+    /// The lines of a list as it is stored, without empty ones.
     package var asLines: [String] { utf8.split(separator: UInt8(ascii: "\n")).map { String(Substring($0)) } }
 }

@@ -9,6 +9,7 @@ package protocol StoredRecord: Sendable, Equatable {
     static var kind: String { get }
     /// What the change feed calls a change of one.
     static var topic: Topic { get }
+    /// Unlike that of any other record of its kind.
     var id: String { get }
     /// Grows by one with each change; a decision made by an older one is not carried out.
     var version: Int { get }
@@ -24,8 +25,11 @@ package protocol StoredRecord: Sendable, Equatable {
 
 /// Who did what to what, written with the change itself (F-AUDIT-06).
 package struct AuditEntry: Sendable {
+    /// As `key.created`; one of those that the endpoint declares.
     package let type: String
+    /// Who did it, in words for people; never a secret.
     package let actor: String
+    /// One sentence for people.
     package let message: String
     /// Pairs for people; never a secret.
     package let metadata: [(String, String)]
@@ -54,6 +58,7 @@ package struct Operation: Sendable {
     package let id: String
     /// What is asked, so that one id is never used for two things.
     package let fingerprint: String
+    /// What the audit log says of it.
     package let audit: AuditEntry
 
     /// - Parameter id: nil makes a random one, for changes that nobody repeats but this node.
@@ -66,17 +71,23 @@ package struct Operation: Sendable {
 
 /// Why a mutation was not carried out; nothing has changed.
 package enum RecordRefusal: Error, Sendable, Equatable {
+    /// There is no such record.
     case missing
     /// The state that the key is in does not allow it: `suspended`, `revoked`, `expired`, `active`.
     case state(String)
+    /// The secret belongs to another key.
     case credentialExists
+    /// The alias belongs to another key, or is the id of one.
     case aliasTaken
     /// One text would be the alias of a key and the secret of this one or of another.
     case aliasIsSecret
+    /// The operation's id was used for something else.
     case operationReused
+    /// The balance would pass what an account may hold (`Credits.balanceCeiling`).
     case aboveCeiling
     /// Others kept changing it.
     case contended
+    /// Redis did not answer as it should; `StoreFailure` says whether the change may have been made.
     case store(StoreFailure)
 
     /// An answer that the script does not give.
@@ -95,13 +106,15 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         self.origin = origin
     }
 
+    /// The record of this id; nil if there is none.
+    /// - Throws: `store`.
     package func read(_ id: String) async throws(RecordRefusal) -> Record? {
         Record(id: id, fields: try await store.ask(RedisCommand("HGETALL", keys.record(id))).fields)
     }
 
     /// Writes a new record, with its account if it has one. Sending the same operation twice makes one.
     /// - Parameter account: further fields of a new account, e.g. its credits.
-    /// - Throws: `contended` where a record of that id is there already.
+    /// - Throws: `contended` where a record of that id is there already, `operationReused`, or `store`.
     package func create(_ record: Record, account: [String: String] = [:], _ operation: Operation) async throws(RecordRefusal) {
         let edit = Edit(
             expected: "", fields: record.fields, removed: [],
@@ -111,6 +124,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
 
     /// Changes a record: `change` edits what it finds, and only the difference is written; where somebody else was faster it is asked again.
     /// - Returns: the record as it was written; its version is the one before.
+    /// - Throws: `missing`, `operationReused`, `contended` after 16 tries, `store`, and what `change` throws.
     package func edit(
         _ id: String, _ operation: Operation, _ change: (inout Record) throws(RecordRefusal) -> Void
     ) async throws(RecordRefusal) -> Record {
@@ -132,6 +146,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     }
 
     /// Takes a record away; its account stays for what was counted in it.
+    /// - Throws: `missing`, `operationReused`, `contended` after 16 tries, or `store`.
     package func delete(_ id: String, _ operation: Operation) async throws(RecordRefusal) {
         for _ in 0..<16 {
             guard let before = try await read(id) else {
@@ -148,10 +163,12 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     package enum Order: Sendable {
         /// The oldest first: records made meanwhile come at the end, and none is met twice.
         case ascending
+        /// The newest first.
         case descending
     }
 
     /// Ids of all records in the order of their making; `count` at most from `offset`.
+    /// - Throws: `store`.
     package func ids(_ order: Order = .descending, offset: Int = 0, count: Int) async throws(RecordRefusal) -> [String] {
         var found: [(id: String, at: Double)] = []
         for shard in 0..<keys.shards {
@@ -167,6 +184,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         return found.dropFirst(offset).prefix(count).map(\.id)
     }
 
+    /// How many records of this kind there are, over all shards.
+    /// - Throws: `store`.
     package func count() async throws(RecordRefusal) -> Int {
         var sum = 0
         for shard in 0..<keys.shards { sum += try await store.ask(RedisCommand("ZCARD", keys.index(Record.kind, shard))).integer ?? 0 }
@@ -174,6 +193,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     }
 
     /// Several records at once; those that are gone are left out.
+    /// - Throws: `store`.
     package func read(_ ids: [String]) async throws(RecordRefusal) -> [Record] {
         let replies: [RedisReply]
         do { replies = try await store.sendAll(ids.map { RedisCommand("HGETALL", keys.record($0)) }) } catch { throw .store(error) }

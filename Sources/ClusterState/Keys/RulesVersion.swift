@@ -19,6 +19,7 @@ package struct RulesVersion: Sendable {
     }
 
     /// The version that holds; 0 before the first reload.
+    /// - Throws: `store`.
     package func read() async throws(RecordRefusal) -> Int {
         try await records.read(Self.name)?.rulesVersion ?? 0
     }
@@ -29,6 +30,7 @@ package struct RulesVersion: Sendable {
     ///   - known: a version that the new one has to be above, besides those that the shards hold: the record may have been lost.
     ///   - milliseconds: since 1970.
     /// - Returns: the new version.
+    /// - Throws: `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
     package func raise(
         changed: [String], above known: Int = 0, at milliseconds: Int, _ operation: Operation
     ) async throws(RecordRefusal) -> Int {

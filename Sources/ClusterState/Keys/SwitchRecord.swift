@@ -9,6 +9,7 @@ package struct SwitchRecord: StoredRecord {
 
     /// The switch's name.
     package let id: String
+    /// What the switch says, by names of its own.
     package var values: [String: String]
     package let version: Int
 

@@ -4,10 +4,13 @@ package import GateDomain
 
 /// A team with what it has used, and its keys.
 package struct TeamSnapshot: Sendable {
+    /// The team without money.
     package var record: TeamRecord
+    /// The team's own, which counts what its keys spend.
     package let account: Account
     /// What this UTC day and month have seen, as its quota counts them; 0 where the quota has no such cap.
     package let used: Quota
+    /// Its keys, in the order of their making.
     package let members: [KeyRecord]
     /// Milliseconds since 1970 of Redis TIME.
     package let readAt: Int
@@ -25,9 +28,11 @@ package struct TeamSnapshot: Sendable {
 
 /// Why a key does not come into a team, or out of it; nothing has changed.
 package enum TeamRefusal: Error, Sendable, Equatable {
+    /// There is no such team.
     case unknownTeam
     /// The key belongs to another team.
     case taken
+    /// It has `TeamDirectory.capacity` keys.
     case full
     /// The key does not belong to it.
     case notAMember
@@ -38,6 +43,7 @@ package enum TeamRefusal: Error, Sendable, Equatable {
 /// Invariant: a key belongs to the team that its record names, so to one at most, and from the moment that the order is answered (the
 /// record's version guards admissions). `members:<team>` is an index: it may name keys that are in the team no more, and leaves none out.
 package struct TeamDirectory: Sendable {
+    /// The teams' records.
     package let records: RecordStore<TeamRecord>
     private let keys: KeyDirectory
     private let store: any CommandStore
@@ -45,6 +51,7 @@ package struct TeamDirectory: Sendable {
     /// Keys that a team may have (F-TEAM-01).
     package static let capacity = 100
 
+    /// - Parameter origin: the node that changes teams through it, as the change feed names it.
     package init(store: any CommandStore, keys: KeyDirectory, origin: String) {
         self.store = store
         self.keys = keys

@@ -4,6 +4,7 @@ package import GateDomain
 
 /// One call, or one batch, that asks to be let in.
 package struct AdmissionRequest {
+    /// Who calls, with the policy that the call was judged by.
     package let caller: CachedKey
     /// Identifies the hold; unique over all nodes and times.
     package let hold: String
@@ -73,6 +74,7 @@ package enum Admission: Sendable {
     case admitted(credits: Int, meters: [MeterReading])
     /// Something that the policy was made from has changed since: judge again by fresh records.
     case stale
+    /// A meter or the money says no; `credits` is what the caller has left, nil where that was not read.
     case denied(Denial, credits: Int?)
     /// The same call is under way, perhaps on another node.
     case running

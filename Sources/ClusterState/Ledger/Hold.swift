@@ -4,8 +4,11 @@ package import GateDomain
 
 /// An open hold. Not copyable: it is handed to the ledger exactly once, to be settled or abandoned (docs/architecture.md, rule 5).
 package struct Hold: ~Copyable {
+    /// Unlike that of any other hold, of whatever node and time.
     package let id: String
+    /// Whose accounts it was taken from.
     package let caller: CachedKey
+    /// How a repetition finds the call; nil for none.
     package let idempotency: Idempotency?
     /// Where it lies: the name under which its node was known when it was admitted.
     let node: String
@@ -26,6 +29,7 @@ package struct Hold: ~Copyable {
 
 /// How a hold ends. What goes back is read from the hold in Redis and never from here.
 package struct Settlement {
+    /// The id of the hold that ends.
     package let hold: String
     let caller: CachedKey
     let node: String
@@ -33,7 +37,9 @@ package struct Settlement {
     let isDoubtful: Bool
     /// Calls of the hold that are taken back from counts and quotas, because they were refunded.
     package let returned: Int
+    /// One for each call of the hold, in their order.
     package let charges: [Charge]
+    /// What repetitions will find.
     package let memory: Memory
     let mode: Mode
 
@@ -47,8 +53,11 @@ package struct Settlement {
 
     /// One event and its credits: `base` for certain, `surcharge` as far as the balance goes.
     package struct Charge {
+        /// Credits that are charged for certain, at most what was held.
         package let base: Int
+        /// Credits that are charged as far as the balance goes.
         package let surcharge: Int
+        /// What is written with it.
         package let event: CallEvent
 
         package init(base: Int, surcharge: Int = 0, event: CallEvent) {
@@ -60,8 +69,11 @@ package struct Settlement {
 
     /// What becomes of the record of an idempotent call.
     package enum Memory {
+        /// There is none, as the call was not idempotent.
         case none
+        /// Repetitions get this answer, byte for byte.
         case keep(Idempotency, answer: [UInt8])
+        /// The call may be made again under this idempotency key.
         case drop(key: String)
     }
 
@@ -126,5 +138,6 @@ package enum Settled: Sendable {
     case stands(charged: [Int], returned: Int)
     /// The hold is not known any more, nor what became of it.
     case gone
+    /// Redis did not answer; the settlement may have been carried out.
     case failed(StoreFailure)
 }

@@ -7,6 +7,7 @@ package import Logging
 ///
 /// Invariant: every hold that may be open is settled until Redis has acknowledged it; nothing is dropped while the node lives.
 package final class Ledger {
+    /// What became of an admission; with its hold where one was taken, which is now the receiver's to end.
     package typealias Admitted = (Admission, consuming Hold?) -> Void
 
     /// Under which name, and until when (milliseconds of Redis TIME), an admission was asked to be carried out the last time.
@@ -41,6 +42,7 @@ package final class Ledger {
     /// Closed holds by shard, oldest first.
     private var closed: [ClosedHolds]
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
+    /// Holds of this event loop that have not been settled.
     package private(set) var openHolds = 0
 
     /// Requests that one script carries at most; keeps a script under a millisecond.

@@ -38,8 +38,10 @@ package final class NodeIdentity: Sendable {
     /// Whether holds may be opened under the name.
     package var mayOpenHolds: Bool { isRegistered.load(ordering: .acquiring) }
 
+    /// Whether others have shut the present name out: it opens nothing any more.
     package var needsNewName: Bool { isFenced.load(ordering: .acquiring) }
 
+    /// Goes on under the next name, which has to be registered before anything is opened by it.
     package func takeNewName() {
         isRegistered.store(false, ordering: .releasing)
         incarnation.add(1, ordering: .acquiringAndReleasing)

@@ -3,6 +3,7 @@
 package import GateDomain
 
 extension Admission {
+    /// The same in words of the domain.
     package var outcome: AdmissionOutcome {
         switch self {
         case .admitted(let credits, let meters): .admitted(credits: credits, meters: meters)
@@ -18,6 +19,7 @@ extension Admission {
 }
 
 extension Settled {
+    /// The same in words of the domain.
     package var outcome: SettlementOutcome {
         switch self {
         case .done(let credits, let charged, _): .done(credits: credits, charged: charged)

@@ -5,8 +5,10 @@ import LuaScripts
 
 /// An exact window over all nodes for each address. It protects the gate and not money: without a store it lets everybody through (F-RATE-10).
 package struct AddressLimiter: Sendable {
+    /// What a request asks for; each scope has windows of its own.
     package enum Scope: String, Sendable {
         case admin, session
+        /// Pages for everybody (F-RATE-06).
         case `public`
     }
 
@@ -37,6 +39,7 @@ package struct AddressLimiter: Sendable {
         return command
     }
 
+    /// Seconds that the script says to wait, 1 to 60; nil if the request may pass, or nobody knows.
     package static func wait(_ reply: RedisReply?) -> Int? {
         guard let reply, reply.integer(at: 0) == 1 else { return nil }
         return min(60, max(1, (reply.integer(at: 1) + 999) / 1000))

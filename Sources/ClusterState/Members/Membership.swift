@@ -36,7 +36,9 @@ package final class Membership: Sendable {
 
     /// Milliseconds since 1970 of Redis TIME, as last heard; for readings, never for decisions.
     package var now: Int { clock.milliseconds }
+    /// Nodes that were alive at the last beat, this one among them.
     package var members: Int { memberCount.load(ordering: .relaxed) }
+    /// Calls of dead nodes that this one has resolved, since its start.
     package var reaped: Int { reapedCount.load(ordering: .relaxed) }
 
     /// Beats until cancelled; reaping goes on beside it, however long it takes.

@@ -46,6 +46,7 @@ package actor PrivateRedis {
     }
 
     /// Locks the directory, starts the server, and returns when it answers. Call it once.
+    /// - Throws: Why it cannot; nothing is left running then.
     package func start() async throws(PrivateRedisFailure) {
         if (try? ChildCommand(executable).resolvedPath()) == nil { throw .redisServerMissing }
         let directory = try StateDirectory(at: directoryPath)

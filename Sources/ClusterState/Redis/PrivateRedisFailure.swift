@@ -1,11 +1,15 @@
+// What keeps the node's own Redis from running, in words for whoever started the node.
+
 /// Why the node's own Redis is not there; each case is a sentence for the person who started the node.
 package enum PrivateRedisFailure: Error, Equatable {
     /// There is no `redis-server` on the PATH.
     case redisServerMissing
     /// Another node holds the state directory.
     case directoryInUse(directory: String, byProcess: Int32?)
+    /// `reason` is a whole sentence for the operator.
     case cannotStart(reason: String)
 
+    /// One sentence for the operator.
     package var sentence: String {
         switch self {
         case .redisServerMissing:

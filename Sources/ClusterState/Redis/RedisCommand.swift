@@ -42,16 +42,19 @@ package struct RedisCommand: Sendable {
         append(keys)
     }
 
+    /// Adds a word of UTF-8.
     package mutating func append(_ text: String) {
         bytes.append(contentsOf: text.utf8)
         ends.append(bytes.count)
     }
 
+    /// Adds a word of any bytes.
     package mutating func append(_ slice: some Sequence<UInt8>) {
         bytes.append(contentsOf: slice)
         ends.append(bytes.count)
     }
 
+    /// Adds a number in decimal.
     package mutating func append(_ number: Int) {
         if number >= 0 && number < 10 {
             bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))

@@ -6,6 +6,7 @@ import NIOSSL
 
 /// How connections to one Redis are made; its certificate context is built once.
 package struct RedisConnector: Sendable {
+    /// Where Redis is, and how one logs in.
     package let target: RedisTarget
     private let tls: NIOSSLContext?
 

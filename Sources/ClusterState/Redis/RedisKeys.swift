@@ -7,7 +7,9 @@ import GateDomain
 /// An account, and all that lies with it, lives where its id says (`AccountID.home` mod the number of shards); a credential, an alias, a
 /// session and an address where their own digits say; what there is once in a cluster in shard 0.
 package struct RedisKeys: Sendable {
+    /// What every name begins with, e.g. `pg:`.
     package let prefix: String
+    /// The number of the database, 0 for most.
     package let database: Int
     /// Shards of the store: 1 for a plain Redis; fixed when the store is first used.
     package let shards: Int
@@ -20,12 +22,17 @@ package struct RedisKeys: Sendable {
         tags = (0..<max(1, shards)).map { "\(prefix){\($0)}:" }
     }
 
+    /// The shard of an account by its home; 0 to `shards` - 1.
     package func shard(ofHome home: UInt32) -> Int { Int(home) % shards }
+    /// The shard of an account by its id.
     package func shard(of id: String) -> Int { shards == 1 ? 0 : shard(ofHome: AccountID.home(of: id)) }
 
     // What lies with an account.
+    /// A hash: money, versions and meters.
     package func account(_ id: String) -> String { tags[shard(of: id)] + "account:" + id }
+    /// A hash: the fields of a key, a team or a switch.
     package func record(_ id: String) -> String { tags[shard(of: id)] + "record:" + id }
+    /// A string: the slots of a sliding window. - Parameter limit: the limit's name.
     package func ring(_ id: String, _ limit: String) -> String { tags[shard(of: id)] + "ring:" + id + ":" + limit }
     /// What the names of an account's idempotent calls begin with.
     package func calls(_ id: String) -> String { tags[shard(of: id)] + "call:" + id + ":" }
@@ -35,37 +42,57 @@ package struct RedisKeys: Sendable {
     package func members(of team: String) -> String { tags[shard(of: team)] + "members:" + team }
     /// Tasks that servers have made of a key's calls, by the time of their making.
     package func tasks(of id: String) -> String { tags[shard(of: id)] + "tasks:" + id }
+    /// A hash: which credentials a key has.
     package func credentials(of id: String) -> String { tags[shard(of: id)] + "credentials:" + id }
 
     // What there is once a shard.
+    /// A hash: what one name of a node has open, or has closed and may be asked about.
     package func open(_ node: String, _ shard: Int) -> String { tags[shard] + "open:" + node }
+    /// A hash: versions of what policies are made of besides accounts.
     package func versions(_ shard: Int) -> String { tags[shard] + "versions" }
+    /// A stream: calls that were charged, or let pass.
     package func usage(_ shard: Int) -> String { tags[shard] + "usage" }
+    /// A stream: refused calls.
     package func denials(_ shard: Int) -> String { tags[shard] + "denials" }
+    /// A stream: changes by admins.
     package func audit(_ shard: Int) -> String { tags[shard] + "audit" }
+    /// A number: the last message of the change feed.
     package func feed(_ shard: Int) -> String { tags[shard] + "feed" }
+    /// A sorted set: all records of a kind by the time of their making.
     package func index(_ kind: String, _ shard: Int) -> String { tags[shard] + "index:" + kind }
+    /// A string: how far a consumer has read.
     package func cursor(_ consumer: String, _ shard: Int) -> String { tags[shard] + "cursor:" + consumer }
+    /// A hash: the sums of an hour. - Parameter hour: since 1970, UTC.
     package func rollup(_ hour: Int, _ shard: Int) -> String { tags[shard] + "rollup:" + String(hour) }
 
     // What lives where its own name says.
+    /// A hash: whose a credential is. - Parameter digest: SHA-256 in hex digits.
     package func credential(_ digest: String) -> String { tags[shard(of: digest)] + "credential:" + digest }
+    /// A hash: whose an alias is.
     package func alias(_ alias: String) -> String { tags[shard(ofHome: Self.spread(alias))] + "alias:" + alias }
+    /// A string: the window of one address in one scope.
     package func visits(_ scope: String, _ address: String) -> String {
         tags[shard(ofHome: Self.spread(address))] + "visits:\(scope):\(address)"
     }
+    /// A sorted set: places of a session's live streams.
     package func streams(_ session: String) -> String { tags[sessionShard(session)] + "streams:" + session }
+    /// Where a session lies.
     package func sessionShard(_ id: String) -> Int { shards == 1 ? 0 : shard(ofHome: Self.spread(id)) }
     /// Sessions that a key opened, and those that nobody did: lists of their own, as the second must not crowd out the first.
     package func sessions(_ shard: Int) -> String { tags[shard] + "sessions" }
+    /// A sorted set: sessions that were opened without a known key.
     package func guestSessions(_ shard: Int) -> String { tags[shard] + "sessions:guests" }
+    /// A hash: digests of the credentials that opened sessions.
     package func sessionOwners(_ shard: Int) -> String { tags[shard] + "sessions:owners" }
+    /// A sorted set: sessions that were ended before their time.
     package func endedSessions(_ shard: Int) -> String { tags[shard] + "sessions:ended" }
 
     // What there is once a cluster.
     /// Which node makes the hourly sums.
     package var rollupTurn: String { tags[0] + "rollups:turn" }
+    /// A hash: when each node was last heard.
     package var nodes: String { tags[0] + "nodes" }
+    /// A hash: what the nodes agree on at their start.
     package var secrets: String { tags[0] + "secrets" }
     /// The channel of the change feed. Publishing ignores databases, so its name carries the one that it speaks of.
     package var channel: String { "\(prefix)\(database):feed" }

@@ -11,6 +11,7 @@ package import Logging
 /// exactly once. The link is ready only when every script has been loaded. A command without an answer for `commandTimeout` is *unknown*;
 /// from then on new commands fail at once until Redis is heard again, and after `silence` the connection is given up.
 package final class RedisLink {
+    /// Called on the link's event loop, once.
     package typealias Completion = (Result<RedisReply, StoreFailure>) -> Void
 
     static let commandTimeout = TimeAmount.milliseconds(500)
@@ -41,9 +42,11 @@ package final class RedisLink {
         case closed
     }
 
+    /// The one that the link belongs to; nothing else may touch it.
     package let eventLoop: any EventLoop
     let connector: RedisConnector
     let logger: Logger
+    /// What it has counted so far.
     package var meter = RedisMeter()
     var state = State.down
     var channel: (any Channel)?
@@ -155,12 +158,14 @@ package final class RedisLink {
         if let since = stalledSince, now - since > Self.silence { channel?.close(promise: nil) }
     }
 
+    /// Begins to connect, and goes on until `stop`; to be called on the event loop.
     package func start() {
         let link = NIOLoopBound(self, eventLoop: eventLoop)
         ticking = eventLoop.scheduleRepeatedTask(initialDelay: Self.tickInterval, delay: Self.tickInterval) { _ in link.value.tick() }
         dial()
     }
 
+    /// Closes the connection; whatever is waiting fails, and nothing is taken any more.
     package func stop() {
         state = .closed
         ticking?.cancel()

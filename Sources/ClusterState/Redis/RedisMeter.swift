@@ -5,14 +5,20 @@ import NIOCore
 
 /// Counts of one link, on its own event loop: no lock on the way of a call.
 package struct RedisMeter: Sendable {
+    /// Writes to the socket; one carries all commands of a tick.
     package var writes = 0
+    /// Commands that were answered.
     package var commands = 0
+    /// Times that an answer did not come in time.
     package var stalls = 0
     /// Answers and their summed nanoseconds, by script; `nil` for plain commands.
     package var latencies: [LuaScript: Latency] = [:]
 
+    /// How long answers took, summed up.
     package struct Latency: Sendable {
+        /// Answers.
         package var count = 0
+        /// From the write to the answer, of all of them together.
         package var nanoseconds: Int64 = 0
     }
 

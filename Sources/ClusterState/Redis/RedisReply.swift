@@ -2,13 +2,18 @@
 
 /// A reply, copied out of hiredis's tree.
 package enum RedisReply: Sendable, Equatable {
+    /// Nothing there.
     case null
+    /// A whole number.
     case integer(Int)
     /// A simple or bulk string; any bytes.
     case bytes([UInt8])
+    /// Several, of any kinds.
     case array([RedisReply])
+    /// Redis refuses the command; the text begins with a word in capitals.
     case error(String)
 
+    /// The whole number, also where it is written as text; nil for anything else.
     package var integer: Int? {
         switch self {
         case .integer(let value): value
@@ -17,10 +22,12 @@ package enum RedisReply: Sendable, Equatable {
         }
     }
 
+    /// The text of bytes, what is no UTF-8 replaced; nil for anything else.
     package var string: String? {
         if case .bytes(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil }
     }
 
+    /// The elements; nil for anything else.
     package var array: [RedisReply]? {
         if case .array(let elements) = self { elements } else { nil }
     }
@@ -84,6 +91,7 @@ package enum StoreFailure: Error, Sendable, Equatable {
         ["READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN", "NOAUTH"].contains { text.hasPrefix($0) || text.contains("-" + $0 + " ") }
     }
 
+    /// A few words for logs and operators, never for clients.
     package var sentence: String {
         switch self {
         case .unavailable(let why): "the store is unavailable: \(why)"

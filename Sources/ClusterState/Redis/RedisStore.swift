@@ -8,10 +8,13 @@ import Synchronization
 /// One Redis, reached from every event loop of this node.
 package final class RedisStore: CommandStore {
     package let keys: RedisKeys
+    /// How its connections are made.
     package let connector: RedisConnector
     private let links: [(loop: any EventLoop, link: NIOLoopBound<RedisLink>)]
     private let turn = Atomic<Int>(0)
 
+    /// Opens a link on each of the loops; returns before they are connected.
+    /// - Throws: if a loop is shut down.
     package init(connector: RedisConnector, keys: RedisKeys, loops: [any EventLoop], logger: Logger) async throws {
         self.connector = connector
         self.keys = keys
@@ -95,6 +98,7 @@ package final class RedisStore: CommandStore {
         }
     }
 
+    /// Whether the first link is connected and Redis answers on it.
     package var isReachable: Bool {
         get async {
             let (loop, link) = links[0]
@@ -112,6 +116,7 @@ package final class RedisStore: CommandStore {
         return sum
     }
 
+    /// Closes every link; what is waiting fails.
     package func stop() async {
         for (loop, link) in links { _ = try? await loop.submit { link.value.stop() }.get() }
     }

@@ -2,15 +2,23 @@
 
 /// `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, `unix:///path[?db=N]` (F-REDIS-08).
 package struct RedisTarget: Sendable, Equatable {
+    /// Where the socket is.
     package enum Address: Sendable, Equatable {
+        /// A name or an address, and a port.
         case tcp(host: String, port: Int)
+        /// The path of a Unix socket.
         case unix(path: String)
     }
 
+    /// Where Redis listens.
     package var address: Address
+    /// Whether the connection is encrypted and the server's certificate checked.
     package var usesTLS: Bool
+    /// Nil for the default user.
     package var username: String?
+    /// Nil where none is asked for.
     package var password: String?
+    /// The number of the database.
     package var database: Int
 
     /// For logs: never shows the password.
@@ -21,6 +29,7 @@ package struct RedisTarget: Sendable, Equatable {
         }
     }
 
+    /// A Redis on a Unix socket.
     package init(unixSocket path: String, password: String? = nil) {
         self.init(address: .unix(path: path), password: password)
     }

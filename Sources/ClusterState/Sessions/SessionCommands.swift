@@ -4,11 +4,15 @@ import LuaScripts
 
 /// Sessions in Redis; see `session.lua` and `acquire_slot.lua`.
 package struct SessionCommands: Sendable {
+    /// What becomes of a session; the words of session.lua.
     package enum Verb: String, Sendable {
+        /// Writes it.
         case create
         /// Uses a session, making it if it was minted without being written.
         case adopt
+        /// Uses one that has to be there.
         case touch
+        /// Takes it away.
         case end
     }
 

@@ -6,8 +6,11 @@ import Synchronization
 
 /// What messages of the feed are about; their first word.
 package enum Topic: String, Sendable, CaseIterable {
+    /// The feed lives; tells of nothing that has changed.
     case beat
+    /// A key, or what its account is allowed.
     case key
+    /// A team, its keys or its account.
     case team
     /// A switch of the whole cluster, e.g. maintenance.
     case `switch`
@@ -23,6 +26,7 @@ package enum Topic: String, Sendable, CaseIterable {
 
 /// What the feed says has changed.
 package enum Change: Sendable, Equatable {
+    /// One thing of a topic.
     case record(Topic, id: String)
     /// Messages may have been missed: forget everything.
     case everything
@@ -44,6 +48,8 @@ package final class ChangeFeed: Sendable {
 
     static let silence = TimeAmount.milliseconds(2500)
 
+    /// - Parameter onChange: called on `loop`, in the order of the messages.
+    /// - Throws: if the loop is shut down.
     package init(
         connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop, logger: Logger, onChange: @escaping @Sendable (Change) -> Void
     ) async throws {
@@ -57,8 +63,10 @@ package final class ChangeFeed: Sendable {
 
     /// Times that messages may have been missed.
     package var gaps: Int { gapCount.load(ordering: .relaxed) }
+    /// Whether messages come in at this moment.
     package var isSubscribed: Bool { subscribed.load(ordering: .relaxed) }
 
+    /// Subscribes, and again whenever the connection is lost, until `stop`.
     package func start() {
         loop.execute { self.dial() }
         loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .milliseconds(500)) { [weak self] task in
@@ -68,6 +76,7 @@ package final class ChangeFeed: Sendable {
         }
     }
 
+    /// Ends the subscription.
     package func stop() async {
         _ = try? await loop.submit { [self] in
             state.value.stopped = true
@@ -166,7 +175,7 @@ package struct FeedMessage: Equatable {
     var change: Change? { topic == .beat ? nil : .record(topic, id: id) }
 
     /// The command that says something in passing to every node that listens. - Parameter id: without spaces, at most 400 bytes.
-    package static func passing(_ topic: Topic, _ id: String, keys: RedisKeys, origin: String) -> RedisCommand {
+    package static func ephemeral(_ topic: Topic, _ id: String, keys: RedisKeys, origin: String) -> RedisCommand {
         RedisCommand("PUBLISH", keys.channel, "\(topic.rawValue) \(id) 0 0 \(origin)")
     }
 }

@@ -6,6 +6,7 @@ import Glibc
 import Darwin
 #endif
 
+/// This machine's own clock: for ids, logs and the time before Redis was heard; never for decisions.
 package enum WallClock {
     /// Milliseconds since 1970.
     package static var milliseconds: Int {

@@ -11,6 +11,10 @@ package struct ClientAddressRule: Sendable {
         self.trusted = trusted
     }
 
+    /// - Parameters:
+    ///   - peer: the other end of the socket.
+    ///   - forwardedFor: all `X-Forwarded-For` fields as one list; looked at only if the peer is trusted.
+    /// - Returns: The client; the peer where the header is not believed or cannot be read.
     package func client(peer: IPAddress, forwardedFor: @autoclosure () -> String?) -> IPAddress {
         guard !trusted.isEmpty, isTrusted(peer), let header = forwardedFor() else { return peer }
         for entry in header.utf8.split(separator: UInt8(ascii: ",")).reversed() {

@@ -4,6 +4,7 @@
 package struct ToolAccess: Sendable, Equatable {
     /// Empty means every tool.
     package var allowed: [String]
+    /// Empty means none.
     package var denied: [String]
 
     /// The most entries that either list may have (F-KEY-15).

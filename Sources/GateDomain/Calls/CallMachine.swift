@@ -9,8 +9,10 @@
 /// reply, and none of success before the settlement stands; a client that goes away changes nothing but the reply.
 /// Times are milliseconds since the request was received.
 package struct CallMachine: Sendable {
+    /// Who calls, as the stages see it.
     package typealias Caller = CallView.Caller
 
+    /// What is to be done next.
     package enum Action: Sendable {
         /// Find the caller, in Redis if `fresh`; then `identified` or `identityAway`.
         case identify(fresh: Bool)
@@ -40,6 +42,7 @@ package struct CallMachine: Sendable {
         case none
     }
 
+    /// What the client is told; the last word on a call.
     package enum Reply: Sendable, Equatable {
         /// What the parts came to, with their receipts.
         case served
@@ -51,6 +54,7 @@ package struct CallMachine: Sendable {
         case replayed([UInt8])
         /// The same call was charged once, and its answer is not known.
         case unanswered
+        /// The idempotency key was used for another request.
         case conflict
         /// The same call is under way for longer than anybody waits.
         case stillRunning
@@ -66,6 +70,7 @@ package struct CallMachine: Sendable {
     package struct AdmissionOrder: Sendable {
         /// Credits of all parts.
         package let price: Int
+        /// Parts of the call, 1 or more; what call limits count.
         package let calls: Int
         /// Every limit of every part once, with what all parts together ask of it (F-RATE-08).
         package let limits: [(limit: Limit, amount: Int)]
@@ -109,15 +114,20 @@ package struct CallMachine: Sendable {
     package static let judgements = 8
     /// Milliseconds until nobody waits any longer for the same call elsewhere: as long as a dead node takes to be reaped (D20).
     package static let joiningTime = 12_000
+    /// Milliseconds between two looks at the same call elsewhere.
     package static let joiningPause = 100
     /// Milliseconds for which a settlement is tried before its client is told of no success.
     package static let settlingTime = 900
+    /// Milliseconds between two tries of a settlement.
     package static let settlingPause = 50
 
+    /// The parts with what is known of each so far.
     package private(set) var parts: CallParts
+    /// Who calls; nobody until `identified`.
     package private(set) var caller = Caller.nobody
     /// What the caller has left, as far as it is known.
     package private(set) var credits: Int?
+    /// The rolling limit that the client is shown; nil where none was asked.
     package private(set) var rate: RateReading?
     /// What would have been said, where shadow mode lets it pass.
     package private(set) var shadowed: Denial?
@@ -152,13 +162,16 @@ package struct CallMachine: Sendable {
         refundsUnknown = rules.refundsUnknown
     }
 
+    /// The first action.
     package func begin() -> Action { .identify(fresh: false) }
 
     // MARK: Who, and may they
 
     /// The judgement of one part.
     package struct Judgement: Sendable {
+        /// What the part costs and which limits it has to pass.
         package let plan: Plan
+        /// The first refusal of a stage; nil if all let it pass.
         package let denial: Denial?
         /// A stage knew the answer, which costs nothing.
         package let isKnown: Bool
@@ -206,6 +219,7 @@ package struct CallMachine: Sendable {
         return end(.unavailable, .none, at: now)
     }
 
+    /// The balance of a caller who is to be refused is known; nil if it could not be read, which is told as 0.
     package mutating func balanceRead(_ credits: Int?, at now: Int) -> Action {
         guard case .readingBalance(let denial, let part) = state else { return .none }
         return deny(denial, part: part, credits: credits ?? 0, at: now)
@@ -263,6 +277,7 @@ package struct CallMachine: Sendable {
         return AdmissionOrder(price: price, calls: parts.count, limits: limits, isDry: isShadow)
     }
 
+    /// The ledger has answered the order of `admit`.
     package mutating func admitted(_ outcome: AdmissionOutcome, at now: Int) -> Action {
         guard case .admitting(let order) = state else { return .none }
         switch outcome {
@@ -369,6 +384,7 @@ package struct CallMachine: Sendable {
         (parts[part].kept, parts[part].surchargeAsked, event(of: part, at: now))
     }
 
+    /// The ledger has answered the settlement of `settle` or `settleAgain`.
     package mutating func settled(_ outcome: SettlementOutcome, at now: Int) -> Action {
         guard case .settling(let since) = state else { return .none }
         switch outcome {
@@ -409,6 +425,7 @@ package struct CallMachine: Sendable {
 
     // MARK: Time, and the client
 
+    /// The time of `wait` has passed.
     package mutating func timerFired(at now: Int) -> Action {
         switch state {
         case .joining:

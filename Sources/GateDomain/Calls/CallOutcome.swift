@@ -6,6 +6,7 @@ package enum AdmissionOutcome: Sendable {
     case admitted(credits: Int, meters: [MeterReading])
     /// What the policy was made from has changed.
     case stale
+    /// A meter or the money says no; `credits` is what the caller has left, nil where that was not read.
     case denied(Denial, credits: Int?)
     /// The same call is under way, perhaps on another node.
     case running
@@ -15,6 +16,7 @@ package enum AdmissionOutcome: Sendable {
     case unanswered
     /// The idempotency key was used for something else.
     case conflict
+    /// Redis did not answer; `mayHaveBeenTaken` if the question was written to it, so that the hold may be open.
     case away(mayHaveBeenTaken: Bool)
 }
 
@@ -36,7 +38,9 @@ package enum SettlementOutcome: Sendable {
 package enum PartOutcome: Sendable, Equatable {
     /// The size of the result in bytes, as it is billed (F-PRICE-05).
     case result(isError: Bool, bytes: Int)
+    /// The server answered with a JSON-RPC error.
     case rpcError
+    /// The server took it and did not answer in time.
     case timedOut
     /// The client gave it up when the server may have taken it; that is no failure of the tool.
     case cancelledByClient

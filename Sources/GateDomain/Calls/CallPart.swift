@@ -2,7 +2,9 @@
 
 /// A single call, or one of a batch.
 package struct CallPart: Sendable {
+    /// As the client wrote it, with its prefix where there are several servers.
     package let tool: String
+    /// What it costs and has to pass, as last judged; free until then.
     package internal(set) var plan = Plan(price: 0, limits: [])
     /// A stage knew the answer: no server is asked.
     package internal(set) var isKnown = false
@@ -51,9 +53,12 @@ package struct CallParts: Sendable {
         others = []
     }
 
+    /// At least 1.
     package var count: Int { others.count + 1 }
+    /// Numbers of the parts, in the order of the request.
     package var indices: Range<Int> { 0..<count }
 
+    /// A part by its number, which has to be one of `indices`.
     package subscript(index: Int) -> CallPart {
         get { index == 0 ? first : others[index - 1] }
         set { if index == 0 { first = newValue } else { others[index - 1] = newValue } }

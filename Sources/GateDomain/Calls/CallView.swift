@@ -4,9 +4,11 @@
 package struct CallView: ~Copyable {
     /// Who calls.
     package enum Caller: Sendable {
+        /// No secret was shown.
         case nobody
         /// A secret that proves no key.
         case unknown
+        /// The key that the secret proves, with what applies to it.
         case key(Policy)
 
         /// The policy of the key that calls, if it is one that exists.
@@ -14,14 +16,17 @@ package struct CallView: ~Copyable {
             if case .key(let policy) = self { policy } else { nil }
         }
 
+        /// The key that calls, if it is one that exists.
         package var key: KeyRecord? { policy?.key }
     }
 
+    /// Who calls.
     package let caller: Caller
     /// Empty where no tool is asked for.
     package let tool: String
     /// Compact size of the arguments in bytes, as they came; 0 if there are none (F-PRICE-04).
     package let argumentBytes: Int
+    /// The client's, proxies taken into account (F-IP-02).
     package let address: IPAddress
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it; the script asks the real one again.
     package let now: Int
@@ -55,6 +60,7 @@ package struct CallView: ~Copyable {
         self.headers = headers
     }
 
+    /// The key that calls, if it is one that exists.
     package var key: KeyRecord? { caller.key }
 
     /// Lends the JSON of the arguments, or of the answer in the phase `output`, as earlier stages left it; empty if there is none.

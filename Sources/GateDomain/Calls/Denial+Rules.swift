@@ -1,8 +1,10 @@
 // What the rules of access and of limits say no with.
 
 extension ToolAccess {
+    /// Whether a key with these lists may call the tool.
     package func permits(_ tool: String) -> Bool { refusal(of: tool) == nil }
 
+    /// Which of the lists forbids the tool; nil if neither does.
     package func refusal(of tool: String) -> Denial? {
         if !allowed.isEmpty && !allowed.contains(tool) { return .toolNotAllowed(tool) }
         if denied.contains(tool) { return .toolDenied(tool) }

@@ -2,43 +2,72 @@
 
 /// A refusal of a call. A denied call costs nothing, counts nowhere and never reaches an upstream.
 package enum Denial: Sendable, Equatable {
+    /// No secret was shown.
     case missingKey
+    /// The secret proves no key, or one that is revoked.
     case invalidKey
+    /// An operator has suspended the key.
     case keySuspended
+    /// The key's time is over.
     case keyExpired
+    /// The key has a list of addresses, and the client's is not on it (F-IP-01).
     case addressNotAllowed(IPAddress)
+    /// The key has a list of allowed tools without this one.
     case toolNotAllowed(String)
+    /// The tool is on the key's list of denied ones.
     case toolDenied(String)
+    /// The key's calls a minute are used up; microseconds until the window has room.
     case rateLimited(waitMicroseconds: Int)
+    /// The key's calls a minute of this tool are used up; microseconds until the window has room.
     case toolRateLimited(String, waitMicroseconds: Int)
+    /// Credits that the call needs, and that the account has.
     case insufficientCredits(need: Int, have: Int)
+    /// The call would take the key above what it may ever spend (F-CREDIT-11).
     case spendingLimitReached
+    /// A quota of a UTC day or month is used up (F-QUOTA-01).
     case quotaExceeded(QuotaName)
     /// As many calls of the key, or of the tool, are open as may be.
     case tooManyInFlight(tool: String?)
+    /// The call would take the key's team above its budget.
     case teamBudgetExceeded
     /// A stage found something in the arguments or in the answer that the operator does not let pass; `rule` names the operator's rule.
     case guardrailBlocked(rule: String)
 
     /// The canonical words of F-DENY-01 and F-DENY-02: what logs, metrics and reports count by.
     package enum Label: String, Sendable, CaseIterable {
+        /// `missingKey`.
         case missingAPIKey = "missing_api_key"
+        /// `invalidKey`.
         case invalidAPIKey = "invalid_api_key"
+        /// `keySuspended`.
         case keySuspended = "key_suspended"
+        /// `keyExpired`.
         case apiKeyExpired = "api_key_expired"
+        /// `addressNotAllowed`.
         case ipNotAllowed = "ip_not_allowed"
+        /// `toolNotAllowed`.
         case toolNotAllowed = "tool_not_allowed"
+        /// `toolDenied`.
         case toolDenied = "tool_denied"
+        /// `rateLimited`.
         case rateLimited = "rate_limited"
+        /// `toolRateLimited`.
         case toolRateLimited = "tool_rate_limited"
+        /// `insufficientCredits`.
         case insufficientCredits = "insufficient_credits"
+        /// `spendingLimitReached`.
         case spendingLimitExceeded = "spending_limit_exceeded"
+        /// `quotaExceeded`, whichever quota.
         case quotaExceeded = "quota_exceeded"
+        /// `tooManyInFlight`, of the key or of a tool.
         case concurrencyLimit = "concurrency_limit"
+        /// `teamBudgetExceeded`.
         case teamBudgetExceeded = "team_budget_exceeded"
+        /// `guardrailBlocked`, whichever rule.
         case guardrailBlocked = "guardrail_blocked"
     }
 
+    /// The word that it is counted by.
     package var label: Label {
         switch self {
         case .missingKey: .missingAPIKey

@@ -4,6 +4,7 @@
 package struct GateRules: Sendable {
     /// Counts reloads over the whole cluster; every admission is guarded by it.
     package let version: Int
+    /// What calls cost.
     package let prices: PriceBook
     /// Calls a minute and key, 0 for none (F-RATE-01).
     package let callsPerMinute: Int

@@ -23,8 +23,11 @@ package struct Pipeline: Sendable {
     /// The stages of every gate.
     package static let standard: [Stage] = [.keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .addressAllowed, .toolAllowed]
 
+    /// What a run of the stages came to.
     package enum Decision: Sendable, Equatable {
+        /// No stage refused it or knew its answer.
         case passed
+        /// The first refusal.
         case denied(Denial)
         /// The JSON of a result that one of the stages knew.
         case answered([UInt8])

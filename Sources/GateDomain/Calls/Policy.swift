@@ -4,11 +4,13 @@
 ///
 /// Invariant: a decision made by it is carried out only if Redis still holds every version that it was made from (V21 to V23).
 package final class Policy: Sendable {
+    /// The key that it applies to, as it was read.
     package let key: KeyRecord
     /// The accounts that a call must pass, the key's own first.
     package let accounts: [PolicyAccount]
     /// Versions of what it was made from besides the accounts, by the names that the shard's `versions` hash has for them.
     package let guards: [PolicyGuard]
+    /// The operator's rules that it was made by.
     package let rules: GateRules
     private let team: TeamRecord?
     private let limits: LimitBook
@@ -57,10 +59,13 @@ package final class Policy: Sendable {
 
 /// One of the accounts that a call must pass.
 package struct PolicyAccount: Sendable, Equatable {
+    /// The key's or the team's.
     package let id: AccountID
+    /// Of the account when the policy was made; a later one makes an admission stale.
     package let version: Int
     /// True where the account's own credits pay; false where it only has a budget, which its spending may not pass (teams).
     package let isFunded: Bool
+    /// Whose account it is, for the sentence of a refusal.
     package let subject: Limit.Subject
 
     /// What a caller is told when the account may spend no more.
@@ -69,7 +74,9 @@ package struct PolicyAccount: Sendable, Equatable {
 
 /// A record, and the version of it that a policy was made from.
 package struct PolicyGuard: Sendable, Equatable {
+    /// The field of the shard's `versions` hash.
     package let name: String
+    /// The version that has to hold still when the call is admitted.
     package let version: Int
 }
 

@@ -15,9 +15,12 @@ package struct Receipt: Sendable, Equatable {
         self.surcharge = surcharge
     }
 
+    /// Credits that were held and are given back.
     package var refunded: Int { held - base }
+    /// Credits that the call cost in the end.
     package var charged: Int { base + surcharge }
 
+    /// Both together, for the parts of a batch.
     package static func + (left: Receipt, right: Receipt) -> Receipt {
         Receipt(held: left.held + right.held, base: left.base + right.base, surcharge: left.surcharge + right.surcharge)
     }

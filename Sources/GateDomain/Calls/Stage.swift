@@ -20,7 +20,9 @@ package enum Phase: Int, Sendable, CaseIterable, Comparable {
 
 /// What a stage wants.
 package enum Effect: Sendable, Equatable {
+    /// Nothing to say.
     case pass
+    /// Refuses the call; later stages are not asked.
     case deny(Denial)
     /// Goes on, and tells the client.
     case warn(String)
@@ -34,8 +36,11 @@ package enum Effect: Sendable, Equatable {
 
 /// A pure function of a call. No stage knows another; a new rule is a new value in the array and nothing else.
 package struct Stage: Sendable {
+    /// A few words, for logs and tests.
     package let name: String
+    /// When it is asked.
     package let phase: Phase
+    /// The rule. It may be asked more than once of a call, and has no effect but what it returns.
     package let decide: @Sendable (borrowing CallView) -> Effect
 
     package init(_ name: String, _ phase: Phase, _ decide: @escaping @Sendable (borrowing CallView) -> Effect) {
@@ -46,24 +51,30 @@ package struct Stage: Sendable {
 }
 
 extension Stage {
+    /// A call needs a secret.
     package static let keyPresent = Stage("key present", .identity) { call in
         if case .nobody = call.caller { .deny(.missingKey) } else { .pass }
     }
+    /// The secret has to prove a key, and the key must not be revoked.
     package static let keyKnown = Stage("key known and not revoked", .identity) { call in
         guard let key = call.key, key.state != .revoked else { return .deny(.invalidKey) }
         return .pass
     }
+    /// A suspended key calls nothing (F-GATE-13).
     package static let keyNotSuspended = Stage("key not suspended", .identity) { call in
         call.key?.state == .suspended ? .deny(.keySuspended) : .pass
     }
+    /// A key stops at its time by Redis TIME as this node last heard it; the script asks the real one again.
     package static let keyNotExpired = Stage("key not expired", .identity) { call in
         call.key?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
     }
+    /// A key with a list of addresses calls from nowhere else (F-IP-01).
     package static let addressAllowed = Stage("address allowed", .identity) { call in
         guard let ranges = call.key?.addresses, !ranges.isEmpty else { return .pass }
         let address = call.address
         return ranges.contains { $0.contains(address) } ? .pass : .deny(.addressNotAllowed(address))
     }
+    /// The key's lists of tools (F-ACL-01).
     package static let toolAllowed = Stage("tool allowed", .policy) { call in
         guard let denial = call.key?.access.refusal(of: call.tool) else { return .pass }
         return .deny(denial)

@@ -5,10 +5,12 @@
 /// The first eight digits are the account's *home*, which never changes: its shard is home mod the number of shards, so nobody looks
 /// it up and a store can be moved to another number.
 package struct AccountID: Sendable, Hashable, CustomStringConvertible {
+    /// The id of the key or team whose account it is: `key_` or `team_` and 16 hex digits.
     package let text: String
     /// 0 to 2^32 - 1.
     package let home: UInt32
 
+    /// Takes an id as it stands; a text of another shape has the home 0.
     package init(_ text: String) {
         self.text = text
         home = Self.home(of: text)

@@ -7,6 +7,7 @@
 package struct KeyRecord: Sendable, Equatable {
     /// `key_` and 16 hex digits; stable over rotations, not a secret.
     package var id: String
+    /// What people call it; at most 200 characters (F-KEY-14).
     package var name: String
     /// The first 10 characters of the credential and `...` (F-KEY-02).
     package var prefix: String
@@ -14,15 +15,21 @@ package struct KeyRecord: Sendable, Equatable {
     package var masked: String
     /// Milliseconds since 1970.
     package var createdAt: Int
+    /// As an operator has put it; expiry is not among the states.
     package var state: KeyState
     /// Milliseconds since 1970 of Redis TIME; nil means never (F-KEY-08).
     package var expiresAt: Int?
     /// Lifetime credits that may be spent, 0 for no limit (F-CREDIT-11).
     package var spendingLimit: Int
+    /// Which tools it may call.
     package var access: ToolAccess
+    /// From where it may call; empty for everywhere, at most 200 (F-IP-04).
     package var addresses: [AddressRange]
+    /// At most 50, each name and value of at most 100 characters (F-KEY-13).
     package var tags: [String: String]
+    /// 1 to 50 letters, digits or hyphens in lower case; `default` where nobody said (F-NS-01).
     package var namespace: String
+    /// Another name of it in admin requests, 1 to 100 letters, digits, hyphens or underscores; proves nothing (F-ALIAS-02).
     package var alias: String?
     /// The team whose budget and quota its calls must pass too; nil for none.
     package var teamID: String?
@@ -65,7 +72,10 @@ package struct KeyRecord: Sendable, Equatable {
 
 /// The states an operator puts a key in; *expired* is not one of them, it follows from the time (F-KEY-05).
 package enum KeyState: String, Sendable, CaseIterable {
+    /// It may call.
     case active
+    /// It may not call until an operator resumes it; all else about it goes on working.
     case suspended
+    /// Gone for good.
     case revoked
 }

@@ -10,10 +10,13 @@ package struct TeamRecord: Sendable, Equatable {
     package var description: String
     /// Lifetime credits that the team may spend, 0 for no limit.
     package var budget: Int
+    /// What its keys may do together a UTC day and month.
     package var quota: Quota
+    /// At most 50, each name and value of at most 100 characters.
     package var tags: [String: String]
     /// Milliseconds since 1970.
     package var createdAt: Int
+    /// The budget and quota of a team that is not are not asked.
     package var isActive: Bool
     package var version: Int
 

@@ -2,17 +2,23 @@
 
 /// A kind of UTC period, and the one that a moment lies in.
 package enum CalendarPeriod: String, Sendable, Hashable, CaseIterable {
+    /// From midnight to midnight.
     case day
     /// From Monday.
     case week
+    /// From the first of a month.
     case month
 
     /// One period: a number that no other period of its kind has, and its bounds in microseconds since 1970, the end not included.
     package struct Span: Sendable, Hashable {
+        /// Days since 1970; weeks since the one that 1970 began in; for months twelve times the year, and the months before it.
         package let number: Int
+        /// Microseconds since 1970, the first of the period.
         package let start: Int
+        /// Microseconds since 1970, the first after the period.
         package let end: Int
 
+        /// Whether a moment lies in the period.
         package func contains(_ microseconds: Int) -> Bool { microseconds >= start && microseconds < end }
     }
 

@@ -4,7 +4,9 @@
 ///
 /// Its state is a *meter* of the account, named by `name`; two limits of one account never share a name.
 package struct Limit: Sendable, Equatable {
+    /// What is counted.
     package enum Measure: Sendable, Hashable {
+        /// Calls that were admitted and not given back.
         case calls
         /// Credits, as they are held and then as they are charged.
         case credits
@@ -12,15 +14,19 @@ package struct Limit: Sendable, Equatable {
         case inFlight
     }
 
+    /// Over which time it is counted.
     package enum Window: Sendable, Hashable {
         /// Any interval of so many microseconds of Redis TIME; counts calls alone.
         case rolling(Int)
         /// The UTC day, week (from Monday) or month that Redis TIME lies in.
         case calendar(CalendarPeriod)
+        /// From the beginning of the account, without an end.
         case lifetime
     }
 
+    /// What happens to a call that would pass the cap.
     package enum Action: Sendable, Hashable {
+        /// It is refused.
         case deny
         /// The call goes on, and its receipt says that the limit is passed.
         case warn
@@ -28,8 +34,11 @@ package struct Limit: Sendable, Equatable {
 
     /// Who is limited, for the sentence of the refusal.
     package enum Subject: Sendable, Hashable {
+        /// One key.
         case key
+        /// One key with one tool.
         case tool(String)
+        /// All keys of a team together.
         case team
     }
 
@@ -37,11 +46,15 @@ package struct Limit: Sendable, Equatable {
     package let name: String
     /// Which of the policy's accounts it belongs to: 0 is the key's own.
     package let account: Int
+    /// What is counted.
     package let measure: Measure
+    /// Over which time.
     package let window: Window
     /// At least 1.
     package let cap: Int
+    /// What happens above the cap.
     package let action: Action
+    /// Who is limited, for the sentence of a refusal.
     package let subject: Subject
 
     /// Microseconds.
@@ -62,10 +75,14 @@ package struct Limit: Sendable, Equatable {
 
 /// Which quota was reached: who, what, how often; prints the words of F-DENY-04.
 package struct QuotaName: Sendable, Hashable {
+    /// Whose quota it is.
     package let subject: Limit.Subject
+    /// Calls or credits.
     package let measure: Limit.Measure
+    /// The day or month.
     package let window: Limit.Window
 
+    /// The words for a limit; they are made for those over calendar periods.
     package init(_ limit: Limit) {
         subject = limit.subject
         measure = limit.measure

@@ -14,6 +14,7 @@ package struct LimitBook: Sendable {
         self.tools = tools.mapValues { always + $0 }
     }
 
+    /// What a call of this tool has to pass, in the order in which it is asked.
     package func limits(for tool: String) -> [Limit] {
         tools.isEmpty ? always : tools[tool] ?? always
     }

@@ -15,7 +15,9 @@ package struct MeterReading: Sendable, Equatable {
 
 /// What `X-RateLimit-*` say (F-HDR-04).
 package struct RateReading: Sendable, Equatable {
+    /// Calls that the window has room for.
     package let limit: Int
+    /// Calls that it has room for now, 0 or more.
     package let remaining: Int
     /// Whole seconds, rounded up.
     package let reset: Int

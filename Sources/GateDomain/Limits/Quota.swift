@@ -2,9 +2,13 @@
 
 /// Calls and credits a UTC day and a UTC month; 0 is no limit (F-QUOTA-01).
 package struct Quota: Sendable, Equatable {
+    /// Calls a UTC day.
     package var dailyCalls: Int
+    /// Calls a UTC month.
     package var monthlyCalls: Int
+    /// Credits a UTC day, as they are held and then as they are charged.
     package var dailyCredits: Int
+    /// Credits a UTC month, counted alike.
     package var monthlyCredits: Int
 
     package init(dailyCalls: Int = 0, monthlyCalls: Int = 0, dailyCredits: Int = 0, monthlyCredits: Int = 0) {
@@ -14,6 +18,7 @@ package struct Quota: Sendable, Equatable {
         self.monthlyCredits = monthlyCredits
     }
 
+    /// Whether it limits nothing.
     package var isEmpty: Bool { self == Quota() }
 
     /// The rows that it stands for, in the order in which they are asked (F-GATE-07).

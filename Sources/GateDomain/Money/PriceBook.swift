@@ -41,14 +41,19 @@ package struct PriceBook: Sendable {
 
 /// One line of a price list, as `/pricing` and `_pricing` show it (F-REG-01).
 package struct PriceRow: Sendable, Equatable {
+    /// The tool's, with its prefix where there are several servers.
     package let name: String
+    /// Credits for a call of any size.
     package let creditsPerCall: Int
+    /// Credits for a KiB of arguments; the sum is rounded up, and less than a KiB counts as one (F-PRICE-04).
     package let creditsPerKbInput: Int
+    /// Credits for a KiB of a result; the sum is rounded up (F-PRICE-05).
     package let creditsPerKbOutput: Int
     /// 0 for none of its own.
     package let rateLimitPerMin: Int
 
     /// `dynamic` when the size of the call counts (F-PRICE-10).
     package var pricingModel: String { creditsPerKbInput > 0 || creditsPerKbOutput > 0 ? "dynamic" : "flat" }
+    /// Whether no call of it ever costs anything.
     package var isFree: Bool { creditsPerCall == 0 && creditsPerKbInput == 0 && creditsPerKbOutput == 0 }
 }

@@ -1,3 +1,5 @@
+// The price of one tool, as the operator declares it.
+
 /// What one tool costs and the limits of its own, as `toolPricing` declares it (F-PRICE-01, F-PRICE-03, F-PRICE-05).
 ///
 /// Credits are whole numbers of 0 to 1,000,000,000. A zero is a zero: it never stands for "not set", which is `nil`.

@@ -5,12 +5,15 @@
 /// Its credits are not in here: the settling script decides them and writes both in one entry. Nor are the key's name and its like:
 /// they belong to the key, and whoever shows the event reads them there.
 package struct CallEvent: Sendable, Equatable {
+    /// What became of the call.
     package enum Outcome: String, Sendable {
+        /// The tool answered.
         case ok
         /// The upstream answered with an error, or not at all; refunded where that is on.
         case failed
         /// Nobody knows whether the upstream has taken it: the node, or the upstream, ended with the call open.
         case unknown
+        /// The gate refused it, and nothing was charged.
         case denied
     }
 
@@ -18,10 +21,13 @@ package struct CallEvent: Sendable, Equatable {
     package var keyID: String
     /// At most `toolBytes` long.
     package var tool: String
+    /// What became of it.
     package var outcome: Outcome
     /// Empty unless denied, failed, or `shadow:<reason>`.
     package var reason: String
+    /// From the request to the end of the call.
     package var milliseconds: Int
+    /// As in `X-Request-Id`, by which a client can name the call (F-HDR-01).
     package var requestID: String
 
     /// Bytes of a tool's name that are kept, whatever a client calls it.

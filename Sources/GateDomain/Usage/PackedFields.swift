@@ -3,6 +3,7 @@
 /// Fields as `<format> US <tag>=<value> US <tag>=<value> …` with US the unit separator (U+001F); control characters in a value become
 /// spaces, so a field never becomes two. Two versions of the node read each other's: unknown tags are passed over.
 package struct PackedFields: Sendable {
+    /// What is stored: fields in the order in which they were appended.
     package private(set) var bytes: [UInt8] = []
 
     private static let separator: UInt8 = 0x1f
@@ -13,6 +14,7 @@ package struct PackedFields: Sendable {
         bytes.append(contentsOf: String(format).utf8)
     }
 
+    /// Adds a field under a name of ours; control characters of its value become spaces.
     package mutating func append(_ tag: StaticString, _ value: String) {
         begin(tag)
         append(text: value)
@@ -32,6 +34,7 @@ package struct PackedFields: Sendable {
         for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
     }
 
+    /// Adds a number in decimal.
     package mutating func append(_ tag: StaticString, _ value: Int) {
         begin(tag)
         bytes.append(contentsOf: String(value).utf8)

@@ -4,17 +4,23 @@
 package struct RollupRow: Sendable, Equatable {
     /// Hours since 1970, UTC.
     package var hour: Int
+    /// At most `CallEvent.toolBytes` long.
     package var tool: String
+    /// Empty for callers that no key is known of.
     package var keyID: String
     /// As the key was called when its last call of the hour came.
     package var keyName: String
+    /// Of the key when its last call of the hour came.
     package var namespace: String
+    /// What became of the calls.
     package var outcome: CallEvent.Outcome
     /// Empty unless denied, or `shadow:<reason>`.
     package var reason: String
+    /// How many calls the row sums up.
     package var calls: Int
     /// Charged; a refund of a later hour may make it negative.
     package var credits: Int
+    /// How long they took.
     package var durations: DurationHistogram
 
     package init(
@@ -52,6 +58,7 @@ package struct DurationHistogram: Sendable, Equatable {
         (self.sum, self.counts) = (sum, counts)
     }
 
+    /// Calls that were counted.
     package var count: Int { counts.reduce(0, +) }
 
     /// - Parameter milliseconds: of one call.
@@ -64,6 +71,7 @@ package struct DurationHistogram: Sendable, Equatable {
     /// The bucket of one duration in milliseconds, 0 to the number of bounds.
     package static func bucket(of milliseconds: Int) -> Int { bounds.firstIndex { milliseconds <= $0 } ?? bounds.count }
 
+    /// Adds the counts of another one.
     package mutating func add(_ other: DurationHistogram) {
         sum += other.sum
         if counts.isEmpty {

@@ -1,15 +1,15 @@
 // Where the bootstrap key comes from when a node starts.
 
-package import ClusterState
+import ClusterState
 import GateDomain
-package import GateSettings
+import GateSettings
 import Glibc
-package import Logging
+import Logging
 import Synchronization
 
 extension AdminKeys {
     /// How a node came by its bootstrap key.
-    package enum Origin: Sendable, Equatable {
+    enum Origin: Sendable, Equatable {
         /// The operator chose it.
         case configured
         /// Made by this node, now or at an earlier start, and kept in a file that nobody else may read.
@@ -20,7 +20,7 @@ extension AdminKeys {
         case claimedElsewhere
 
         /// The key, where this node knows it and has to show it.
-        package var generated: String? {
+        var generated: String? {
             switch self {
             case .kept(let key, _), .claimed(let key): key
             case .configured, .claimedElsewhere: nil
@@ -28,7 +28,7 @@ extension AdminKeys {
         }
 
         /// What the operator is told at the start.
-        package var announcement: String? {
+        var announcement: String? {
             switch self {
             case .configured: nil
             case .kept(let key, let path): "Admin key: \(key) (kept in \(path))"
@@ -41,7 +41,7 @@ extension AdminKeys {
     /// Finds, makes or agrees on the bootstrap key.
     /// - Parameter stateDirectory: the directory of the private Redis, which this process has locked; not used with a shared one.
     /// - Throws: `StoreFailure`, or `StartupFailure` where the key's file cannot be used.
-    package static func resolve(
+    static func resolve(
         settings: Settings, store: any CommandStore, stateDirectory: String
     ) async throws -> (keys: AdminKeys, origin: Origin) {
         if let key = settings.adminKey { return (AdminKeys(bootstrapKey: key), .configured) }
@@ -69,19 +69,19 @@ extension AdminKeys {
 
 /// Keeps the digest of a key that the nodes have made themselves in their Redis: one that was restarted empty has lost it, and the next node
 /// to start would make another key.
-package final class AdminKeyWatch: Sendable {
+final class AdminKeyWatch: Sendable {
     private let keys: AdminKeys
     private let logger: Logger
     private let hasWarned = Atomic<Bool>(false)
 
-    package init(_ keys: AdminKeys, logger: Logger) {
+    init(_ keys: AdminKeys, logger: Logger) {
         self.keys = keys
         self.logger = logger
     }
 
     /// Puts the digest back if it is gone. Where another one lies there already, made by a node that came first, this node keeps the key that
     /// it was started with, and says so once.
-    package func look(in store: any CommandStore) async throws(StoreFailure) {
+    func look(in store: any CommandStore) async throws(StoreFailure) {
         guard keys.isAgreed else { return }
         if try await store.send(RedisCommand("HSETNX", store.keys.secrets, "admin", keys.digestText)).integer == 1 {
             return logger.notice("Redis had lost the digest of the admin key; it is there again, and the key is the same")

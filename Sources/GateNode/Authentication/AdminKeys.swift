@@ -5,7 +5,7 @@ import Crypto
 import GateDomain
 
 /// The admin keys of a node: for now the bootstrap key, which may do everything.
-package struct AdminKeys: Sendable {
+struct AdminKeys: Sendable {
     private let bootstrap: [UInt8]
     /// Whether the nodes have agreed on the bootstrap key in the store, which keeps its digest.
     let isAgreed: Bool
@@ -15,17 +15,17 @@ package struct AdminKeys: Sendable {
     /// - Parameters:
     ///   - bootstrapDigest: SHA-256 of the bootstrap key.
     ///   - isAgreed: whether it is the store's.
-    package init(bootstrapDigest: some Sequence<UInt8>, isAgreed: Bool = false) {
+    init(bootstrapDigest: some Sequence<UInt8>, isAgreed: Bool = false) {
         bootstrap = Array(bootstrapDigest)
         self.isAgreed = isAgreed
     }
 
-    package init(bootstrapKey: String) {
+    init(bootstrapKey: String) {
         self.init(bootstrapDigest: Self.digest(bootstrapKey))
     }
 
     /// What the presented key may do, nil if it is none of ours. The time it takes tells nothing about the key (F-SEC-03).
-    package func role(of presented: String) -> AdminRole? {
+    func role(of presented: String) -> AdminRole? {
         Self.isEqual(Self.digest(presented), bootstrap) ? .superAdmin : nil
     }
 

@@ -1,7 +1,7 @@
 // What an administrator may do; each role may do all that the ones before it may.
 
 /// The roles of F-ADMIN, lowest first.
-package enum AdminRole: String, Sendable, CaseIterable, Comparable {
+enum AdminRole: String, Sendable, CaseIterable, Comparable {
     /// Reads.
     case viewer
     /// Reads and changes.
@@ -9,7 +9,7 @@ package enum AdminRole: String, Sendable, CaseIterable, Comparable {
     /// Also hands out admin keys.
     case superAdmin = "super_admin"
 
-    package static func < (left: AdminRole, right: AdminRole) -> Bool { left.rank < right.rank }
+    static func < (left: AdminRole, right: AdminRole) -> Bool { left.rank < right.rank }
 
     private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }

@@ -103,7 +103,7 @@ extension CallFlow {
     /// when the call was admitted.
     var storedAnswer: [UInt8] {
         let answer = answer()
-        return answer.count <= Self.longestMemory
+        return answer.count <= Self.longestStoredAnswer
             ? answer
             : exchange.failure(
                 code: -32603, "The call was charged once and answered, but its answer was too large to keep (request \(exchange.requestID))"
@@ -111,7 +111,7 @@ extension CallFlow {
     }
 
     /// Bytes of an answer that Redis keeps for repetitions.
-    static let longestMemory = 1_048_576
+    static let longestStoredAnswer = 1_048_576
 
     // MARK: Refusals
 

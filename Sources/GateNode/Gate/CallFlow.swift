@@ -45,7 +45,7 @@ final class CallFlow {
         machine = CallMachine(
             parts: calls.count == 1 ? CallParts(tool: calls[0].tool) : CallParts(tools: calls.map(\.tool)), rules: loop.rules,
             requestID: exchange.requestID, isIdempotent: idempotencyKey != nil,
-            opensWithoutStore: loop.parts.settings.onStoreLoss == .open)
+            opensWithoutStore: loop.opensWithoutStore)
     }
 
     private static func fault(of calls: [ToolCall], _ exchange: MCPExchange, _ upstreams: UpstreamSet) -> String? {

@@ -22,6 +22,8 @@ final class LoopContext: ExchangeHandler {
     let lists = ListCopies()
     let streams: LiveStreams
     let log: CallLog
+    /// Whether calls that cost nothing pass while the store is away.
+    let opensWithoutStore: Bool
     var meter = GateMeter()
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
@@ -40,6 +42,7 @@ final class LoopContext: ExchangeHandler {
         self.parts = parts
         self.eventLoop = eventLoop
         self.log = log
+        opensWithoutStore = parts.settings.onStoreLoss == .open
         self.link = link.value
         let keys = parts.store.keys
         front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers, loops: loops)
@@ -125,7 +128,7 @@ final class LoopContext: ExchangeHandler {
 }
 
 /// What calls need of their node; all of it may be used from any event loop.
-package struct GateParts: Sendable {
+struct GateParts: Sendable {
     let id: String
     let settings: Settings
     let store: RedisStore

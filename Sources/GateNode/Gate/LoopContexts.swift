@@ -1,18 +1,18 @@
 // The contexts of all event loops of the node: how code that is on no event loop, or on another one, reaches them.
 
-package import ClusterState
+import ClusterState
 import GateSettings
-package import NIOCore
+import NIOCore
 
 /// The node's loop contexts, one an event loop.
-package final class LoopContexts: Sendable {
+final class LoopContexts: Sendable {
     private let all: [(eventLoop: any EventLoop, context: NIOLoopBound<LoopContext>)]
     /// Client connections that one event loop takes; together the node's cap (F-SEC-16).
     let connectionsPerLoop: Int
     let doors: Doors
 
     /// - Throws: if an event loop has no link to Redis, or is shut down.
-    package init(_ parts: GateParts, loops: [any EventLoop], headers: ResponseHeaders, log: CallLogSink) async throws {
+    init(_ parts: GateParts, loops: [any EventLoop], headers: ResponseHeaders, log: CallLogSink) async throws {
         var all: [(eventLoop: any EventLoop, context: NIOLoopBound<LoopContext>)] = []
         for (index, loop) in loops.enumerated() {
             guard let link = parts.store.link(of: loop) else { throw ChannelError.operationUnsupported }
@@ -37,7 +37,7 @@ package final class LoopContexts: Sendable {
         return context.value
     }
 
-    package func apply(_ change: Change) {
+    func apply(_ change: Change) {
         forEach { $0.apply(change) }
     }
 
@@ -48,7 +48,7 @@ package final class LoopContexts: Sendable {
     }
 
     /// The sums over all event loops.
-    package func meter() async -> GateMeter {
+    func meter() async -> GateMeter {
         var sum = GateMeter()
         for (loop, context) in all {
             guard let meter = try? await loop.submit({ context.value.reading }).get() else { continue }
@@ -58,12 +58,12 @@ package final class LoopContexts: Sendable {
     }
 
     /// Ends the connections that have nothing under way, and the others after it.
-    package func quiesce() {
+    func quiesce() {
         forEach { $0.front.quiesce() }
     }
 
     /// Whether everything that was taken has been settled.
-    package var isSettled: Bool {
+    var isSettled: Bool {
         get async {
             for (loop, context) in all {
                 let backlog = (try? await loop.submit { context.value.ledger.openHolds + context.value.ledger.backlog }.get()) ?? 0
@@ -73,7 +73,7 @@ package final class LoopContexts: Sendable {
         }
     }
 
-    package func flushLogs() async {
+    func flushLogs() async {
         for (loop, context) in all { _ = try? await loop.submit { context.value.log.flush() }.get() }
     }
 }

@@ -111,7 +111,7 @@ enum MCPEndpoint {
         loop.siblings?.forEach { $0.cancel(key) }
         // Nobody without a key makes the gate write: what a stranger has asked for in shadow mode is given up here alone.
         guard !key.caller.isEmpty else { return }
-        loop.link.send(FeedMessage.passing(.cancel, key.word, keys: loop.parts.store.keys, origin: loop.parts.id)) { _ in }
+        loop.link.send(FeedMessage.ephemeral(.cancel, key.word, keys: loop.parts.store.keys, origin: loop.parts.id)) { _ in }
     }
 
     private static func end(_ exchange: MCPExchange, on loop: LoopContext) {

@@ -1,16 +1,16 @@
 // Where the call lines of all event loops end.
 
 import Dispatch
-package import GateSettings
+import GateSettings
 import NIOCore
 
 /// Where the lines of all event loops end: standard error, from a thread that may block.
-package final class CallLogSink: Sendable {
-    package let format: Settings.LogFormat
-    package let isOn: Bool
+final class CallLogSink: Sendable {
+    let format: Settings.LogFormat
+    let isOn: Bool
     private let queue = DispatchQueue(label: "gate-node.call-log")
 
-    package init(level: Settings.LogLevel, format: Settings.LogFormat) {
+    init(level: Settings.LogLevel, format: Settings.LogFormat) {
         self.format = format
         isOn = level == .info || level == .debug
     }
@@ -20,5 +20,5 @@ package final class CallLogSink: Sendable {
     }
 
     /// Returns when everything that was handed over has been written.
-    package func drain() { queue.sync {} }
+    func drain() { queue.sync {} }
 }

@@ -2,11 +2,11 @@
 
 import GateDomain
 import ClusterState
-package import GateSettings
-package import Logging
+import GateSettings
+import Logging
 
-package enum NodeLog {
-    package static func logger(_ settings: Settings) -> Logger {
+enum NodeLog {
+    static func logger(_ settings: Settings) -> Logger {
         let format = settings.logFormat
         var logger = Logger(label: "gate-node") { _ in LineLogHandler(format: format) }
         logger.logLevel = settings.logLevel.threshold

@@ -1,6 +1,6 @@
 // Standard output and error, written whole.
 
-package import NIOCore
+import NIOCore
 
 #if canImport(Glibc)
 import Glibc
@@ -9,13 +9,13 @@ import Darwin
 #endif
 
 /// The process's own streams. A write blocks until all is taken; what cannot be written is dropped.
-package enum StandardStream {
+enum StandardStream {
     /// Writes bytes to standard error.
-    package static func error(_ bytes: ByteBuffer) { write(2, bytes) }
+    static func error(_ bytes: ByteBuffer) { write(2, bytes) }
     /// Writes a line to standard output.
-    package static func output(_ line: String) { write(1, ByteBuffer(string: line + "\n")) }
+    static func output(_ line: String) { write(1, ByteBuffer(string: line + "\n")) }
     /// Writes a line to standard error.
-    package static func error(_ line: String) { write(2, ByteBuffer(string: line + "\n")) }
+    static func error(_ line: String) { write(2, ByteBuffer(string: line + "\n")) }
 
     private static func write(_ descriptor: Int32, _ bytes: ByteBuffer) {
         bytes.withUnsafeReadableBytes { bytes in

@@ -1,47 +1,57 @@
 // What an event loop counts of its calls; summed over the loops when somebody reads the metrics.
 
-package import GateDomain
+import GateDomain
 import NIOCore
 
 /// Counters of one event loop: plain numbers, no locks on the way of a call.
-package struct GateMeter: Sendable {
-    package struct CallLabel: Hashable, Sendable {
-        package let tool: String
-        package let status: Status
+struct GateMeter: Sendable {
+    /// What calls are counted by.
+    struct CallLabel: Hashable, Sendable {
+        /// One of a closed set, whatever callers ask for.
+        let tool: String
+        let status: Status
     }
 
-    package enum Status: String, Sendable {
+    enum Status: String, Sendable {
         case allowed
         case denied
         case failed
         case unavailable
     }
 
-    package var calls: [CallLabel: Int] = [:]
-    package var credits: [String: Int] = [:]
-    package var denials: [Denial.Label: Int] = [:]
-    package var rateLimitHits: [String: Int] = [:]
-    package var refunds: [String: Int] = [:]
-    package var requests: [RequestMeter.RequestLabel: Int] = [:]
-    package var upstreamLatency = Histogram()
-    package var gateLatency = Histogram()
-    package var lag = LoopLag()
-    package var replays = 0
-    package var staleJudgements = 0
-    package var lostNotes = 0
-    package var openHolds = 0
-    package var settlementBacklog = 0
+    var calls: [CallLabel: Int] = [:]
+    /// Credits that were charged, by tool.
+    var credits: [String: Int] = [:]
+    var denials: [Denial.Label: Int] = [:]
+    /// Calls that a rolling limit refused, by tool.
+    var rateLimitHits: [String: Int] = [:]
+    /// Calls whose credits were given back, by tool.
+    var refunds: [String: Int] = [:]
+    var requests: [RequestMeter.RequestLabel: Int] = [:]
+    /// From the moment that a call is sent to its answer.
+    var upstreamLatency = Histogram()
+    /// From the request to the answer.
+    var gateLatency = Histogram()
+    var lag = LoopLag()
+    var replays = 0
+    var staleJudgements = 0
+    /// Refusals that could not be written to the log.
+    var lostNotes = 0
+    /// Holds that are not settled yet.
+    var openHolds = 0
+    /// Settlements that Redis has not acknowledged.
+    var settlementBacklog = 0
     /// Settlements that Redis has refused and that are tried again; how often it did so; and those that were given up.
-    package var refusedSettlements = 0
-    package var settlementRefusals = 0
-    package var droppedSettlements = 0
-    package var connections = 0
-    package var streams = 0
-    package var cachedKeys = 0
-    package var cacheHits = 0
-    package var cacheMisses = 0
+    var refusedSettlements = 0
+    var settlementRefusals = 0
+    var droppedSettlements = 0
+    var connections = 0
+    var streams = 0
+    var cachedKeys = 0
+    var cacheHits = 0
+    var cacheMisses = 0
 
-    package init() {}
+    init() {}
 
     mutating func count(_ tool: String, _ status: Status) {
         calls[CallLabel(tool: tool, status: status), default: 0] += 1
@@ -75,16 +85,16 @@ package struct GateMeter: Sendable {
 }
 
 /// Durations in buckets, as Prometheus wants them.
-package struct Histogram: Sendable {
+struct Histogram: Sendable {
     /// Upper bounds in microseconds; the last bucket has none.
-    package static let bounds = [
+    static let bounds = [
         500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
     ]
 
     /// Counts a bucket, not cumulative.
-    package private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
-    package private(set) var sumMicroseconds = 0
-    package private(set) var count = 0
+    private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
+    private(set) var sumMicroseconds = 0
+    private(set) var count = 0
 
     mutating func record(_ time: TimeAmount) {
         let microseconds = Int(time.nanoseconds / 1000)
@@ -102,11 +112,11 @@ package struct Histogram: Sendable {
 }
 
 /// How late an event loop is: the delay of a task that was due at a known time.
-package struct LoopLag: Sendable {
+struct LoopLag: Sendable {
     private var due: NIODeadline?
     /// The longest delay since the figures were last reset, which every tick decays; nanoseconds.
-    package private(set) var worst: Int64 = 0
-    package private(set) var last: Int64 = 0
+    private(set) var worst: Int64 = 0
+    private(set) var last: Int64 = 0
 
     mutating func tick() {
         let now = NIODeadline.now()

@@ -3,12 +3,12 @@
 import HTTPWire
 
 /// Answers of one event loop to `/mcp`, by method, route and status (F-MET-05).
-package struct RequestMeter: Sendable {
+struct RequestMeter: Sendable {
     /// A request by what it was, never by what it said.
-    package struct RequestLabel: Hashable, Sendable {
-        package let method: String
-        package let route: String
-        package let status: Int
+    struct RequestLabel: Hashable, Sendable {
+        let method: String
+        let route: String
+        let status: Int
     }
 
     enum Route {

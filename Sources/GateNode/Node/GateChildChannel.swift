@@ -1,25 +1,25 @@
 // Puts the front handler before Hummingbird's router on every accepted connection.
 
 import GateDomain
-package import HummingbirdCore
-package import Logging
-package import NIOCore
-package import NIOHTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTPTypes
 
 /// A child channel of the server: strict HTTP/1.1, `/mcp` on the event loop, the router for the rest. A hop to another thread would cost
 /// more than the rest of a call (docs/performance.md).
-package struct GateChildChannel: HTTPChannelHandler {
-    package typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+struct GateChildChannel: HTTPChannelHandler {
+    typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
-    package let responder: HTTPChannelHandler.Responder
+    let responder: HTTPChannelHandler.Responder
     private let loops: LoopContexts
 
-    package init(responder: @escaping HTTPChannelHandler.Responder, loops: LoopContexts) {
+    init(responder: @escaping HTTPChannelHandler.Responder, loops: LoopContexts) {
         self.responder = responder
         self.loops = loops
     }
 
-    package func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let loops = loops
         return channel.eventLoop.makeCompletedFuture {
             let context = try loops.context(of: channel.eventLoop)
@@ -46,7 +46,7 @@ package struct GateChildChannel: HTTPChannelHandler {
         return front.reclaimIdleConnection() ? nil : .full
     }
 
-    package func handle(value: Value, logger: Logger) async {
+    func handle(value: Value, logger: Logger) async {
         await handleHTTP(asyncChannel: value, logger: logger)
     }
 }

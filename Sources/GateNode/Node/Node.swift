@@ -1,42 +1,42 @@
 // One gate node as its parts see it: what was configured, what is shared, what is switched.
 
-package import ClusterState
-package import GateDomain
-package import GateSettings
-package import Logging
-package import MCPUpstream
+import ClusterState
+import GateDomain
+import GateSettings
+import Logging
+import MCPUpstream
 
 /// Everything that lives as long as the node and may be used from any event loop or task.
-package final class Node: Sendable {
+final class Node: Sendable {
     /// Random for each start, so that a restarted node is never taken for its dead self; the first name of its identity.
-    package let id: String
+    let id: String
     /// As they were at the start; what may be reloaded is asked of `ruleBook`.
-    package let settings: Settings
-    package let store: RedisStore
-    package let keys: KeyDirectory
-    package let events: EventLog
-    package let teams: TeamDirectory
-    package let rollups: Rollups
-    package let members: Membership
-    package let addressLimiter: AddressLimiter
-    package let identity: NodeIdentity
-    package let clock: RedisClock
+    let settings: Settings
+    let store: RedisStore
+    let keys: KeyDirectory
+    let events: EventLog
+    let teams: TeamDirectory
+    let rollups: Rollups
+    let members: Membership
+    let addressLimiter: AddressLimiter
+    let identity: NodeIdentity
+    let clock: RedisClock
     /// What the configuration says of calls at this moment.
-    package let ruleBook: RuleBook
+    let ruleBook: RuleBook
     let reload: RulesReload
     let maintenance: Maintenance
-    package let addresses: ClientAddressRule
-    package let upstreams: UpstreamSet
-    package let adminKeys: AdminKeys
+    let addresses: ClientAddressRule
+    let upstreams: UpstreamSet
+    let adminKeys: AdminKeys
     let adminKeyWatch: AdminKeyWatch
-    package let sessions: SessionSecret
-    package let subscriptions = SubscriptionBook()
-    package let storeProbe: StoreProbe
-    package let switches: Switches
-    package let logger: Logger
-    package let startedAt = ContinuousClock.now
+    let sessions: SessionSecret
+    let subscriptions = SubscriptionBook()
+    let storeProbe: StoreProbe
+    let switches: Switches
+    let logger: Logger
+    let startedAt = ContinuousClock.now
 
-    package init(
+    init(
         identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
         store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionSecret, logger: Logger
     ) {
@@ -70,10 +70,10 @@ package final class Node: Sendable {
 }
 
 extension Node {
-    package var rules: GateRules { ruleBook.rules }
+    var rules: GateRules { ruleBook.rules }
 
     /// What calls need of the node.
-    package var gateParts: GateParts {
+    var gateParts: GateParts {
         GateParts(
             id: id, settings: settings, store: store, identity: identity, clock: clock, ruleBook: ruleBook, addresses: addresses,
             addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, sessions: sessions, switches: switches,
@@ -81,7 +81,7 @@ extension Node {
     }
 
     /// What endpoints need of the node.
-    package var adminParts: AdminParts {
+    var adminParts: AdminParts {
         AdminParts(
             settings: settings, store: store, keys: keys, teams: teams, events: events, rollups: rollups, clock: clock, ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,

@@ -65,7 +65,7 @@ struct NodeLife {
             }
         }
         feed.start()
-        node.upstreams.news.listen { [subscriptions = node.subscriptions] item in
+        node.upstreams.notifications.listen { [subscriptions = node.subscriptions] item in
             switch item {
             case .changed(let message):
                 loops.forEach {

@@ -13,7 +13,7 @@ struct UpstreamFactory {
     let settings: Settings
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
-    private let news = UpstreamNews()
+    private let notifications = UpstreamNotifications()
 
     init(settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger) {
         self.settings = settings
@@ -50,10 +50,10 @@ struct UpstreamFactory {
                         command: server.serverCommand, arguments: server.serverArgs, environment: server.serverEnv, url: server.remoteUrl,
                         prefix: server.prefix))
             }
-            return UpstreamSet(upstreams, transport: "multi-server", news: news)
+            return UpstreamSet(upstreams, transport: "multi-server", notifications: notifications)
         }
         let upstream = try one(command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil)
-        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", news: news)
+        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", notifications: notifications)
     }
 
     private func one(
@@ -64,10 +64,10 @@ struct UpstreamFactory {
             // Nobody waits for a node that only prints prices to be ready.
             if settings.dryRun { stdio.startLimit = stdio.handshakeLimit + .seconds(1) }
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
-            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [news] message, reply in
-                news.announce(message, reply)
-            } onArrival: { [news] in
-                news.announce(.arrived)
+            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [notifications] message, reply in
+                notifications.announce(message, reply)
+            } onArrival: { [notifications] in
+                notifications.announce(.arrived)
             }
         }
         guard let url else {
@@ -76,10 +76,10 @@ struct UpstreamFactory {
         }
         var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
         http.maxResponseBytes = settings.maxResponseBytes
-        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [news] message, reply in
-            news.announce(message, reply)
-        } onArrival: { [news] in
-            news.announce(.arrived)
+        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [notifications] message, reply in
+            notifications.announce(message, reply)
+        } onArrival: { [notifications] in
+            notifications.announce(.arrived)
         }
     }
 }

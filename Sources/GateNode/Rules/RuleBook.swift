@@ -1,19 +1,19 @@
 // The rules of the moment: everything of the configuration that may be reloaded, as one snapshot.
 
 import ClusterState
-package import GateDomain
-package import GateSettings
+import GateDomain
+import GateSettings
 import MCPWire
 import NIOCore
 import Synchronization
 
 /// What the configuration says at one moment; immutable, so that a call never meets half of a reload.
-package final class RuleSnapshot: Sendable {
+final class RuleSnapshot: Sendable {
     /// Those of the start, with what was reloaded since.
-    package let settings: Settings
-    package let rules: GateRules
+    let settings: Settings
+    let rules: GateRules
     /// What is asked of every call, in its order.
-    package let pipeline: Pipeline
+    let pipeline: Pipeline
     private let freeMethods: Set<String>
 
     /// - Parameter version: of the rules in the cluster.
@@ -45,12 +45,12 @@ package final class RuleSnapshot: Sendable {
 }
 
 /// Holds the snapshot that is swapped as a whole; event loops keep a copy of their own.
-package final class RuleBook: Sendable {
+final class RuleBook: Sendable {
     private let state: Mutex<RuleSnapshot>
     private let listener = Mutex<@Sendable (RuleSnapshot) -> Void>({ _ in })
 
     /// - Parameter version: of the rules in the cluster.
-    package init(_ settings: Settings, version: Int) {
+    init(_ settings: Settings, version: Int) {
         state = Mutex(RuleSnapshot(settings, version: version))
     }
 
@@ -62,13 +62,13 @@ package final class RuleBook: Sendable {
     /// Somebody has met rules of this version in the store, which this node does not have.
     func meet(_ version: Int) { met.max(version, ordering: .relaxed) }
 
-    package var snapshot: RuleSnapshot { state.withLock { $0 } }
-    package var rules: GateRules { snapshot.rules }
+    var snapshot: RuleSnapshot { state.withLock { $0 } }
+    var rules: GateRules { snapshot.rules }
     /// The settings as they hold now.
-    package var settings: Settings { snapshot.settings }
+    var settings: Settings { snapshot.settings }
 
     /// Older rules than those that it has are not adopted: two readings of the configuration may overtake each other.
-    package func adopt(_ settings: Settings, version: Int) {
+    func adopt(_ settings: Settings, version: Int) {
         let next = RuleSnapshot(settings, version: version)
         let isNewer = state.withLock { snapshot in
             guard version >= snapshot.rules.version else { return false }
@@ -79,7 +79,7 @@ package final class RuleBook: Sendable {
     }
 
     /// Who has to be told of new rules: every event loop.
-    package func onAdoption(_ work: @escaping @Sendable (RuleSnapshot) -> Void) { listener.withLock { $0 = work } }
+    func onAdoption(_ work: @escaping @Sendable (RuleSnapshot) -> Void) { listener.withLock { $0 = work } }
 }
 
 extension GateRules {

@@ -3,7 +3,7 @@
 import Synchronization
 
 /// The node's switches, readable from everywhere without waiting.
-package final class Switches: Sendable {
+final class Switches: Sendable {
     private let leaving = Atomic<Bool>(false)
     private let drain = Atomic<Bool>(false)
     private let readinessAskedAt = Mutex<ContinuousClock.Instant?>(nil)
@@ -12,32 +12,27 @@ package final class Switches: Sendable {
     private let inMaintenance = Atomic<Bool>(false)
 
     /// What `/mcp` says while an operator has closed it (F-GATE-02).
-    package struct Maintenance: Sendable, Equatable {
-        package let message: String
+    struct Maintenance: Sendable, Equatable {
+        let message: String
         /// Milliseconds since 1970.
-        package let since: Int
-
-        package init(message: String, since: Int) {
-            self.message = message
-            self.since = since
-        }
+        let since: Int
     }
 
     /// Set first on a stop: `/ready` says 503 so that balancers look elsewhere, while calls are still taken.
-    package var isLeaving: Bool {
+    var isLeaving: Bool {
         get { leaving.load(ordering: .relaxed) }
         set { leaving.store(newValue, ordering: .relaxed) }
     }
 
     /// Whether somebody has asked `/ready` in the last few seconds: a balancer that has to be given time.
-    package var isWatched: Bool {
+    var isWatched: Bool {
         readinessAskedAt.withLock { $0.map { ContinuousClock.now - $0 < .seconds(6) } ?? false }
     }
 
-    package func readinessAsked() { readinessAskedAt.withLock { $0 = .now } }
+    func readinessAsked() { readinessAskedAt.withLock { $0 = .now } }
 
     /// Once set the node takes no new work; it is never unset.
-    package var isDraining: Bool {
+    var isDraining: Bool {
         get { drain.load(ordering: .relaxed) }
         set { drain.store(newValue, ordering: .relaxed) }
     }
@@ -45,12 +40,12 @@ package final class Switches: Sendable {
     private let oldRules = Mutex<(@Sendable () -> Void)?>(nil)
 
     /// Somebody has met newer rules in the store than this node has; whoever reloads them is told.
-    package func rulesAreOld() { oldRules.withLock { $0 }?() }
-    package func onOldRules(_ work: @escaping @Sendable () -> Void) { oldRules.withLock { $0 = work } }
+    func rulesAreOld() { oldRules.withLock { $0 }?() }
+    func onOldRules(_ work: @escaping @Sendable () -> Void) { oldRules.withLock { $0 = work } }
 
-    package var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }
+    var isInMaintenance: Bool { inMaintenance.load(ordering: .relaxed) }
 
-    package var maintenance: Maintenance? {
+    var maintenance: Maintenance? {
         get { upkeep.withLock { $0 } }
         set {
             upkeep.withLock { $0 = newValue }
@@ -59,8 +54,8 @@ package final class Switches: Sendable {
     }
 
     /// Requests to `/mcp` that have not been answered (F-HEALTH-01).
-    package var inFlight: Int { inflight.load(ordering: .relaxed) }
+    var inFlight: Int { inflight.load(ordering: .relaxed) }
 
-    package func entered() { inflight.add(1, ordering: .relaxed) }
-    package func left() { inflight.subtract(1, ordering: .relaxed) }
+    func entered() { inflight.add(1, ordering: .relaxed) }
+    func left() { inflight.subtract(1, ordering: .relaxed) }
 }

@@ -7,7 +7,7 @@ import GateDomain
 /// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.
 ///
 /// An id is 4 bytes of time, 5 of chance, 1 for its kind, and a 6-byte HMAC-SHA256 tag over them under the cluster's secret.
-package struct SessionMint: Sendable {
+struct SessionMint: Sendable {
     /// How an id came to be.
     enum Kind: UInt8, Sendable {
         /// By `initialize`: it is written in Redis.
@@ -27,7 +27,7 @@ package struct SessionMint: Sendable {
     /// The MAC with its key taken in; each use is a copy, which saves half of the work.
     private let keyed: HMAC<SHA256>
 
-    package init(secret: [UInt8]) {
+    init(secret: [UInt8]) {
         keyed = HMAC<SHA256>(key: SymmetricKey(data: secret))
     }
 

@@ -53,9 +53,8 @@ final class SessionBook {
     ///   - address: of the client, as new sessions are limited by it (F-RATE-05).
     func enter(_ id: String?, opens: Bool, from address: @escaping () -> IPAddress, _ completion: @escaping (SessionEntry) -> Void) {
         if let id { return find(id, from: address, completion) }
-        let offer = { [self] in completion(.entered(Session(id: make(.offered), isPresented: false))) }
-        guard opens else { return offer() }
-        admit(address, offer, completion)
+        guard opens else { return completion(.entered(offer())) }
+        admit(address, { [self] in completion(.entered(offer())) }, completion)
     }
 
     /// New sessions are limited by address (F-RATE-05).
@@ -83,8 +82,7 @@ final class SessionBook {
     func open(owner: String, isKnown: Bool, _ completion: @escaping (Session) -> Void) {
         let session = Session(id: make(isKnown ? .owned : .opened), isPresented: false)
         link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
-            if case .failure = result { return completion(Session(id: make(.offered), isPresented: false)) }
-            completion(session)
+            if case .failure = result { completion(offer()) } else { completion(session) }
         }
     }
 
@@ -139,6 +137,9 @@ final class SessionBook {
             }
         }
     }
+
+    /// A session that nobody has asked for; it is written once it is used.
+    private func offer() -> Session { Session(id: make(.offered), isPresented: false) }
 
     private func make(_ kind: SessionMint.Kind) -> String { mint.make(kind, now: now, chance: random.next()) }
 

@@ -1,6 +1,6 @@
 // The secret of session ids, which all nodes share; whoever comes first makes it, and a Redis that has lost it gets it again.
 
-package import ClusterState
+import ClusterState
 import GateDomain
 import Synchronization
 
@@ -8,26 +8,26 @@ import Synchronization
 ///
 /// Invariant: it is the secret that Redis had when it was last asked. A Redis that was restarted empty takes that of the node which asks
 /// first, and the others follow it; sessions themselves are gone with Redis.
-package final class SessionSecret: Sendable {
+final class SessionSecret: Sendable {
     private let state: Mutex<(text: String, mint: SessionMint)>
     private let listener = Mutex<@Sendable (SessionMint) -> Void>({ _ in })
 
     /// - Parameter text: hex digits; what this node proposes until others are heard.
-    package init(_ text: String = RandomHex.digits(64)) {
+    init(_ text: String = RandomHex.digits(64)) {
         state = Mutex((text, Self.mint(text)))
     }
 
-    package var mint: SessionMint { state.withLock { $0.mint } }
+    var mint: SessionMint { state.withLock { $0.mint } }
 
     /// Who has to be told of another secret: every event loop.
-    package func onChange(_ work: @escaping @Sendable (SessionMint) -> Void) { listener.withLock { $0 = work } }
+    func onChange(_ work: @escaping @Sendable (SessionMint) -> Void) { listener.withLock { $0 = work } }
 
     /// Proposes this node's secret and takes the one that Redis has.
     ///
     /// The proposal is a write over every link of the node, and is nothing to Redis if it has a secret already: a node that has agreed can
     /// write over all of them.
     /// - Throws: when one of the links does not carry a write, or Redis refuses it.
-    package func agree(in store: RedisStore) async throws(StoreFailure) {
+    func agree(in store: RedisStore) async throws(StoreFailure) {
         let own = state.withLock { $0.text }
         // First, so that nobody who finds a secret takes the store for one of a version that knew no shards.
         _ = try await store.send(RedisCommand("HSETNX", store.keys.secrets, "shards", String(store.keys.shards)))
@@ -47,7 +47,7 @@ package final class SessionSecret: Sendable {
 
     /// The same while a node comes up and not every link of it has: for as long as its operator may reasonably wait (5 s).
     /// - Throws: what was still in the way after that, or at once what no waiting heals.
-    package func agreePatiently(in store: RedisStore) async throws(StoreFailure) {
+    func agreePatiently(in store: RedisStore) async throws(StoreFailure) {
         let deadline = ContinuousClock.now + .seconds(5)
         while true {
             do {
@@ -66,19 +66,19 @@ package final class SessionSecret: Sendable {
 /// Whether calls can be admitted over every link of this node, found by writing (F25).
 ///
 /// Invariant: however many ask, one write is under way at a time, and ten a second are made at most.
-package actor StoreProbe {
+actor StoreProbe {
     private let write: @Sendable () async -> Bool
     private var last: (holds: Bool, at: ContinuousClock.Instant)?
     private var underWay: Task<Bool, Never>?
 
     private static let freshness = Duration.milliseconds(100)
 
-    package init(_ write: @escaping @Sendable () async -> Bool) {
+    init(_ write: @escaping @Sendable () async -> Bool) {
         self.write = write
     }
 
     /// What came of the last write, or of a new one if that is older than 100 ms; at most the time that a command may take.
-    package func holds() async -> Bool {
+    func holds() async -> Bool {
         if let last, ContinuousClock.now - last.at < Self.freshness { return last.holds }
         if let underWay { return await underWay.value }
         let task = Task { await write() }  // owned by this actor: one at a time, bounded by the time that commands may take

@@ -1,25 +1,25 @@
 // The headers that every answer carries, whoever writes it: the front handler as bytes, the router as fields.
 
 import GateDomain
-package import GateSettings
+import GateSettings
 
 /// Built once from the settings (F-HDR-06, F-HDR-11 to F-HDR-15, F-HDR-17, F-HDR-18). Our own names are lower case.
 ///
 /// Invariant: a custom header never takes the place of one of ours (F-HDR-14).
-package struct ResponseHeaders: Sendable {
-    package typealias Header = (name: String, value: String)
+struct ResponseHeaders: Sendable {
+    typealias Header = (name: String, value: String)
 
     /// On every answer.
-    package let fixed: [Header]
+    let fixed: [Header]
     /// On every answer to a preflight, besides those of its origin.
-    package let preflight: [Header]
+    let preflight: [Header]
     /// False where every origin may read answers; `cors(for:)` is empty then.
-    package let variesByOrigin: Bool
+    let variesByOrigin: Bool
 
     private let origins: Set<ExactText>
     private let granted: [Header]
 
-    package init(_ settings: Settings) {
+    init(_ settings: Settings) {
         let exposed: Header = ("access-control-expose-headers", Self.exposed.joined(separator: ", "))
         var fixed = Self.security + [("x-paygate-version", ProductVersion.current)]
         switch settings.cors.origin {
@@ -43,7 +43,7 @@ package struct ResponseHeaders: Sendable {
     }
 
     /// What depends on who asks: `vary` always, and leave to read the answer for an origin that is listed. Others get none (F-HDR-18).
-    package func cors(for origin: String?) -> [Header] {
+    func cors(for origin: String?) -> [Header] {
         guard variesByOrigin else { return [] }
         guard let origin, lists(origin) else { return [("vary", "Origin")] }
         return [("vary", "Origin"), ("access-control-allow-origin", origin)] + granted

@@ -5,26 +5,35 @@ import MCPWire
 
 /// One rule of an operator (F-GUARD-01 to F-GUARD-04).
 package struct GuardrailRule: Sendable, Equatable {
+    /// What happens when a rule finds something.
     package enum Action: String, Sendable, CaseIterable {
         /// The operator's log says that it was met.
         case log
         /// The client is told in `X-Guardrail-Warning`.
         case warn
+        /// The call is refused, or its answer withheld.
         case block
         /// What was found becomes `[REDACTED]`.
         case redact
     }
 
+    /// What a rule looks at.
     package enum Scope: String, Sendable, CaseIterable {
+        /// The arguments of calls.
         case input
+        /// What the tools answer.
         case output
+        /// Arguments and answers.
         case both
     }
 
     /// Names the rule to clients and operators; visible ASCII, at most 64 bytes.
     package let id: String
+    /// What it looks for.
     package let pattern: GuardrailPattern
+    /// What happens when it finds something.
     package let action: Action
+    /// Where it looks.
     package let scope: Scope
     /// Empty for every tool.
     package let tools: Set<String>

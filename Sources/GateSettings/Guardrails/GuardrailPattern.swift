@@ -6,6 +6,7 @@ package enum GuardrailPattern: String, Sendable, CaseIterable {
     case creditCard = "credit_card"
     /// `123-45-6789` or with spaces, within the ranges that are given out.
     case ssn
+    /// `name@host.domain`.
     case email
     /// `AKIA`, `ASIA` and their kin, and 16 capitals or digits.
     case awsAccessKey = "aws_access_key"

@@ -30,7 +30,7 @@ final class HTTPExchange {
     let pool: HTTPUpstreamPool
     private(set) var verb: Verb
     /// The session that it was last sent in.
-    private(set) var session: HTTPUpstreamSession?
+    private(set) var session: NegotiatedSession?
     private(set) var isFinished = false
     /// The session that the server opened with its answer.
     private(set) var openedSession: String?
@@ -39,7 +39,7 @@ final class HTTPExchange {
 
     private var receiver: (any UpstreamReceiver)?
     /// Our own messages belong to one session, which others outlive.
-    private let ownSession: HTTPUpstreamSession?
+    private let ownSession: NegotiatedSession?
     /// Whether the server may get it twice.
     private let isRepeatable: Bool
     private var hasRetried = false
@@ -67,7 +67,7 @@ final class HTTPExchange {
 
     /// A message of the gate itself.
     init(
-        _ body: ByteBuffer, number: UInt64 = 0, verb: Verb = .post, session: HTTPUpstreamSession, deadline: NIODeadline,
+        _ body: ByteBuffer, number: UInt64 = 0, verb: Verb = .post, session: NegotiatedSession, deadline: NIODeadline,
         to receiver: (any UpstreamReceiver)? = nil, in pool: HTTPUpstreamPool
     ) {
         self.body = body
@@ -84,7 +84,7 @@ final class HTTPExchange {
     var mayBeWorkedOn: Bool { ownSession == nil && session != nil }
 
     /// Takes its session, the pool's if it has none of its own; false if there is none to be sent in.
-    func enter(_ present: HTTPUpstreamSession?) -> Bool {
+    func enter(_ present: NegotiatedSession?) -> Bool {
         session = ownSession ?? present
         return session != nil
     }
@@ -153,7 +153,7 @@ final class HTTPExchange {
 
     /// A new connection that says nothing may lead to a proxy whose server is away: a handshake tells.
     private func diedAtOnce() {
-        if ownSession == nil, let session { pool.doubt(session) }
+        if ownSession == nil, let session { pool.suspectLost(session) }
         fail(.died)
     }
 

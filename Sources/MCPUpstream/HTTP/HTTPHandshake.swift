@@ -9,7 +9,7 @@ import NIOCore
 /// taken for one without sessions.
 final class HTTPHandshake: UpstreamReceiver {
     enum Outcome {
-        case done(HTTPUpstreamSession, InitializeResult?)
+        case done(NegotiatedSession, InitializeResult?)
         /// A sentence without its subject, for example "cannot be reached".
         case failed(String)
     }
@@ -29,10 +29,10 @@ final class HTTPHandshake: UpstreamReceiver {
     func begin(number: UInt64) {
         // On a new connection, because an old one would not tell that the server is away.
         pool.open(
-            ask(UpstreamMessage.initialize(number: number), number: number, in: HTTPUpstreamSession(pool.settings.address)))
+            ask(UpstreamMessage.initialize(number: number), number: number, in: NegotiatedSession(pool.settings.address)))
     }
 
-    private func ask(_ message: ByteBuffer, number: UInt64 = 0, in session: HTTPUpstreamSession) -> HTTPExchange {
+    private func ask(_ message: ByteBuffer, number: UInt64 = 0, in session: NegotiatedSession) -> HTTPExchange {
         let deadline = NIODeadline.now() + pool.settings.handshakeLimit
         let exchange = HTTPExchange(message, number: number, session: session, deadline: deadline, to: self, in: pool)
         self.exchange = exchange
@@ -62,8 +62,8 @@ final class HTTPHandshake: UpstreamReceiver {
         pool.expedite(ask(UpstreamMessage.initialized, in: session))
     }
 
-    private func session(id: String? = nil, version: String? = nil) -> HTTPUpstreamSession {
-        HTTPUpstreamSession(pool.settings.address, generation: generation, id: id, version: version)
+    private func session(id: String? = nil, version: String? = nil) -> NegotiatedSession {
+        NegotiatedSession(pool.settings.address, generation: generation, id: id, version: version)
     }
 
     private static func protocolVersion(_ result: ByteBuffer) -> String? {

@@ -14,8 +14,8 @@ package final class HTTPUpstream: Upstream {
     package let prefix: String?
     private let settings: HTTPUpstreamSettings
     private let connector: HTTPUpstreamConnector
-    private let seats: [HTTPSessionKeeper.Seat]
-    private let keeper: NIOLoopBoundBox<HTTPSessionKeeper?>
+    private let pools: [UpstreamSession.LoopPool]
+    private let owner: NIOLoopBoundBox<UpstreamSession?>
     private let facts = HTTPUpstreamFacts()
     private let log: Logger
     private let onNotification: @Sendable (ByteBuffer, Reply) -> Void
@@ -38,8 +38,8 @@ package final class HTTPUpstream: Upstream {
         prefix = settings.prefix
         self.settings = settings
         connector = try HTTPUpstreamConnector(settings)
-        seats = loops.map { ($0, NIOLoopBoundBox.makeEmptyBox(eventLoop: $0)) }
-        keeper = NIOLoopBoundBox.makeEmptyBox(eventLoop: loops[0])
+        pools = loops.map { ($0, NIOLoopBoundBox.makeEmptyBox(eventLoop: $0)) }
+        owner = NIOLoopBoundBox.makeEmptyBox(eventLoop: loops[0])
         log = logger
         self.onNotification = onNotification
         self.onArrival = onArrival
@@ -62,12 +62,12 @@ package final class HTTPUpstream: Upstream {
     }
 
     package func notify(_ message: ByteBuffer) {
-        let seat = seats.first { $0.loop.inEventLoop } ?? seats[0]
-        if seat.loop.inEventLoop { seat.pool.value?.say(message) } else { seat.loop.execute { seat.pool.value?.say(message) } }
+        let entry = pools.first { $0.loop.inEventLoop } ?? pools[0]
+        if entry.loop.inEventLoop { entry.pool.value?.say(message) } else { entry.loop.execute { entry.pool.value?.say(message) } }
     }
 
     func pool(on loop: any EventLoop) -> HTTPUpstreamPool? {
-        for seat in seats where seat.loop === loop { return seat.pool.value }
+        for entry in pools where entry.loop === loop { return entry.pool.value }
         return nil
     }
 }
@@ -76,18 +76,18 @@ package final class HTTPUpstream: Upstream {
 
 extension HTTPUpstream {
     package func start() async throws(StartupFailure) {
-        let home = seats[0].loop
+        let home = pools[0].loop
         let outcome: StartupFailure?
         do {
-            let keeper = try await home.submit { [self] in
-                precondition(self.keeper.value == nil, "An HTTP server is started once.")
-                let keeper = HTTPSessionKeeper(settings, facts: facts, connector: connector, seats: seats, log: log, onArrival: onArrival)
-                self.keeper.value = keeper
-                return NIOLoopBound(keeper, eventLoop: home)
+            let owner = try await home.submit { [self] in
+                precondition(self.owner.value == nil, "An HTTP server is started once.")
+                let owner = UpstreamSession(settings, facts: facts, connector: connector, pools: pools, log: log, onArrival: onArrival)
+                self.owner.value = owner
+                return NIOLoopBound(owner, eventLoop: home)
             }.get()
-            for seat in seats { try await seat.loop.submit { [self] in settle(seat, keeper) }.get() }
+            for entry in pools { try await entry.loop.submit { [self] in settle(entry, owner) }.get() }
             let promise = home.makePromise(of: StartupFailure?.self)
-            home.execute { keeper.value.start { promise.succeed($0) } }
+            home.execute { owner.value.start { promise.succeed($0) } }
             outcome = try await promise.futureResult.get()
         } catch {
             throw StartupFailure("The event loops of the node are stopped.", status: .internalFault)
@@ -95,46 +95,46 @@ extension HTTPUpstream {
         if let outcome { throw outcome }
     }
 
-    private func settle(_ seat: HTTPSessionKeeper.Seat, _ keeper: NIOLoopBound<HTTPSessionKeeper>) {
+    private func settle(_ entry: UpstreamSession.LoopPool, _ owner: NIOLoopBound<UpstreamSession>) {
         let pool = HTTPUpstreamPool(
-            on: seat.loop, settings: settings, connector: connector, keeper: keeper, onNotification: onNotification)
-        seat.pool.value = pool
+            on: entry.loop, settings: settings, connector: connector, owner: owner, onNotification: onNotification)
+        entry.pool.value = pool
         let pace = TimeAmount.nanoseconds(min(settings.idleLimit.nanoseconds / 4, TimeAmount.seconds(1).nanoseconds))
-        seat.loop.scheduleRepeatedTask(initialDelay: pace, delay: pace) { task in
-            if let pool = seat.pool.value { pool.sweep() } else { task.cancel() }
+        entry.loop.scheduleRepeatedTask(initialDelay: pace, delay: pace) { task in
+            if let pool = entry.pool.value { pool.sweep() } else { task.cancel() }
         }
     }
 
     package func stop() async {
-        for seat in seats { _ = try? await seat.loop.submit { seat.pool.value?.refuse() }.get() }
-        let keeper = keeper
-        let session = try? await seats[0].loop.submit {
-            defer { keeper.value = nil }
-            return keeper.value?.stop()
+        for entry in pools { _ = try? await entry.loop.submit { entry.pool.value?.refuse() }.get() }
+        let owner = owner
+        let session = try? await pools[0].loop.submit {
+            defer { owner.value = nil }
+            return owner.value?.stop()
         }.get()
         let limit = NIODeadline.now() + settings.drainLimit
         while await !isQuiet, .now() < limit { try? await Task.sleep(for: .milliseconds(5)) }
         if let session, session.id != nil { await end(session) }
-        for seat in seats {
-            _ = try? await seat.loop.flatSubmit {
-                defer { seat.pool.value = nil }
-                return seat.pool.value?.close() ?? seat.loop.makeSucceededVoidFuture()
+        for entry in pools {
+            _ = try? await entry.loop.flatSubmit {
+                defer { entry.pool.value = nil }
+                return entry.pool.value?.close() ?? entry.loop.makeSucceededVoidFuture()
             }.get()
         }
     }
 
     private var isQuiet: Bool {
         get async {
-            for seat in seats {
-                guard (try? await seat.loop.submit { seat.pool.value?.isQuiet ?? true }.get()) ?? true else { return false }
+            for entry in pools {
+                guard (try? await entry.loop.submit { entry.pool.value?.isQuiet ?? true }.get()) ?? true else { return false }
             }
             return true
         }
     }
 
     /// Tells the server that the session is over, and waits a second for its answer, whatever it is.
-    private func end(_ session: HTTPUpstreamSession) async {
-        let home = seats[0]
+    private func end(_ session: NegotiatedSession) async {
+        let home = pools[0]
         let promise = home.loop.makePromise(of: Void.self)
         home.loop.execute {
             guard let pool = home.pool.value else { return promise.succeed() }

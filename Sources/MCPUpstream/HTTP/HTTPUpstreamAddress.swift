@@ -4,9 +4,11 @@ import Foundation
 
 /// `http(s)://[user:password@]host[:port][/path][?query]`.
 package struct HTTPUpstreamAddress: Sendable, Equatable {
+    /// Whether the scheme is https.
     package let usesTLS: Bool
     /// A name or an address, IPv6 without its brackets.
     package let host: String
+    /// As written, else 80 or 443.
     package let port: Int
     /// Path and query as they stand in the request line.
     let target: String

@@ -11,7 +11,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     /// A connection that has been unused for so long may have been closed unnoticed, while this loop was busy.
-    private static let doubt = TimeAmount.milliseconds(5)
+    private static let trustedRest = TimeAmount.milliseconds(5)
 
     private let pool: HTTPUpstreamPool
     private var context: ChannelHandlerContext?
@@ -64,7 +64,7 @@ final class HTTPUpstreamConnection: ChannelInboundHandler {
     func isFit(at now: NIODeadline) -> Bool {
         guard let context, context.channel.isActive, parser.isReusable, now - idleSince < idleLimit else { return false }
         // A server that closes without a word does so after its first answer, or after a while.
-        guard answers == 1 || now - idleSince > Self.doubt else { return true }
+        guard answers == 1 || now - idleSince > Self.trustedRest else { return true }
         return !hasBeenClosedByServer(context.channel)
     }
 

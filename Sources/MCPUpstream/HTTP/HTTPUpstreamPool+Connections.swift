@@ -63,6 +63,6 @@ extension HTTPUpstreamPool {
         } else {
             waiting.popFirst()?.fail(.unavailable, because: trouble)
         }
-        tellKeeper { $0.cannotConnect(trouble) }
+        tellSession { $0.cannotConnect(trouble) }
     }
 }

@@ -13,9 +13,9 @@ final class HTTPUpstreamPool {
     let settings: HTTPUpstreamSettings
     let onNotification: @Sendable (ByteBuffer, Reply) -> Void
     let connector: HTTPUpstreamConnector
-    private let keeper: NIOLoopBound<HTTPSessionKeeper>
+    private let owner: NIOLoopBound<UpstreamSession>
 
-    private(set) var session: HTTPUpstreamSession?
+    private(set) var session: NegotiatedSession?
     private var isRefusing = false
     var isClosed = false
     var connections: [HTTPUpstreamConnection] = []
@@ -35,12 +35,12 @@ final class HTTPUpstreamPool {
 
     init(
         on loop: any EventLoop, settings: HTTPUpstreamSettings, connector: HTTPUpstreamConnector,
-        keeper: NIOLoopBound<HTTPSessionKeeper>, onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void
+        owner: NIOLoopBound<UpstreamSession>, onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void
     ) {
         self.loop = loop
         self.settings = settings
         self.connector = connector
-        self.keeper = keeper
+        self.owner = owner
         self.onNotification = onNotification
     }
 
@@ -114,16 +114,16 @@ final class HTTPUpstreamPool {
         guard let session, let lost = exchange.session else { return exchange.fail(.sessionLost) }
         guard session.generation == lost.generation else { return submit(exchange) }
         orphans.append(exchange)
-        doubt(lost)
+        suspectLost(lost)
     }
 
     /// Has a new session opened in the place of one that the server seems to have forgotten, if that has not been done.
-    func doubt(_ session: HTTPUpstreamSession) {
-        tellKeeper { $0.renew(after: session.generation) }
+    func suspectLost(_ session: NegotiatedSession) {
+        tellSession { $0.renew(after: session.generation) }
     }
 
     /// Takes the outcome of a handshake; nil means that the server is away.
-    func adopt(_ session: HTTPUpstreamSession?) {
+    func adopt(_ session: NegotiatedSession?) {
         guard !isClosed else { return }
         self.session = session
         let orphans = orphans
@@ -143,7 +143,7 @@ final class HTTPUpstreamPool {
     }
 
     /// Head and body in one piece. The memory is used again once the last request has left it.
-    private func render(_ exchange: HTTPExchange, in session: HTTPUpstreamSession) -> ByteBuffer {
+    private func render(_ exchange: HTTPExchange, in session: NegotiatedSession) -> ByteBuffer {
         switch exchange.verb {
         case .get(let lastEventID): return session.resumption(after: lastEventID)
         case .delete: return session.deletion()
@@ -165,10 +165,10 @@ final class HTTPUpstreamPool {
         for exchange in failed { exchange.fail(.unavailable, because: trouble) }
     }
 
-    func tellKeeper(_ message: @escaping @Sendable (HTTPSessionKeeper) -> Void) {
-        let keeper = keeper
-        if keeper.eventLoop.inEventLoop { return message(keeper.value) }
-        keeper.eventLoop.execute { message(keeper.value) }
+    func tellSession(_ message: @escaping @Sendable (UpstreamSession) -> Void) {
+        let owner = owner
+        if owner.eventLoop.inEventLoop { return message(owner.value) }
+        owner.eventLoop.execute { message(owner.value) }
     }
 
     // MARK: The end

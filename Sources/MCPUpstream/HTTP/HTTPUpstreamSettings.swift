@@ -3,8 +3,11 @@
 package import GateDomain
 package import NIOCore
 
+/// An HTTP server with the bounds of everything that is kept or waited for.
 package struct HTTPUpstreamSettings: Sendable {
+    /// Where it is.
     package let address: HTTPUpstreamAddress
+    /// With several servers, the name before the tool.
     package var prefix: String?
     /// The longest body of an answer, and the longest whole stream, in bytes; 0 for no limit (F-MCP-11).
     package var maxResponseBytes = 10 << 20
@@ -27,6 +30,7 @@ package struct HTTPUpstreamSettings: Sendable {
     package var probeInterval = TimeAmount.seconds(2)
     /// The pauses between handshakes while the server is away double from the one to the other.
     package var shortestPause = TimeAmount.milliseconds(250)
+    /// No pause is longer.
     package var longestPause = TimeAmount.seconds(5)
     /// A PEM file of certificates that are trusted beside the system's.
     package var additionalTrustRoots: String?

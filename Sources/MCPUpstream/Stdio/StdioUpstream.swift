@@ -17,10 +17,13 @@ import Synchronization
 package actor StdioUpstream: Upstream {
     /// What happened so far, for metrics.
     package struct Counts: Sendable, Equatable {
+        /// Children that were launched.
         package var starts = 0
+        /// Children that ended without being asked to.
         package var deaths = 0
         /// Lines that are no JSON-RPC message.
         package var garbageLines = 0
+        /// Lines above `maxResponseBytes`, which are lost.
         package var overlongLines = 0
         /// Answers that nobody waited for (any more).
         package var lateAnswers = 0
@@ -47,6 +50,7 @@ package actor StdioUpstream: Upstream {
     var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
     var supervisor: Task<Void, Never>?
     var startWaiter: CheckedContinuation<StartupFailure?, Never>?
+    /// Since the node began.
     package internal(set) var counts = Counts()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { home.executor.asUnownedSerialExecutor() }
@@ -56,6 +60,7 @@ package actor StdioUpstream: Upstream {
 
     /// The last lines of the server's standard error, oldest first.
     package var stderrTail: [String] { child?.stderrTail ?? [] }
+    /// Of the child that runs; nil between two of them.
     package var processIdentifier: Int32? { child?.processIdentifier }
 
     /// - Parameters:

@@ -3,8 +3,11 @@
 package import ChildProcesses
 package import NIOCore
 
+/// A stdio server with the bounds of everything that is kept or waited for.
 package struct StdioUpstreamSettings: Sendable {
+    /// What is run.
     package var command: ChildCommand
+    /// With several servers, the name before the tool.
     package var prefix: String?
     /// The longest line that is taken from the server, in bytes (F-MCP-11).
     package var maxResponseBytes = 10 << 20
@@ -12,6 +15,7 @@ package struct StdioUpstreamSettings: Sendable {
     package var maxPending = 10_000
     /// Requests that may wait for a starting server, and for how long.
     package var maxWaiting = 1_024
+    /// How long one of them waits at most.
     package var longestWait = TimeAmount.seconds(2)
     /// How long a server may take to answer `initialize`; `npx` may have to download it first.
     package var handshakeLimit = TimeAmount.seconds(30)
@@ -21,8 +25,10 @@ package struct StdioUpstreamSettings: Sendable {
     package var drainLimit = TimeAmount.seconds(3)
     /// How a server is asked to leave.
     package var patience = Teardown.Patience(afterEndOfInput: .seconds(2), afterTerminate: .seconds(2))
+    /// The pauses before a server that has died is started again.
     package var backoff = RestartBackoff()
 
+    /// The usual bounds for this command.
     package init(command: ChildCommand, prefix: String? = nil) {
         self.command = command
         self.prefix = prefix

@@ -44,20 +44,20 @@ struct SwitchScriptTests {
     }
 
     @Test("Places are as many as the cap; a holder keeps its own, gives it back, or loses it with its lifetime")
-    func occupy() async throws {
+    func acquire() async throws {
         let node = try await TestNode()
-        func occupy(_ holder: String, lifetime: Int = 60_000, leaving: Int = 0) async throws -> [Int] {
+        func acquire(_ holder: String, lifetime: Int = 60_000, leaving: Int = 0) async throws -> [Int] {
             let reply = try await node.run(
                 .acquireSlot, keys: [node.keys.streams("s")], [holder, "2", String(lifetime), String(leaving)])
             return [reply.status, reply.integer(at: 1)]
         }
-        #expect(try await occupy("a") == [0, 1])
-        #expect(try await occupy("b", lifetime: 1000) == [0, 2])
-        #expect(try await occupy("c") == [1, 2])
-        #expect(try await occupy("a") == [0, 2])
-        #expect(try await occupy("a", leaving: 1) == [0, 1])
-        #expect(try await occupy("c") == [0, 2])
-        try await eventually { try await occupy("d") == [0, 2] }
+        #expect(try await acquire("a") == [0, 1])
+        #expect(try await acquire("b", lifetime: 1000) == [0, 2])
+        #expect(try await acquire("c") == [1, 2])
+        #expect(try await acquire("a") == [0, 2])
+        #expect(try await acquire("a", leaving: 1) == [0, 1])
+        #expect(try await acquire("c") == [0, 2])
+        try await eventually { try await acquire("d") == [0, 2] }
     }
 
     @Test("A switch that is set twice by one operation is set, audited and announced once (V21)")

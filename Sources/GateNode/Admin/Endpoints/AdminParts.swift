@@ -10,7 +10,7 @@ import MCPUpstream
 ///
 /// An endpoint names the ones that it uses (`using: \.keys`) and is given no other. What is no part of a node stays out of here: a verb
 /// takes it from its request.
-package struct AdminParts: Sendable {
+struct AdminParts: Sendable {
     /// As they were at the start; what may be reloaded is asked of `ruleBook`.
     let settings: Settings
     let store: RedisStore

@@ -1,20 +1,20 @@
 // What is known of a request besides what it says: where it comes from, and what it is called.
 
-package import GateDomain
-package import Hummingbird
+import GateDomain
+import Hummingbird
 import NIOCore
 
 /// Travels with a request through the router.
-package struct GateRequestContext: RequestContext {
-    package var coreContext: CoreRequestContextStorage
+struct GateRequestContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
     /// The connection that it came on.
     let channel: any Channel
     /// The other end of the socket.
-    package let peer: IPAddress
+    let peer: IPAddress
     /// Set by the router (F-HDR-01).
-    package internal(set) var requestID = ""
+    var requestID = ""
 
-    package init(source: ApplicationRequestContextSource) {
+    init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         channel = source.channel
         peer = source.channel.remoteAddress?.ipAddress.flatMap { IPAddress($0) } ?? IPAddress(v4: 0x7f00_0001)

@@ -2,12 +2,12 @@
 
 import ClusterState
 import HTTPTypes
-package import Hummingbird
+import Hummingbird
 import Logging
 
 /// The router, built from the table: every request gets a name, every answer its headers, every failure a page, every pair a count.
-package struct GateRouter: HTTPResponder {
-    package typealias Context = GateRequestContext
+struct GateRouter: HTTPResponder {
+    typealias Context = GateRequestContext
 
     private let routes: RouteTree<Page>
     private let headers: ResponseHeaders
@@ -42,7 +42,7 @@ package struct GateRouter: HTTPResponder {
         (self.routes, self.headers, self.meter, logger) = (routes, headers, meter, parts.logger)
     }
 
-    package func respond(to request: Request, context: GateRequestContext) async throws -> Response {
+    func respond(to request: Request, context: GateRequestContext) async throws -> Response {
         var context = context
         context.requestID = request.headers[.xRequestID].flatMap { RequestID.isSafe($0) ? $0 : nil } ?? Self.newRequestID()
         let route = routes.match(request.uri.path)
@@ -54,7 +54,7 @@ package struct GateRouter: HTTPResponder {
         } catch {
             response = failure(of: error, in: context).response(requestID: context.requestID)
         }
-        dress(&response, for: request, context)
+        addHeaders(to: &response, for: request, context)
         meter.count(request.method, route: route?.value.path, response.status)
         if request.method == .head { response.body = response.body.contentLength == nil ? .unmeasured : ResponseBody() }
         return response
@@ -67,7 +67,7 @@ package struct GateRouter: HTTPResponder {
     }
 
     /// What an endpoint has set itself stays.
-    private func dress(_ response: inout Response, for request: Request, _ context: GateRequestContext) {
+    private func addHeaders(to response: inout Response, for request: Request, _ context: GateRequestContext) {
         for (name, value) in headers.fixed + headers.cors(for: request.headers[.origin]) {
             guard let name = HTTPField.Name(name), response.headers[name] == nil else { continue }
             response.headers[name] = value

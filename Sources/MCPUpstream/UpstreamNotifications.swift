@@ -5,7 +5,7 @@ package import NIOCore
 import Synchronization
 
 /// Hands what a server announces to whoever listens; the servers exist before the listener does.
-package final class UpstreamNews: Sendable {
+package final class UpstreamNotifications: Sendable {
     /// What there is to hear.
     package enum Item: Sendable {
         /// A list has changed: a notification for every client.

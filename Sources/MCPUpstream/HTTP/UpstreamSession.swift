@@ -10,8 +10,8 @@ import NIOCore
 ///
 /// There is one handshake at a time, whoever asks for it. While one renews a session the pools keep the old one, and what
 /// it refuses waits; when a handshake fails the pools have none, and refuse at once.
-final class HTTPSessionKeeper {
-    typealias Seat = (loop: any EventLoop, pool: NIOLoopBoundBox<HTTPUpstreamPool?>)
+final class UpstreamSession {
+    typealias LoopPool = (loop: any EventLoop, pool: NIOLoopBoundBox<HTTPUpstreamPool?>)
 
     private enum Phase {
         case idle, shaking, ready, pausing, stopped
@@ -21,9 +21,9 @@ final class HTTPSessionKeeper {
     private let facts: HTTPUpstreamFacts
     private let connector: HTTPUpstreamConnector
     private let log: Logger
-    private let seats: [Seat]
+    private let pools: [LoopPool]
     private var phase = Phase.idle
-    private var session: HTTPUpstreamSession?
+    private var session: NegotiatedSession?
     private var generation = 0
     private var pause: TimeAmount
     private var complaint: String?
@@ -33,14 +33,14 @@ final class HTTPSessionKeeper {
     private let onArrival: () -> Void
 
     init(
-        _ settings: HTTPUpstreamSettings, facts: HTTPUpstreamFacts, connector: HTTPUpstreamConnector, seats: [Seat], log: Logger,
+        _ settings: HTTPUpstreamSettings, facts: HTTPUpstreamFacts, connector: HTTPUpstreamConnector, pools: [LoopPool], log: Logger,
         onArrival: @escaping () -> Void
     ) {
         self.onArrival = onArrival
         self.settings = settings
         self.facts = facts
         self.connector = connector
-        self.seats = seats
+        self.pools = pools
         self.log = log
         pause = settings.shortestPause
     }
@@ -67,7 +67,7 @@ final class HTTPSessionKeeper {
     }
 
     /// Returns the session that is to be ended.
-    func stop() -> HTTPUpstreamSession? {
+    func stop() -> NegotiatedSession? {
         phase = .stopped
         facts.isConnected = false
         timer?.cancel()
@@ -78,7 +78,7 @@ final class HTTPSessionKeeper {
     }
 
     private func shake() {
-        guard let pool = seats[0].pool.value else { return }
+        guard let pool = pools[0].pool.value else { return }
         phase = .shaking
         timer?.cancel()
         timer = nil
@@ -119,13 +119,13 @@ final class HTTPSessionKeeper {
         complaint = sentence
         announce(nil)
         tellFirst(StartupFailure(sentence, status: .backendUnavailable))
-        timer = seats[0].loop.assumeIsolated().scheduleTask(in: pause) { [self] in shake() }
+        timer = pools[0].loop.assumeIsolated().scheduleTask(in: pause) { [self] in shake() }
         pause = min(pause * 2, settings.longestPause)
     }
 
-    private func announce(_ session: HTTPUpstreamSession?) {
+    private func announce(_ session: NegotiatedSession?) {
         self.session = session
-        for (loop, pool) in seats {
+        for (loop, pool) in pools {
             if loop.inEventLoop { pool.value?.adopt(session) } else { loop.execute { pool.value?.adopt(session) } }
         }
     }
@@ -136,10 +136,10 @@ final class HTTPSessionKeeper {
 
     /// Without calls and connections nothing else would tell that the server is away.
     private func probeLater() {
-        let loop = seats[0].loop
+        let loop = pools[0].loop
         timer = loop.assumeIsolated().scheduleTask(in: settings.probeInterval) { [self] in
             guard case .ready = phase else { return }
-            guard seats[0].pool.value?.isVacant ?? false else { return probeLater() }
+            guard pools[0].pool.value?.isVacant ?? false else { return probeLater() }
             connector.probe(on: loop).assumeIsolated().whenComplete { [self] result in
                 guard case .ready = phase else { return }
                 if case .failure(let error) = result { return cannotConnect(HTTPUpstreamConnector.reason(error)) }

@@ -5,7 +5,7 @@ import HTTPWire
 import NIOCore
 
 /// The server's session, or that it has none. It never changes; a new handshake makes a new one.
-final class HTTPUpstreamSession: Sendable {
+final class NegotiatedSession: Sendable {
     /// Counts the handshakes, so that the loss of an old session is not taken for the loss of the present one.
     let generation: Int
     /// The server's `Mcp-Session-Id`; nil for a server without sessions.
