@@ -10,9 +10,9 @@ let settings: [SwiftSetting] = [
 
 /// Every file of `Lua/`: the scripts, and the fragments that they include.
 let scripts = [
-    "acquire_slot", "admit", "advance", "beat", "claim", "credit", "edit", "fence", "limit_address", "outcome",
+    "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "outcome",
     "raise", "session", "settle",
-    "account", "hold", "ring", "whole",
+    "account", "hold", "ring", "integer",
 ]
 
 let package = Package(

@@ -5,9 +5,9 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case acquireSlot = "acquire_slot"
     case admit
     case advance
-    case beat
+    case heartbeat
     case claim
-    case credit
+    case topUp = "top_up"
     case edit
     case fence
     case limitAddress = "limit_address"
@@ -29,9 +29,9 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .acquireSlot: PackageResources.acquire_slot_lua
             case .admit: PackageResources.admit_lua
             case .advance: PackageResources.advance_lua
-            case .beat: PackageResources.beat_lua
+            case .heartbeat: PackageResources.heartbeat_lua
             case .claim: PackageResources.claim_lua
-            case .credit: PackageResources.credit_lua
+            case .topUp: PackageResources.top_up_lua
             case .edit: PackageResources.edit_lua
             case .fence: PackageResources.fence_lua
             case .limitAddress: PackageResources.limit_address_lua
@@ -49,14 +49,14 @@ private enum LuaFragment: String, CaseIterable {
     case account
     case hold
     case ring
-    case whole
+    case integer
 
     var source: String {
         switch self {
         case .account: String(decoding: PackageResources.account_lua, as: UTF8.self)
         case .hold: String(decoding: PackageResources.hold_lua, as: UTF8.self)
         case .ring: String(decoding: PackageResources.ring_lua, as: UTF8.self)
-        case .whole: String(decoding: PackageResources.whole_lua, as: UTF8.self)
+        case .integer: String(decoding: PackageResources.integer_lua, as: UTF8.self)
         }
     }
 }

@@ -52,10 +52,10 @@ end
 local function accounts_write(now)
   for index, account in pairs(accounts) do
     if account.dirty then
-      local changes = {'credits', whole(account.credits), 'spent', whole(account.spent), 'calls', whole(account.calls)}
+      local changes = {'credits', integer(account.credits), 'spent', integer(account.spent), 'calls', integer(account.calls)}
       if now then
         changes[7] = 'used'
-        changes[8] = whole(now)
+        changes[8] = integer(now)
       end
       for name, value in pairs(account.changed) do
         changes[#changes + 1] = name

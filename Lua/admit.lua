@@ -14,7 +14,7 @@
 -- until and now: ms, windows, spans and waits: microseconds of Redis TIME. Kinds of limits: r a rolling window
 -- (x ring key#, y window), n and c calls and credits of a period (x its number, y its start, z its end; 0, 0, 0 is the lifetime), o open
 -- calls. What is given back when the call ends stands in the hold: nobody has to be believed.
---#include whole
+--#include integer
 --#include account
 --#include ring
 --#include hold
@@ -123,7 +123,7 @@ local function take(call)
       ring_take(limit.ring, limit.amount, now)
     else
       limit.used = limit.used + limit.amount
-      account_set(account, limit.name, limit.kind == 'o' and whole(limit.used) or whole(limit.period) .. ':' .. whole(limit.used))
+      account_set(account, limit.name, limit.kind == 'o' and integer(limit.used) or integer(limit.period) .. ':' .. integer(limit.used))
       for _, value in ipairs({limit.account, limit.name, limit.kind, limit.period or 0, limit.amount}) do counts[#counts + 1] = value end
     end
   end

@@ -7,7 +7,7 @@
 -- version in `versions`; `index`, if a score is given, lists the id; audit stream and change feed are told. An operation that was carried
 -- out before is answered as it was then, for `retention` ms. `expected` is the version that the change was made for, '' for none:
 -- a new record, or 'delete:' and a version: the record goes, its account stays. The last three keys are used only where they are asked for.
---#include whole
+--#include integer
 local done = redis.call('HMGET', KEYS[2], 'fingerprint', 'version')
 if done[1] then
   if done[1] ~= ARGV[1] then return {2} end
@@ -32,20 +32,20 @@ if deletes then
   if ARGV[11] ~= '' then redis.call('ZREM', KEYS[7], ARGV[5]) end
 else
   fields[#fields + 1] = 'version'
-  fields[#fields + 1] = whole(version)
+  fields[#fields + 1] = integer(version)
   redis.call('HSET', KEYS[1], unpack(fields))
   if #removed > 0 then redis.call('HDEL', KEYS[1], unpack(removed)) end
   if ARGV[11] ~= '' then redis.call('ZADD', KEYS[7], ARGV[11], ARGV[5]) end
 end
 if #account > 0 then
   account[#account + 1] = 'version'
-  account[#account + 1] = whole(version)
+  account[#account + 1] = integer(version)
   redis.call('HSET', KEYS[5], unpack(account))
 end
-if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], ARGV[10], whole(version)) end
-redis.call('HSET', KEYS[2], 'fingerprint', ARGV[1], 'version', whole(version))
+if ARGV[10] ~= '' then redis.call('HSET', KEYS[6], ARGV[10], integer(version)) end
+redis.call('HSET', KEYS[2], 'fingerprint', ARGV[1], 'version', integer(version))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 if ARGV[8] ~= '' then redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[9], '*', 'e', ARGV[8]) end
 local sequence = redis.call('INCR', KEYS[3])
-redis.call('PUBLISH', ARGV[6], ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. whole(version) .. ' ' .. whole(sequence) .. ' ' .. ARGV[7])
+redis.call('PUBLISH', ARGV[6], ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. integer(version) .. ' ' .. integer(sequence) .. ' ' .. ARGV[7])
 return {0, version}

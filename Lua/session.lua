@@ -7,7 +7,7 @@
 -- other owned ones; a tenth is left to guests. Of the owned
 -- ones those of the owner who has most go first. lifetime is milliseconds of Redis TIME since the last use. `adopt` is a touch that also makes
 -- a session which was minted without being written, unless it has been ended.
---#include whole
+--#include integer
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local id, verb, lifetime, cap = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -32,26 +32,26 @@ local function widest()
   return ids[first[most]]
 end
 local function bound(list, most)
-  forget(list, redis.call('ZRANGEBYSCORE', list, '-inf', whole(now - lifetime), 'LIMIT', 0, 100))
+  forget(list, redis.call('ZRANGEBYSCORE', list, '-inf', integer(now - lifetime), 'LIMIT', 0, 100))
   local excess = redis.call('ZCARD', list) - most
   if list == KEYS[1] and excess == 1 then return forget(list, {widest()}) end
-  if excess > 0 then forget(list, redis.call('ZRANGE', list, 0, whole(excess - 1))) end
+  if excess > 0 then forget(list, redis.call('ZRANGE', list, 0, integer(excess - 1))) end
 end
 if verb == 'end' then
   if not lives and redis.call('ZSCORE', KEYS[4], id) then return {1} end
   forget(index, {id})
-  redis.call('ZADD', KEYS[4], whole(now), id)
+  redis.call('ZADD', KEYS[4], integer(now), id)
   bound(KEYS[4], cap)
   redis.call('PEXPIRE', KEYS[4], lifetime)
   local sequence = redis.call('INCR', KEYS[5])
-  redis.call('PUBLISH', ARGV[5], 'session ' .. id .. ' 0 ' .. whole(sequence) .. ' ' .. ARGV[6])
+  redis.call('PUBLISH', ARGV[5], 'session ' .. id .. ' 0 ' .. integer(sequence) .. ' ' .. ARGV[6])
   return {0, ''}
 end
 if not lives and verb ~= 'create' then
   if verb == 'touch' or redis.call('ZSCORE', KEYS[4], id) then return {1} end
 end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[3], id, ARGV[8]) end
-redis.call('ZADD', index, whole(now), id)
+redis.call('ZADD', index, integer(now), id)
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], lifetime) end
 if verb ~= 'touch' then
   local reserve = math.floor(cap / 10)

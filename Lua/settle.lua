@@ -16,7 +16,7 @@
 -- answer, `drop` delete the record, `lose` mark it: the call was charged and has no answer; so is one whose key has kept ANSWERS bytes of
 -- answers on this UTC day (account field `kept`; an answer counts 1 KB at least, so their number has a bound too). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
 -- event '' is charged and not written.
---#include whole
+--#include integer
 --#include account
 --#include hold
 local time = redis.call('TIME')
@@ -25,7 +25,7 @@ local ANSWERS = 16 * 1024 * 1024
 
 local function write(hold, charged, event)
   if event == '' then return end
-  return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', whole(charged), 'h', hold, 'e', event)
+  return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', integer(charged), 'h', hold, 'e', event)
 end
 
 -- Takes entries away that said too much. A correction has x the entry, y its credits, w its event.
@@ -39,12 +39,12 @@ local function take_away(s, ids, charges)
     if at < ms or at == ms and of <= seq then
       local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
       local event = entry and entry[2][6] or ARGV[s.first + 2]
-      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'x', id, 'y', whole(charges[i] or 0), 'w', event)
+      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'x', id, 'y', integer(charges[i] or 0), 'w', event)
     else
       spoilt = true
     end
   end
-  if spoilt then redis.call('SET', KEYS[2], whole(ms) .. '-' .. whole(seq) .. '/' .. whole((tonumber(turn) or 0) + 1)) end
+  if spoilt then redis.call('SET', KEYS[2], integer(ms) .. '-' .. integer(seq) .. '/' .. integer((tonumber(turn) or 0) + 1)) end
   redis.call('XDEL', KEYS[1], unpack(ids))
 end
 
@@ -79,10 +79,10 @@ local function uncount(held, legs, closes, before, returned, unused)
       share(held, amount, returned) - share(held, amount, before)
     if account and back ~= 0 then
       if kind == 'o' then
-        account_set(account, name, whole(math.max(0, (tonumber(account.meters[name]) or 0) - back)))
+        account_set(account, name, integer(math.max(0, (tonumber(account.meters[name]) or 0) - back)))
       else
         local used, of = meter_read(account.meters[name], period)
-        if used and of == period then account_set(account, name, whole(of) .. ':' .. whole(math.max(0, used - back))) end
+        if used and of == period then account_set(account, name, integer(of) .. ':' .. integer(math.max(0, used - back))) end
       end
     end
   end
@@ -129,7 +129,7 @@ local function keeps(s)
   local used, of = meter_read(account[2] or '', day)
   local size = math.max(#s.answer, 1024)
   if not account[1] or not used or used + size > ANSWERS then return false end
-  redis.call('HSET', key, 'kept', whole(of) .. ':' .. whole(used + size))
+  redis.call('HSET', key, 'kept', integer(of) .. ':' .. integer(used + size))
   return true
 end
 

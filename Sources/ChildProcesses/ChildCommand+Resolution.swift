@@ -71,8 +71,11 @@ extension ChildCommand {
 
 /// A user of this system.
 package struct SystemUser {
+    /// As the system's list of users has it.
     package let name: String
+    /// The directory that is the user's own, an absolute path.
     package let home: String
+    /// The program that the user's logins start.
     package let shell: String
     let group: gid_t
 

@@ -10,6 +10,7 @@ package enum ChildProcessFailure: Error, Equatable {
     case notExecutable(String)
     /// The directory that it should begin in is not there.
     case noWorkingDirectory(String)
+    /// This system knows no user of this name.
     case noUser(String)
     /// Another user was named, and the node is not root.
     case notRoot(String)

@@ -2,6 +2,7 @@
 
 import Glibc
 
+/// `prctl(2)`, as far as the gate needs it.
 package enum ProcessControl {
     private typealias Control = @convention(c) (CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong) -> CInt
 

@@ -7,7 +7,7 @@ import Synchronization
 /// Hands what a server announces to whoever listens; the servers exist before the listener does.
 package final class UpstreamNotifications: Sendable {
     /// What there is to hear.
-    package enum Item: Sendable {
+    package enum Announcement: Sendable {
         /// A list has changed: a notification for every client.
         case changed([UInt8])
         /// The resource of this URI has changed: for those who have asked to be told.
@@ -16,16 +16,17 @@ package final class UpstreamNotifications: Sendable {
         case arrived
     }
 
-    private let listener = Mutex<(@Sendable (Item) -> Void)?>(nil)
+    private let listener = Mutex<(@Sendable (Announcement) -> Void)?>(nil)
 
     package init() {}
 
-    package func listen(_ listener: @escaping @Sendable (Item) -> Void) {
+    /// Names the one listener, which may be called on any event loop; what came before is lost.
+    package func listen(_ listener: @escaping @Sendable (Announcement) -> Void) {
         self.listener.withLock { $0 = listener }
     }
 
     /// Tells whoever listens.
-    package func announce(_ item: Item) { listener.withLock { $0 }?(item) }
+    package func announce(_ item: Announcement) { listener.withLock { $0 }?(item) }
 
     /// A notification that concerns more than one client.
     /// - Parameter reply: its ranges are offsets from the first readable byte.

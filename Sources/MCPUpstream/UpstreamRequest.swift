@@ -15,6 +15,7 @@ package struct UpstreamRequest: Sendable {
     /// For whom it is asked.
     package var owner: Owner
 
+    /// Whose the answer is, and whatever the server keeps for it.
     package enum Owner: Sendable, Equatable {
         /// For the gate itself: what comes of it is for everybody.
         case gate

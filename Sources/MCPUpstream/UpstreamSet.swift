@@ -14,8 +14,12 @@ package final class UpstreamSet: Sendable {
     private let lists: Mutex<[ToolNames?]>
     private let labels = Mutex<Set<String>>([])
     private let hasMissed = Mutex(false)
+    /// Where the servers' news for every client are heard.
     package let notifications: UpstreamNotifications
 
+    /// - Parameters:
+    ///   - transport: `stdio`, `http` or `multi-server`.
+    ///   - notifications: what the servers were made with.
     package init(_ upstreams: [any Upstream], transport: String, notifications: UpstreamNotifications = UpstreamNotifications()) {
         self.notifications = notifications
         all = upstreams

@@ -6,6 +6,7 @@ package struct ListScan: Sendable {
     package struct Entry: Sendable {
         /// The entry with its brackets, if it has any.
         package let range: Range<Int>
+        /// Whether it is a JSON object; others have no members.
         package let isObject: Bool
         /// The values of the members that were asked for, in that order; nil where there is none.
         package let values: [Range<Int>?]
@@ -13,6 +14,7 @@ package struct ListScan: Sendable {
 
     /// The list with its brackets.
     package let range: Range<Int>
+    /// In their order.
     package let entries: [Entry]
     /// The value of `nextCursor`.
     package let nextCursor: Range<Int>?

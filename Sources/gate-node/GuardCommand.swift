@@ -1,3 +1,5 @@
+// The command that stands between a node and a server process, so that nothing of the server outlives the node.
+
 import ArgumentParser
 import GateNode
 

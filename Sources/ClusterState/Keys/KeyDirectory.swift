@@ -70,7 +70,7 @@ package struct KeyDirectory: Sendable {
     /// - Throws: `missing`, `state`, `aboveCeiling`, `operationReused` or `store`.
     package func topUp(_ id: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) -> Int {
         let shard = keys.shard(of: id)
-        var command = RedisCommand(script: .credit, keys: 4)
+        var command = RedisCommand(script: .topUp, keys: 4)
         for name in [keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard)] {
             command.append(name)
         }

@@ -98,7 +98,7 @@ package final class Membership: Sendable {
     }
 
     private func command(_ verb: Verb, _ node: String) -> RedisCommand {
-        var command = RedisCommand(script: .beat, keys: 2)
+        var command = RedisCommand(script: .heartbeat, keys: 2)
         command.append(store.keys.nodes)
         command.append(store.keys.feed(0))
         command.append(node)

@@ -12,7 +12,7 @@ final class ListCopies {
     /// What a server has answered, or why it has not.
     typealias Answer = UpstreamOutcome
 
-    private struct Name: Hashable {
+    private struct ListName: Hashable {
         /// The place of the server among all.
         let server: Int
         let method: String
@@ -24,7 +24,7 @@ final class ListCopies {
         var waiters: [(Answer) -> Void] = []
     }
 
-    private var copies: [Name: Copy] = [:]
+    private var copies: [ListName: Copy] = [:]
     /// Requests of strangers that are under way, those for copies not counted.
     private(set) var strangers = 0
 
@@ -42,7 +42,7 @@ final class ListCopies {
     /// Hands over a copy that is fresh, or what the server says now.
     func read(_ method: String, of server: Int, _ upstream: any Upstream, on loop: any EventLoop, _ completion: @escaping (Answer) -> Void)
     {
-        let name = Name(server: server, method: method)
+        let name = ListName(server: server, method: method)
         let copy = copies[name] ?? Copy()
         if let answer = copy.answer, .now() - copy.readAt < Self.freshness { return completion(answer) }
         let isUnderWay = !copy.waiters.isEmpty
@@ -55,7 +55,7 @@ final class ListCopies {
         upstream.send(request, to: NIOLoopBound(ListReceiver { [self] in took($0, for: name) }, eventLoop: loop), on: loop)
     }
 
-    private func took(_ answer: Answer, for name: Name) {
+    private func took(_ answer: Answer, for name: ListName) {
         let waiters = copies[name]?.waiters ?? []
         if case .answered(let message, _) = answer, message.readableBytes <= Self.longest {
             copies[name] = Copy(answer: answer, readAt: .now())

@@ -166,7 +166,7 @@ struct MembershipTests {
         let member = node.membership()
         await member.beat()
         await other.membership().beat()
-        try await node.run(.beat, keys: [node.keys.nodes, node.keys.feed(0)], ["other", "4000", node.keys.channel, "forget"])
+        try await node.run(.heartbeat, keys: [node.keys.nodes, node.keys.feed(0)], ["other", "4000", node.keys.channel, "forget"])
         await member.beat()
         #expect(member.members == 2)
     }

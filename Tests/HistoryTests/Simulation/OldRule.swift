@@ -58,8 +58,8 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
         case .releaseAfterSettlement: [.settle: [("if not back or total", "if true or total")]]
         case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
         case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
-        case .topUpTwice: [.credit: [("if done[1] then", "if false then")]]
-        case .futureBeats: [.beat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
+        case .topUpTwice: [.topUp: [("if done[1] then", "if false then")]]
+        case .futureBeats: [.heartbeat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
         case .openForEver:
             [
                 .settle: [

@@ -1,4 +1,4 @@
--- beat: one heartbeat of a node: it says that it lives, hears who does not, and drives the change feed's own heartbeat.
+-- heartbeat: one heartbeat of a node: it says that it lives, hears who does not, and drives the change feed's own heartbeat.
 -- KEYS  nodes, feed
 -- ARGV  node, lifetime, channel, verb
 -- REPLY {now, sequence, members, dead...}: now in microseconds of Redis TIME; members is 0 for a node that was struck off
@@ -6,7 +6,7 @@
 -- `leave` declares the node dead at once, `forget` strikes it off if it is dead (its open holds are resolved). lifetime is milliseconds.
 -- A gap in everybody's beats means that Redis was away and not the nodes: nobody is declared dead for one lifetime after it. A beat from
 -- the future (the clock has stepped back) counts as one of now.
---#include whole
+--#include integer
 local node, lifetime, verb = ARGV[1], tonumber(ARGV[2]) * 1000, ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -27,12 +27,12 @@ for i = 1, #entries, 2 do
     grace = value
     if grace > now + lifetime then
       grace = now + lifetime
-      redis.call('HSET', KEYS[1], 'grace', whole(grace))
+      redis.call('HSET', KEYS[1], 'grace', integer(grace))
     end
   else
     if value > now then
       value = now
-      redis.call('HSET', KEYS[1], entries[i], whole(now))
+      redis.call('HSET', KEYS[1], entries[i], integer(now))
     end
     beats[entries[i]] = value
     newest = math.max(newest, value)
@@ -41,7 +41,7 @@ end
 if verb == 'beat' and (beats[node] or 0) == 0 then return {now, 0, 0} end
 if newest > 0 and now - newest > lifetime / 2 then
   grace = now + lifetime
-  redis.call('HSET', KEYS[1], 'grace', whole(grace))
+  redis.call('HSET', KEYS[1], 'grace', integer(grace))
 end
 local dead, members = {}, 1
 for name, beat in pairs(beats) do
@@ -53,7 +53,7 @@ for name, beat in pairs(beats) do
     end
   end
 end
-redis.call('HSET', KEYS[1], node, whole(now))
+redis.call('HSET', KEYS[1], node, integer(now))
 local sequence = tonumber(redis.call('GET', KEYS[2]) or '0')
-redis.call('PUBLISH', ARGV[3], 'beat - 0 ' .. whole(sequence) .. ' ' .. node)
+redis.call('PUBLISH', ARGV[3], 'beat - 0 ' .. integer(sequence) .. ' ' .. node)
 return {now, sequence, members, unpack(dead)}

@@ -1,2 +1,0 @@
--- fragment whole: integers below 2^53 as plain digits; Redis 7.2 and later write large Lua numbers as 1e+15 on their own.
-local function whole(number) return string.format('%d', number) end
