@@ -1,4 +1,4 @@
-// Slicing and byte search on raw memory, in one place because every framing needs the same three questions.
+// Slicing and byte search on raw memory, in one place because every framing needs the same few questions.
 
 #if canImport(Glibc)
 import Glibc
@@ -28,5 +28,16 @@ extension UnsafeRawBufferPointer {
         let expected = text.utf8Start
         for index in 0..<count where self[index] != expected[index] { return false }
         return true
+    }
+    /// Whether the bytes of `text` stand anywhere in these. The standard library's search is unspecialised here, and took a fifth of a call.
+    package func holds(_ text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard length > 0 else { return true }
+        var start = 0
+        while let hit = firstOffset(of: text.utf8Start[0], from: start), hit + length <= count {
+            if piece(hit..<hit + length).spells(text) { return true }
+            start = hit + 1
+        }
+        return false
     }
 }

@@ -60,7 +60,7 @@ extension EndToEndTests {
                 let body =
                     #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"left","seconds":0.3}}}"#
                 await connection.send(
-                    "POST /mcp HTTP/1.1\r\nHost: x\r\nX-API-Key: \(key)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+                    "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-API-Key: \(key)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
                 )
                 try await eventually("it runs", within: .seconds(10)) { server.calls.contains("echo left") }
                 await connection.close()
@@ -81,7 +81,7 @@ extension EndToEndTests {
                 #expect(try await cluster[0].balance(key).spent == 1)
                 #expect(try await cluster[0].call("lost_404", [:], key: key).outcome == .failed(code: -32603))
                 #expect(try await cluster[0].call("echo", ["text": "x"], key: key).outcome.text == "x")
-                #expect(server.methods.filter { $0 == "POST tools/call" }.count <= 4)
+                #expect(server.methods.filter { $0 == "POST tools/call" }.count <= 5, "each of the last two once more")
             }
         }
 

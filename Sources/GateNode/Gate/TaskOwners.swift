@@ -24,7 +24,7 @@ struct TaskOwners {
         guard let result = reply.result else { return nil }
         return message.withUnsafeReadableBytes { bytes in
             let result = UnsafeRawBufferPointer(rebasing: bytes[result])
-            guard result.count < 65_536, result.firstRange(of: "\"taskId\"".utf8) != nil,
+            guard result.count < 65_536, result.holds("\"taskId\""),
                 let value = try? JSONValue.parse(Array(result))
             else { return nil }
             let isTask = value["resultType"]?.stringValue == "task"

@@ -189,7 +189,7 @@ final class HTTPExchange {
 
     /// Whether the request itself speaks of sessions, or may do so in escapes: then a server that says such words may have them from it.
     private var mayBeEchoed: Bool {
-        body.withUnsafeReadableBytes { $0.firstRange(of: "session".utf8) != nil || $0.firstRange(of: #"\u"#.utf8) != nil }
+        body.withUnsafeReadableBytes { $0.holds("session") || $0.holds(#"\u"#) }
     }
 
     private func renew() {
