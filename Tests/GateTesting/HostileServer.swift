@@ -48,9 +48,11 @@ package final class HostileServer: Sendable {
         case broken
         /// Every new process says nothing until this ends.
         case mute
+        /// Its list of tools breaks off before its end.
+        case incomplete
     }
 
-    /// Makes the starts of the server on standard input fail, or work again.
+    /// Makes the server on standard input go wrong, or right again.
     package func set(_ trouble: Trouble, _ wanted: Bool) throws {
         if wanted { try directory.write("", to: trouble.rawValue) } else { directory.remove(trouble.rawValue) }
     }

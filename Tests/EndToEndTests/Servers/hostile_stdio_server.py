@@ -173,7 +173,11 @@ def main():
             send(id=id, result={"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": {"name": "hostile", "version": "1"}})
         elif method == "tools/list":
             tools = ",".join('{"name":"%s","inputSchema":%s}' % (name, SCHEMA) for name in TOOLS)
-            say('{"jsonrpc":"2.0","id":%d,"result":{"tools":[%s]}}' % (id, tools))
+            if params.get("cursor"):
+                send(id=id, error={"code": -32603, "message": "The rest of the list is lost"})
+            else:
+                more = ',"nextCursor":"more"' if os.path.exists(os.path.join(directory, "incomplete")) else ""
+                say('{"jsonrpc":"2.0","id":%d,"result":{"tools":[%s]%s}}' % (id, tools, more))
         elif method == "tools/call":
             arguments = params.get("arguments") or {}
             work = (id, params["name"], arguments.get("text", ""), arguments.get("seconds", 0))
