@@ -10,6 +10,15 @@ package enum Repository {
         return url.path
     }()
 
+    /// Whether other users may come to the binary, the servers and the tests' own files: who runs a process as somebody else needs it.
+    package static let isOpenToOthers: Bool = [server("hostile_stdio_server.py"), binary, NSTemporaryDirectory()].allSatisfy { path in
+        sequence(first: URL(fileURLWithPath: path).resolvingSymlinksInPath()) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
+            .allSatisfy { place in
+                let mode = try? FileManager.default.attributesOfItem(atPath: place.path)[.posixPermissions] as? Int
+                return (mode ?? 0) & (place.path == path ? 0o004 : 0o001) != 0
+            }
+    }
+
     package static func file(_ path: String) -> String { root + "/" + path }
 
     /// A server that only tests use.

@@ -28,7 +28,8 @@ final class LoopContexts: Sendable {
         }
         self.all = all
         connectionsPerLoop = max(1, parts.settings.maxConnections / max(1, loops.count))
-        doors = Doors(mostOfAddress: parts.settings.maxConnectionsPerAddress)
+        let mostOfAddress = parts.settings.maxConnectionsPerAddress
+        doors = Doors(mostOfAddress: mostOfAddress, sparesThisMachine: mostOfAddress == Settings().maxConnectionsPerAddress)
         forEach { [weak self] context in context.siblings = self }
     }
 

@@ -14,16 +14,22 @@ final class Doors: Sendable {
     }
 
     private let mostOfAddress: Int
+    private let sparesThisMachine: Bool
     private let counts = Mutex<[IPAddress: Int]>([:])
 
-    /// - Parameter mostOfAddress: connections of one network; 0 for no limit.
-    init(mostOfAddress: Int) {
+    /// - Parameters:
+    ///   - mostOfAddress: connections of one network; 0 for no limit.
+    ///   - sparesThisMachine: whether programs on this machine, a balancer mostly, have no limit.
+    init(mostOfAddress: Int, sparesThisMachine: Bool) {
         self.mostOfAddress = mostOfAddress
+        self.sparesThisMachine = sparesThisMachine
     }
+
+    private func isFree(_ address: IPAddress) -> Bool { mostOfAddress == 0 || sparesThisMachine && address.isLoopback }
 
     /// Takes a place for an address; false if it has as many as it may. Each place that was taken is given back with `leave`.
     func enter(_ address: IPAddress) -> Bool {
-        guard mostOfAddress > 0 else { return true }
+        guard !isFree(address) else { return true }
         return counts.withLock { counts in
             let count = counts[address.network, default: 0]
             guard count < mostOfAddress else { return false }
@@ -33,7 +39,7 @@ final class Doors: Sendable {
     }
 
     func leave(_ address: IPAddress) {
-        guard mostOfAddress > 0 else { return }
+        guard !isFree(address) else { return }
         counts.withLock { counts in
             let count = counts[address.network, default: 0]
             counts[address.network] = count > 1 ? count - 1 : nil
