@@ -12,9 +12,9 @@
 -- key#, open#, call# are places in KEYS, 0 for none. Modes: `settle`; `release` also takes back what an earlier copy has charged, as its
 -- caller was told of no success (unless somebody has seen its stored answer: then the charge *stands*), and leaves a mark that keeps a
 -- hold that is not there from being opened: up to `until` (ms), after that it is *late* and leaves nothing behind; `refund` and `keep` end
--- a hold of a dead node without or with its price. Memory: '' none, `keep` store the
--- answer, `drop` delete the record, `lose` mark it: the call was charged and has no answer; so is one whose key has kept ANSWERS bytes of
--- answers on this UTC day (account field `kept`; an answer counts 1 KB at least, so their number has a bound too). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
+-- a hold of a dead node without or with its price. Memory: '' none, `keep` store the answer, `drop` delete the record (a copy that comes
+-- late, of a hold that is gone, leaves an answer alone), `lose` mark it: the call was charged and has no answer; so is one whose key has
+-- kept ANSWERS bytes of answers on this UTC day (account field `kept`; an answer counts 1 KB at least, so their number has a bound too). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
 -- event '' is charged and not written.
 --#include integer
 --#include account
@@ -156,7 +156,7 @@ local function remember(s, closed)
     redis.call('PEXPIRE', KEYS[s.call], s.retention)
   elseif s.memory == 'lose' or (s.memory == 'keep' and closed) then
     redis.call('HSET', KEYS[s.call], 'lost', '1')
-  elseif s.memory == 'drop' then
+  elseif s.memory == 'drop' and (closed or not record[2]) then
     redis.call('DEL', KEYS[s.call])
   end
 end

@@ -115,7 +115,8 @@ struct Reaper {
     private func command(for orphans: [Orphan], in shard: Int, how: (Orphan) -> (mode: String, returned: Int, charges: [Int]))
         -> RedisCommand
     {
-        var names = ScriptKeys(store.keys.usage(shard), store.keys.open(node, shard))
+        var names = ScriptKeys(store.keys.usage(shard), store.keys.cursor(Rollups.usage, shard))
+        let open = names.place(of: store.keys.open(node, shard))
         let places = orphans.map { orphan in
             (
                 call: orphan.call.isEmpty ? 0 : names.place(of: orphan.call),
@@ -128,7 +129,7 @@ struct Reaper {
         command.append(0)
         for (orphan, place) in zip(orphans, places) {
             let (mode, returned, charges) = how(orphan)
-            command.append(2)
+            command.append(open)
             command.append(orphan.hold)
             command.append(mode)
             command.append(returned)

@@ -11,7 +11,7 @@ extension World {
         loseOldStrays()
         // Half of them when everything has been forgotten that may be.
         var late = hasSteppedBack ? [] : strays.enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
-        for stray in strays where !late.contains(where: { $0 === stray }) { arrive(stray) }
+        for stray in strays where !late.contains(where: { $0 === stray }) { arrive(stray: stray) }
         strays = []
         if running.isEmpty { beat(addNode()) }
         for round in 0..<60 {
@@ -28,7 +28,7 @@ extension World {
             pass(round == 10 ? 61_000_000 : 1_000_000)
             flush()
             if round == 14 {
-                for stray in late { arrive(stray) }
+                for stray in late { arrive(stray: stray) }
                 late = []
             }
             if round > 20, isAtRest { return true }
@@ -42,6 +42,17 @@ extension World {
         }
         for call in calls where !call.isOver { note("\(call.requestID) on \(call.node.name) is not over, waits for \(call.waiting)") }
         return false
+    }
+
+    /// What a dead node has sent comes after all. Where others have followed up on its name by then, nobody does so again.
+    private func arrive(stray: Flight) {
+        let listed = redis.ask("HGETALL", keys.nodes).fields
+        for word in stray.command.words {
+            let parts = String(decoding: word, as: UTF8.self).split(separator: ":")
+            guard parts.count >= 2, parts[parts.count - 2] == "open", let name = parts.last.map(String.init) else { continue }
+            if listed[name] == nil { forgotten.insert(name) }
+        }
+        arrive(stray)
     }
 
     func flush() {

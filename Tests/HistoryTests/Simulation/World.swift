@@ -26,7 +26,8 @@ final class World {
     var doubtful: [String: Int] = [:]
     /// Resumptions under way.
     var resuming: [String: Int] = [:]
-    /// Names of nodes that had been struck off the list when they died: nobody looks at what they left a second time.
+    /// Names of nodes that had been struck off the list when they died, or when the last of what they had sent arrived: nobody looks at what
+    /// they left a second time.
     var forgotten: Set<String> = []
     /// Microseconds of the world's own time.
     var now = 0
