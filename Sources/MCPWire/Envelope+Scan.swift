@@ -91,6 +91,7 @@ private struct EnvelopeScan {
             case .requestId: envelope.requestIdToCancel = try scalarToken()
             case .uri: envelope.uri = try scanner.skipValueAsString()?.range
             case .taskId: envelope.taskId = try scanner.skipValueAsString()?.range
+            case .cursor: envelope.cursor = try scanner.skipValueAsString()?.range
             case nil: try scanner.skipValue()
             }
         }

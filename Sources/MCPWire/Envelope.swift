@@ -82,4 +82,6 @@ package struct Envelope: Sendable {
     package internal(set) var uri: Range<Int>?
     /// The raw token of params.taskId (`tasks/get` and its kin); only set if it is a string.
     package internal(set) var taskId: Range<Int>?
+    /// The raw token of params.cursor (`tools/list` and its kin); only set if it is a string.
+    package internal(set) var cursor: Range<Int>?
 }

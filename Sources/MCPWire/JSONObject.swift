@@ -18,16 +18,20 @@ package struct JSONObject: Sendable, Equatable {
 
     /// The value of a member. Setting nil removes it, setting a new one appends it. Linear in the number of members.
     package subscript(name: String) -> JSONValue? {
-        get { members.first { $0.name == name }?.value }
+        get { position(of: name).map { members[$0].value } }
         set {
-            let index = members.firstIndex { $0.name == name }
-            switch (index, newValue) {
+            switch (position(of: name), newValue) {
             case (let index?, let value?): members[index].value = value
             case (let index?, nil): members.remove(at: index)
             case (nil, let value?): members.append(Member(name: name, value: value))
             case (nil, nil): break
             }
         }
+    }
+
+    /// Where a member is. Names are compared as bytes: anybody can send one whose canonical form costs the square of its length.
+    func position(of name: String) -> Int? {
+        members.firstIndex { $0.name.utf8.count == name.utf8.count && $0.name.utf8.elementsEqual(name.utf8) }
     }
 
     /// Whether there is no member.

@@ -4,7 +4,8 @@
 /// hundred thousand members costs no quadratic search (X34).
 struct JSONObjectBuilder {
     private(set) var object = JSONObject()
-    private var index: [String: Int] = [:]
+    /// By the bytes of the names.
+    private var index: [[UInt8]: Int] = [:]
     private static let unindexedCount = 12
 
     /// Appends the member, or gives the member of that name another value.
@@ -17,9 +18,9 @@ struct JSONObjectBuilder {
         }
         object.members.append(JSONObject.Member(name: name, value: value))
         if !index.isEmpty {
-            index[name] = object.count - 1
+            index[Array(name.utf8)] = object.count - 1
         } else if object.count > Self.unindexedCount {
-            for (position, member) in object.members.enumerated() { index[member.name] = position }
+            for (position, member) in object.members.enumerated() { index[Array(member.name.utf8)] = position }
         }
         return true
     }
@@ -30,6 +31,6 @@ struct JSONObjectBuilder {
     }
 
     private func position(of name: String) -> Int? {
-        index.isEmpty ? object.members.firstIndex { $0.name == name } : index[name]
+        index.isEmpty ? object.position(of: name) : index[Array(name.utf8)]
     }
 }

@@ -70,14 +70,16 @@ private struct JSONValueParser {
         try scanner.openObject()
         while let token = try scanner.nextMember() {
             let name = text(token)
-            if rules == .strict && Self.forbiddenNames.contains(name) { throw scanner.fault(.forbiddenMember) }
+            if rules == .strict && Self.forbiddenNames.contains(where: { $0.utf8.elementsEqual(name.utf8) }) {
+                throw scanner.fault(.forbiddenMember)
+            }
             let isNew = builder.set(name, to: try value())
             if rules == .strict && !isNew { throw scanner.fault(.duplicateMember) }
         }
         return builder.object
     }
 
-    private static let forbiddenNames: Set<String> = ["__proto__", "constructor", "prototype"]
+    private static let forbiddenNames = ["__proto__", "constructor", "prototype"]
 
     private mutating func array() throws(JSONFault) -> [JSONValue] {
         var elements: [JSONValue] = []

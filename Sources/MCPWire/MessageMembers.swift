@@ -28,7 +28,7 @@ enum MessageMember: UInt8, KnownMember {
 }
 
 enum ParamsMember: UInt8, KnownMember {
-    case name, arguments, meta, calls, protocolVersion, capabilities, requestId, uri, taskId
+    case name, arguments, meta, calls, protocolVersion, capabilities, requestId, uri, taskId, cursor
 
     static func candidate(length: Int, first: UInt8) -> Self? {
         switch (length, first) {
@@ -36,6 +36,7 @@ enum ParamsMember: UInt8, KnownMember {
         case (4, UInt8(ascii: "n")): .name
         case (5, UInt8(ascii: "_")): .meta
         case (5, UInt8(ascii: "c")): .calls
+        case (6, UInt8(ascii: "c")): .cursor
         case (6, UInt8(ascii: "t")): .taskId
         case (9, UInt8(ascii: "a")): .arguments
         case (9, UInt8(ascii: "r")): .requestId
@@ -56,6 +57,7 @@ enum ParamsMember: UInt8, KnownMember {
         case .requestId: "requestId"
         case .uri: "uri"
         case .taskId: "taskId"
+        case .cursor: "cursor"
         }
     }
 }

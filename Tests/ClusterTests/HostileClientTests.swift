@@ -31,7 +31,7 @@ extension ClusterTests {
                 #expect(slowest < .seconds(1), "a paying client beside it waited \(slowest)")
                 for answer in try await bombs {
                     #expect(answer.isAnswered && answer.took < .seconds(3), "answered after \(answer.took)")
-                    #expect(answer.statuses.allSatisfy { (200..<500).contains($0) }, "\(answer.statuses)")
+                    #expect(answer.statuses.allSatisfy { (200..<500).contains($0) && $0 != 413 }, "\(answer.statuses)")
                 }
             }
         }
@@ -257,8 +257,11 @@ struct UnicodeBomb: Sendable, CustomTestStringConvertible {
     let bytes: [UInt8]
 
     /// In the body, where there is room for a megabyte.
-    private init(_ description: String, body: (String) -> String) {
-        (testDescription, bytes) = (description, HostileClient.post(body(HostileClient.unicodeBomb(bytes: 1_000_000))))
+    /// - Parameter places: how often the body has the text.
+    private init(_ description: String, places: Int = 1, body: (String) -> String) {
+        let body = body(HostileClient.unicodeBomb(bytes: 1_000_000 / places))
+        precondition(body.utf8.count < 1 << 20, "a body that is too large is refused unread, and attacks nothing")
+        (testDescription, bytes) = (description, HostileClient.post(body))
     }
 
     /// In a field of the head, where there are 30 kilobytes.
@@ -271,7 +274,7 @@ struct UnicodeBomb: Sendable, CustomTestStringConvertible {
 
     static let all = [
         UnicodeBomb("tool name") { HostileClient.request("tools/call", ["name": .string($0)]) },
-        UnicodeBomb("tool name in a batch") {
+        UnicodeBomb("tool name in a batch", places: 2) {
             HostileClient.request("tools/call_batch", ["calls": [["name": .string($0)], ["name": .string($0 + "x")]]])
         },
         UnicodeBomb("method") { HostileClient.request($0) },
@@ -283,7 +286,11 @@ struct UnicodeBomb: Sendable, CustomTestStringConvertible {
         UnicodeBomb("progress token") { HostileClient.request("tools/list", ["_meta": ["progressToken": .string($0)]]) },
         UnicodeBomb("cancelled request") { HostileClient.request("notifications/cancelled", ["requestId": .string($0)]) },
         // As text: a dictionary of ours would take as long over it as one of theirs.
-        UnicodeBomb("name of a member") { #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"\#($0)":1,"\#($0)x":2}}"# },
+        UnicodeBomb("name of a member") { #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"\#($0)":1}}"# },
+        UnicodeBomb("names of two members", places: 2) {
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"\#($0)":1,"\#($0)x":2}}"#
+        },
+        UnicodeBomb("cursor") { HostileClient.request("tools/list", ["cursor": .string($0)]) },
         UnicodeBomb("arguments") { #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"\#($0)":1}}}"# },
         UnicodeBomb("uri") { HostileClient.request("resources/read", ["uri": .string($0)]) },
         UnicodeBomb("API key", field: "X-API-Key: ", body: call), UnicodeBomb("bearer token", field: "Authorization: Bearer ", body: call),

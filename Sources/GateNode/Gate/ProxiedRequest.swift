@@ -95,12 +95,7 @@ final class ProxiedRequest {
     }
 
     /// Whether it asks for the first page of a list, which is the same for everybody.
-    private var isFirstPage: Bool {
-        guard ListCopies.methods.contains(method) else { return false }
-        guard let params = exchange.envelope.params else { return true }
-        let cursor = try? JSONValue.parse(exchange.body.token(params))["cursor"]
-        return cursor.map { $0.isNull } ?? true
-    }
+    private var isFirstPage: Bool { ListCopies.methods.contains(method) && exchange.envelope.cursor == nil }
 
     private func readCopies() {
         let upstreams = asked
