@@ -4,5 +4,5 @@ import GateTesting
 import Testing
 
 /// They run one after another: each wants the machine for itself. A display name states the guarantee and its id in docs/behaviours.md.
-@Suite("Clusters", .serialized, .logsOnFailure)
+@Suite("Clusters", .serialized, .logsOnFailure, .watched)
 enum ClusterTests {}

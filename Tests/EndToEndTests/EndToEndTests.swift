@@ -4,5 +4,5 @@ import GateTesting
 import Testing
 
 /// They run one after another: each may start several processes. A display name states the guarantee and its id in docs/behaviours.md.
-@Suite("End to end", .serialized, .logsOnFailure)
+@Suite("End to end", .serialized, .logsOnFailure, .watched)
 enum EndToEndTests {}

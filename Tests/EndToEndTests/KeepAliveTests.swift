@@ -4,7 +4,7 @@ import GateTesting
 import Testing
 
 /// Beside the others, because it only waits.
-@Suite("Keep alive", .logsOnFailure)
+@Suite("Keep alive", .logsOnFailure, .watched)
 struct KeepAliveTests {
     @Test("F-MCP-04: an open stream gets a comment every 30 s")
     func keepAlive() async throws {

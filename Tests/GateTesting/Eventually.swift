@@ -24,6 +24,24 @@ package func eventually(
     return ContinuousClock.now - start
 }
 
+/// Does something that could wait for ever.
+///
+/// - Throws: `KitFailure` when it has not ended after the limit; it is cancelled then.
+package func within<Result: Sendable>(
+    _ limit: Duration, _ name: String, _ work: @escaping @Sendable () async throws -> Result
+) async throws -> Result {
+    try await withThrowingTaskGroup(of: Result.self) { group in
+        group.addTask(operation: work)
+        group.addTask {
+            try await Task.sleep(for: limit)
+            throw KitFailure("\(name): not within \(limit)")
+        }
+        defer { group.cancelAll() }
+        guard let result = try await group.next() else { throw CancellationError() }
+        return result
+    }
+}
+
 /// What could not be set up; a test that meets it proves nothing.
 package struct KitFailure: Error, CustomStringConvertible {
     package let description: String

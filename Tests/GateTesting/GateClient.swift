@@ -25,7 +25,7 @@ package struct GateClient: Sendable {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()
 
-    /// - Throws: When no whole answer came within the limit.
+    /// - Throws: When no whole answer came within the limit: its head, or its last byte.
     package func send(
         _ method: String, _ path: String, headers: Headers = [], body: [UInt8]? = nil, within limit: Duration = .seconds(60)
     ) async throws -> GateResponse {
@@ -36,11 +36,13 @@ package struct GateClient: Sendable {
             request.body = .bytes(body)
         }
         let start = ContinuousClock.now
-        let response = try await Self.http.execute(request, timeout: TimeAmount(limit))
-        let received = try await response.body.collect(upTo: 64 << 20)
-        return GateResponse(
-            status: Int(response.status.code), headers: response.headers, body: Array(received.readableBytesView),
-            elapsed: ContinuousClock.now - start)
+        return try await within(limit, "\(method) \(path)") { [request] in
+            let response = try await Self.http.execute(request, timeout: TimeAmount(limit))
+            let received = try await response.body.collect(upTo: 64 << 20)
+            return GateResponse(
+                status: Int(response.status.code), headers: response.headers, body: Array(received.readableBytesView),
+                elapsed: ContinuousClock.now - start)
+        }
     }
 
     package func get(_ path: String, headers: Headers = []) async throws -> GateResponse {

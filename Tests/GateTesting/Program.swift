@@ -30,33 +30,42 @@ package final class Program: Sendable {
     }
 
     package var processIdentifier: Int32 { process.processIdentifier }
-    package var isRunning: Bool { process.isRunning }
+    package var isRunning: Bool { exitStatus == nil }
     package var log: String { Self.text(ofFile: directory.file("log")) }
 
     /// Exit status, negative for the signal that ended it, nil while it runs.
     package var exitStatus: Int32? {
-        guard !process.isRunning else { return nil }
-        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+        guard process.isRunning else {
+            return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+        }
+        // Foundation waits for the end of a socket that grandchildren may hold; the kernel knows better.
+        var ending = siginfo_t()
+        guard waitid(P_PID, id_t(processIdentifier), &ending, WEXITED | WNOHANG | WNOWAIT) == 0, ending.si_signo == SIGCHLD else {
+            return nil
+        }
+        let status = ending._sifields._sigchld.si_status
+        return ending.si_code == CLD_EXITED ? status : -status
     }
 
     package func signal(_ signal: Int32) {
-        if process.isRunning { kill(processIdentifier, signal) }
+        if isRunning { kill(processIdentifier, signal) }
     }
 
     /// Ends it at once and waits until it is gone.
+    /// - Throws: `KitFailure` when it is still there after ten seconds.
     package func kill9() async throws {
         signal(SIGCONT)
         signal(SIGKILL)
-        while process.isRunning { try? await Task.sleep(for: .milliseconds(2)) }
-        LivePrograms.remove(self)
+        guard try await waitForExit(within: .seconds(10)) != nil else { throw KitFailure("\(name) does not end:\n\(log)") }
     }
 
     /// Waits for the end and returns the exit status, nil if it still runs at the deadline.
     package func waitForExit(within limit: Duration) async throws -> Int32? {
         let deadline = ContinuousClock.now + limit
-        while process.isRunning, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
-        if !process.isRunning { LivePrograms.remove(self) }
-        return exitStatus
+        while isRunning, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(2)) }
+        let status = exitStatus
+        if status != nil { LivePrograms.remove(self) }
+        return status
     }
 
     /// Waits until its output contains the text; an early end is a failure.
@@ -125,8 +134,11 @@ package final class Program: Sendable {
 enum LivePrograms {
     private static let all = Mutex<[Program]>([])
     private static let endThemWithTheTests: Void = {
-        atexit { LivePrograms.all.withLock { $0 }.forEach { $0.signal(SIGKILL) } }
+        atexit { LivePrograms.kill() }
     }()
+
+    /// Ends them all; what waits for an answer of theirs gets none.
+    static func kill() { all.withLock { $0 }.forEach { $0.signal(SIGKILL) } }
 
     static func add(_ program: Program) {
         _ = endThemWithTheTests

@@ -43,9 +43,7 @@ package final class RawConnection: Sendable {
     /// A connection that the other side has closed swallows what is sent.
     package func send(_ text: String) async { await send(Array(text.utf8)) }
 
-    package func send(_ bytes: [UInt8]) async {
-        try? await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
-    }
+    package func send(_ bytes: [UInt8]) async { await offer(bytes, for: .seconds(60)) }
 
     /// Sends as far as the other side takes it within the limit.
     /// - Returns: Whether all of it was taken.
