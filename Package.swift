@@ -89,6 +89,7 @@ let package = Package(
             name: "GateNode",
             dependencies: [
                 "GateDomain", "MCPWire", "HTTPWire", "ClusterState", "ChildProcesses", "GateValues", "GateSettings", "MCPUpstream",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -50,40 +50,38 @@ package final class UpstreamSet: Sendable {
         labels.withLock { $0.contains(tool) } ? tool : "unknown"
     }
 
-    /// The server of a tool.
-    package struct Route {
-        /// The one that has the tool.
-        package let upstream: any Upstream
-        /// The name that the server knows the tool by, if it differs.
-        package let name: String?
-        /// Its place among the servers.
-        fileprivate let index: Int
+    /// Where a call of a tool goes, or why it goes nowhere.
+    package enum Route {
+        /// To a server, which knows the tool by `name` if that is not the name of the call.
+        case to(any Upstream, name: String?)
+        /// A sentence for the client; nothing is charged.
+        case refused(String)
     }
 
-    /// Where calls of a tool go; nil where the prefix is missing or unknown.
-    package func route(_ tool: String) -> Route? {
-        if let only = first, only.prefix == nil { return Route(upstream: only, name: nil, index: 0) }
-        guard let colon = tool.firstIndex(of: ":"), let index = all.firstIndex(where: { $0.prefix == String(tool[..<colon]) }) else {
-            return nil
+    /// Finds the server of a tool by its prefix.
+    ///
+    /// Once a server has told all of its tools, any other is refused: a lenient server might take the name for that of another tool, which
+    /// this caller may not call, or not at this price. Whoever asks for such a one lets the lists be read again soon, because a server may
+    /// have a new tool without saying so.
+    package func route(_ tool: String) -> Route {
+        guard let only = first, only.prefix != nil else { return route(tool, to: 0, name: nil) }
+        guard let colon = tool.utf8.firstIndex(of: UInt8(ascii: ":")) else {
+            return .refused("Invalid params: the tool name must be prefixed, as in prefix:tool")
         }
-        return Route(upstream: all[index], name: String(tool[tool.index(after: colon)...]), index: index)
+        let prefix = tool[..<colon].utf8
+        guard let index = all.firstIndex(where: { $0.prefix?.utf8.elementsEqual(prefix) ?? false }) else {
+            return .refused("Invalid params: Unknown server prefix")
+        }
+        return route(tool, to: index, name: String(tool[tool.utf8.index(after: colon)...]))
     }
 
-    /// Why a tool cannot be routed; said before anything is charged.
-    package func routingFault(of tool: String) -> String? {
-        guard let only = first, only.prefix != nil else { return nil }
-        guard let colon = tool.firstIndex(of: ":") else { return "Invalid params: the tool name must be prefixed, as in prefix:tool" }
-        return all.contains { $0.prefix == String(tool[..<colon]) } ? nil : "Invalid params: Unknown server prefix"
-    }
-
-    /// Whether the server that the tool belongs to has told all of its tools, and this is none of them: a lenient server might take the name
-    /// for that of another tool, which this caller may not call, or not at this price. Whoever asks for such a one lets the lists be read
-    /// again soon, because a server may have a new tool without saying so.
-    package func isUndiscovered(_ tool: String) -> Bool {
-        guard let index = route(tool)?.index else { return false }
-        guard lists.withLock({ $0[index]?.lacks(tool) ?? false }) else { return false }
+    private func route(_ tool: String, to index: Int, name: String?) -> Route {
+        guard lists.withLock({ $0.indices.contains(index) && $0[index]?.lacks(tool) ?? false }) else {
+            guard all.indices.contains(index) else { return .refused("Invalid params: there is no MCP server") }
+            return .to(all[index], name: name)
+        }
         hasMissed.withLock { $0 = true }
-        return true
+        return .refused("Invalid params: the MCP server has no such tool")
     }
 
     /// Whether a tool was asked for that no list has, since this was asked last.
@@ -170,41 +168,19 @@ private enum ToolDiscovery {
     private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (
         names: [String], nextCursor: String?
     )? {
-        let number = upstream.nextNumber()
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
-        let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": "tools/list", "params": params]
-        let bytes = ByteBuffer(bytes: message.bytes)
         let answer = try? await loop.flatSubmit {
             let promise = loop.makePromise(of: [UInt8]?.self)
-            let receiver = OneAnswer(promise)
-            upstream.send(
-                UpstreamRequest(number: number, bytes: bytes, deadline: .now() + .seconds(15), isCall: false, owner: .gate),
-                to: NIOLoopBound(receiver, eventLoop: loop), on: loop)
+            upstream.ask("tools/list", params, within: .seconds(15), on: loop) { outcome in
+                guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
+                promise.succeed(message.token(result))
+            }
             return promise.futureResult
         }.get()
         return answer.flatMap { $0 }?.withUnsafeBytes { result in
             func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: result[range])) }
             guard let list = ListScan(result, list: "tools", members: ["name"]) else { return nil }
             return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text))
-        }
-    }
-
-    private final class OneAnswer: UpstreamReceiver {
-        private let promise: EventLoopPromise<[UInt8]?>
-        /// Keeps itself until it has been told.
-        private var selfRetain: OneAnswer?
-
-        init(_ promise: EventLoopPromise<[UInt8]?>) {
-            self.promise = promise
-            selfRetain = self
-        }
-
-        func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
-
-        func upstreamFinished(_ outcome: UpstreamOutcome) {
-            selfRetain = nil
-            guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
-            promise.succeed(message.token(result))
         }
     }
 }

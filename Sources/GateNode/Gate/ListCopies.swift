@@ -48,11 +48,7 @@ final class ListCopies {
         let isUnderWay = !copy.waiters.isEmpty
         copies[name, default: Copy()].waiters.append(completion)
         guard !isUnderWay else { return }
-        let number = upstream.nextNumber()
-        let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": [:]]
-        let request = UpstreamRequest(
-            number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + Self.patience, isCall: false, owner: .gate)
-        upstream.send(request, to: NIOLoopBound(ListReceiver { [self] in took($0, for: name) }, eventLoop: loop), on: loop)
+        upstream.ask(method, within: Self.patience, on: loop) { [self] in took($0, for: name) }
     }
 
     private func took(_ answer: Answer, for name: ListName) {
@@ -81,23 +77,4 @@ final class ListCopies {
     }
 
     func left() { strangers -= 1 }
-}
-
-/// Receives the answer for a copy.
-private final class ListReceiver: UpstreamReceiver {
-    private let completion: (UpstreamOutcome) -> Void
-    /// Keeps itself until it has been told.
-    private var keeper: ListReceiver?
-
-    init(_ completion: @escaping (UpstreamOutcome) -> Void) {
-        self.completion = completion
-        keeper = self
-    }
-
-    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
-
-    func upstreamFinished(_ outcome: UpstreamOutcome) {
-        keeper = nil
-        completion(outcome)
-    }
 }

@@ -113,7 +113,6 @@ final class LoopContext: ExchangeHandler {
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
-            parts.subscriptions.forget(session: id)
             streams.close(session: id)
         case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
         }

@@ -32,13 +32,12 @@ struct TaskOwners {
         }
     }
 
-    /// Remembers that a key has made a task; the completion says whether Redis has heard it.
-    func remember(_ task: String, of server: String?, for key: String, at now: Int, _ completion: @escaping (Bool) -> Void) {
+    /// Remembers that a key has made a task, and goes on when Redis has heard it. Where it does not hear, the task is nobody's: it runs and
+    /// is charged, and cannot be asked about.
+    func remember(_ task: String, of server: String?, for key: String, at now: Int, _ completion: @escaping () -> Void) {
         let name = keys.tasks(of: key)
         link.send(RedisCommand("ZREMRANGEBYRANK", name, "0", "\(-Self.most)")) { _ in }
-        link.send(RedisCommand("ZADD", name, "\(now)", Self.member(task, of: server))) { result in
-            completion((try? result.get()) != nil)
-        }
+        link.send(RedisCommand("ZADD", name, "\(now)", Self.member(task, of: server))) { _ in completion() }
         link.send(RedisCommand("EXPIRE", name, "\(Self.lifetime)")) { _ in }
     }
 

@@ -25,15 +25,14 @@ final class ToolCall: UpstreamReceiver {
     private(set) var notes: [String] = []
     /// The arguments as a stage has rewritten them.
     private var arguments: [UInt8]?
+    /// Set by `fault`, which comes first.
+    private var route = UpstreamSet.Route.refused("")
     private var answer = Answer.none
     private var sentAt = NIODeadline.uptimeNanoseconds(0)
     private var ticket: UpstreamTicket?
     private var part = 0
     /// Set while the server is waited for.
     private var flow: CallFlow?
-
-    /// Bytes of a tool's name at most. Names are compared as text, which takes the longer the stranger they are.
-    static let longestName = ClientText.toolName
 
     private init(_ request: BatchedCall) {
         self.request = request
@@ -44,12 +43,14 @@ final class ToolCall: UpstreamReceiver {
         envelope.method == .toolsCall ? [ToolCall(envelope.call)] : envelope.batch.map(ToolCall.init)
     }
 
-    /// Why it cannot be judged at all.
+    /// Finds its server; says why it cannot be judged at all.
     func fault(in upstreams: UpstreamSet) -> String? {
         if request.toolName == nil { return "Invalid params: missing tool name" }
-        if tool.utf8.count > Self.longestName { return "Invalid params: tool names have at most \(Self.longestName) bytes" }
-        if let fault = upstreams.routingFault(of: tool) { return fault }
-        return upstreams.isUndiscovered(tool) ? "Invalid params: the MCP server has no such tool" : nil
+        if tool.utf8.count > ClientText.toolName { return "Invalid params: tool names have at most \(ClientText.toolName) bytes" }
+        let found = upstreams.route(tool)
+        route = found
+        if case .refused(let fault) = found { return fault }
+        return nil
     }
 
     /// The name that metrics may carry: one of a closed set.
@@ -84,7 +85,7 @@ final class ToolCall: UpstreamReceiver {
 
     func forward(_ part: Int, of flow: CallFlow) {
         let (loop, exchange) = (flow.loop, flow.exchange)
-        guard let route = loop.parts.upstreams.route(tool) else {
+        guard case .to(let upstream, let name) = route else {
             answer = .failed(.unavailable)
             exchange.readings.retryAfter = 1
             return flow.ended(part, .unavailable)
@@ -92,19 +93,19 @@ final class ToolCall: UpstreamReceiver {
         self.flow = flow
         self.part = part
         sentAt = .now()
-        let number = route.upstream.nextNumber()
-        ticket = UpstreamTicket(upstream: route.upstream, number: number)
+        let number = upstream.nextNumber()
+        ticket = UpstreamTicket(upstream: upstream, number: number)
         let bytes =
             exchange.envelope.method == .toolsCallBatch
-            ? built(number, name: route.name ?? tool, exchange)
+            ? built(number, name: name ?? tool, exchange)
             : UpstreamRequest.rewritten(
-                exchange.body, exchange.envelope, number: number, toolName: route.name.map { ($0, request.toolNameToken) },
+                exchange.body, exchange.envelope, number: number, toolName: name.map { ($0, request.toolNameToken) },
                 arguments: arguments,
                 allocator: loop.allocator)
         let message = UpstreamRequest(
             number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
             owner: flow.caller.map { .key($0.record.id) } ?? .nobody)
-        route.upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
+        upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
     }
 
     /// A call of a batch as a message of its own.
@@ -149,11 +150,11 @@ final class ToolCall: UpstreamReceiver {
         }
     }
 
-    /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before that is known.
+    /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before the store has heard of it.
     private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
         guard let key = flow.caller?.record.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
         let loop = flow.loop
-        loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] _ in flow.ended(part, outcome) }
+        loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] in flow.ended(part, outcome) }
     }
 
     /// Runs the stages of the phase `output`, where there are any.

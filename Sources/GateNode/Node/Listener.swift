@@ -1,4 +1,4 @@
-// The node's listener: an address bound as it was given, and connections handed to their lanes.
+// The node's listener: an address bound as it was given, and connections handed to their event loops.
 
 import ClusterState
 import GateDomain

@@ -55,6 +55,7 @@ struct NodeLife {
         ) { change in
             loops.apply(change)
             switch change {
+            case .record(.session, let id): node.subscriptions.forget(session: id)
             case .record(.switch, _): refresher.request(.maintenance)
             case .record(.rules, _): refresher.request(.rules)
             case .everything:

@@ -1,5 +1,7 @@
 // Who has asked to be told of which resource (`resources/subscribe`): a server behind the gate knows one client only, the gate.
 
+import DequeModule
+import GateDomain
 import Synchronization
 
 /// The subscriptions that came in over this node; its own connection to the server is what they were made on.
@@ -14,9 +16,9 @@ package final class SubscriptionBook: Sendable {
     }
 
     private struct State {
-        var subscribers: [String: [Subscriber: UInt64]] = [:]
+        var subscribers: [ExactText: [Subscriber: UInt64]] = [:]
         /// The oldest first, with those that are gone already.
-        var order: [(uri: String, subscriber: Subscriber, number: UInt64)] = []
+        var order: Deque<(uri: ExactText, subscriber: Subscriber, number: UInt64)> = []
         var count = 0
         var number: UInt64 = 0
     }
@@ -29,6 +31,7 @@ package final class SubscriptionBook: Sendable {
     static let longestURI = 2_048
 
     func add(_ uri: String, for subscriber: Subscriber) {
+        let uri = ExactText(uri)
         state.withLock { state in
             state.number += 1
             if state.subscribers[uri, default: [:]].updateValue(state.number, forKey: subscriber) == nil { state.count += 1 }
@@ -45,7 +48,8 @@ package final class SubscriptionBook: Sendable {
 
     /// - Returns: whether nobody is subscribed to the resource any more.
     func remove(_ uri: String, for subscriber: Subscriber) -> Bool {
-        state.withLock { state in
+        let uri = ExactText(uri)
+        return state.withLock { state in
             Self.remove(uri, subscriber, from: &state)
             return state.subscribers[uri] == nil
         }
@@ -60,10 +64,10 @@ package final class SubscriptionBook: Sendable {
     }
 
     func holds(_ uri: String, for subscriber: Subscriber) -> Bool {
-        state.withLock { $0.subscribers[uri]?[subscriber] != nil }
+        state.withLock { $0.subscribers[ExactText(uri)]?[subscriber] != nil }
     }
 
-    private static func remove(_ uri: String, _ subscriber: Subscriber, from state: inout State) {
+    private static func remove(_ uri: ExactText, _ subscriber: Subscriber, from state: inout State) {
         guard state.subscribers[uri]?.removeValue(forKey: subscriber) != nil else { return }
         state.count -= 1
         if state.subscribers[uri]?.isEmpty ?? false { state.subscribers[uri] = nil }

@@ -20,14 +20,16 @@ enum OriginRule {
     /// page whose name was bent to this machine.
     static func permitsHost(of exchange: MCPExchange) -> Bool {
         guard exchange.cameToLoopback, let host = exchange.head.fields.string(of: .host) else { return true }
-        let name = Substring(name(in: host))
-        return name == "localhost" || name.hasSuffix(".localhost") || name.hasSameBytes(as: exchange.front.settings.host)
-            || IPAddress(name).map(\.isLoopback) ?? false
+        let name = name(in: host)
+        return name == "localhost" || IPAddress(name).map(\.isLoopback) ?? false || name.hasSuffix(".localhost")
+            || name.hasSameBytes(as: exchange.front.settings.host)
     }
 
     /// The host without its port, in lower case. A Host field is ASCII (HTTP1RequestDraft.checkHost).
-    private static func name(in host: String) -> String {
-        if host.hasPrefix("[") { return String(host.dropFirst().prefix { $0 != "]" }) }
-        return host.prefix { $0 != ":" }.lowercased()
+    private static func name(in host: String) -> Substring {
+        let bytes = host.utf8
+        if bytes.first == UInt8(ascii: "[") { return Substring(bytes.dropFirst().prefix { $0 != UInt8(ascii: "]") }) }
+        let name = Substring(bytes.prefix { $0 != UInt8(ascii: ":") })
+        return name.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) } ? Substring(name.lowercased()) : name
     }
 }

@@ -1,0 +1,37 @@
+// What the gate asks of a server for itself: no client's ids, no client's bytes.
+
+package import MCPWire
+package import NIOCore
+
+extension Upstream {
+    /// Asks with a message of the gate's own, and hands over what became of it, once.
+    /// - Parameter limit: how long the server may take.
+    package func ask(
+        _ method: String, _ params: JSONValue = [:], within limit: TimeAmount, on loop: any EventLoop,
+        _ completion: @escaping (UpstreamOutcome) -> Void
+    ) {
+        let number = nextNumber()
+        let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": params]
+        let request = UpstreamRequest(
+            number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + limit, isCall: false, owner: .gate)
+        send(request, to: NIOLoopBound(Asker(completion), eventLoop: loop), on: loop)
+    }
+}
+
+private final class Asker: UpstreamReceiver {
+    private let completion: (UpstreamOutcome) -> Void
+    /// Keeps itself until it has been told: nobody else does.
+    private var keeper: Asker?
+
+    init(_ completion: @escaping (UpstreamOutcome) -> Void) {
+        self.completion = completion
+        keeper = self
+    }
+
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {}
+
+    func upstreamFinished(_ outcome: UpstreamOutcome) {
+        keeper = nil
+        completion(outcome)
+    }
+}
