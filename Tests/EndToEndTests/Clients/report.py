@@ -25,7 +25,10 @@ def reasons(error):
         return [reason for part in error.exceptions for reason in reasons(part)]
     places = [frame for frame in traceback.extract_tb(error.__traceback__) if "EndToEndTests" in frame.filename]
     place = f"line {places[-1].lineno}: {places[-1].line}: " if places else ""
-    return [f"{place}{type(error).__name__}: {error}"[:2000]]
+    causes, cause = "", error
+    while cause := cause.__cause__ or cause.__context__:
+        causes += f" < {type(cause).__name__}: {cause}"
+    return [f"{place}{type(error).__name__}: {error}{causes}"[:2000]]
 
 
 async def run(*arguments, within=30):
