@@ -26,7 +26,9 @@ class AlternatingNodes(httpx.AsyncBaseTransport):
     """Sends each request to the next node: what a balancer without sticky sessions does."""
 
     def __init__(self, addresses):
-        self.inner = httpx.AsyncHTTPTransport()
+        # Its own pool would close a connection after five seconds, at times one that it has just given to a request.
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60)
+        self.inner = httpx.AsyncHTTPTransport(limits=limits)
         self.addresses = itertools.cycle([httpx.URL(address) for address in addresses])
         self.used = []
 
