@@ -126,7 +126,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "GateDomainTests", dependencies: ["GateDomain"], swiftSettings: settings),
-        .testTarget(name: "MCPWireTests", dependencies: ["MCPWire"], swiftSettings: settings),
+        .testTarget(name: "MCPWireTests", dependencies: ["MCPWire", "GateTesting"], swiftSettings: settings),
         .testTarget(
             name: "HTTPWireTests",
             dependencies: [
