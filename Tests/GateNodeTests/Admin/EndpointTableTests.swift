@@ -10,7 +10,9 @@ import Testing
 
 @Suite("Every endpoint")
 struct EndpointTableTests {
-    static let served = EndpointTable.standard.all.filter { $0.handler != nil }
+    /// The one that takes the key of the tests away comes last.
+    static let served =
+        EndpointTable.standard.all.filter { $0.handler != nil && $0.path != Endpoint.rotateBootstrap.path } + [.rotateBootstrap]
     static let guarded = served.filter { $0.requirement.leastRole != nil }
     static let writers = guarded.filter(\.takesBody)
 
@@ -169,7 +171,9 @@ struct EndpointTableTests {
                     _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)])
                 }
                 let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
-                let body = endpoint.takesBody ? JSONValue.object(Self.good(endpoint, key: key.id, team: team)).bytes : nil
+                let admin = endpoint.path == "/admin/keys/revoke" ? try await bench.post("/admin/keys", ["name": "gone"]).json["id"] : nil
+                let good = Self.good(endpoint, key: admin?.stringValue ?? key.id, team: team)
+                let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
                 let query = endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(team)" : ""
                 let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
                 let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
