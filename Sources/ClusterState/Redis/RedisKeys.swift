@@ -92,6 +92,8 @@ package struct RedisKeys: Sendable {
     package func endedSessions(_ shard: Int) -> String { tags[shard] + "sessions:ended" }
 
     // What there is once a cluster.
+    /// A hash: when each admin key was last used.
+    package var adminUses: String { tags[0] + "admins:used" }
     /// Which node makes the hourly sums.
     package var rollupTurn: String { tags[0] + "rollups:turn" }
     /// A hash: when each node was last heard.

@@ -14,6 +14,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case usage
     case analytics
     case operations = "admin-ops"
+    case adminKeys = "admin-keys"
 
     var help: String {
         switch self {
@@ -26,6 +27,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .usage: "The record of calls."
         case .analytics: "Reports over the hourly sums of calls."
         case .operations: "Running the cluster."
+        case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
         }
     }
 
@@ -45,6 +47,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .usage: [.exportUsage]
         case .analytics: Report.all.map { $0.endpoint { parts in { from, to in try await parts.rollups.rows(from: from, to: to) } } }
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
+        case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }
     }
 }

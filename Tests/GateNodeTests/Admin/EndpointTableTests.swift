@@ -10,7 +10,9 @@ import Testing
 
 @Suite("Every endpoint")
 struct EndpointTableTests {
-    static let served = EndpointTable.standard.all.filter { $0.handler != nil }
+    /// The one that takes the key of the tests away comes last.
+    static let served =
+        EndpointTable.standard.all.filter { $0.handler != nil && $0.path != Endpoint.rotateBootstrap.path } + [.rotateBootstrap]
     static let guarded = served.filter { $0.requirement.leastRole != nil }
     static let writers = guarded.filter(\.takesBody)
 
@@ -171,7 +173,8 @@ struct EndpointTableTests {
                 let other = try await bench.createKey()
                 let held = try await bench.post("/keys/reserve", ["key": .string(key.id), "credits": 1])
                 let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
-                var good = Self.good(endpoint, key: key.id, team: team)
+                let admin = endpoint.path == "/admin/keys/revoke" ? try await bench.post("/admin/keys", ["name": "gone"]).json["id"] : nil
+                var good = Self.good(endpoint, key: admin?.stringValue ?? key.id, team: team)
                 if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
                 if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
                 let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
