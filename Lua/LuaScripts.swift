@@ -11,6 +11,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case edit
     case fence
     case limitAddress = "limit_address"
+    case openCalls = "open_calls"
     case outcome
     case raise
     case session
@@ -35,6 +36,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .edit: PackageResources.edit_lua
             case .fence: PackageResources.fence_lua
             case .limitAddress: PackageResources.limit_address_lua
+            case .openCalls: PackageResources.open_calls_lua
             case .outcome: PackageResources.outcome_lua
             case .raise: PackageResources.raise_lua
             case .session: PackageResources.session_lua

@@ -13,6 +13,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case teams
     case usage
     case analytics
+    case gateway
     case operations = "admin-ops"
 
     var help: String {
@@ -25,6 +26,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: "Teams of keys: shared budgets and quotas."
         case .usage: "The record of calls."
         case .analytics: "Reports over the hourly sums of calls."
+        case .gateway: "What the gate does with calls, set while it runs."
         case .operations: "Running the cluster."
         }
     }
@@ -40,6 +42,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
         case .analytics: Report.all.map { $0.endpoint { parts in { from, to in try await parts.rollups.rows(from: from, to: to) } } }
+        case .gateway: [.readConcurrency, .setConcurrency]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         }
     }

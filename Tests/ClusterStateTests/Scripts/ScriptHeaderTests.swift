@@ -110,6 +110,7 @@ struct ScriptHeaderTests {
         try await node.run(.advance, keys: [node.keys.cursor("h", 0), node.keys.rollup(1, 0)], ["0-0", "1-1", "1000", "1", "2", "c", "1"])
         let members = node.membership()
         await members.beat()
+        _ = try await OpenCalls(reading: node.store)
         await dead.membership().leave()
         await members.beat()
         await members.leave()
