@@ -97,6 +97,14 @@ package struct KeyDirectory: Sendable {
         Account(ofKey: try await store.ask(Account.reading(keys.account(id))))
     }
 
+    /// The money of a key with what this UTC day and month have seen, as its quota counts them; 0 where it has none.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    /// - Throws: `store`.
+    package func accountWithQuota(_ id: String, at now: Int) async throws(RecordRefusal) -> (account: Account, used: Quota) {
+        let reply = try await store.ask(Account.commandWithQuota(keys.account(id)))
+        return (Account(reply), Quota(used: reply, at: now))
+    }
+
     /// The money of many at once, in their order.
     /// - Throws: `store`.
     package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
@@ -169,5 +177,31 @@ package struct Account: Sendable, Equatable {
         calls = reply.integer(at: 2)
         let used = reply.integer(at: 3)
         lastUsedAt = used > 0 ? used : nil
+    }
+}
+
+extension Account {
+    /// Reads an account with the meters of its quota, which come after what `init` reads.
+    static func commandWithQuota(_ name: String) -> RedisCommand {
+        var command = RedisCommand("HMGET", name, "credits", "spent", "calls", "used")
+        for meter in Quota.meters { command.append("m:" + meter.name) }
+        return command
+    }
+}
+
+extension Quota {
+    /// What the current periods have seen. - Parameter now: milliseconds since 1970 of Redis TIME.
+    init(used reply: RedisReply, at now: Int) {
+        let used = Self.meters.enumerated().map { reply.count(at: 4 + $0, of: $1.period.span(at: now * 1000).number) }
+        self.init(dailyCalls: used[0], monthlyCalls: used[1], dailyCredits: used[2], monthlyCredits: used[3])
+    }
+}
+
+extension RedisReply {
+    /// What a meter `<period>:<count>` in a list of fields says of a period; 0 for nothing.
+    func count(at index: Int, of period: Int) -> Int {
+        guard let fields = array, fields.indices.contains(index) else { return 0 }
+        let parts = (fields[index].string ?? "").split(separator: ":").compactMap { Int($0) }
+        return parts.count == 2 && parts[0] == period ? parts[1] : 0
     }
 }

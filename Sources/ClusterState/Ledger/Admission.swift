@@ -84,8 +84,9 @@ package enum Admission: Sendable {
     case admitted(credits: Int, meters: [MeterReading])
     /// Something that the policy was made from has changed since: judge again by fresh records.
     case stale
-    /// A meter or the money says no; `credits` is what the caller has left, nil where that was not read.
-    case denied(Denial, credits: Int?)
+    /// A meter or the money says no; `credits` is what the caller has left, `rate` what is left of its last rolling window; nil where that was
+    /// not read.
+    case denied(Denial, credits: Int?, rate: MeterReading? = nil)
     /// The same call is under way, perhaps on another node.
     case running
     /// The same call has been answered; this is the answer.

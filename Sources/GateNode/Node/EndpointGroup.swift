@@ -13,6 +13,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case teams
     case usage
     case analytics
+    case gateway
     case operations = "admin-ops"
     case adminKeys = "admin-keys"
 
@@ -26,6 +27,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: "Teams of keys: shared budgets and quotas."
         case .usage: "The record of calls."
         case .analytics: "Reports over the hourly sums of calls."
+        case .gateway: "What the gate does with calls, set while it runs."
         case .operations: "Running the cluster."
         case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
         }
@@ -46,6 +48,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
         case .analytics: ReportPage.all.map { $0.endpoint() } + [Analytics.endpoint(), .consumerRetention]
+        case .gateway: [.readConcurrency, .setConcurrency]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }

@@ -113,6 +113,7 @@ struct ScriptHeaderTests {
             ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])
         let members = node.membership()
         await members.beat()
+        _ = try await OpenCalls(reading: node.store)
         await dead.membership().leave()
         await members.beat()
         await members.leave()

@@ -78,9 +78,10 @@ struct SwitchScriptTests {
         let node = try await TestNode(shards: 8)
         let callers = try await [node.makeKey(credits: 9, home: 0), node.makeKey(credits: 9, home: 5)]
         let rules = RulesVersion(store: node.store, origin: "me")
-        #expect(try await rules.read() == 0)
-        for _ in 0..<2 { #expect(try await rules.raise(changed: ["price"], at: 1, .test("one")) == 1) }
-        #expect(try await rules.raise(changed: ["price"], at: 1, .test("two")) == 2)
+        #expect(try await rules.read().version == 0)
+        for _ in 0..<2 { #expect(try await rules.raise(changed: ["price"], at: 1, .test("one")).version == 1) }
+        let overridden = try await rules.raise(changed: ["maxConcurrentPerTool"], at: 1, .test("two")) { $0.maxInFlightPerTool = 3 }
+        #expect(overridden == RulesState(version: 2, reloaded: 1, overrides: RuleOverrides(maxInFlightPerTool: 3)))
         for caller in callers { #expect(await node.admit(TestCall(caller: caller)).word == "stale") }
         for caller in callers {
             let judged = GateRules(version: 2, prices: PriceBook(defaultPerCall: 1, tools: [:]))
