@@ -8,6 +8,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case mcp
     case `public`
     case keys
+    case tokens
     case credits
     case portal
     case teams
@@ -22,6 +23,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .mcp: "The gate itself: JSON-RPC 2.0 and event streams."
         case .public: "What the node is, whether it is well, what it costs."
         case .keys: "API keys: create, list, suspend, revoke, restrict."
+        case .tokens: "Tokens that lend a key for a while."
         case .credits: "Credits and spending limits of keys."
         case .portal: "What holders of an API key may see of it."
         case .teams: "Teams of keys: shared budgets and quotas."
@@ -39,6 +41,10 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
         case .keys:
             [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
+                + [.rotateKey, .cloneKey, .setKeyAlias, .setKeyTags, .searchKeys, .expiringKeys, .listNotes, .addNote, .deleteNote]
+                + [.bulkKeys, .keyStats, .namespaces]
+                + Resource.templates.endpoints
+        case .tokens: [.createToken, .revokeToken, .revokedTokens]
         case .credits:
             [
                 .topUp, .setSpendingLimit, .transferCredits, .listReservations, .reserveCredits, .commitReservation, .releaseReservation,
