@@ -45,6 +45,8 @@ package struct Settings: Sendable, Equatable {
     package var globalQuota = Quota()
     /// Open calls that a key may have at once; 0 for any number (F-CONC-01).
     package var maxConcurrentPerKey = 0
+    /// Open calls that a tool may have at once, whoever makes them; 0 for any number.
+    package var maxConcurrentPerTool = 0
     /// What may not pass in arguments and answers.
     package var guardrails = GuardrailSettings()
     /// Methods that need no key and cost nothing (F-GATE-05).
