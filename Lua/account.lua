@@ -1,6 +1,7 @@
 -- fragment account: the accounts that a script touches, read once each, written once each at the end.
--- An account is a hash: credits, spent, granted, calls, used, version, expires (ms, 0 for never), limit (of spent, 0 for none), and one
--- field `m:<name>` for the state of each of its meters. KEYS are given by their index.
+-- An account is a hash: credits, spent, granted, calls, used, version, expires (ms, 0 for never), limit (of spent, 0 for none), held (what of
+-- spent is only set aside), refills (of a UTC day), and one field `m:<name>` for the state of each of its meters. KEYS are given by their
+-- index.
 local BASE = {'credits', 'spent', 'calls', 'version', 'expires', 'limit'}
 local accounts = {}
 
@@ -52,6 +53,7 @@ end
 local function accounts_write(now)
   for index, account in pairs(accounts) do
     if account.dirty then
+      if account.added then redis.call('HINCRBY', KEYS[index], 'granted', integer(account.added)) end
       local changes = {'credits', integer(account.credits), 'spent', integer(account.spent), 'calls', integer(account.calls)}
       if now then
         changes[7] = 'used'

@@ -210,7 +210,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     }
 
     static var operationRetention: Int { 48 * 3_600_000 }
-    static var retainedAudit: Int { 10_000 }
+    /// Entries that the audit stream of a shard keeps, about.
+    package static var retainedAudit: Int { 10_000 }
 
     private func fingerprint(of operation: Operation, to id: String) -> String { "\(Record.kind):\(id):\(operation.fingerprint)" }
 

@@ -3,15 +3,15 @@
 import ClusterState
 import GateDomain
 
-/// Looks secrets up: API keys in the store, admin keys by the digests that the node has.
+/// Looks secrets up: API keys and admin keys in the store.
 struct Authenticator: Sendable {
-    private let adminKeys: AdminKeys
+    private let admins: AdminKeyDirectory
     private let keys: KeyDirectory
     private let now: @Sendable () -> Int
 
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
-    init(adminKeys: AdminKeys, keys: KeyDirectory, now: @escaping @Sendable () -> Int) {
-        self.adminKeys = adminKeys
+    init(admins: AdminKeyDirectory, keys: KeyDirectory, now: @escaping @Sendable () -> Int) {
+        self.admins = admins
         self.keys = keys
         self.now = now
     }
@@ -28,9 +28,11 @@ struct Authenticator: Sendable {
         return key
     }
 
-    /// What the administrator who is proved may do.
-    func administrator(_ proof: Proof) -> AdminRole? {
-        guard case .adminKey(let secret) = proof else { return nil }
-        return adminKeys.role(of: secret)
+    /// The administrator who is proved; somebody who is not is noted.
+    /// - Throws: `StoreFailure` if the store does not answer.
+    func administrator(_ proof: Proof, from address: IPAddress?) async throws -> Administrator? {
+        if case .adminKey(let secret) = proof, let administrator = try await admins.holder(of: secret, now: now()) { return administrator }
+        await admins.noteRefusal(from: address, now: now())
+        return nil
     }
 }

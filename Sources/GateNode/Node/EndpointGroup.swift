@@ -14,6 +14,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case usage
     case analytics
     case operations = "admin-ops"
+    case adminKeys = "admin-keys"
 
     var help: String {
         switch self {
@@ -26,6 +27,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .usage: "The record of calls."
         case .analytics: "Reports over the hourly sums of calls."
         case .operations: "Running the cluster."
+        case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
         }
     }
 
@@ -35,12 +37,17 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
         case .keys:
             [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
-        case .credits: [.topUp, .setSpendingLimit]
+        case .credits:
+            [
+                .topUp, .setSpendingLimit, .transferCredits, .listReservations, .reserveCredits, .commitReservation, .releaseReservation,
+                .setAutoTopUp,
+            ]
         case .portal: [.readBalance]
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
         case .analytics: ReportPage.all.map { $0.endpoint() } + [Analytics.endpoint(), .consumerRetention]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
+        case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }
     }
 }

@@ -29,6 +29,7 @@ final class Node: Sendable {
     let addresses: ClientAddressRule
     let upstreams: UpstreamSet
     let adminKeys: AdminKeys
+    let admins: AdminKeyDirectory
     let adminKeyWatch: AdminKeyWatch
     let sessions: SessionSecret
     let subscriptions = SubscriptionBook()
@@ -49,6 +50,7 @@ final class Node: Sendable {
         self.members = members
         self.upstreams = upstreams
         self.adminKeys = adminKeys
+        admins = AdminKeyDirectory(adminKeys, store: store, origin: identity.base)
         adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)
         self.sessions = sessions
         storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
@@ -88,6 +90,6 @@ extension Node {
             settings: settings, store: store, keys: keys, teams: teams, events: events, rollupBook: rollupBook, clock: clock,
             ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
-            adminKeys: adminKeys, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
+            admins: admins, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
     }
 }

@@ -92,6 +92,7 @@ struct NodeLife {
             Heartbeat(members: node.members), refresher,
             RollupService(
                 rollups: node.rollups, book: node.rollupBook, node: node.id, clock: node.clock, upstreams: node.upstreams, logger: logger),
+            DueCredits(transfers: Transfers(store: node.store), clock: node.clock, logger: logger),
             listener,
             Drain(node: node, loops: loops),
         ]

@@ -250,7 +250,7 @@ struct ReportTests {
 
     @Test("rows may come in any order and any split: the report is the same", arguments: ReportPage.all)
     func split(_ page: ReportPage) {
-        var random = HTTP1MutationSource(state: 5)
+        var random = Chance(seed: 5)
         let expected = Self.json(page.reports)
         for _ in 0..<10 {
             let pieces = Self.rows.flatMap { row in

@@ -72,7 +72,7 @@ extension RedisCommand {
             let (price, count) = (words.number(), words.number())
             words.skip(1)
             let primary = Int(words.text())
-            words.skip(3 + guards)
+            words.skip(4 + guards)
             let accounts = (0..<words.number()).map { _ in
                 defer { words.skip(3) }
                 return words.key()

@@ -25,7 +25,7 @@ struct AdminParts: Sendable {
     let switches: Switches
     let upstreams: UpstreamSet
     let storeProbe: StoreProbe
-    let adminKeys: AdminKeys
+    let admins: AdminKeyDirectory
     let addresses: ClientAddressRule
     let addressLimiter: AddressLimiter
     let startedAt: ContinuousClock.Instant

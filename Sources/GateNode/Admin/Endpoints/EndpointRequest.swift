@@ -47,6 +47,14 @@ struct EndpointRequest: Sendable {
         }
     }
 
+    /// The administrator that the request proved.
+    var administrator: Administrator {
+        get throws(HTTPFailure) {
+            guard let administrator = caller.identity as? Administrator else { throw .unauthorized("Invalid admin key") }
+            return administrator
+        }
+    }
+
     /// Who acts, in the words of the audit log.
     var actor: String { caller.actor }
 }
