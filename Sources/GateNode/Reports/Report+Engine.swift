@@ -25,7 +25,7 @@ extension Report {
     func run(over input: ReportInput) -> ReportResult {
         if isCompared { return comparison(over: input) }
         let groups = RowGroups(dimensions, filters: filters, of: input)
-        if case .band(let ends) = dimensions.first?.kind { return distribution(ends, groups, of: input) }
+        if case .band(let ends) = dimensions.first?.kind { return distribution(ends, groups) }
         let numbers = measures.map { groups.numbers($0) }
         let tops = tops.map { groups.tops($0) }
         var lines = groups.values(withEmptySpans: showsEmptySpans).map { group, values in
@@ -37,27 +37,23 @@ extension Report {
         lines = lines.filter(isShown).sorted(by: precedes)
         let most = mostLines ?? lines.count
         return ReportResult(
-            lines: Array(keepsLastLines ? lines.suffix(most) : lines.prefix(most)), facts: facts.map { value(of: $0, lines, input) })
+            lines: Array(keepsLastLines ? lines.suffix(most) : lines.prefix(most)), facts: facts.map { value(of: $0, lines, groups) })
     }
 
     private func nothing(_ measure: Measure) -> Measure.Number { Measure.Number(units: 0, decimals: measure.decimals, isOfNothing: true) }
 
-    /// Of all rows as if they were one line.
-    private func total(_ measure: Measure, _ input: ReportInput) -> Measure.Number {
-        RowGroups([], filters: filters, of: input).numbers(measure).first ?? nothing(measure)
-    }
-
     private func comparison(over input: ReportInput) -> ReportResult {
         let before = input.span.lowerBound - input.span.count..<input.span.lowerBound
         let totals = [input, input.over(before)].map { input in
-            facts.compactMap { if case .total(let measure) = $0.kind { total(measure, input) } else { nil } }
+            let rows = RowGroups([], filters: filters, of: input)
+            return facts.compactMap { if case .total(let measure) = $0.kind { rows.numbers(measure, ofAll: true).first } else { nil } }
         }
         return ReportResult(lines: [], facts: [], compared: (totals[0], totals[1]))
     }
 
     /// How many calls took how long.
-    private func distribution(_ ends: [Int], _ groups: RowGroups, of input: ReportInput) -> ReportResult {
-        let counts = groups.durations(.all).first ?? DurationCounts()
+    private func distribution(_ ends: [Int], _ groups: RowGroups) -> ReportResult {
+        let counts = groups.durations(.all, ofAll: true).first ?? DurationCounts()
         let starts = [-1] + ends
         let lines = starts.enumerated().map { index, start in
             let count = counts.count(after: start, upTo: index < ends.count ? ends[index] : .max)
@@ -65,7 +61,7 @@ extension Report {
                 dimensions: [.number(index)], measures: [Measure.Number(units: count), .quotient(count, by: counts.count, times: 100)],
                 tops: [])
         }
-        return ReportResult(lines: lines, facts: facts.map { value(of: $0, lines, input) })
+        return ReportResult(lines: lines, facts: facts.map { value(of: $0, lines, groups) })
     }
 
     private func isShown(_ line: ReportResult.Line) -> Bool {
@@ -88,11 +84,11 @@ extension Report {
         return left.dimensions.lexicographicallyPrecedes(right.dimensions)
     }
 
-    private func value(of fact: Fact, _ lines: [ReportResult.Line], _ input: ReportInput) -> JSONValue? {
+    private func value(of fact: Fact, _ lines: [ReportResult.Line], _ groups: RowGroups) -> JSONValue? {
         switch fact.kind {
         case .groups: return lines.count.json
         case .total(let measure):
-            let number = total(measure, input)
+            let number = groups.numbers(measure, ofAll: true).first ?? nothing(measure)
             return fact.isLeftOut && number.isOfNothing ? JSONValue?.none : number.json
         case .leader(let name): return leader(name, lines).map(first) ?? nobody(fact)
         case .front: return lines.first.map(first) ?? nobody(fact)

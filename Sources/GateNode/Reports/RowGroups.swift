@@ -2,72 +2,103 @@
 
 import GateDomain
 
-/// Tells each row its group once; each measure then goes through all rows by itself.
+/// Adds rows up by group and kind in one pass; what reports say of a group is made of these few sums. Only different values and leaders go
+/// through the rows again.
 struct RowGroups {
+    /// What the rows of one group and kind come to.
+    private struct Cell {
+        let group: Int
+        let kind: Int
+        var calls = 0
+        var timedCalls = 0
+        var quickest = Int.max
+        var slowest = 0
+        var credits = 0
+        var milliseconds = 0
+
+        mutating func add(_ sum: RollupSum) {
+            calls += Int(sum.calls)
+            timedCalls += Int(sum.timedCalls)
+            credits += sum.credits
+            milliseconds += sum.milliseconds
+            guard sum.timedCalls > 0 else { return }
+            quickest = min(quickest, Int(sum.quickest))
+            slowest = max(slowest, Int(sum.slowest))
+        }
+
+        func value(_ quantity: Quantity) -> Int {
+            switch quantity {
+            case .calls: calls
+            case .credits: credits
+            case .milliseconds: milliseconds
+            case .timedCalls: timedCalls
+            }
+        }
+    }
+
     private let input: ReportInput
     private let dimensions: [DimensionCodes]
     private let hours: [RollupHour]
-    /// The group of each row of `hours` in turn; -1 for a row that does not count.
-    private var groups: [Int32] = []
+    private var cells: [Cell] = []
+    /// The cell of each row of `hours` in turn; -1 for a row that does not count.
+    private var cellOfRow: [Int32] = []
     /// What the dimensions of each group are, as one number.
     private var codes: [Int] = []
     /// Groups by that number.
-    private var numbers: [Int: Int32] = [:]
-    /// By the number of a kind, whether the report's filters let it pass.
-    private let admitted: [Bool]
+    private var groups: [Int: Int] = [:]
+    private let code: RowCode
+
+    /// Cells that a table of all that there might be has room for.
+    private static let mostPlaces = 1 << 20
 
     /// - Parameter dimensions: none puts all rows into one group.
     init(_ dimensions: [Dimension], filters: [RowFilter], of input: ReportInput) {
         self.input = input
         self.dimensions = dimensions.map { DimensionCodes($0.kind, of: input) }
         hours = input.table.hours.filter { input.span.contains($0.hour) }
-        admitted = input.table.names.kinds.map { kind in filters.allSatisfy { $0.admits(kind) } }
-        group()
+        code = RowCode(self.dimensions, filters: filters, of: input)
+        addUp()
     }
 
-    private mutating func group() {
-        let chosen = input.chosen.map { choice in (codes: DimensionCodes(choice.dimension.kind, of: input), text: choice.text) }
-            .map { ($0.codes, $0.codes.code(of: $0.text)) }
-        groups.reserveCapacity(hours.reduce(0) { $0 + $1.rows.count })
-        let size = dimensions.reduce(1) { $0 * $1.size }
-        var places = size <= Self.mostPlaces ? [Int32](repeating: -1, count: size) : []
+    private mutating func addUp() {
+        cellOfRow.reserveCapacity(hours.reduce(0) { $0 + $1.rows.count })
+        var places = code.size <= Self.mostPlaces ? [Int32](repeating: -1, count: code.size) : []
+        var sparse: [Int: Int32] = [:]
         for hour in hours {
-            let times = dimensions.map { $0.code(ofHour: hour.hour) }
+            let time = code.time(of: hour.hour)
             for row in hour.rows {
-                guard admitted[Int(row.kind)], chosen.allSatisfy({ $0.code(of: row, time: 0) == $1 }) else {
-                    groups.append(-1)
+                let place = code.place(of: row, at: time)
+                guard place >= 0 else {
+                    cellOfRow.append(-1)
                     continue
                 }
-                var code = 0
-                for index in dimensions.indices {
-                    code = code * dimensions[index].size + dimensions[index].code(of: row, time: times[index])
+                var cell = places.isEmpty ? sparse[place] ?? -1 : places[place]
+                if cell < 0 {
+                    cell = newCell(at: place)
+                    if places.isEmpty { sparse[place] = cell } else { places[place] = cell }
                 }
-                groups.append(number(of: code, &places))
+                cellOfRow.append(cell)
+                cells[Int(cell)].add(row.sum)
             }
         }
     }
 
-    /// Groups that a table of all that there might be has room for.
-    private static let mostPlaces = 1 << 20
-
-    private mutating func number(of code: Int, _ places: inout [Int32]) -> Int32 {
-        if places.isEmpty {
-            if let number = numbers[code] { return number }
-        } else if places[code] >= 0 {
-            return places[code]
+    private mutating func newCell(at place: Int) -> Int32 {
+        let (number, kind) = place.quotientAndRemainder(dividingBy: code.kinds)
+        let group = groups[number] ?? codes.count
+        if group == codes.count {
+            codes.append(number)
+            groups[number] = group
         }
-        let number = Int32(codes.count)
-        codes.append(code)
-        if places.isEmpty { numbers[code] = number } else { places[code] = number }
-        return number
+        cells.append(Cell(group: group, kind: kind))
+        return Int32(cells.count - 1)
     }
 
     /// The groups with the values of their dimensions; nil for a stretch of time without rows.
     func values(withEmptySpans: Bool) -> [(group: Int?, values: [Dimension.Value])] {
         var values: [(group: Int?, values: [Dimension.Value])] = codes.enumerated().map { ($0, self.values(of: $1)) }
         if withEmptySpans, dimensions.count == 1, let time = dimensions.first {
-            let seen = Set(codes)
-            values += (0..<time.size).filter { !seen.contains($0) }.map { (nil, [time.value(of: $0)]) }
+            values += (0..<time.size).filter { groups[$0] == nil }.map { (nil, [time.value(of: $0)]) }
         }
         return values
     }
@@ -81,39 +112,14 @@ struct RowGroups {
         return values.reversed()
     }
 
-    /// Calls `body` with each row that counts, and its group.
-    @inline(__always)
-    private func forEach(_ admits: [Bool], _ body: (RollupRow, Int) -> Void) {
-        var index = 0
-        for hour in hours {
-            for row in hour.rows {
-                let group = groups[index]
-                index += 1
-                if group >= 0, admits[Int(row.kind)] { body(row, Int(group)) }
-            }
-        }
-    }
-
     private func admits(_ filter: RowFilter) -> [Bool] { input.table.names.kinds.map { filter.admits($0) } }
 
-    private func sums(_ filter: RowFilter, _ value: (RollupSum) -> Int) -> [Int] {
-        var sums = [Int](repeating: 0, count: codes.count)
-        forEach(admits(filter)) { sums[$1] += value($0.sum) }
-        return sums
-    }
-
-    private func sums(_ quantity: Quantity, _ filter: RowFilter) -> [Int] {
-        switch quantity {
-        case .calls: sums(filter) { Int($0.calls) }
-        case .credits: sums(filter) { $0.credits }
-        case .milliseconds: sums(filter) { $0.milliseconds }
-        case .timedCalls: sums(filter) { Int($0.timedCalls) }
-        }
-    }
-
-    /// One number for each group.
-    func numbers(_ measure: Measure) -> [Measure.Number] {
+    /// One number for each group, or one for all of them together.
+    func numbers(_ measure: Measure, ofAll isWhole: Bool = false) -> [Measure.Number] {
         let (filter, decimals) = (measure.filter, measure.decimals)
+        func sums(_ quantity: Quantity, _ filter: RowFilter) -> [Int] {
+            fold(0, filter, isWhole) { $0 += $1.value(quantity) }
+        }
         switch measure.kind {
         case .sum(let quantity): return sums(quantity, filter).map { Measure.Number(units: $0) }
         case .average(let quantity, let per):
@@ -124,41 +130,59 @@ struct RowGroups {
             let sums = sums(quantity, filter)
             let whole = sums.reduce(0, +)
             return sums.map { .quotient($0, by: whole, times: 100) }
-        case .distinct(let dimension): return distinct(DimensionCodes(dimension.kind, of: input), filter).map { Measure.Number(units: $0) }
+        case .distinct(let dimension):
+            return distinct(DimensionCodes(dimension.kind, of: input), filter, isWhole).map { Measure.Number(units: $0) }
         case .percentile(let percent):
-            return zip(durations(filter), extremes(filter).slowest).map { counts, slowest in
+            let slowest = fold(0, filter, isWhole) { $0 = max($0, $1.slowest) }
+            return zip(durations(filter, ofAll: isWhole), slowest).map { counts, slowest in
                 guard let found = counts.percentile(percent) else { return Measure.Number(units: 0, isOfNothing: true) }
                 return Measure.Number(units: min(found, slowest))
             }
-        case .quickest: return extremes(filter).quickest.map { Measure.Number(units: $0 == .max ? 0 : $0, isOfNothing: $0 == .max) }
-        case .slowest: return extremes(filter).slowest.map { Measure.Number(units: $0) }
+        case .quickest:
+            return fold(Int.max, filter, isWhole) { $0 = min($0, $1.quickest) }.map {
+                Measure.Number(units: $0 == .max ? 0 : $0, isOfNothing: $0 == .max)
+            }
+        case .slowest: return fold(0, filter, isWhole) { $0 = max($0, $1.slowest) }.map { Measure.Number(units: $0) }
         }
     }
 
-    private func extremes(_ filter: RowFilter) -> (quickest: [Int], slowest: [Int]) {
-        var (quickest, slowest) = ([Int](repeating: .max, count: codes.count), [Int](repeating: 0, count: codes.count))
-        forEach(admits(filter)) { row, group in
-            guard row.sum.timedCalls > 0 else { return }
-            quickest[group] = min(quickest[group], Int(row.sum.quickest))
-            slowest[group] = max(slowest[group], Int(row.sum.slowest))
-        }
-        return (quickest, slowest)
+    private func fold(_ start: Int, _ filter: RowFilter, _ isWhole: Bool, _ add: (inout Int, Cell) -> Void) -> [Int] {
+        var values = [Int](repeating: start, count: isWhole ? 1 : codes.count)
+        let admits = admits(filter)
+        for cell in cells where admits[cell.kind] { add(&values[isWhole ? 0 : cell.group], cell) }
+        return values
     }
 
-    /// How many different values of a dimension each group has.
-    private func distinct(_ values: DimensionCodes, _ filter: RowFilter) -> [Int] {
-        var counts = [Int](repeating: 0, count: codes.count)
-        guard codes.count * values.size <= Self.mostBits else {
+    /// Calls `body` with each row that has calls and counts, and its group.
+    @inline(__always)
+    private func forEach(_ filter: RowFilter, _ body: (RollupRow, Int) -> Void) {
+        let admits = admits(filter)
+        let groups = cells.map { admits[$0.kind] ? $0.group : -1 }
+        var index = 0
+        for hour in hours {
+            for row in hour.rows {
+                let cell = Int(cellOfRow[index])
+                index += 1
+                if cell >= 0, groups[cell] >= 0, row.sum.calls > 0 { body(row, groups[cell]) }
+            }
+        }
+    }
+
+    /// How many different values of a dimension each group has, or all of them together.
+    private func distinct(_ values: DimensionCodes, _ filter: RowFilter, _ isWhole: Bool) -> [Int] {
+        var counts = [Int](repeating: 0, count: isWhole ? 1 : codes.count)
+        guard counts.count * values.size <= Self.mostBits else {
             var seen: Set<Int> = []
-            forEach(admits(filter)) { row, group in
-                if row.sum.calls > 0, seen.insert(group * values.size + values.code(of: row, time: 0)).inserted { counts[group] += 1 }
+            forEach(filter) { row, group in
+                let group = isWhole ? 0 : group
+                if seen.insert(group * values.size + values.code(of: row)).inserted { counts[group] += 1 }
             }
             return counts
         }
-        var bits = [UInt64](repeating: 0, count: codes.count * values.size / 64 + 1)
-        forEach(admits(filter)) { row, group in
-            guard row.sum.calls > 0 else { return }
-            let place = group * values.size + values.code(of: row, time: 0)
+        var bits = [UInt64](repeating: 0, count: counts.count * values.size / 64 + 1)
+        forEach(filter) { row, group in
+            let group = isWhole ? 0 : group
+            let place = group * values.size + values.code(of: row)
             let bit = UInt64(1) << UInt64(place & 63)
             if bits[place >> 6] & bit == 0 {
                 bits[place >> 6] |= bit
@@ -175,58 +199,125 @@ struct RowGroups {
     func tops(_ top: Report.Top) -> [Dimension.Value?] {
         let values = DimensionCodes(top.dimension.kind, of: input)
         var calls: [Int: Int] = [:]
-        forEach(admits(top.filter)) { row, group in
-            calls[group * values.size + values.code(of: row, time: 0), default: 0] += Int(row.sum.calls)
-        }
+        forEach(top.filter) { row, group in calls[group * values.size + values.code(of: row), default: 0] += Int(row.sum.calls) }
         var best = [(calls: Int, value: Dimension.Value)?](repeating: nil, count: codes.count)
-        for (place, calls) in calls where calls > 0 {
+        for (place, calls) in calls {
             let (group, value) = (place / values.size, values.value(of: place % values.size))
-            if let leader = best[group], (leader.calls, value) > (calls, leader.value) { continue }
+            if let leader = best[group], leader.calls > calls || leader.calls == calls && leader.value < value { continue }
             best[group] = (calls, value)
         }
         return best.map { $0?.value }
     }
 
-    /// How long the calls of each group took. No group is of a key, as durations are counted by tool and outcome.
-    func durations(_ filter: RowFilter) -> [DurationCounts] {
-        var counts = codes.map { _ in DurationCounts() }
+    /// How long the calls of each group took, or of all of them together. No group is of a key, as durations are counted by tool and outcome.
+    func durations(_ filter: RowFilter, ofAll isWhole: Bool = false) -> [DurationCounts] {
+        var counts = [DurationCounts](repeating: DurationCounts(), count: isWhole ? 1 : codes.count)
         let admits = admits(filter)
-        let groups = Dictionary(uniqueKeysWithValues: codes.enumerated().map { ($1, $0) })
         for hour in hours {
-            for latency in hour.latencies where admitted[Int(latency.kind)] && admits[Int(latency.kind)] {
-                let row = RollupRow(tool: latency.tool, key: 0, kind: latency.kind, sum: RollupSum())
-                let code = dimensions.reduce(0) { $0 * $1.size + $1.code(of: row, time: $1.code(ofHour: hour.hour)) }
-                if let group = groups[code] { counts[group].add(latency.durations) }
+            let time = code.time(of: hour.hour)
+            for latency in hour.latencies where admits[Int(latency.kind)] {
+                let place = code.place(of: latency, at: time)
+                guard place >= 0 else { continue }
+                if isWhole {
+                    counts[0].add(latency.durations)
+                } else if let group = groups[place / code.kinds] {
+                    counts[group].add(latency.durations)
+                }
             }
         }
         return counts
     }
 }
 
+/// Where a row belongs, as the sum of what its hour, tool, key and kind say: the values of the dimensions, and its kind last.
+private struct RowCode {
+    /// How many kinds there are, at least 1.
+    let kinds: Int
+    /// How many places there are.
+    let size: Int
+    private var tools: [Int]
+    private var keys: [Int]
+    private var byKind: [Int]
+    private let times: [(dimension: DimensionCodes, stride: Int)]
+
+    /// What no sum of others makes a place of.
+    private static let nowhere = Int.min / 8
+
+    init(_ dimensions: [DimensionCodes], filters: [RowFilter], of input: ReportInput) {
+        let names = input.table.names
+        kinds = max(1, names.kinds.count)
+        tools = [Int](repeating: 0, count: names.tools.count)
+        keys = [Int](repeating: 0, count: names.keys.count)
+        byKind = names.kinds.enumerated().map { index, kind in filters.allSatisfy { $0.admits(kind) } ? index : Self.nowhere }
+        var (stride, times) = (kinds, [(dimension: DimensionCodes, stride: Int)]())
+        for dimension in dimensions.reversed() {
+            switch dimension.carrier {
+            case .tool: for index in tools.indices { tools[index] += dimension.code(of: index) * stride }
+            case .key: for index in keys.indices { keys[index] += dimension.code(of: index) * stride }
+            case .kind: for index in byKind.indices { byKind[index] += dimension.code(of: index) * stride }
+            case .time: times.append((dimension, stride))
+            }
+            stride *= dimension.size
+        }
+        (size, self.times) = (stride, times)
+        for choice in input.chosen {
+            let dimension = DimensionCodes(choice.dimension.kind, of: input)
+            let chosen = dimension.code(of: choice.text)
+            switch dimension.carrier {
+            case .tool: for index in tools.indices where dimension.code(of: index) != chosen { tools[index] = Self.nowhere }
+            case .key: for index in keys.indices where dimension.code(of: index) != chosen { keys[index] = Self.nowhere }
+            case .kind: for index in byKind.indices where dimension.code(of: index) != chosen { byKind[index] = Self.nowhere }
+            case .time: break
+            }
+        }
+    }
+
+    func time(of hour: Int) -> Int { times.reduce(0) { $0 + $1.dimension.code(ofHour: hour) * $1.stride } }
+
+    /// Below 0 for a row that does not count.
+    @inline(__always)
+    func place(of row: RollupRow, at time: Int) -> Int { time + tools[Int(row.tool)] + keys[Int(row.key)] + byKind[Int(row.kind)] }
+
+    /// Below 0 for one that does not count.
+    func place(of latency: RollupLatency, at time: Int) -> Int { time + tools[Int(latency.tool)] + byKind[Int(latency.kind)] }
+}
+
 /// The values of one dimension as numbers from 0 on.
 private struct DimensionCodes {
-    private let kind: Dimension.Kind
-    private let names: RollupNames
-    private let span: Range<Int>
-    /// What the numbers of namespaces, outcomes and reasons stand for.
-    private var texts: [String] = []
-    /// By the number of a key or of a kind.
-    private var codes: [Int32] = []
+    /// What of a row decides about the value.
+    enum Carrier {
+        case tool, key, kind, time
+    }
+
+    let carrier: Carrier
     let size: Int
+    private let kind: Dimension.Kind
+    private let span: Range<Int>
+    /// What the values of tools, keys, namespaces, outcomes and reasons stand for.
+    private let texts: [String]
+    /// By the number of a key or of a kind; empty where values are these numbers themselves.
+    private let codes: [Int32]
 
     init(_ kind: Dimension.Kind, of input: ReportInput) {
-        (self.kind, names, span) = (kind, input.table.names, input.span)
+        let names = input.table.names
+        (self.kind, span) = (kind, input.span)
         switch kind {
-        case .namespace: (texts, codes) = Self.numbered(names.keys.indices.map { $0 < input.namespaces.count ? input.namespaces[$0] : "" })
-        case .outcome: (texts, codes) = Self.numbered(names.kinds.map(\.outcome.rawValue))
-        case .reason: (texts, codes) = Self.numbered(names.kinds.map(\.reason))
-        default: break
+        case .tool: (carrier, texts, codes) = (.tool, names.tools, [])
+        case .key: (carrier, texts, codes) = (.key, names.keys, [])
+        case .namespace:
+            carrier = .key
+            (texts, codes) = Self.numbered(names.keys.indices.map { $0 < input.namespaces.count ? input.namespaces[$0] : "" })
+        case .outcome:
+            carrier = .kind
+            (texts, codes) = Self.numbered(names.kinds.map(\.outcome.rawValue))
+        case .reason:
+            carrier = .kind
+            (texts, codes) = Self.numbered(names.kinds.map(\.reason))
+        case .hour, .day, .hourOfDay, .span, .band: (carrier, texts, codes) = (.time, [], [])
         }
         size =
             switch kind {
-            case .tool: max(1, names.tools.count)
-            case .key: max(1, names.keys.count)
-            case .namespace, .outcome, .reason: max(1, texts.count)
+            case .tool, .key, .namespace, .outcome, .reason: max(1, texts.count)
             case .hour: max(1, span.count)
             case .day: span.isEmpty ? 1 : Self.floor(span.upperBound - 1, 24) - Self.floor(span.lowerBound, 24) + 1
             case .hourOfDay: 24
@@ -247,15 +338,18 @@ private struct DimensionCodes {
         return (names, codes)
     }
 
-    /// - Parameter time: what `code(ofHour:)` says of the row's hour.
+    /// - Parameter number: of a tool, key or kind, as the carrier is.
     @inline(__always)
-    func code(of row: RollupRow, time: Int) -> Int {
-        switch kind {
-        case .tool: Int(row.tool)
-        case .key: Int(row.key)
-        case .namespace: Int(codes[Int(row.key)])
-        case .outcome, .reason: Int(codes[Int(row.kind)])
-        case .hour, .day, .hourOfDay, .span, .band: time
+    func code(of number: Int) -> Int { codes.isEmpty ? number : Int(codes[number]) }
+
+    /// 0 for a time.
+    @inline(__always)
+    func code(of row: RollupRow) -> Int {
+        switch carrier {
+        case .tool: code(of: Int(row.tool))
+        case .key: code(of: Int(row.key))
+        case .kind: code(of: Int(row.kind))
+        case .time: 0
         }
     }
 
@@ -272,9 +366,7 @@ private struct DimensionCodes {
 
     func value(of code: Int) -> Dimension.Value {
         switch kind {
-        case .tool: .text(code < names.tools.count ? names.tools[code] : "")
-        case .key: .text(code < names.keys.count ? names.keys[code] : "")
-        case .namespace, .outcome, .reason: .text(code < texts.count ? texts[code] : "")
+        case .tool, .key, .namespace, .outcome, .reason: .text(code < texts.count ? texts[code] : "")
         case .hour: .number(span.lowerBound + code)
         case .day: .number(Self.floor(span.lowerBound, 24) + code)
         case .hourOfDay, .band: .number(code)
@@ -283,15 +375,7 @@ private struct DimensionCodes {
     }
 
     /// The number of a value; -1 for one that nothing has. Names are the same if their bytes are.
-    func code(of text: String) -> Int {
-        let texts =
-            switch kind {
-            case .tool: names.tools
-            case .key: names.keys
-            default: texts
-            }
-        return texts.firstIndex { $0.hasSameBytes(as: text) } ?? -1
-    }
+    func code(of text: String) -> Int { texts.firstIndex { $0.hasSameBytes(as: text) } ?? -1 }
 
     private static func floor(_ number: Int, _ divisor: Int) -> Int {
         number / divisor - (number % divisor < 0 ? 1 : 0)
