@@ -13,6 +13,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case endReservation = "end_reservation"
     case fence
     case limitAddress = "limit_address"
+    case openCalls = "open_calls"
     case outcome
     case raise
     case reserve
@@ -41,6 +42,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .endReservation: PackageResources.end_reservation_lua
             case .fence: PackageResources.fence_lua
             case .limitAddress: PackageResources.limit_address_lua
+            case .openCalls: PackageResources.open_calls_lua
             case .outcome: PackageResources.outcome_lua
             case .raise: PackageResources.raise_lua
             case .reserve: PackageResources.reserve_lua

@@ -5,9 +5,10 @@
 --       {guard version}...,
 --       accounts, {key#, id, version, funded}..., limits, {account#, meter, kind, cap, warns, amount, x, y, z}...
 -- REPLY for each call an array: {0 admitted, credits, {remaining, reset}...} {1 stale} {2 late, now} {3 fenced} {4 expired}
---       {5 limit, limit#, wait, credits} {6 insufficient, account#, credits} {7 spending limit, account#, credits} {8 running}
---       {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#} {13 unanswered} {14 fault, why}
--- EFFECT funded accounts fall by price and all have it spent, meters grow, the hold and the call record are written; a `dry` one has no
+--       {5 limit, limit#, wait, credits, remaining, reset} {6 insufficient, account#, credits, remaining, reset}
+--       {7 spending limit, account#, credits, remaining, reset} {8 running} {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#}
+--       {13 unanswered} {14 fault, why}; a refusal reads the last rolling window of the call, remaining -1 where it has none
+-- EFFECT funded accounts (1) fall by price and all but bare ones (2) have it spent, meters grow, the hold and the call record are written; a `dry` one has no
 -- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more. Mode `again` asks
 -- once more for what may be on its way already: a refusal is then marked, so that the other copy opens nothing when it comes.
 -- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one.
@@ -42,7 +43,9 @@ while at <= #ARGV do
   }
   at = at + 11 + #guards
   for i = 1, tonumber(ARGV[at]) do
-    call.accounts[i] = {index = tonumber(ARGV[at + 1]), id = ARGV[at + 2], version = ARGV[at + 3], funded = ARGV[at + 4] == '1', names = {}}
+    call.accounts[i] = {
+      index = tonumber(ARGV[at + 1]), id = ARGV[at + 2], version = ARGV[at + 3], funded = ARGV[at + 4] == '1', bare = ARGV[at + 4] == '2', names = {},
+    }
     at = at + 4
   end
   if call.refill ~= '' then call.accounts[1].names = {'refills', 'held'} end
@@ -84,19 +87,33 @@ end
 
 local function over(limit) return not limit.warns and limit.used + limit.amount > limit.cap end
 
+local function ring_reset(ring) return ring.first < ring.last and ring.oldest + ring.window - now or ring.window end
+
+-- A refusal, with what is left of the last rolling window of the call.
+local function refused(call, reply)
+  reply[#reply + 1], reply[#reply + 2] = -1, 0
+  for _, limit in ipairs(call.limits) do
+    local ring = limit.ring
+    if ring then reply[#reply - 1], reply[#reply] = ring_free(ring), ring_reset(ring) end
+  end
+  return reply
+end
+
 local function refusal(call)
   for number, limit in ipairs(call.limits) do
     if (limit.kind == 'r' or limit.kind == 'o') and over(limit) then
-      return {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, call.accounts[1].loaded.credits}
+      return refused(call, {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, call.accounts[1].loaded.credits})
     end
   end
   for place, leg in ipairs(call.accounts) do
     local account = leg.loaded
-    if leg.funded and call.price > account.credits then return {6, place, account.credits} end
-    if account.limit > 0 and account.spent + call.price > account.limit then return {7, place, call.accounts[1].loaded.credits} end
+    if leg.funded and call.price > account.credits then return refused(call, {6, place, account.credits}) end
+    if account.limit > 0 and account.spent + call.price > account.limit then
+      return refused(call, {7, place, call.accounts[1].loaded.credits})
+    end
     for number, limit in ipairs(call.limits) do
       if limit.account == place and limit.kind ~= 'r' and limit.kind ~= 'o' and over(limit) then
-        return {5, number, limit.z > 0 and limit.z - now or 0, call.accounts[1].loaded.credits}
+        return refused(call, {5, number, limit.z > 0 and limit.z - now or 0, call.accounts[1].loaded.credits})
       end
     end
   end
@@ -123,7 +140,7 @@ local function admitted(call, taken)
     local ring = limit.ring
     local used = ring and limit.cap - ring_free(ring) or limit.used
     reply[#reply + 1] = limit.cap - used - (taken and limit.amount or 0)
-    reply[#reply + 1] = ring and (ring.first < ring.last and ring.oldest + ring.window - now or ring.window) or (limit.z or 0) > 0 and limit.z - now or 0
+    reply[#reply + 1] = ring and ring_reset(ring) or (limit.z or 0) > 0 and limit.z - now or 0
   end
   return reply
 end
@@ -133,8 +150,8 @@ local function take(call)
   for i, leg in ipairs(call.accounts) do
     local account = leg.loaded
     if leg.funded then account.credits = account.credits - call.price end
-    account.spent, account.calls, account.dirty = account.spent + call.price, account.calls + call.count, true
-    legs[i * 2 - 1], legs[i * 2] = leg.id, leg.funded and 1 or 0
+    if not leg.bare then account.spent, account.calls, account.dirty = account.spent + call.price, account.calls + call.count, true end
+    legs[i * 2 - 1], legs[i * 2] = leg.id, leg.bare and 2 or leg.funded and 1 or 0
   end
   if refill then
     local account = call.accounts[1].loaded
@@ -165,7 +182,7 @@ end
 -- A further copy of an admission that was carried out, whatever has changed since: its caller has to learn that the hold is open.
 local function repeated(call)
   for _, leg in ipairs(call.accounts) do
-    leg.loaded = account_load(leg.index, leg.names)
+    leg.loaded = account_load(leg.index, leg.names, leg.bare)
     if not leg.loaded then error('an account that is gone') end
   end
   for _, limit in ipairs(call.limits) do measure(limit, call.accounts[limit.account].loaded) end
@@ -181,7 +198,7 @@ local function decide(call, held)
     if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
   end
   for place, leg in ipairs(call.accounts) do
-    leg.loaded = account_load(leg.index, leg.names)
+    leg.loaded = account_load(leg.index, leg.names, leg.bare)
     if not leg.loaded then return {12, place} end
     if leg.loaded.version ~= leg.version then return {1} end
   end
@@ -202,8 +219,8 @@ local function decide(call, held)
     if (limit.kind == 'n' or limit.kind == 'c') and limit.z > 0 and (now < limit.y or now >= limit.z) then return {2, milliseconds} end
     measure(limit, call.accounts[limit.account].loaded)
   end
-  local refused = refusal(call)
-  if refused then return refused end
+  local no = refusal(call)
+  if no then return no end
   if call.dry then return admitted(call, true) end
   take(call)
   return admitted(call)

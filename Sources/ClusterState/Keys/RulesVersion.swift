@@ -1,9 +1,19 @@
 // Which version of the operator's rules holds: one number for the cluster, known to every shard.
 
-import GateDomain
+package import GateDomain
 import LuaScripts
 
-/// Raised by each reload of the configuration; an admission that was judged by an older one is stale (F-CFG-07, V21).
+/// What holds in the cluster: a version, and what operators have set beside the configuration.
+package struct RulesState: Sendable, Equatable {
+    /// 0 before the first reload or override.
+    package let version: Int
+    /// That of the last reload: a node whose file was read after it was raised need not read it again.
+    package let reloaded: Int
+    /// What holds in place of what the configuration says.
+    package let overrides: RuleOverrides
+}
+
+/// Raised by each reload of the configuration and each override; an admission that was judged by an older one is stale (F-CFG-07, V21).
 package struct RulesVersion: Sendable {
     /// The name that policies are guarded by.
     package static let name = "rules"
@@ -20,8 +30,8 @@ package struct RulesVersion: Sendable {
 
     /// The version that holds; 0 before the first reload.
     /// - Throws: `store`.
-    package func read() async throws(RecordRefusal) -> Int {
-        try await records.read(Self.name)?.rulesVersion ?? 0
+    package func read() async throws(RecordRefusal) -> RulesState {
+        try await records.read(Self.name)?.rulesState ?? RulesState(version: 0, reloaded: 0, overrides: RuleOverrides())
     }
 
     /// Makes every node judge by its configuration as it is now, from the moment that this returns.
@@ -29,36 +39,40 @@ package struct RulesVersion: Sendable {
     ///   - changed: names of the settings that differ, for people.
     ///   - known: a version that the new one has to be above, besides those that the shards hold: the record may have been lost.
     ///   - milliseconds: since 1970.
-    /// - Returns: the new version.
+    ///   - override: changes what operators have set beside the configuration, which is not read again then; nil for a reload.
+    /// - Returns: what holds from now on.
     /// - Throws: `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
     package func raise(
-        changed: [String], above known: Int = 0, at milliseconds: Int, _ operation: Operation
-    ) async throws(RecordRefusal) -> Int {
+        changed: [String], above known: Int = 0, at milliseconds: Int, _ operation: Operation,
+        override: (@Sendable (inout RuleOverrides) -> Void)? = nil
+    ) async throws(RecordRefusal) -> RulesState {
         let values = ["changed": changed.joined(separator: " "), "at": String(milliseconds)]
         let least = max(known, try await heldByShards())
         do {
-            _ = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in record.raise(values, above: least) }
+            _ = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in
+                record.raise(values, above: least, override)
+            }
         } catch RecordRefusal.missing {
             var record = SwitchRecord(id: Self.name, values: [:])
-            record.raise(values, above: least)
+            record.raise(values, above: least, override)
             try await records.create(record, operation)
         }
         // As it is stored: a repetition has made no new one, and another reload may have followed.
-        let version = try await read()
+        let state = try await read()
         // Before the operator is answered every shard knows it.
         for shard in 0..<store.keys.shards {
             var command = RedisCommand(script: .raise, keys: 2)
             command.append(store.keys.versions(shard))
             command.append(store.keys.feed(shard))
             command.append(Self.name)
-            command.append(version)
+            command.append(state.version)
             command.append(store.keys.channel)
             command.append(Topic.rules.rawValue)
             command.append(origin)
             command.append(shard)
             _ = try await store.ask(command)
         }
-        return version
+        return state
     }
 
     /// The highest version that any shard judges by.
@@ -71,12 +85,27 @@ package struct RulesVersion: Sendable {
 extension SwitchRecord {
     /// What the record's own version is ahead of: a record that was lost begins at 1 again, the rules do not.
     private var base: Int { values["base"].flatMap { Int($0) } ?? 0 }
-    fileprivate var rulesVersion: Int { version + base }
+
+    fileprivate var rulesState: RulesState {
+        let number = { (name: String) in values[name].flatMap { Int($0) } }
+        // One that was written before there were overrides knows reloads alone.
+        return RulesState(
+            version: version + base, reloaded: number("reloaded") ?? version + base,
+            overrides: RuleOverrides(maxInFlightPerKey: number(Self.perKey), maxInFlightPerTool: number(Self.perTool)))
+    }
 
     /// Writing the record makes its version one more.
-    fileprivate mutating func raise(_ values: [String: String], above least: Int) {
-        let base = max(base, least - version)
+    fileprivate mutating func raise(_ values: [String: String], above least: Int, _ override: (@Sendable (inout RuleOverrides) -> Void)?) {
+        var (base, overrides) = (max(base, least - version), rulesState.overrides)
+        let reloaded = override == nil || version == 0 && base > 0 ? version + base + 1 : rulesState.reloaded
+        override?(&overrides)
         self.values = values
         if base > 0 { self.values["base"] = String(base) }
+        self.values["reloaded"] = String(reloaded)
+        self.values[Self.perKey] = overrides.maxInFlightPerKey.map(String.init)
+        self.values[Self.perTool] = overrides.maxInFlightPerTool.map(String.init)
     }
+
+    private static let perKey = "maxConcurrentPerKey"
+    private static let perTool = "maxConcurrentPerTool"
 }

@@ -12,6 +12,9 @@ struct AdmissionPart {
     let admissibleUntil: Int
     /// Whether it is the share of the key's own shard, which decides; the others follow it.
     let isPrimary: Bool
+    /// Whether its hold has the event that is written if the node dies before the key's own shard has been asked: of several shards that
+    /// follow only the first, so that it is written once.
+    var hasEvent = true
 }
 
 extension AdmissionPart {
@@ -64,7 +67,7 @@ extension AdmissionPart {
         command.append(request.dry ? "dry" : request.isRepeated ? "again" : "")
         command.append(request.price)
         command.append(request.calls)
-        command.append(request.event.packed)
+        if hasEvent { command.append(request.event.packed) } else { command.append("") }
         if isPrimary { command.append("") } else { command.append(request.caller.shards[0]) }
         command.append(places.call)
         command.append(request.idempotency?.fingerprint ?? "")
@@ -76,7 +79,7 @@ extension AdmissionPart {
             command.append(place)
             command.append(policy.accounts[account].id.text)
             command.append(policy.accounts[account].version)
-            command.append(policy.accounts[account].isFunded ? 1 : 0)
+            command.append(policy.accounts[account].isBare ? 2 : policy.accounts[account].isFunded ? 1 : 0)
         }
         command.append(limits.count)
         var rings = places.rings[...]
@@ -141,11 +144,9 @@ extension AdmissionPart {
             guard limits.indices.contains(number) else {
                 return .decided(.failed(.fault("admit.lua names a limit that was not asked for")))
             }
-            return .decided(.denied(limits[number].limit.denial(wait: reply.integer(at: 2)), credits: reply.integer(at: 3)))
-        case 6:
-            return .decided(
-                .denied(.insufficientCredits(need: request.price, have: reply.integer(at: 2)), credits: reply.integer(at: 2)))
-        case 7: return .decided(.denied(account(reply.integer(at: 1)).spendingDenial, credits: reply.integer(at: 2)))
+            return denied(limits[number].limit.denial(wait: reply.integer(at: 2)), reply, at: 3)
+        case 6: return denied(.insufficientCredits(need: request.price, have: reply.integer(at: 2)), reply, at: 2)
+        case 7: return denied(account(reply.integer(at: 1)).spendingDenial, reply, at: 2)
         case 8: return .decided(.running)
         case 9:
             guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else {
@@ -159,6 +160,16 @@ extension AdmissionPart {
         case 14: return .decided(.failed(StoreFailure(errorText: reply.array?.last?.string ?? "")))
         default: return .decided(.failed(.fault("an answer that admit.lua does not give")))
         }
+    }
+
+    /// - Parameter place: of the credits in the reply; they are those of the first account of this part, so the key's own only where its shard
+    ///   has answered.
+    private func denied(_ denial: Denial, _ reply: RedisReply, at place: Int) -> AdmissionAnswer {
+        let remaining = reply.integer(at: place + 1)
+        return .decided(
+            .denied(
+                denial, credits: isPrimary ? reply.integer(at: place) : nil,
+                rate: isPrimary && remaining >= 0 ? MeterReading(remaining: remaining, reset: reply.integer(at: place + 2)) : nil))
     }
 
     /// - Parameter place: as the script counts, from 1, among the accounts of this part.

@@ -42,11 +42,13 @@ struct HistoryPlan {
         tools = ["plain", "sized"]
         let prices = PriceBook(
             defaultPerCall: random.pick([1, 3, 5]), tools: ["sized": ToolPrice(creditsPerKbOutput: random.pick([0, 2, 7]))])
+        // A source of its own: what else a seed means stays as it was.
+        var tools = SeededRandom(seed: seed ^ 0x7001)
         rules = GateRules(
             prices: prices, callsPerMinute: random.pick([0, 0, 3, 8]),
             toolCallsPerMinute: random.chance(20) ? ["sized": 2] : [:],
             globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
-            maxInFlightPerKey: random.pick([0, 0, 2]), refundsFailures: random.chance(50))
+            maxInFlightPerKey: random.pick([0, 0, 2]), maxInFlightPerTool: tools.pick([0, 0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
         weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood) + (movesCredits ? $0.creditWeight : 0)) }
     }
