@@ -53,6 +53,48 @@ extension ClusterTests {
             }
         }
 
+        @Test("M12, D17: each top-up of a bulk with an Idempotency-Key is made once, on whatever node the bulk is repeated")
+        func bulk() async throws {
+            try await GateCluster.run(nodes: 2, ["--redis-shards", "16"]) { cluster in
+                let keys = try await concurrently(2) { try await cluster[$0].createKey(credits: 10) }
+                let orders: JSON = [
+                    ["action": "topup", "key": .string(keys[0]), "credits": 5], ["action": "topup", "key": .string(keys[1]), "credits": 7],
+                    ["action": "topup", "key": .string(keys[0]), "credits": 5], ["action": "topup", "key": "nobody", "credits": 1],
+                ]
+                for turn in 0..<3 {
+                    let answer = try await cluster[turn].order(
+                        "/keys/bulk", ["operations": orders], headers: [("Idempotency-Key", "bulk")])
+                    #expect(answer["succeeded"] == 3 && answer["failed"] == 1, "\(answer.text)")
+                    #expect(answer["results"]?[2]?["result"]?["newBalance"] == 20, "\(answer.text)")
+                }
+                #expect(try await cluster[1].balance(keys[0]).credits == 20)
+                #expect(try await cluster[0].balance(keys[1]).credits == 17)
+                let create = try await cluster[0].admin(
+                    "/keys/bulk", ["operations": [["action": "create"]]], headers: [("Idempotency-Key", "x")])
+                #expect(create.status == 400, "\(create.text)")
+            }
+        }
+
+        @Test("F-TPL-01, F-KEY-07: an automatic top-up is given with a new key, taken from its template, and cloned")
+        func madeWithTopUp() async throws {
+            try await GateCluster.run(nodes: 2) { cluster in
+                let order: JSON = ["threshold": 2, "amount": 5, "maxDaily": 1]
+                try await cluster[0].order("/keys/templates", ["name": "refilled", "credits": 2, "autoTopup": order])
+                let own = try await cluster[1].createKey(credits: 2, ["autoTopup": order])
+                let made = try await cluster[1].order("/keys", ["template": "refilled"])
+                #expect(made["autoTopup"] == order, "\(made.text)")
+                let clone = try await cluster[0].order("/keys/clone", ["key": .string(own), "credits": 2])
+                for key in [own, made["key"]?.string ?? "", clone["key"]?.string ?? ""] {
+                    let tally = Tally(await concurrently(9) { await cluster[$0].echo(key: key) })
+                    #expect(tally.served == 7 && tally.count("insufficient_credits") == 2, "\(tally)")
+                }
+                #expect(try await cluster[0].admin("/keys").json["keys"]?[0]?["autoTopup"] == order)
+                for bad: JSON in [["threshold": 2], ["threshold": 0, "amount": 1], "x", ["threshold": 1, "amount": 1, "maxDaily": -1]] {
+                    #expect(try await cluster[0].admin("/keys", ["autoTopup": bad]).status == 400)
+                }
+            }
+        }
+
         @Test("F-CREDIT-04: a transfer to oneself, of too much, of nothing, to nobody or from a revoked key is refused, and moves nothing")
         func refusedTransfers() async throws {
             try await GateCluster.run(nodes: 1, ["--redis-shards", "16"]) { cluster in

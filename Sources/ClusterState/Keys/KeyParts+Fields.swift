@@ -80,6 +80,7 @@ extension KeyTemplate: StoredRecord {
             "namespace": namespace, "life": String(life), "created": String(createdAt), "updated": String(updatedAt),
         ]
         if let quota { fields["quota"] = quota.text }
+        if let autoTopUp { fields["auto_top_up"] = autoTopUp.text }
         return fields
     }
 
@@ -93,6 +94,7 @@ extension KeyTemplate: StoredRecord {
             quota: fields["quota"].flatMap { Quota(text: $0) },
             addresses: (fields["addresses"] ?? "").asLines.compactMap(AddressRange.init), spendingLimit: number("limit") ?? 0,
             tags: [String: String](lines: fields["tags"] ?? ""), namespace: fields["namespace"] ?? "default", life: number("life") ?? 0,
+            autoTopUp: fields["auto_top_up"].flatMap { AutoTopUp(text: $0) },
             createdAt: number("created") ?? 0, updatedAt: number("updated") ?? 0, version: version)
     }
 }

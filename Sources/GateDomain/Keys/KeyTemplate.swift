@@ -22,6 +22,8 @@ package struct KeyTemplate: Sendable, Equatable {
     package var namespace: String
     /// Seconds that a key lives, 0 for ever.
     package var life: Int
+    /// What is added to a balance by itself when it falls low; nil for nothing.
+    package var autoTopUp: AutoTopUp?
     /// Milliseconds since 1970.
     package var createdAt: Int
     /// Milliseconds since 1970.
@@ -34,7 +36,7 @@ package struct KeyTemplate: Sendable, Equatable {
     package init(
         name: String, description: String = "", credits: Int = 100, access: ToolAccess = ToolAccess(), quota: Quota? = nil,
         addresses: [AddressRange] = [], spendingLimit: Int = 0, tags: [String: String] = [:], namespace: String = "default",
-        life: Int = 0, createdAt: Int, updatedAt: Int, version: Int = 1
+        life: Int = 0, autoTopUp: AutoTopUp? = nil, createdAt: Int, updatedAt: Int, version: Int = 1
     ) {
         self.name = name
         self.description = description
@@ -46,6 +48,7 @@ package struct KeyTemplate: Sendable, Equatable {
         self.tags = tags
         self.namespace = namespace
         self.life = life
+        self.autoTopUp = autoTopUp
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.version = version

@@ -26,9 +26,14 @@ struct HistoryPlan {
 
     init(seed: UInt64) {
         var random = SeededRandom(seed: seed ^ 0x5eed)
+        // Chance of its own, so that all other histories stay as they are.
+        var other = SeededRandom(seed: seed ^ 0xc4ed)
+        let movesCredits = other.chance(20)
+        self.movesCredits = movesCredits
         nodes = 2 + random.below(2)
-        shards = random.pick([1, 1, 4])
-        keys = 1 + random.below(2)
+        let (usualShards, usualKeys) = (random.pick([1, 1, 4]), 1 + random.below(2))
+        shards = movesCredits ? other.pick([1, 4]) : usualShards
+        keys = movesCredits ? 2 : usualKeys
         teamed = random.below(3)
         credits = random.pick([12, 40, 1000])
         teamBudget = random.pick([0, 30, 1000])
@@ -45,9 +50,6 @@ struct HistoryPlan {
             globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
             maxInFlightPerKey: random.pick([0, 0, 2]), maxInFlightPerTool: tools.pick([0, 0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
-        var other = SeededRandom(seed: seed ^ 0xc4ed)
-        let movesCredits = other.chance(20)
-        self.movesCredits = movesCredits
         weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood) + (movesCredits ? $0.creditWeight : 0)) }
     }
 }

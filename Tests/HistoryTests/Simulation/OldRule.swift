@@ -39,8 +39,17 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     case countedRefunds
     /// F-QUOTA-01: a step of the clock over midnight begins a period anew.
     case periodAnew
+    /// M7: credits that have arrived from another shard arrive again with each copy.
+    case arrivesTwice
+    /// M8: a reservation that has ended ends again.
+    case endsTwice
+    /// M7: a transfer that was refused is not given back.
+    case refusedAndGone
 
     var testDescription: String { rawValue }
+
+    /// Whether only histories in which credits move can show it.
+    var isOfCredits: Bool { [.arrivesTwice, .endsTwice, .refusedAndGone].contains(self) }
 
     /// What the scripts say instead.
     var edits: [LuaScript: [(String, String)]] {
@@ -75,6 +84,13 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
         case .longWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window * 2")]]
         case .countedRefunds: [.settle: [("uncount(held, legs, true, 0, s.returned, held.p - sum)", "uncount(held, legs, true, 0, 0, 0)")]]
         case .periodAnew: [.admit: [("if of < period then", "if of ~= period then")]]
+        case .arrivesTwice: [.deliver: [("if done[1] then return {0, tonumber(done[1])} end", "")]]
+        case .endsTwice: [.endReservation: [("elseif entry.state ~= 'o' then", "elseif false then")]]
+        case .refusedAndGone:
+            [
+                .deliver: [("elseif state == 'revoked' then", "elseif credits % 3 == 0 then")],
+                .endReservation: [("(verb == 'commit' or verb == 'delivered')", "verb ~= 'release'")],
+            ]
         case .partlyReturnedBatch, .keptIsLost, .plannedReceipts: [:]
         }
     }

@@ -4,6 +4,7 @@ import ClusterState
 import GateDomain
 import GateValues
 import HTTPTypes
+import MCPWire
 
 extension Endpoint {
     static let setAutoTopUp = Endpoint(
@@ -28,11 +29,35 @@ extension Endpoint {
 }
 
 extension AutoTopUp {
-    fileprivate static let view = View<AutoTopUp>([
+    static let view = View<AutoTopUp>([
         .credits("threshold", \.threshold), .credits("amount", \.amount), .integer("maxDaily", \.maxDaily),
     ])
 
     fileprivate var frequency: String { maxDaily > 0 ? "max \(maxDaily)/day" : "no daily limit" }
+}
+
+extension ValueKind where Value == AutoTopUp {
+    /// An object of threshold, amount and maxDaily, as `POST /keys/auto-topup` takes them.
+    static let autoTopUp = Self(
+        Schema(members: [
+            ("threshold", .integer(1...AutoTopUp.ceiling)), ("amount", .integer(1...AutoTopUp.ceiling)),
+            ("maxDaily", .integer(0...Credits.operationCeiling).maybe),
+        ])
+    ) { json throws(ValueFault) in
+        guard let members = json.objectValue, let threshold = members["threshold"], let amount = members["amount"] else {
+            throw ValueFault("Must be an object with threshold and amount.")
+        }
+        let credits = ValueKind<Int>.integer(1...AutoTopUp.ceiling)
+        var order = AutoTopUp(threshold: try credits.value(of: threshold), amount: try credits.value(of: amount), maxDaily: 0)
+        if let most = members["maxDaily"], !most.isNull {
+            order.maxDaily = try ValueKind<Int>.integer(0...Credits.operationCeiling).value(of: most)
+        }
+        return order
+    }
+}
+
+extension Field where Value == AutoTopUp? {
+    static let autoTopUp = Field<AutoTopUp>("autoTopup", .autoTopUp, "What is added when a call leaves less than the threshold.").optional
 }
 
 extension EndpointRequest {

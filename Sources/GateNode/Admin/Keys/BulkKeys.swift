@@ -10,7 +10,7 @@ extension Endpoint {
     static let bulkKeys = Endpoint(
         .post, "/keys/bulk", "Carry out up to \(BulkStep.most) operations on keys in their order, also after some have failed.",
         for: .atLeast(.admin),
-        body: [Field.operations],
+        headers: [Field.idempotencyKey, Field.xIdempotencyKey], body: [Field.operations],
         answer: [
             "total": .integer, "succeeded": .integer, "failed": .integer,
             "results": .list(
@@ -20,15 +20,21 @@ extension Endpoint {
         ],
         audits: BulkAction.allCases.flatMap(\.endpoint.audits), using: { $0 }
     ) { request, parts in
+        let (orders, name) = (try request[.operations], try request[.idempotencyKey] ?? request[.xIdempotencyKey])
+        if name != nil, orders.contains(where: { $0["action"]?.stringValue == BulkAction.create.rawValue }) {
+            throw HTTPFailure.badRequest(
+                "Operations with an Idempotency-Key cannot create keys, whose secrets are shown once; send those in a request of their own")
+        }
         var results: [JSONObject] = []
         var (failed, isAway) = (0, false)
-        for (index, order) in try request[.operations].enumerated() {
+        for (index, order) in orders.enumerated() {
+            let operation = name.map { KeyCache.digest("bulk \(index) \($0)") }
             let action = order["action"]?.stringValue ?? ""
             var result = JSONObject([("index", index.json), ("action", .string(String(action.prefix(100)))), ("success", true)])
             do {
                 // Nobody waits a hundred times for a store that is away.
                 if isAway { throw HTTPFailure(.serviceUnavailable, "Not tried: the store did not answer an operation before it") }
-                result["result"] = .object(try await BulkStep(order, of: request, on: parts).carryOut())
+                result["result"] = .object(try await BulkStep(order, operation, of: request, on: parts).carryOut())
             } catch {
                 guard let failure = (error as? any PublicFailure)?.failure else { throw error }
                 isAway = isAway || failure.status == .serviceUnavailable
@@ -66,15 +72,17 @@ private struct BulkStep {
     private let request: EndpointRequest
     private let parts: AdminParts
 
+    /// - Parameter operation: names what must be done once, however often the bulk is sent; nil for what is sent once.
     /// - Throws: `HTTPFailure` where its fields are not acceptable.
-    init(_ order: JSONObject, of bulk: EndpointRequest, on parts: AdminParts) throws {
+    init(_ order: JSONObject, _ operation: String?, of bulk: EndpointRequest, on parts: AdminParts) throws {
         guard let action = order["action"]?.stringValue.flatMap(BulkAction.init) else {
             throw HTTPFailure.badRequest("Invalid action. Must be one of \(BulkAction.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         self.action = action
         self.parts = parts
         request = EndpointRequest(
-            id: bulk.id, endpoint: action.endpoint, caller: bulk.caller, inputs: try EndpointInputs(for: action.endpoint, body: order),
+            id: bulk.id, endpoint: action.endpoint, caller: bulk.caller,
+            inputs: try EndpointInputs(for: action.endpoint, header: { $0 == Field.idempotencyKey.name ? operation : nil }, body: order),
             table: bulk.table, clock: bulk.clock, figures: bulk.figures, remark: " (bulk)")
     }
 

@@ -12,14 +12,14 @@ extension Endpoint {
         body: [
             Field.newName, Field.newCredits, Field.newSpendingLimit, Field.newAllowedTools, Field.newDeniedTools, Field.newAddresses,
             Field.expiresIn, Field.expiresAt, Field.newTags, Field.newNamespace, Field.newAlias,
-            Field.newQuota, Field.newTemplate, Field.later("group"), Field.later("autoTopup"),
+            Field.newQuota, Field.newTemplate, Field.later("group"), Field.autoTopUp,
         ],
         success: .created,
         answer: [
             "id": .string, "key": .string.described("The secret; it is never shown again."), "name": .string, "credits": .integer,
             "spendingLimit": .integer, "allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "expiresAt": .time.nullable,
             "tags": .tags, "ipAllowlist": .list(of: .string), "namespace": .string, "alias": .string.nullable,
-            "quota": Quota.view.schema.nullable, "message": .string,
+            "quota": Quota.view.schema.nullable, "autoTopup": AutoTopUp.view.schema.nullable, "message": .string,
         ],
         failures: [.conflict], audits: ["key.created"], using: \.keys
     ) { request, keys in
@@ -34,7 +34,7 @@ extension Endpoint {
             "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
             "allowedTools": key.access.allowed, "deniedTools": key.access.denied, "expiresAt": key.expiresAt.map(Timestamp.text),
             "tags": key.tags, "ipAllowlist": key.addresses, "namespace": key.namespace, "alias": key.alias,
-            "quota": key.quota.map(Quota.view.json),
+            "quota": key.quota.map(Quota.view.json), "autoTopup": key.autoTopUp.map(AutoTopUp.view.json),
             "message": "Key created. Store it now: it is not shown again.",
         ]
     }
@@ -71,7 +71,7 @@ extension EndpointRequest {
                 denied: try given(.newDeniedTools) ?? template?.access.denied ?? []),
             addresses: try given(.newAddresses) ?? template?.addresses ?? [], tags: try given(.newTags) ?? template?.tags ?? [:],
             namespace: try given(.newNamespace) ?? template?.namespace ?? "default", alias: try self[.newAlias],
-            quota: try self[.newQuota] ?? template?.quota)
+            quota: try self[.newQuota] ?? template?.quota, autoTopUp: try self[.autoTopUp] ?? template?.autoTopUp)
     }
 }
 

@@ -7,13 +7,15 @@ import GateValues
 extension KeySnapshot {
     static let view = View<KeySnapshot>([
         .text("id", \.record.id), .text("name", \.record.name), .text("keyPrefix", \.record.prefix), .credits("credits", \.account.credits),
-        .credits("totalSpent", \.account.spent), .integer("totalCalls", \.account.calls), .time("createdAt", \.record.createdAt),
+        .credits("heldCredits", \.account.held), .credits("totalSpent", \.account.spent), .integer("totalCalls", \.account.calls),
+        .time("createdAt", \.record.createdAt),
         .time("lastUsedAt", \.account.lastUsedAt), .flag("active") { $0.record.state != .revoked },
         .flag("suspended") { $0.record.state == .suspended }, .flag("expired") { $0.record.isExpired(at: $0.readAt) },
         .credits("spendingLimit", \.record.spendingLimit), .texts("allowedTools", \.record.access.allowed),
         .texts("deniedTools", \.record.access.denied), .time("expiresAt", \.record.expiresAt), .tags("tags", \.record.tags),
         .texts("ipAllowlist") { $0.record.addresses.map(\.text) }, .text("namespace", \.record.namespace),
         .text("alias", \.record.alias).maybe,
-        .object("quota", Quota.view, \.record.quota).maybe, .text("teamId", \.record.teamID).maybe,
+        .object("quota", Quota.view, \.record.quota).maybe, .object("autoTopup", AutoTopUp.view, \.record.autoTopUp).maybe,
+        .text("teamId", \.record.teamID).maybe,
     ])
 }

@@ -22,7 +22,7 @@ extension Resource where Record == KeyTemplate {
             .defaulting(Field("namespace", .namespace, "Where a key belongs."), to: "default", \.namespace),
             .defaulting(
                 Field("expiryTtlSeconds", .integer(0...Credits.operationCeiling), "Seconds that a key lives; 0 for ever."), to: 0, \.life),
-            .optional(Field<Never>("autoTopup", .later, ""), \.autoTopup),
+            .optional(Field("autoTopup", .autoTopUp, "What is added when a call leaves less than the threshold."), \.autoTopUp),
         ],
         make: { now in KeyTemplate(name: "", createdAt: now, updatedAt: now) }, identify: \.name,
         verbs: [
@@ -31,18 +31,13 @@ extension Resource where Record == KeyTemplate {
 }
 
 extension KeyTemplate {
-    /// Nothing: a field that is documented and not served.
-    fileprivate var autoTopup: Never? {
-        get { nil }
-        set {}
-    }
-
     static let view = View<KeyTemplate>([
         .text("name", \.name), .text("description", \.description), .credits("credits", \.credits),
         .texts("allowedTools", \.access.allowed),
         .texts("deniedTools", \.access.denied), .object("quota", Quota.view, \.quota).maybe,
         .texts("ipAllowlist") { $0.addresses.map(\.text) }, .credits("spendingLimit", \.spendingLimit), .tags("tags", \.tags),
-        .text("namespace", \.namespace), .integer("expiryTtlSeconds", \.life), .time("createdAt", \.createdAt),
+        .text("namespace", \.namespace), .integer("expiryTtlSeconds", \.life),
+        .object("autoTopup", AutoTopUp.view, \.autoTopUp).maybe, .time("createdAt", \.createdAt),
         .time("updatedAt", \.updatedAt),
     ])
 }
