@@ -1,7 +1,8 @@
 -- fragment account: the accounts that a script touches, read once each, written once each at the end.
--- An account is a hash: credits, spent, granted, calls, used, version, expires (ms, 0 for never), limit (of spent, 0 for none), and one
--- field `m:<name>` for the state of each of its meters. A *bare* account belongs to no record: it has the version 0 and the meters of open
--- calls, each for as long as there are some, and nothing else. KEYS are given by their index.
+-- An account is a hash: credits, spent, granted, calls, used, version, expires (ms, 0 for never), limit (of spent, 0 for none), held (what of
+-- spent is only set aside), refills (of a UTC day), and one field `m:<name>` for the state of each of its meters. A *bare* account belongs to
+-- no record: it has the version 0 and the meters of open calls, each for as long as there are some, and nothing else. KEYS are given by their
+-- index.
 local BASE = {'credits', 'spent', 'calls', 'version', 'expires', 'limit'}
 local accounts = {}
 
@@ -53,6 +54,7 @@ end
 local function accounts_write(now)
   for index, account in pairs(accounts) do
     if account.dirty then
+      if account.added then redis.call('HINCRBY', KEYS[index], 'granted', integer(account.added)) end
       local changes, gone = {'credits', integer(account.credits), 'spent', integer(account.spent), 'calls', integer(account.calls)}, {}
       if account.bare then
         changes = {'version', '0'}

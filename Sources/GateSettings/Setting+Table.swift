@@ -200,7 +200,8 @@ extension Setting {
         Setting(
             "maxConnectionsPerAddress", \.maxConnectionsPerAddress, .number("n"),
             flags: ["max-connections-per-address"], variables: ["PAYGATE_MAX_CONNECTIONS_PER_ADDRESS"],
-            "Open connections of one address that is no trusted proxy; 0 for no limit. The default spares programs on this machine."),
+            "Open connections of one address that is no trusted proxy; 0 for no limit. Left out: 2500, and no limit for programs on this machine."
+        ),
         Setting(
             "adminRateLimit", \.adminRateLimit, .number("n"),
             flags: ["admin-rate-limit"], variables: ["PAYGATE_ADMIN_RATE_LIMIT"],

@@ -8,6 +8,8 @@ package final class CachedKey: Sendable {
     package let policy: Policy
     /// The accounts' names in Redis, in the order of the policy.
     let accounts: [String]
+    /// The places of all of them.
+    let everyAccount: [Int]
     /// The shards that they lie in, in the same order.
     let shards: [Int]
     /// Whether all of them lie in one shard, so that one script admits a call.
@@ -22,6 +24,7 @@ package final class CachedKey: Sendable {
     package init(_ policy: Policy, keys: RedisKeys) {
         self.policy = policy
         accounts = policy.accounts.map { keys.account($0.id.text) }
+        everyAccount = Array(policy.accounts.indices)
         shards = policy.accounts.map { keys.shard(ofHome: $0.id.home) }
         isInOneShard = Set(shards).count == 1
         calls = keys.calls(policy.key.id)

@@ -91,10 +91,10 @@ package struct KeyDirectory: Sendable {
         }
     }
 
-    /// The money of a key, or of a team.
+    /// The money of a key.
     /// - Throws: `store`.
     package func account(_ id: String) async throws(RecordRefusal) -> Account {
-        Account(try await store.ask(RedisCommand("HMGET", keys.account(id), "credits", "spent", "calls", "used")))
+        Account(ofKey: try await store.ask(Account.reading(keys.account(id))))
     }
 
     /// The money of a key with what this UTC day and month have seen, as its quota counts them; 0 where it has none.
@@ -109,8 +109,7 @@ package struct KeyDirectory: Sendable {
     /// - Throws: `store`.
     package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
         do {
-            return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(
-                Account.init)
+            return try await store.sendAll(ids.map { Account.reading(keys.account($0)) }).map { Account(ofKey: $0) }
         } catch {
             throw .store(error)
         }
@@ -144,10 +143,12 @@ package struct KeyDirectory: Sendable {
 
 /// The counters of an account.
 package struct Account: Sendable, Equatable {
-    /// What it may still spend.
+    /// What it may still spend: what is reserved is not in it (F-CREDIT-06).
     package let credits: Int
     /// Credits that it has spent in its life, as refunds have left it.
     package let spent: Int
+    /// Credits that are reserved: neither to be spent by anybody else, nor spent.
+    package let held: Int
     /// Calls that were admitted in its life and not given back.
     package let calls: Int
     /// Milliseconds since 1970 of the last admission, nil if there was none.
@@ -157,6 +158,22 @@ package struct Account: Sendable, Equatable {
     package init(_ reply: RedisReply) {
         credits = reply.integer(at: 0)
         spent = reply.integer(at: 1)
+        held = 0
+        calls = reply.integer(at: 2)
+        let used = reply.integer(at: 3)
+        lastUsedAt = used > 0 ? used : nil
+    }
+
+    /// Asks for all that `init(ofKey:)` reads. - Parameter account: its name in Redis.
+    package static func reading(_ account: String) -> RedisCommand {
+        RedisCommand("HMGET", account, "credits", "spent", "calls", "used", "held")
+    }
+
+    /// Reads what `reading` asks for. In Redis what is reserved counts as spent, so that spending limits count it.
+    package init(ofKey reply: RedisReply) {
+        credits = reply.integer(at: 0)
+        held = reply.integer(at: 4)
+        spent = reply.integer(at: 1) - held
         calls = reply.integer(at: 2)
         let used = reply.integer(at: 3)
         lastUsedAt = used > 0 ? used : nil

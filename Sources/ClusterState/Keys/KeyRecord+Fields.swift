@@ -14,6 +14,8 @@ extension KeyRecord: StoredRecord {
         case allowed, denied, addresses, tags
         /// Why it was suspended.
         case suspendReason = "suspend_reason"
+        /// Threshold, amount and most a day.
+        case autoTopUp = "auto_top_up"
     }
 
     package var fields: [String: String] {
@@ -25,6 +27,7 @@ extension KeyRecord: StoredRecord {
         ]
         if let teamID { fields[.team] = teamID }
         if let quota { fields[.quota] = quota.text }
+        if let autoTopUp { fields[.autoTopUp] = autoTopUp.text }
         return Dictionary(uniqueKeysWithValues: fields.map { ($0.key.rawValue, $0.value) })
     }
 
@@ -43,7 +46,8 @@ extension KeyRecord: StoredRecord {
             access: ToolAccess(allowed: text(.allowed).asLines, denied: text(.denied).asLines),
             addresses: text(.addresses).asLines.compactMap(AddressRange.init), tags: [String: String](lines: text(.tags)),
             namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
-            teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), suspendReason: text(.suspendReason),
+            teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), autoTopUp: AutoTopUp(text: text(.autoTopUp)),
+            suspendReason: text(.suspendReason),
             version: version)
     }
 }

@@ -23,7 +23,7 @@ extension AdmissionPart {
         for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, calendar: (CalendarPeriod) -> CalendarPeriod.Span
     ) -> RedisCommand {
         var names = ScriptKeys(keys.open(node, shard), keys.versions(shard))
-        let places = parts.map { $0.places(in: &names) }
+        let places = parts.map { $0.places(in: &names, audit: keys.audit(shard)) }
         var command = RedisCommand(script: .admit, keys: names.names.count)
         for name in names.names { command.append(name) }
         // Every policy of a node is guarded by the same records.
@@ -36,6 +36,7 @@ extension AdmissionPart {
 
     private struct Places {
         var call = 0
+        var audit = 0
         var accounts: [Int] = []
         var rings: [Int] = []
     }
@@ -44,10 +45,14 @@ extension AdmissionPart {
         accounts.count == request.caller.accounts.count ? request.limits : request.limits.filter { accounts.contains($0.limit.account) }
     }
 
-    private func places(in names: inout ScriptKeys) -> Places {
+    /// What is added to the key's account where its balance falls low; the key's own shard does that.
+    private var refill: AutoTopUp? { isPrimary ? request.caller.record.autoTopUp : nil }
+
+    private func places(in names: inout ScriptKeys, audit: String) -> Places {
         var places = Places()
         let caller = request.caller
         if isPrimary, !request.dry, let idempotency = request.idempotency { places.call = names.place(of: caller.calls + idempotency.key) }
+        if refill != nil { places.audit = names.place(of: audit) }
         for account in accounts { places.accounts.append(names.place(of: caller.accounts[account])) }
         for (limit, _) in limits {
             if case .rolling = limit.window { places.rings.append(names.place(of: caller.ring(of: limit))) }
@@ -67,6 +72,7 @@ extension AdmissionPart {
         command.append(places.call)
         command.append(request.idempotency?.fingerprint ?? "")
         command.append(request.idempotency?.patience ?? 0)
+        if let refill { command.append(refill.order(for: request.caller.record, audit: places.audit)) } else { command.append("") }
         for index in 0..<guards { command.append(index < policy.guards.count ? policy.guards[index].version : 0) }
         command.append(accounts.count)
         for (account, place) in zip(accounts, places.accounts) {

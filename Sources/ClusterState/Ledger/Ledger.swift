@@ -94,7 +94,7 @@ package final class Ledger {
             finish(request, admission, asked, completion)
         }
         if request.caller.isInOneShard {
-            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true, decided)
+            ask(request, accounts: request.caller.everyAccount, until: until, isPrimary: true, decided)
         } else {
             ShardedAdmission(self, request, until: until, decided).begin()
         }
@@ -273,7 +273,7 @@ package final class Ledger {
 
     private func close(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
         if settlement.caller.isInOneShard {
-            end(SettlementPart(settlement: settlement, accounts: Array(settlement.caller.accounts.indices)), completion)
+            end(SettlementPart(settlement: settlement, accounts: settlement.caller.everyAccount), completion)
         } else {
             ShardedSettlement(self, settlement, completion).begin()
         }

@@ -35,6 +35,8 @@ package struct KeyRecord: Sendable, Equatable {
     package var teamID: String?
     /// Its own quota; nil leaves it to its group or to the gate (F-QUOTA-03).
     package var quota: Quota?
+    /// What is added to its balance by itself when that falls low; nil for nothing (F-CREDIT-09).
+    package var autoTopUp: AutoTopUp?
     /// Why it was suspended, as the operator said; at most 500 characters.
     package var suspendReason: String
     package var version: Int
@@ -43,7 +45,7 @@ package struct KeyRecord: Sendable, Equatable {
         id: String, name: String, prefix: String, masked: String, createdAt: Int, state: KeyState = .active,
         expiresAt: Int? = nil, spendingLimit: Int = 0, access: ToolAccess = ToolAccess(), addresses: [AddressRange] = [],
         tags: [String: String] = [:], namespace: String = "default", alias: String? = nil, teamID: String? = nil,
-        quota: Quota? = nil, suspendReason: String = "", version: Int = 1
+        quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", version: Int = 1
     ) {
         self.id = id
         self.name = name
@@ -60,6 +62,7 @@ package struct KeyRecord: Sendable, Equatable {
         self.alias = alias
         self.teamID = teamID
         self.quota = quota
+        self.autoTopUp = autoTopUp
         self.suspendReason = suspendReason
         self.version = version
     }

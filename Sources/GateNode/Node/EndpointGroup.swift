@@ -37,7 +37,11 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
         case .keys:
             [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
-        case .credits: [.topUp, .setSpendingLimit]
+        case .credits:
+            [
+                .topUp, .setSpendingLimit, .transferCredits, .listReservations, .reserveCredits, .commitReservation, .releaseReservation,
+                .setAutoTopUp,
+            ]
         case .portal: [.readBalance]
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]

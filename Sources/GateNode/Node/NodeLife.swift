@@ -91,6 +91,7 @@ struct NodeLife {
         let services: [any Service] = [
             Heartbeat(members: node.members), refresher,
             RollupService(rollups: node.rollups, node: node.id, upstreams: node.upstreams, logger: logger),
+            DueCredits(transfers: Transfers(store: node.store), clock: node.clock, logger: logger),
             listener,
             Drain(node: node, loops: loops),
         ]

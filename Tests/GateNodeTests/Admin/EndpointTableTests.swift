@@ -168,8 +168,13 @@ struct EndpointTableTests {
                 if endpoint.path == "/teams/remove" {
                     _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)])
                 }
+                let other = try await bench.createKey()
+                let held = try await bench.post("/keys/reserve", ["key": .string(key.id), "credits": 1])
                 let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
-                let body = endpoint.takesBody ? JSONValue.object(Self.good(endpoint, key: key.id, team: team)).bytes : nil
+                var good = Self.good(endpoint, key: key.id, team: team)
+                if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
+                if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
+                let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
                 let query = endpoint.query.contains { $0.name == "teamId" } ? "?teamId=\(team)" : ""
                 let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
                 let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
@@ -219,7 +224,8 @@ struct EndpointTableTests {
     static func good(_ endpoint: Endpoint, key: String, team: String = "team_0123456789abcdef") -> JSONObject {
         let values: [String: JSONValue] = [
             "key": .string(key), "credits": 5, "name": "test", "teamId": .string(team), "spendingLimit": 10, "ips": ["10.0.0.1"],
-            "enabled": false,
+            "enabled": false, "from": .string(key), "to": .string(key), "reservationId": "rsv_0123456789abcdef01234567", "threshold": 5,
+            "amount": 5,
         ]
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }

@@ -139,7 +139,7 @@ struct ReportTests {
 
     @Test("rows may come in any order and any split: the report is the same")
     func split() {
-        var random = HTTP1MutationSource(state: 5)
+        var random = Chance(seed: 5)
         for report in Report.all {
             let expected = Self.json(report)
             for _ in 0..<20 {

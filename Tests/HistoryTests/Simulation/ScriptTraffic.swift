@@ -74,7 +74,7 @@ extension RedisCommand {
             let (price, count) = (words.number(), words.number())
             words.skip(1)
             let primary = Int(words.text())
-            words.skip(3 + guards)
+            words.skip(4 + guards)
             var bare: Set<String> = []
             let accounts = (0..<words.number()).map { _ in
                 let account = words.key()
