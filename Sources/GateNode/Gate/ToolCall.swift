@@ -23,6 +23,11 @@ final class ToolCall: UpstreamReceiver {
     let tool: String
     private(set) var warnings: [String] = []
     private(set) var notes: [String] = []
+    /// Rules that its arguments have met, as last judged.
+    private var inArguments: [RuleViolation] = []
+    private var inAnswer: [RuleViolation] = []
+    var violations: [RuleViolation] { inArguments + inAnswer }
+    var hasViolations: Bool { !inArguments.isEmpty || !inAnswer.isEmpty }
     /// The arguments as a stage has rewritten them.
     private var arguments: [UInt8]?
     /// Set by `fault`, which comes first.
@@ -70,7 +75,7 @@ final class ToolCall: UpstreamReceiver {
                 argumentBytes: size,
                 address: address, now: loop.now, headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
-            (warnings, notes, arguments) = (view.warnings, view.notes, view.rewritten)
+            (warnings, notes, arguments, inArguments) = (view.warnings, view.notes, view.rewritten, view.violations)
             switch decision {
             case .passed: return .init(plan: plan)
             case .denied(let denial): return .init(plan: plan, denial: denial)
@@ -167,8 +172,10 @@ final class ToolCall: UpstreamReceiver {
                     caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[value]),
                     argumentBytes: request.argumentsCompactSize, address: exchange.address, now: loop.now, headers: exchange.header)
                 let decision = loop.snapshot.pipeline.run(.output, &view)
-                warnings += view.warnings
+                // A rule that has met both is told once.
+                warnings += view.warnings.filter { !warnings.contains($0) }
                 notes += view.notes
+                inAnswer = view.violations
                 switch decision {
                 case .denied(let denial): return denial
                 case .answered(let result): answer = .written(result: result, error: nil)

@@ -13,6 +13,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case teams
     case usage
     case analytics
+    case gateway
     case operations = "admin-ops"
     case adminKeys = "admin-keys"
 
@@ -26,6 +27,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: "Teams of keys: shared budgets and quotas."
         case .usage: "The record of calls."
         case .analytics: "Reports over the hourly sums of calls."
+        case .gateway: "Rules about what passes the gate."
         case .operations: "Running the cluster."
         case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
         }
@@ -42,6 +44,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
         case .analytics: Report.all.map { $0.endpoint { parts in { from, to in try await parts.rollups.rows(from: from, to: to) } } }
+        case .gateway: [.readGuardrails, .changeGuardrails, .deleteGuardrail, .listViolations, .clearViolations]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }

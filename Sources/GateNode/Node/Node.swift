@@ -17,6 +17,7 @@ final class Node: Sendable {
     let events: EventLog
     let teams: TeamDirectory
     let rollups: Rollups
+    let violations: ViolationLog
     let members: Membership
     let addressLimiter: AddressLimiter
     let identity: NodeIdentity
@@ -64,6 +65,7 @@ final class Node: Sendable {
         events = EventLog(store: store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
         rollups = Rollups(store: store)
+        violations = ViolationLog(store: store)
         addressLimiter = AddressLimiter(
             store: store,
             caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
@@ -85,7 +87,8 @@ extension Node {
     /// What endpoints need of the node.
     var adminParts: AdminParts {
         AdminParts(
-            settings: settings, store: store, keys: keys, teams: teams, events: events, rollups: rollups, clock: clock, ruleBook: ruleBook,
+            settings: settings, store: store, keys: keys, teams: teams, events: events, rollups: rollups, violations: violations,
+            clock: clock, ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
             admins: admins, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
     }

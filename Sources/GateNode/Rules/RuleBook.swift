@@ -16,11 +16,21 @@ final class RuleSnapshot: Sendable {
     let pipeline: Pipeline
     private let freeMethods: Set<String>
 
-    /// - Parameter version: of the rules in the cluster.
-    init(_ settings: Settings, version: Int) {
+    /// The guardrails in force: the configuration's, as routes have changed them.
+    let guardrails: GuardrailSettings
+    /// The version at which the configuration was read.
+    let configured: Int
+
+    /// - Parameters:
+    ///   - version: of the rules in the cluster.
+    ///   - configured: the version at which `settings` were read; nil for the same.
+    init(_ settings: Settings, version: Int, configured: Int? = nil, guardrails: StoredGuardrails = StoredGuardrails()) {
         self.settings = settings
+        self.configured = configured ?? version
+        self.guardrails = guardrails.laid(over: settings.guardrails)
         rules = GateRules(settings, version: version)
-        pipeline = Pipeline(guardrails: settings.guardrails.isEnabled ? settings.guardrails.rules : [])
+        pipeline = Pipeline(
+            guardrails: self.guardrails.isEnabled ? self.guardrails.givenRules : [], tellsContext: settings.guardrails.includesContext)
         freeMethods = Set(settings.freeMethods)
     }
 
@@ -68,10 +78,11 @@ final class RuleBook: Sendable {
     var settings: Settings { snapshot.settings }
 
     /// Older rules than those that it has are not adopted: two readings of the configuration may overtake each other.
-    func adopt(_ settings: Settings, version: Int) {
-        let next = RuleSnapshot(settings, version: version)
+    /// - Parameter configured: the version at which `settings` were read; nil for the same.
+    func adopt(_ settings: Settings, version: Int, configured: Int? = nil, guardrails: StoredGuardrails) {
+        let next = RuleSnapshot(settings, version: version, configured: configured, guardrails: guardrails)
         let isNewer = state.withLock { snapshot in
-            guard version >= snapshot.rules.version else { return false }
+            guard version >= snapshot.rules.version, next.configured >= snapshot.configured else { return false }
             snapshot = next
             return true
         }

@@ -40,27 +40,51 @@ struct RulesReload: Sendable {
     /// two reloads at once the older file is never left in force.
     /// - Parameter reload: what `read` found; it holds if the file has become invalid meanwhile.
     func apply(_ reload: SettingsReload, _ operation: Operation) async throws(RecordRefusal) {
-        let raised = try await version.raise(
+        let state = try await version.raise(
             changed: reload.changed, above: ruleBook.rules.version, at: clock.milliseconds, operation)
         let (resolution, latest) = read()
-        ruleBook.adopt(resolution.diagnostics.isValid ? latest.settings : reload.settings, version: raised)
+        ruleBook.adopt(
+            resolution.diagnostics.isValid ? latest.settings : reload.settings, version: state.version,
+            guardrails: StoredGuardrails(state.values))
     }
 
-    /// Reads the file again if another node's operator has asked for it.
+    /// Changes the guardrails of every node, from the moment that this returns: the version guard makes every admission stale that was judged
+    /// by others (`RulesVersion`).
+    /// - Parameter change: makes the stored guardrails what they shall be; asked again where somebody else was faster.
+    /// - Throws: what `change` throws, or why the store did not take it.
+    func changeGuardrails(
+        _ operation: Operation, _ change: @escaping @Sendable (inout StoredGuardrails) throws(RecordRefusal) -> Void
+    ) async throws(RecordRefusal) {
+        _ = try await version.raise(changed: ["guardrails"], above: ruleBook.rules.version, at: clock.milliseconds, operation) {
+            (values) throws(RecordRefusal) in
+            var stored = StoredGuardrails(values)
+            try change(&stored)
+            stored.write(to: &values)
+        }
+        await follow()
+    }
+
+    /// Takes over what another node's operator has changed: reads the file again if that was asked for.
     func follow() async {
         // What a shard was seen to hold counts too: a failover may have lost the record and not the shard's word.
-        let newest = max((try? await version.read()) ?? 0, ruleBook.newestMet)
-        guard newest > ruleBook.rules.version else { return }
+        guard let state = try? await version.state() else { return }
+        let newest = max(state.version, ruleBook.newestMet)
+        let running = ruleBook.snapshot
+        guard newest > running.rules.version else { return }
+        let guardrails = StoredGuardrails(state.values)
+        if newest == state.version, let configured = state.configured, configured <= running.configured {
+            return ruleBook.adopt(running.settings, version: newest, configured: running.configured, guardrails: guardrails)
+        }
         let (resolution, reload) = read()
         if let fault = resolution.diagnostics.errors.first {
             logger.error(
                 "the configuration was reloaded elsewhere, but this node's is not valid; it keeps its rules",
                 metadata: ["fault": "\(fault)"])
-            return ruleBook.adopt(ruleBook.settings, version: newest)
+            return ruleBook.adopt(ruleBook.settings, version: newest, guardrails: guardrails)
         }
         if !reload.changed.isEmpty {
             logger.notice("configuration reloaded", metadata: ["changed": "\(reload.changed.joined(separator: " "))"])
         }
-        ruleBook.adopt(reload.settings, version: newest)
+        ruleBook.adopt(reload.settings, version: newest, guardrails: guardrails)
     }
 }

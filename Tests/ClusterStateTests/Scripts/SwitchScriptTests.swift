@@ -79,8 +79,8 @@ struct SwitchScriptTests {
         let callers = try await [node.makeKey(credits: 9, home: 0), node.makeKey(credits: 9, home: 5)]
         let rules = RulesVersion(store: node.store, origin: "me")
         #expect(try await rules.read() == 0)
-        for _ in 0..<2 { #expect(try await rules.raise(changed: ["price"], at: 1, .test("one")) == 1) }
-        #expect(try await rules.raise(changed: ["price"], at: 1, .test("two")) == 2)
+        for _ in 0..<2 { #expect(try await rules.raise(changed: ["price"], at: 1, .test("one")).version == 1) }
+        #expect(try await rules.raise(changed: ["price"], at: 1, .test("two")).version == 2)
         for caller in callers { #expect(await node.admit(TestCall(caller: caller)).word == "stale") }
         for caller in callers {
             let judged = GateRules(version: 2, prices: PriceBook(defaultPerCall: 1, tools: [:]))

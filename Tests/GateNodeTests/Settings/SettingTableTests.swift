@@ -143,7 +143,7 @@ import Testing
                 "defaultCreditsPerCall", "toolPricing", "globalRateLimitPerMin", "shadowMode", "refundOnFailure", "freeMethods",
                 "globalQuota", "webhookUrl", "webhookSecret", "webhookMaxRetries", "alertRules",
                 // And what acts on calls in the same way (F-CONC-01, F-GUARD-02).
-                "maxConcurrentPerKey", "guardrails.enabled", "guardrails.rules",
+                "maxConcurrentPerKey", "guardrails.enabled", "guardrails.rules", "guardrails.includeContext", "guardrails.maxViolations",
             ])
     }
 
