@@ -10,9 +10,9 @@ let settings: [SwiftSetting] = [
 
 /// Every file of `Lua/`: the scripts, and the fragments that they include.
 let scripts = [
-    "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "outcome",
-    "raise", "session", "settle",
-    "account", "hold", "ring", "integer",
+    "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "open_calls", "outcome",
+    "raise", "session", "settle", "deliver", "transfer", "reserve", "end_reservation",
+    "account", "hold", "reservation", "ring", "integer",
 ]
 
 let package = Package(
@@ -126,7 +126,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "GateDomainTests", dependencies: ["GateDomain"], swiftSettings: settings),
-        .testTarget(name: "MCPWireTests", dependencies: ["MCPWire"], swiftSettings: settings),
+        .testTarget(name: "MCPWireTests", dependencies: ["MCPWire", "GateTesting"], swiftSettings: settings),
         .testTarget(
             name: "HTTPWireTests",
             dependencies: [

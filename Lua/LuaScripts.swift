@@ -7,14 +7,19 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case advance
     case heartbeat
     case claim
+    case deliver
     case topUp = "top_up"
     case edit
+    case endReservation = "end_reservation"
     case fence
     case limitAddress = "limit_address"
+    case openCalls = "open_calls"
     case outcome
     case raise
+    case reserve
     case session
     case settle
+    case transfer
 
     /// The text with its fragments in place of their `--#include` lines.
     package var source: String { Self.sources[self, default: ""] }
@@ -31,14 +36,19 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .advance: PackageResources.advance_lua
             case .heartbeat: PackageResources.heartbeat_lua
             case .claim: PackageResources.claim_lua
+            case .deliver: PackageResources.deliver_lua
             case .topUp: PackageResources.top_up_lua
             case .edit: PackageResources.edit_lua
+            case .endReservation: PackageResources.end_reservation_lua
             case .fence: PackageResources.fence_lua
             case .limitAddress: PackageResources.limit_address_lua
+            case .openCalls: PackageResources.open_calls_lua
             case .outcome: PackageResources.outcome_lua
             case .raise: PackageResources.raise_lua
+            case .reserve: PackageResources.reserve_lua
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
+            case .transfer: PackageResources.transfer_lua
             }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -48,6 +58,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
 private enum LuaFragment: String, CaseIterable {
     case account
     case hold
+    case reservation
     case ring
     case integer
 
@@ -55,6 +66,7 @@ private enum LuaFragment: String, CaseIterable {
         switch self {
         case .account: String(decoding: PackageResources.account_lua, as: UTF8.self)
         case .hold: String(decoding: PackageResources.hold_lua, as: UTF8.self)
+        case .reservation: String(decoding: PackageResources.reservation_lua, as: UTF8.self)
         case .ring: String(decoding: PackageResources.ring_lua, as: UTF8.self)
         case .integer: String(decoding: PackageResources.integer_lua, as: UTF8.self)
         }

@@ -1,15 +1,19 @@
 -- admit: decides the admissions of one tick of one event loop, each for itself: takes everything that a call needs, or nothing.
--- KEYS  open holds of the node, versions, account or ring or call...
+-- KEYS  open holds of the node, versions, account or ring or call or audit...
 -- ARGV  guards, {guard name}..., then for each call:
---       hold, until, mode, price, calls, event, primary, call key#, fingerprint, patience, {guard version}...,
+--       hold, until, mode, price, calls, event, primary, call key#, fingerprint, patience, refill,
+--       {guard version}...,
 --       accounts, {key#, id, version, funded}..., limits, {account#, meter, kind, cap, warns, amount, x, y, z}...
 -- REPLY for each call an array: {0 admitted, credits, {remaining, reset}...} {1 stale} {2 late, now} {3 fenced} {4 expired}
---       {5 limit, limit#, wait, credits} {6 insufficient, account#, credits} {7 spending limit, account#, credits} {8 running}
---       {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#} {13 unanswered} {14 fault, why}
--- EFFECT funded accounts fall by price and all have it spent, meters grow, the hold and the call record are written; a `dry` one has no
+--       {5 limit, limit#, wait, credits, remaining, reset} {6 insufficient, account#, credits, remaining, reset}
+--       {7 spending limit, account#, credits, remaining, reset} {8 running} {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#}
+--       {13 unanswered} {14 fault, why}; a refusal reads the last rolling window of the call, remaining -1 where it has none
+-- EFFECT funded accounts (1) fall by price and all but bare ones (2) have it spent, meters grow, the hold and the call record are written; a `dry` one has no
 -- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more. Mode `again` asks
 -- once more for what may be on its way already: a refusal is then marked, so that the other copy opens nothing when it comes.
 -- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one.
+-- refill is '' or `audit# threshold amount most event`: where the call leaves less than threshold in its first account, amount is added to it
+-- in the same step, most times a UTC day (0 for any number), with its entry in the audit stream.
 -- patience is for how long (ms) the call record waits for its end: longer than any call takes, whatever its answer is kept for.
 -- until and now: ms, windows, spans and waits: microseconds of Redis TIME. Kinds of limits: r a rolling window
 -- (x ring key#, y window), n and c calls and credits of a period (x its number, y its start, z its end; 0, 0, 0 is the lifetime), o open
@@ -21,6 +25,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local milliseconds = math.floor(now / 1000)
+local AUDITED = 10000
 local guards, at = {}, 2
 for i = 1, tonumber(ARGV[1]) do
   guards[i] = ARGV[at]
@@ -34,13 +39,16 @@ while at <= #ARGV do
   local call = {
     hold = ARGV[at], till = tonumber(ARGV[at + 1]), dry = ARGV[at + 2] == 'dry', again = ARGV[at + 2] == 'again', price = tonumber(ARGV[at + 3]), count = tonumber(ARGV[at + 4]),
     event = ARGV[at + 5], primary = ARGV[at + 6], record = tonumber(ARGV[at + 7]), fingerprint = ARGV[at + 8], patience = ARGV[at + 9],
-    guards = at + 10, accounts = {}, limits = {},
+    refill = ARGV[at + 10], guards = at + 11, accounts = {}, limits = {},
   }
-  at = at + 10 + #guards
+  at = at + 11 + #guards
   for i = 1, tonumber(ARGV[at]) do
-    call.accounts[i] = {index = tonumber(ARGV[at + 1]), id = ARGV[at + 2], version = ARGV[at + 3], funded = ARGV[at + 4] == '1', names = {}}
+    call.accounts[i] = {
+      index = tonumber(ARGV[at + 1]), id = ARGV[at + 2], version = ARGV[at + 3], funded = ARGV[at + 4] == '1', bare = ARGV[at + 4] == '2', names = {},
+    }
     at = at + 4
   end
+  if call.refill ~= '' then call.accounts[1].names = {'refills', 'held'} end
   at = at + 1
   for i = 1, tonumber(ARGV[at]) do
     local limit = {
@@ -57,7 +65,7 @@ while at <= #ARGV do
   holds[#holds + 1] = call.hold
 end
 local open = redis.call('HMGET', KEYS[1], unpack(holds))
-local rings, opened, fresh = {}, {}, {}
+local rings, opened, fresh, refills = {}, {}, {}, {}
 
 local function measure(limit, account)
   if limit.kind == 'r' then
@@ -79,22 +87,50 @@ end
 
 local function over(limit) return not limit.warns and limit.used + limit.amount > limit.cap end
 
+local function ring_reset(ring) return ring.first < ring.last and ring.oldest + ring.window - now or ring.window end
+
+-- A refusal, with what is left of the last rolling window of the call.
+local function refused(call, reply)
+  reply[#reply + 1], reply[#reply + 2] = -1, 0
+  for _, limit in ipairs(call.limits) do
+    local ring = limit.ring
+    if ring then reply[#reply - 1], reply[#reply] = ring_free(ring), ring_reset(ring) end
+  end
+  return reply
+end
+
 local function refusal(call)
   for number, limit in ipairs(call.limits) do
     if (limit.kind == 'r' or limit.kind == 'o') and over(limit) then
-      return {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, call.accounts[1].loaded.credits}
+      return refused(call, {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, call.accounts[1].loaded.credits})
     end
   end
   for place, leg in ipairs(call.accounts) do
     local account = leg.loaded
-    if leg.funded and call.price > account.credits then return {6, place, account.credits} end
-    if account.limit > 0 and account.spent + call.price > account.limit then return {7, place, call.accounts[1].loaded.credits} end
+    if leg.funded and call.price > account.credits then return refused(call, {6, place, account.credits}) end
+    if account.limit > 0 and account.spent + call.price > account.limit then
+      return refused(call, {7, place, call.accounts[1].loaded.credits})
+    end
     for number, limit in ipairs(call.limits) do
       if limit.account == place and limit.kind ~= 'r' and limit.kind ~= 'o' and over(limit) then
-        return {5, number, limit.z > 0 and limit.z - now or 0, call.accounts[1].loaded.credits}
+        return refused(call, {5, number, limit.z > 0 and limit.z - now or 0, call.accounts[1].loaded.credits})
       end
     end
   end
+end
+
+-- What is added to the first account with this call, if anything is; before anything has changed.
+local function refill_of(call)
+  if call.refill == '' then return nil end
+  local audit, threshold, amount, most, event = string.match(call.refill, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
+  if not audit then return nil end
+  local account = call.accounts[1].loaded
+  local left = account.credits - call.price
+  if call.price == 0 or left >= tonumber(threshold) or left + (tonumber(account.meters.held) or 0) + tonumber(amount) > 9007199254740991 then return nil end
+  local count, day = meter_read(account.meters.refills, math.floor(milliseconds / 86400000))
+  if not count then error('a corrupt meter') end
+  if tonumber(most) > 0 and count >= tonumber(most) then return nil end
+  return {amount = tonumber(amount), count = integer(day) .. ':' .. integer(count + 1), audit = KEYS[tonumber(audit)], event = event}
 end
 
 -- `taken`: what the readings have to count that the meters do not show yet.
@@ -104,18 +140,24 @@ local function admitted(call, taken)
     local ring = limit.ring
     local used = ring and limit.cap - ring_free(ring) or limit.used
     reply[#reply + 1] = limit.cap - used - (taken and limit.amount or 0)
-    reply[#reply + 1] = ring and (ring.first < ring.last and ring.oldest + ring.window - now or ring.window) or (limit.z or 0) > 0 and limit.z - now or 0
+    reply[#reply + 1] = ring and ring_reset(ring) or (limit.z or 0) > 0 and limit.z - now or 0
   end
   return reply
 end
 
 local function take(call)
-  local legs, counts = {}, {}
+  local legs, counts, refill = {}, {}, refill_of(call)
   for i, leg in ipairs(call.accounts) do
     local account = leg.loaded
     if leg.funded then account.credits = account.credits - call.price end
-    account.spent, account.calls, account.dirty = account.spent + call.price, account.calls + call.count, true
-    legs[i * 2 - 1], legs[i * 2] = leg.id, leg.funded and 1 or 0
+    if not leg.bare then account.spent, account.calls, account.dirty = account.spent + call.price, account.calls + call.count, true end
+    legs[i * 2 - 1], legs[i * 2] = leg.id, leg.bare and 2 or leg.funded and 1 or 0
+  end
+  if refill then
+    local account = call.accounts[1].loaded
+    account.credits, account.added = account.credits + refill.amount, (account.added or 0) + refill.amount
+    account_set(account, 'refills', refill.count)
+    refills[#refills + 1] = refill
   end
   for _, limit in ipairs(call.limits) do
     local account = call.accounts[limit.account].loaded
@@ -140,7 +182,7 @@ end
 -- A further copy of an admission that was carried out, whatever has changed since: its caller has to learn that the hold is open.
 local function repeated(call)
   for _, leg in ipairs(call.accounts) do
-    leg.loaded = account_load(leg.index, leg.names)
+    leg.loaded = account_load(leg.index, leg.names, leg.bare)
     if not leg.loaded then error('an account that is gone') end
   end
   for _, limit in ipairs(call.limits) do measure(limit, call.accounts[limit.account].loaded) end
@@ -156,7 +198,7 @@ local function decide(call, held)
     if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
   end
   for place, leg in ipairs(call.accounts) do
-    leg.loaded = account_load(leg.index, leg.names)
+    leg.loaded = account_load(leg.index, leg.names, leg.bare)
     if not leg.loaded then return {12, place} end
     if leg.loaded.version ~= leg.version then return {1} end
   end
@@ -177,8 +219,8 @@ local function decide(call, held)
     if (limit.kind == 'n' or limit.kind == 'c') and limit.z > 0 and (now < limit.y or now >= limit.z) then return {2, milliseconds} end
     measure(limit, call.accounts[limit.account].loaded)
   end
-  local refused = refusal(call)
-  if refused then return refused end
+  local no = refusal(call)
+  if no then return no end
   if call.dry then return admitted(call, true) end
   take(call)
   return admitted(call)
@@ -200,5 +242,6 @@ for _, ring in pairs(rings) do
   end
 end
 accounts_write(#opened > 0 and milliseconds or nil)
+for _, refill in ipairs(refills) do redis.call('XADD', refill.audit, 'MAXLEN', '~', AUDITED, '*', 'e', refill.event) end
 if #opened > 0 then redis.call('HSET', KEYS[1], unpack(opened)) end
 return replies

@@ -1,5 +1,5 @@
 -- fragment hold: what lies in the list of open holds of a node under a hold's name: a letter, then packed fields in their order.
--- Both:  format, p price, n calls, a legs {account, funded...}, m counts {leg, meter, kind, period, amount...} or false, k call key or '',
+-- Both:  format, p price, n calls, a legs {account, 1 funded or 2 bare...}, m counts {leg, meter, kind, period, amount...} or false, k call key or '',
 --        s primary shard or ''
 -- Open (o):  e event
 -- Done (d):  c charges {credits...}, x entries {stream id...}, r calls returned, b whether another node closed it

@@ -59,7 +59,8 @@ local function legs_of(held, at)
   for i = 1, #held.a / 2 do
     local id, index = held.a[i * 2 - 1], tonumber(ARGV[at + i - 1])
     if string.sub(KEYS[index], -#id) ~= id then error('a hold of another account') end
-    legs[i] = {account = account_load(index, names[i]), funded = held.a[i * 2] == 1}
+    local kind = held.a[i * 2]
+    legs[i] = {account = account_load(index, names[i], kind == 2), funded = kind == 1}
   end
   return legs
 end
@@ -91,7 +92,7 @@ end
 local function move(held, legs, unused, returned)
   for _, leg in ipairs(legs) do
     local account = leg.account
-    if account and (unused ~= 0 or returned ~= 0) then
+    if account and not account.bare and (unused ~= 0 or returned ~= 0) then
       if leg.funded then account.credits = account.credits + unused end
       account.spent, account.calls, account.dirty = account.spent - unused, math.max(0, account.calls - returned), true
     end

@@ -11,12 +11,12 @@ if done[1] then
 end
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return {1} end
-local account = redis.call('HMGET', KEYS[2], 'credits', 'granted', 'expires')
+local account = redis.call('HMGET', KEYS[2], 'credits', 'granted', 'expires', 'held')
 local time = redis.call('TIME')
 if state == 'revoked' then return {2, state} end
 if tonumber(account[3] or '0') > 0 and time[1] * 1000 + time[2] / 1000 >= tonumber(account[3]) then return {2, 'expired'} end
 local credits = tonumber(account[1]) + tonumber(ARGV[1])
-if credits > tonumber(ARGV[6]) then return {4} end
+if credits + tonumber(account[4] or 0) > tonumber(ARGV[6]) then return {4} end
 redis.call('HSET', KEYS[2], 'credits', integer(credits), 'granted', integer(tonumber(account[2] or '0') + tonumber(ARGV[1])))
 redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'credits', integer(credits))
 redis.call('PEXPIRE', KEYS[3], ARGV[3])

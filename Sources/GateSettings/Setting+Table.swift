@@ -65,6 +65,10 @@ extension Setting {
             "maxConcurrentPerKey", \.maxConcurrentPerKey, .number("calls"),
             flags: ["max-concurrent-per-key"], variables: ["PAYGATE_MAX_CONCURRENT_PER_KEY"], reloadable: true,
             "Open calls that a key may have at once; 0 for any number."),
+        Setting(
+            "maxConcurrentPerTool", \.maxConcurrentPerTool, .number("calls"),
+            flags: ["max-concurrent-per-tool"], variables: ["PAYGATE_MAX_CONCURRENT_PER_TOOL"], reloadable: true,
+            "Open calls that a tool may have at once, whoever makes them; 0 for any number."),
         Setting("guardrails.enabled", \.guardrails.isEnabled, .toggle, reloadable: true, "Whether the guardrails act."),
         Setting("guardrails.rules", \.guardrails.rules, .guardrails, reloadable: true, "What may not pass in arguments and answers."),
         Setting(
@@ -202,7 +206,8 @@ extension Setting {
         Setting(
             "maxConnectionsPerAddress", \.maxConnectionsPerAddress, .number("n"),
             flags: ["max-connections-per-address"], variables: ["PAYGATE_MAX_CONNECTIONS_PER_ADDRESS"],
-            "Open connections of one address that is no trusted proxy; 0 for no limit. The default spares programs on this machine."),
+            "Open connections of one address that is no trusted proxy; 0 for no limit. Left out: 2500, and no limit for programs on this machine."
+        ),
         Setting(
             "adminRateLimit", \.adminRateLimit, .number("n"),
             flags: ["admin-rate-limit"], variables: ["PAYGATE_ADMIN_RATE_LIMIT"],
@@ -267,7 +272,7 @@ extension Setting {
     private static let fileOnly = [
         "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
         "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "geoCountryHeader",
-        "maxConcurrentPerTool", "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
+        "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
 }
 

@@ -45,6 +45,8 @@ package struct Settings: Sendable, Equatable {
     package var globalQuota = Quota()
     /// Open calls that a key may have at once; 0 for any number (F-CONC-01).
     package var maxConcurrentPerKey = 0
+    /// Open calls that a tool may have at once, whoever makes them; 0 for any number.
+    package var maxConcurrentPerTool = 0
     /// What may not pass in arguments and answers.
     package var guardrails = GuardrailSettings()
     /// Methods that need no key and cost nothing (F-GATE-05).
@@ -107,8 +109,9 @@ package struct Settings: Sendable, Equatable {
     package var maxRequestsPerSocket = 0
     /// Open client connections, at least 1.
     package var maxConnections = 10_000
-    /// Open connections of one address (an IPv6 network of 64 bits is one); 0 for no limit. Those of `trustedProxies` do not count.
-    package var maxConnectionsPerAddress = 2500
+    /// Open connections of one address (an IPv6 network of 64 bits is one); 0 for no limit. Those of `trustedProxies` do not count. Nil is
+    /// `usualConnectionsPerAddress` for all but the programs on this machine, which have no limit then.
+    package var maxConnectionsPerAddress: Int?
     /// Requests a minute and address to admin endpoints; 0 for no limit (F-RATE-04).
     package var adminRateLimit = 120
     /// New sessions a minute and address; 0 for no limit (F-RATE-05).
@@ -145,6 +148,9 @@ extension Settings {
 
     /// The state directory of the default port.
     package static let usualState = ".gate-node"
+
+    /// Connections of one address where the operator has named no number.
+    package static let usualConnectionsPerAddress = 2500
 }
 
 extension Settings {

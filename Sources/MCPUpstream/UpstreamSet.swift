@@ -12,7 +12,7 @@ package final class UpstreamSet: Sendable {
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
     private let lists: Mutex<[ToolNames?]>
-    private let labels = Mutex<Set<String>>([])
+    private let labels = Mutex<Set<ExactText>>([])
     private let hasMissed = Mutex(false)
     /// Where the servers' news for every client are heard.
     package let notifications: UpstreamNotifications
@@ -47,7 +47,7 @@ package final class UpstreamSet: Sendable {
 
     /// A tool's name if it is a known one; anything else has one label, so that callers cannot make up metrics.
     package func label(of tool: String) -> String {
-        labels.withLock { $0.contains(tool) } ? tool : "unknown"
+        labels.withLock { $0.contains(ExactText(tool)) } ? tool : "unknown"
     }
 
     /// Where a call of a tool goes, or why it goes nowhere.
@@ -115,9 +115,6 @@ package final class UpstreamSet: Sendable {
         }
     }
 
-    /// Tools of a server whose names are kept.
-    private static let mostListed = 10_000
-
     /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
         for (index, upstream) in all.enumerated() {
@@ -125,7 +122,7 @@ package final class UpstreamSet: Sendable {
             lists.withLock { $0[index] = list }
         }
         let names = tools
-        labels.withLock { $0 = Set(names.prefix(ToolNames.most)) }
+        labels.withLock { $0 = Set(names.prefix(ToolNames.most).map(ExactText.init)) }
     }
 }
 
@@ -135,6 +132,7 @@ private struct ToolNames {
     /// All of them; nil where the list has not come whole, or names none, so that it says nothing of what it does not name.
     private let whole: Set<ExactText>?
 
+    /// Tools of a server whose names are kept.
     static let most = 10_000
 
     init(_ names: [String], isWhole: Bool) {
@@ -145,7 +143,8 @@ private struct ToolNames {
     func lacks(_ tool: String) -> Bool { whole.map { !$0.contains(ExactText(tool)) } ?? false }
 }
 
-/// Reads the pages of one server's tools/list.
+/// Reads the pages of one server's tools/list. A server can name as many tools as it likes, as long as it likes: no more than `ToolNames.most`
+/// are kept, and none that nobody could call because its name is too long.
 private enum ToolDiscovery {
     private static let pages = 100
 
@@ -159,6 +158,8 @@ private enum ToolDiscovery {
                 break
             }
             names += result.names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name }
+                .filter { $0.utf8.count <= ClientText.toolName }
+            guard names.count <= ToolNames.most else { return ToolNames(Array(names.prefix(ToolNames.most)), isWhole: false) }
             cursor = result.nextCursor
             if cursor == nil { return ToolNames(names, isWhole: true) }
         }

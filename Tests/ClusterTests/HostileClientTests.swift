@@ -17,7 +17,7 @@ extension ClusterTests {
                 let key = try await node.client.createKey()
                 #expect(await node.client.echo(key: key).isServed)
                 let clock = ContinuousClock()
-                async let bombs = concurrently(4) { _ in
+                async let bombs = concurrently(bomb.atOnce) { _ in
                     let start = clock.now
                     let answer = try await RawConnection.exchange(bomb.bytes, port: node.port, within: .seconds(20))
                     return (isAnswered: answer.isAnswered, statuses: answer.statuses, took: clock.now - start)
@@ -28,10 +28,10 @@ extension ClusterTests {
                     #expect(response.outcome.isServed)
                     slowest = max(slowest, response.elapsed)
                 }
-                #expect(slowest < .seconds(1), "a paying client beside it waited \(slowest)")
+                #expect(slowest < .seconds(4), "a paying client beside it waited \(slowest)")
                 for answer in try await bombs {
-                    #expect(answer.isAnswered && answer.took < .seconds(3), "answered after \(answer.took)")
-                    #expect(answer.statuses.allSatisfy { (200..<500).contains($0) && $0 != 413 }, "\(answer.statuses)")
+                    #expect(answer.isAnswered && answer.took < .seconds(6), "answered after \(answer.took)")
+                    #expect(answer.statuses.allSatisfy { (200..<500).contains($0) && ![413, 431].contains($0) }, "\(answer.statuses)")
                 }
             }
         }
@@ -61,8 +61,8 @@ extension ClusterTests {
 
         @Test(
             "X34: 500 bodies of a megabyte that never end stay below 128 MB; a paying client beside them is served",
-            arguments: ["/mcp", "/keys"])
-        func heldBodies(_ path: String) async throws {
+            arguments: [("/mcp", ""), ("/keys", ""), ("/mcp", "X-API-Key: pg_made_up\r\n")])
+        func heldBodies(_ path: String, _ headers: String) async throws {
             DescriptorLimit.raise()
             try await GateCluster.run(nodes: 1) { cluster in
                 let node = cluster.nodes[0]
@@ -70,7 +70,7 @@ extension ClusterTests {
                 for _ in 0..<20 { #expect(await node.client.echo(key: key).isServed) }
                 let memory = node.program.residentKilobytes
                 let good = try await underLoad(workers: 2, pause: .milliseconds(20), { _ in await node.client.echo(key: key) }) {
-                    let held = try await HostileClient.holdBodies(500, of: 1 << 20, path: path, port: node.port)
+                    let held = try await HostileClient.holdBodies(500, of: 1 << 20, path: path, headers: headers, port: node.port)
                     let grown = node.program.residentKilobytes - memory
                     #expect(grown < 128 << 10, "\(grown >> 10) MB")
                     let statuses = Set(held.flatMap(\.statuses))
@@ -108,6 +108,27 @@ extension ClusterTests {
 
         // MARK: Shares
 
+        @Test(
+            "F-SEC-16: who names no number of connections an address keeps no program on its own machine out; who does, does",
+            .enabled(if: DescriptorLimit.most >= 6000, "there are not enough descriptors"))
+        func numberOfThisMachine() async throws {
+            DescriptorLimit.raise()
+            for (flags, refused) in [([], 0), (["--max-connections-per-address", "2500"], 40)] {
+                try await GateCluster.run(nodes: 1, flags) { cluster in
+                    let node = cluster.nodes[0]
+                    let all = try await concurrently(2540, workers: 20) { _ in try await RawConnection(port: node.port, from: "127.0.0.2") }
+                    try await eventually("those above are told so", within: .seconds(60)) {
+                        all.count { $0.statuses == [429] } == refused
+                    }
+                    let more = try await RawConnection(port: node.port, from: "127.0.0.2")
+                    await more.send(HostileClient.get("/livez"))
+                    #expect(try await more.waitForAnswer(within: .seconds(60)) && more.statuses == [refused == 0 ? 200 : 429])
+                    #expect(all.count { $0.statuses == [429] } == refused)
+                    for connection in all + [more] { await connection.close() }
+                }
+            }
+        }
+
         @Test("F-SEC-16: above --max-connections a new one is told 503 and closed, and idle ones make room for it")
         func tooManyConnections() async throws {
             try await GateCluster.run(nodes: 1, ["--threads", "1", "--max-connections", "20"]) { cluster in
@@ -136,6 +157,9 @@ extension ClusterTests {
                     #expect(refused.text.lowercased().contains("retry-after: 1"))
                     try await eventually("it is closed") { refused.isEnded }
                 }
+                // What is refused lingers for a moment.
+                try await eventually("no more are open than may be", within: .seconds(8)) { node.program.descriptors <= descriptors + 19 }
+                #expect(late.contains { $0.statuses == [200] }, "idle ones make room")
                 idle += late
                 for connection in idle { await connection.close() }
                 try await eventually("nothing is left of them", within: .seconds(8)) { node.program.descriptors <= descriptors + busy + 1 }
@@ -248,70 +272,6 @@ extension ClusterTests {
                 #expect(lines <= 10 * seconds + 5, "\(lines) lines in \(seconds) s")
             }
         }
-    }
-}
-
-/// A text that is costly to compare, in one place of a request.
-struct UnicodeBomb: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    let bytes: [UInt8]
-
-    /// In the body, where there is room for a megabyte.
-    /// - Parameter places: how often the body has the text.
-    private init(_ description: String, places: Int = 1, body: (String) -> String) {
-        let body = body(HostileClient.unicodeBomb(bytes: 1_000_000 / places))
-        precondition(body.utf8.count < 1 << 20, "a body that is too large is refused unread, and attacks nothing")
-        (testDescription, bytes) = (description, HostileClient.post(body))
-    }
-
-    /// In a field of the head, where there are 30 kilobytes.
-    private init(_ description: String, field: String, body: String = HostileClient.request("ping")) {
-        let bomb = HostileClient.unicodeBomb(bytes: 30_000)
-        (testDescription, bytes) = (description, HostileClient.post(body, headers: "\(field)\(bomb)\r\n"))
-    }
-
-    private static let call = HostileClient.request("tools/call", ["name": "echo", "arguments": ["text": "x"]])
-
-    static let all = [
-        UnicodeBomb("tool name") { HostileClient.request("tools/call", ["name": .string($0)]) },
-        UnicodeBomb("tool name in a batch", places: 2) {
-            HostileClient.request("tools/call_batch", ["calls": [["name": .string($0)], ["name": .string($0 + "x")]]])
-        },
-        UnicodeBomb("method") { HostileClient.request($0) },
-        UnicodeBomb("id") { HostileClient.request("ping", id: .string($0)) },
-        UnicodeBomb("version of a handshake") { HostileClient.request("initialize", ["protocolVersion": .string($0)]) },
-        UnicodeBomb("declared version") {
-            HostileClient.request("tools/list", ["_meta": ["io.modelcontextprotocol/protocolVersion": .string($0)]])
-        },
-        UnicodeBomb("progress token") { HostileClient.request("tools/list", ["_meta": ["progressToken": .string($0)]]) },
-        UnicodeBomb("cancelled request") { HostileClient.request("notifications/cancelled", ["requestId": .string($0)]) },
-        // As text: a dictionary of ours would take as long over it as one of theirs.
-        UnicodeBomb("name of a member") { #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"\#($0)":1}}"# },
-        UnicodeBomb("names of two members", places: 2) {
-            #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"\#($0)":1,"\#($0)x":2}}"#
-        },
-        UnicodeBomb("cursor") { HostileClient.request("tools/list", ["cursor": .string($0)]) },
-        UnicodeBomb("arguments") { #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"\#($0)":1}}}"# },
-        UnicodeBomb("uri") { HostileClient.request("resources/read", ["uri": .string($0)]) },
-        UnicodeBomb("API key", field: "X-API-Key: ", body: call), UnicodeBomb("bearer token", field: "Authorization: Bearer ", body: call),
-        UnicodeBomb("session id", field: "Mcp-Session-Id: "), UnicodeBomb("session id with our prefix", field: "Mcp-Session-Id: mcp_sess_"),
-        UnicodeBomb("origin", field: "Origin: https://"), UnicodeBomb("revision", field: "MCP-Protocol-Version: "),
-        UnicodeBomb("idempotency key", field: "X-Idempotency-Key: ", body: call), UnicodeBomb("request id", field: "X-Request-Id: "),
-        UnicodeBomb("forwarded address", field: "X-Forwarded-For: "), UnicodeBomb("media type", field: "Accept: "),
-        UnicodeBomb("a field that nobody knows", field: "X-Unheard: "),
-        page("admin key", "/keys", "X-Admin-Key: "), page("key of a page", "/balance", "X-API-Key: "),
-        page("origin of a page", "/health", "Origin: "),
-        page("cookies", "/health", "Cookie: "),
-    ]
-
-    private static func page(_ description: String, _ path: String, _ field: String) -> UnicodeBomb {
-        UnicodeBomb(
-            testDescription: description, bytes: HostileClient.get(path, headers: "\(field)\(HostileClient.unicodeBomb(bytes: 30_000))\r\n")
-        )
-    }
-
-    private init(testDescription: String, bytes: [UInt8]) {
-        (self.testDescription, self.bytes) = (testDescription, bytes)
     }
 }
 

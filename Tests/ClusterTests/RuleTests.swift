@@ -282,6 +282,28 @@ extension ClusterTests {
             }
         }
 
+        @Test("F-GUARD-02: what a server says of a call before its answer passes the same rules as the answer")
+        func notifications() async throws {
+            let server = try HostileServer.stdio()
+            let rules: JSON = [
+                ["id": "mail", "pattern": "email", "action": "redact", "scope": "output"],
+                ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "output", "tools": ["echo"]],
+            ]
+            try await GateCluster.run(nodes: 1, upstream: server.upstream, config: ["guardrails": ["enabled": true, "rules": rules]]) { cluster in
+                let key = try await cluster[0].createKey()
+                func heard(_ text: String) async throws -> String {
+                    _ = try await cluster[0].call("late_log", ["text": .string(text), "seconds": 0.1], key: key)
+                    return try await cluster[0].call(
+                        "echo", ["text": "x", "seconds": 0.4], key: key, headers: [("Accept", "text/event-stream")]
+                    ).text
+                }
+                let redacted = try await heard("write to me@example.com now")
+                #expect(redacted.contains("write to [REDACTED] now") && !redacted.contains("me@example"), "\(redacted)")
+                let dropped = try await heard("it is 123-45-6789")
+                #expect(!dropped.contains("123-45") && dropped.contains("\"result\""), "\(dropped)")
+            }
+        }
+
         private static let admin: GateClient.Headers = [("X-Admin-Key", GateClient.adminKey)]
 
         /// Bodies that are refused, and a word of the sentence.

@@ -1,6 +1,7 @@
 // Teams: a second account that the calls of many keys must pass, in one shard and in several.
 
 import GateTesting
+import Synchronization
 import Testing
 
 extension ClusterTests {
@@ -59,6 +60,83 @@ extension ClusterTests {
                 #expect(try await cluster[1].admin("/teams/usage?teamId=\(other)").status == 404)
                 #expect(try await cluster[1].admin("/teams/assign", ["teamId": .string(other), "key": .string(key)]).status == 404)
                 try await cluster[1].order("/teams/assign", pair)
+            }
+        }
+
+        @Test(
+            "F-TEAM-01, M13: a key that joins and leaves under load is charged to the team that it is in, call by call; each member's share is exact",
+            arguments: [1, 16])
+        func shares(_ shards: Int) async throws {
+            try await GateCluster.run(nodes: 2, ["--price", "2", "--redis-shards", "\(shards)"]) { cluster in
+                let teams = try await concurrently(2) {
+                    try await cluster[$0].createTeam(["name": "t", "quota": ["dailyCalls": 1_000_000]])
+                }
+                let key = try await cluster[0].createKey(credits: 1_000_000)
+                let resident = try await cluster.keys(2, in: teams[0], credits: 10_000)
+                for _ in 0..<3 { #expect(await cluster[1].echo(key: key).isServed) }
+                let calls = Mutex<[Span]>([])
+                // Where the key certainly is: nil for nowhere.
+                var stays: [(team: Int?, span: Span)] = []
+                let load = try await underLoad(
+                    workers: 6,
+                    { turn in
+                        let begin = ContinuousClock.now
+                        let outcome = await cluster[turn].echo(key: turn % 6 == 5 ? resident[turn % 2] : key)
+                        if outcome.isServed, turn % 6 != 5 { calls.withLock { $0.append(Span(begin: begin, end: .now)) } }
+                        return outcome
+                    }
+                ) {
+                    for turn in 0..<6 {
+                        let order: JSON = ["teamId": .string(teams[turn % 2]), "apiKey": .string(key)]
+                        for (path, team) in [("/teams/assign", turn % 2), ("/teams/remove", Int?.none)] {
+                            try await cluster[turn + (team == nil ? 1 : 0)].order(path, order)
+                            let begin = ContinuousClock.now
+                            let before = calls.withLock { $0.count }
+                            try await eventually("some calls are made") { calls.withLock { $0.count } >= before + 10 }
+                            stays.append((team, Span(begin: begin, end: .now)))
+                        }
+                    }
+                    try await cluster[0].order("/teams/assign", ["teamId": .string(teams[0]), "apiKey": .string(key)])
+                    try await cluster[1].order("/teams/remove", ["teamId": .string(teams[0]), "apiKey": .string(key)])
+                    try await cluster[0].order("/teams/assign", ["teamId": .string(teams[1]), "apiKey": .string(key)])
+                }
+                #expect(Tally(load).served == load.count, "\(Tally(load))")
+                let all = calls.withLock { $0 }
+                func certain(_ team: Int?) -> Int {
+                    let spans = stays.filter { $0.team == team }.map(\.span)
+                    return all.count { call in spans.contains { $0.begin < call.begin && call.end < $0.end } }
+                }
+                for node in cluster.nodes { try await node.kill9() }
+                for node in cluster.nodes { try await node.restart() }
+                let balance = try await cluster[0].balance(key)
+                #expect(balance.calls == all.count + 3 && balance.spent == balance.calls * 2)
+                // It is a member of the second; of the first it is a former one.
+                let usage = try await concurrently(2) { try await cluster[$0].admin("/teams/usage?teamId=\(teams[$0])").json }
+                let share = usage[1]["members"]?.array?.first
+                let inSecond = share?["totalCalls"]?.int ?? -1
+                #expect(usage[1]["members"]?.array?.count == 1 && share?["totalSpent"] == .int(inSecond * 2), "\(usage[1].text)")
+                #expect(usage[1]["totalSpent"] == share?["totalSpent"] && usage[1]["formerMembersSpent"] == 0)
+                let inFirst = (usage[0]["formerMembersSpent"]?.int ?? -1) / 2
+                let residents = try await concurrently(2) { try await cluster[$0].balance(resident[$0]) }
+                #expect(usage[0]["members"]?.array?.compactMap { $0["totalSpent"]?.int }.sorted() == residents.map(\.spent).sorted())
+                #expect(usage[0]["totalSpent"] == .int(inFirst * 2 + residents.reduce(0) { $0 + $1.spent }), "\(usage[0].text)")
+                let outside = balance.calls - inFirst - inSecond
+                for (count, team) in [(inFirst, 0), (inSecond, 1), (outside - 3, Int?.none)] {
+                    #expect(
+                        count >= certain(team) && certain(team) > 0, "\(count) in \(String(describing: team)), certainly \(certain(team))")
+                    let others = [Int?.some(0), 1, nil].filter { $0 != team }.reduce(0) { $0 + certain($1) }
+                    #expect(count <= all.count - others)
+                }
+                // The team's quota counts as its account does.
+                let list = try await cluster[1].admin("/teams").json["teams"]?.array ?? []
+                for team in list where team["id"] == .string(teams[1]) { #expect(team["quotaDailyCalls"] == .int(inSecond)) }
+                // Back in the first it goes on where it was.
+                try await cluster[0].order("/teams/remove", ["teamId": .string(teams[1]), "apiKey": .string(key)])
+                try await cluster[1].order("/teams/assign", ["teamId": .string(teams[0]), "apiKey": .string(key)])
+                #expect(await cluster[0].echo(key: key).isServed)
+                let again = try await cluster[1].admin("/teams/usage?teamId=\(teams[0])").json
+                #expect(
+                    again["formerMembersSpent"] == 0 && again["members"]?.array?.contains { $0["totalCalls"] == .int(inFirst + 1) } == true)
             }
         }
 
@@ -127,6 +205,12 @@ extension ClusterTests {
             try await redis.kill9()
         }
     }
+}
+
+/// From one moment to another.
+private struct Span {
+    let begin: ContinuousClock.Instant
+    let end: ContinuousClock.Instant
 }
 
 extension GateClient {

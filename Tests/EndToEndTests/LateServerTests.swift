@@ -37,6 +37,26 @@ extension EndToEndTests {
             }
         }
 
+        @Test(
+            "X34: of a server whose list of tools never ends 10,000 names are kept, none that is too long to call, and its tools are served"
+        )
+        func endlessList() async throws {
+            let server = try HostileServer.stdio()
+            try server.set(.endless, true)
+            try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey()
+                try await eventually("the list is known", within: .seconds(30)) {
+                    try await cluster[0].get("/pricing").text.contains("endless_5_")
+                }
+                let prices = try await cluster[0].get("/pricing")
+                #expect(prices.json["tools"]?.array?.count == 10_000 && !prices.text.contains("nnnnn"), "\(prices.text.prefix(300))")
+                #expect(Set(server.pages).count == 6, "\(server.pages.prefix(20))")
+                #expect(await cluster[0].echo(key: key).isServed)
+                #expect(
+                    try await cluster[0].call("beyond_the_end", ["text": "x"], key: key).outcome.text == "x", "it may be one of the rest")
+            }
+        }
+
         @Test("Lists that need no key are asked of a server once for all, and strangers' requests leave its connections to those who pay")
         func lists() async throws {
             let server = try await HostileServer.http()

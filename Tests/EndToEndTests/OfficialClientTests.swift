@@ -37,6 +37,22 @@ extension EndToEndTests {
             }
         }
 
+        @Test(
+            "issue 11: 20 official clients with 10 calls at once each are served by FastMCP over HTTP, each call once, and each is charged once"
+        )
+        func many() async throws {
+            let client = try await PythonEnvironment.handshakeEra()
+            let upstream = try await Server.fastMCP.start()
+            try await GateCluster.run(nodes: 2, upstream: upstream.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 10_000)
+                try await expectAll("Clients/test_many.py", of: client, on: cluster, key: key)
+                #expect(try await cluster[1].balance(key).spent == 400)
+                let events = try await cluster[0].usage(of: key)
+                #expect(events.count == 400 && events.credits == 400 && !events.contains(where: \.isUnknown))
+            }
+            try await upstream.end()
+        }
+
         /// What test_tools.py calls: 200 at once, twice 100 of equal ids, 3 with progress, a big one, a failing one, a cancelled one and
         /// the one after it, 20 on alternating nodes; one more where the client has a stateless era to fall back from.
         private static let callsOfTools = 200 + 200 + 3 + 1 + 1 + 2 + 20

@@ -17,7 +17,7 @@ struct AddressTests {
         "what is no address is refused",
         arguments: [
             "", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.-4", "01.2.3.0x4", "::1::", "1:2:3:4:5:6:7", "g::1", "1.2.3.4 ", "*",
-            "0001.2.3.4",
+            "0001.2.3.4", "010.0.0.1", "::+1", "::-0", "1.2.3.4::", "1.2.3.4::1",
         ])
     func refuses(text: String) {
         #expect(IPAddress(text) == nil)

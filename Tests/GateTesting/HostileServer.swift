@@ -40,6 +40,8 @@ package final class HostileServer: Sendable {
     /// What was asked of tasks and of resources on standard input.
     package var tasks: [String] { lines("tasks") }
     package var resources: [String] { lines("resources") }
+    /// Which pages of an endless list of tools were asked for.
+    package var pages: [String] { lines("pages") }
     /// How often the server on standard input was started.
     package var starts: Int { lines("starts").count }
 
@@ -50,6 +52,8 @@ package final class HostileServer: Sendable {
         case mute
         /// Its list of tools breaks off before its end.
         case incomplete
+        /// Its list of tools has no end.
+        case endless
     }
 
     /// Makes the server on standard input go wrong, or right again.

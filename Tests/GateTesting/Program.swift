@@ -32,6 +32,8 @@ package final class Program: Sendable {
     package var processIdentifier: Int32 { process.processIdentifier }
     package var isRunning: Bool { exitStatus == nil }
     package var log: String { Self.text(ofFile: directory.file("log")) }
+    /// The same, byte for byte.
+    package var output: [UInt8] { FileManager.default.contents(atPath: directory.file("log")).map { Array($0) } ?? [] }
 
     /// Exit status, negative for the signal that ended it, nil while it runs.
     package var exitStatus: Int32? {

@@ -32,6 +32,7 @@ package final class RawConnection: Sendable {
 
     /// Bytes so far.
     package var count: Int { received.count }
+    package var bytes: [UInt8] { received.bytes }
     package var text: String { String(decoding: received.bytes, as: UTF8.self) }
     /// Whether the other side has ended the connection.
     package var isEnded: Bool { received.isEnded }

@@ -1,58 +1,35 @@
 // Chance against both parsers.
 
-import Foundation
 import GateTesting
 import HTTPWire
 import NIOCore
 import Testing
 
-/// Random but repeatable changes to real requests and answers. Set FUZZ_SECONDS to run longer, FUZZ_SEED to run elsewhere.
-@Suite("HTTP/1 fuzzing")
+/// Random but repeatable changes to real requests and answers, among them those of hostile clients and servers.
+@Suite("HTTP/1 fuzzing", .replayable)
 struct HTTP1FuzzTests {
-    private static let environment = ProcessInfo.processInfo.environment
-    private static let seconds = environment["FUZZ_SECONDS"].flatMap(Double.init) ?? 1
-    private static let seed = environment["FUZZ_SEED"].flatMap(UInt64.init) ?? 36
-
-    /// Runs `body` with a growing series of generators until the time is over.
-    private static func repeatedly(_ body: (inout HTTP1MutationSource) -> Bool) -> Int {
-        let end = ContinuousClock.now + .seconds(seconds / 2)
-        var random = HTTP1MutationSource(state: seed)
-        var rounds = 0
-        while ContinuousClock.now < end {
-            rounds += 1
-            guard body(&random) else { break }
-        }
-        return rounds
-    }
-
     @Test("X34 X36 no change of a request makes the parser crash, split it, or read it differently in pieces")
     func requests() {
-        let seeds = HTTP1RequestSample.all.map(\.bytes).filter { $0.count < 1_000 }
-        let rounds = Self.repeatedly { random in
-            let input = random.mutation(of: seeds)
+        let seeds = HTTP1RequestSample.all.map(\.bytes).filter { $0.count < 1_000 } + FuzzCorpus.requests
+        fuzz("requests of HTTP/1", seed: 36) { random in
+            let input = random.mutation(of: seeds, with: Chance.tokensOfHTTP)
             let mode: HTTP1RequestParser.BodyMode = random.chance(2) ? .parts(limit: 1_000) : .whole(limit: 1_000)
             let whole = HTTP1Transcript.requests([input]).lines
-            let same = whole == HTTP1Transcript.requests(random.pieces(of: input), mode: mode).lines
-            let honest = Self.hasOneFraming(input)
-            #expect(same && honest, "\(input)")
-            return same && honest
+            #expect(whole == HTTP1Transcript.requests(random.pieces(of: input), mode: mode).lines, "\(input)")
+            #expect(Self.hasOneFraming(input), "\(input)")
         }
-        #expect(rounds > 1, "\(rounds) rounds")
     }
 
     @Test("X34 no change of an answer makes the parser crash, or read it differently in pieces")
-    func responses() {
-        let seeds = HTTP1ResponseSample.all.map { Array($0.input.utf8) }
-        let rounds = Self.repeatedly { random in
-            let input = random.mutation(of: seeds)
+    func responses() async throws {
+        let seeds = HTTP1ResponseSample.all.map { Array($0.input.utf8) } + (try await FuzzCorpus.answers())
+        fuzz("answers of HTTP/1", seed: 36) { random in
+            let input = random.mutation(of: seeds, with: Chance.tokensOfHTTP)
             let whole = HTTP1Transcript.response([input]).lines
             let pieces = HTTP1Transcript.response(random.pieces(of: input)).lines
             // An answer in one piece is either given whole or not at all; in pieces its head may come before the fault.
-            let same = whole[...] == pieces.suffix(whole.count) && pieces.count - whole.count <= 1
-            #expect(same, "\(input)")
-            return same
+            #expect(whole[...] == pieces.suffix(whole.count) && pieces.count - whole.count <= 1, "\(input)")
         }
-        #expect(rounds > 1, "\(rounds) rounds")
     }
 
     /// Whether even a careless reader would find at most one framing field in each head that was accepted.

@@ -7,7 +7,7 @@ import NIOCore
 /// how the input was cut.
 struct HTTP1Transcript: CustomStringConvertible {
     private(set) var lines: [String] = []
-    private var body: String?
+    private var body: ByteBuffer?
 
     var description: String { lines.joined(separator: " | ") }
 
@@ -25,9 +25,9 @@ struct HTTP1Transcript: CustomStringConvertible {
                 case .head(let head):
                     transcript.note(head)
                     parser.bodyMode = mode
-                case .part(let part): transcript.body = (transcript.body ?? "") + String(buffer: part)
-                case .whole(let whole): transcript.end(String(buffer: whole))
-                case .end: transcript.end(transcript.body ?? "")
+                case .part(let part): transcript.add(part)
+                case .whole(let whole): transcript.end(whole)
+                case .end: transcript.end(transcript.body)
                 case .fault(let fault): transcript.lines.append("\(fault)")
                 }
             }
@@ -52,11 +52,11 @@ struct HTTP1Transcript: CustomStringConvertible {
         switch step {
         case .needMore: return false
         case .head(let head): note(head)
-        case .part(let part): body = (body ?? "") + String(buffer: part)
+        case .part(let part): add(part)
         case .whole(let head, let whole):
             note(head)
-            end(String(buffer: whole))
-        case .end: end(body ?? "")
+            end(whole)
+        case .end: end(body)
         case .fault(let fault): lines.append("\(fault)")
         }
         return true
@@ -70,8 +70,14 @@ struct HTTP1Transcript: CustomStringConvertible {
         lines.append("\(head.status) \(head.contentType) \(head.framing) \(head.keepAlive ? "keep" : "close")")
     }
 
-    private mutating func end(_ text: String) {
-        lines.append("body(\(text))")
+    /// Parts are text only when they are together: a cut may lie within a character.
+    private mutating func add(_ part: ByteBuffer) {
+        var part = part
+        if body?.writeBuffer(&part) == nil { body = part }
+    }
+
+    private mutating func end(_ whole: ByteBuffer?) {
+        lines.append("body(\(String(buffer: whole ?? ByteBuffer())))")
         body = nil
     }
 }

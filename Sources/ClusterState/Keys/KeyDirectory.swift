@@ -7,6 +7,12 @@ import LuaScripts
 package struct KeyDirectory: Sendable {
     /// The keys' records, without secrets or money.
     package let records: RecordStore<KeyRecord>
+    /// What people have written down about keys.
+    package let notes: RecordStore<KeyNotes>
+    /// Tokens that lend keys.
+    package let tokens: RecordStore<ScopedToken>
+    /// What keys are made from.
+    package let templates: RecordStore<KeyTemplate>
     /// Where all of it lies.
     package let store: any CommandStore
     private var keys: RedisKeys { store.keys }
@@ -15,6 +21,9 @@ package struct KeyDirectory: Sendable {
     package init(store: any CommandStore, origin: String) {
         self.store = store
         records = RecordStore(store: store, origin: origin)
+        notes = RecordStore(store: store, origin: origin)
+        tokens = RecordStore(store: store, origin: origin)
+        templates = RecordStore(store: store, origin: origin)
     }
 
     /// Makes a key: claims its names, then writes record and account. What is done twice is done once; names claimed for a key that is
@@ -40,19 +49,90 @@ package struct KeyDirectory: Sendable {
         // A secret of our own making is no alias by chance, and need not be asked for by its name.
         if !Credential.isGenerated(secret), try await owner(keys.alias(secret)) != nil { return .aliasIsSecret }
         guard let alias else { return nil }
-        guard try await claim(keys.alias(alias), for: id) else { return .aliasTaken }
+        return try await refusal(ofAlias: alias, of: id)
+    }
+
+    /// Claims an alias for a key; why it cannot have it, nil if it has.
+    private func refusal(ofAlias alias: String, of id: String) async throws(RecordRefusal) -> RecordRefusal? {
+        guard try await claim(keys.alias(alias), for: id, fields: ["at": String(try await seconds())]) else {
+            guard try await isAbandoned(alias) else { return .aliasTaken }
+            return try await refusal(ofAlias: alias, of: id)
+        }
         guard try await owner(keys.credential(KeyCache.digest(alias))) != nil else { return nil }
         try await leave(keys.alias(alias), of: id)
         return .aliasIsSecret
+    }
+
+    /// Takes an alias from a key that has claimed it long ago and does not bear it: whoever was about to give it to the key was cut short.
+    /// - Returns: whether it is free now.
+    private func isAbandoned(_ alias: String) async throws(RecordRefusal) -> Bool {
+        let reply = try await store.ask(RedisCommand("HMGET", keys.alias(alias), "owner", "at"))
+        guard let owner = reply.array?.first?.string else { return true }
+        guard try await seconds() - reply.integer(at: 1) > Self.claimLife, try await records.read(owner)?.bears(alias) != true else {
+            return false
+        }
+        try await leave(keys.alias(alias), of: owner)
+        return true
+    }
+
+    /// Seconds after which a claim that nobody has made use of is nobody's; far longer than any change takes.
+    private static let claimLife = 60
+
+    /// Redis TIME, in seconds since 1970.
+    private func seconds() async throws(RecordRefusal) -> Int { try await store.ask(RedisCommand("TIME")).integer(at: 0) }
+
+    /// Gives a key another alias, or none: claims the new one, writes the record, and gives the old one back.
+    /// - Throws: `missing`, `state`, `aliasTaken`, `aliasIsSecret`, `operationReused`, `contended` or `store`.
+    package func setAlias(_ alias: String?, of id: String, _ operation: Operation) async throws(RecordRefusal) {
+        if let alias {
+            // No alias is the id of a key.
+            if try await records.read(alias) != nil { throw .aliasTaken }
+            if let refusal = try await refusal(ofAlias: alias, of: id) { throw refusal }
+        }
+        guard let before = try await records.read(id) else { throw .missing }
+        do {
+            try await edit(id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in key.alias = alias }
+        } catch {
+            if let alias, before.alias != alias, error.isCertain { try await leave(keys.alias(alias), of: id) }
+            throw error
+        }
+        // Somebody else may have given it back meanwhile: the record decides.
+        guard let old = before.alias, try await records.read(id)?.bears(old) != true else { return }
+        try await leave(keys.alias(old), of: id)
+        if try await records.read(id)?.bears(old) == true { _ = try await claim(keys.alias(old), for: id) }
+    }
+
+    /// Gives a key another secret, and changes nothing else of it (F-KEY-06). The old one proves nothing from the moment that the record is
+    /// written, on any node; its name stays taken, so that nobody is ever given it again, and no import at a start brings it back.
+    /// - Returns: the key as it was written.
+    /// - Throws: `missing`, `state`, `credentialExists`, `operationReused`, `contended` or `store`.
+    package func rotate(_ id: String, to secret: String, _ operation: Operation) async throws(RecordRefusal) -> KeyRecord {
+        let digest = KeyCache.digest(secret)
+        guard try await claim(keys.credential(digest), for: id, fields: ["kind": "key"]) else { throw .credentialExists }
+        _ = try await store.ask(RedisCommand("SADD", keys.credentials(of: id), digest))
+        return try await records.edit(id, operation) { (key) throws(RecordRefusal) in
+            guard key.state != .revoked else { throw .state(key.state.rawValue) }
+            (key.credential, key.prefix, key.masked) = (digest, Credential.shortMask(secret), Credential.longMask(secret))
+        }
     }
 
     /// Finds a key by its credential, its id or its alias; nil if there is none.
     /// - Throws: `store`.
     package func find(_ reference: String) async throws(RecordRefusal) -> KeyRecord? {
         guard reference.utf8.count <= Credential.lengths.upperBound else { return nil }
-        var id = try await owner(keys.credential(KeyCache.digest(reference)))
-        if id == nil { id = try await owner(keys.alias(reference)) }
-        return try await records.read(id ?? reference)
+        if let key = try await holder(of: reference) { return key }
+        if let id = try await owner(keys.alias(reference)), let key = try await records.read(id), key.bears(reference) { return key }
+        return try await records.read(reference)
+    }
+
+    /// The key that a secret proves; nil if it proves none, or none any more. An id, an alias or a token proves nothing.
+    /// - Throws: `store`.
+    package func holder(of secret: String) async throws(RecordRefusal) -> KeyRecord? {
+        let digest = KeyCache.digest(secret)
+        guard let id = try await owner(keys.credential(digest)), let key = try await records.read(id), key.isProved(by: digest) else {
+            return nil
+        }
+        return key
     }
 
     /// Changes a key that is in one of `states`.
@@ -91,18 +171,25 @@ package struct KeyDirectory: Sendable {
         }
     }
 
-    /// The money of a key, or of a team.
+    /// The money of a key.
     /// - Throws: `store`.
     package func account(_ id: String) async throws(RecordRefusal) -> Account {
-        Account(try await store.ask(RedisCommand("HMGET", keys.account(id), "credits", "spent", "calls", "used")))
+        Account(ofKey: try await store.ask(Account.reading(keys.account(id))))
+    }
+
+    /// The money of a key with what this UTC day and month have seen, as its quota counts them; 0 where it has none.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    /// - Throws: `store`.
+    package func accountWithQuota(_ id: String, at now: Int) async throws(RecordRefusal) -> (account: Account, used: Quota) {
+        let reply = try await store.ask(Account.commandWithQuota(keys.account(id)))
+        return (Account(reply), Quota(used: reply, at: now))
     }
 
     /// The money of many at once, in their order.
     /// - Throws: `store`.
     package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
         do {
-            return try await store.sendAll(ids.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "calls", "used") }).map(
-                Account.init)
+            return try await store.sendAll(ids.map { Account.reading(keys.account($0)) }).map { Account(ofKey: $0) }
         } catch {
             throw .store(error)
         }
@@ -134,12 +221,26 @@ package struct KeyDirectory: Sendable {
     }
 }
 
+extension KeyRecord {
+    /// Whether this is its alias.
+    fileprivate func bears(_ alias: String) -> Bool { self.alias.map { $0.hasSameBytes(as: alias) } ?? false }
+}
+
+extension RecordRefusal {
+    /// Whether nothing was changed for certain.
+    fileprivate var isCertain: Bool {
+        if case .store(let failure) = self { !failure.mayHaveBeenCarriedOut } else { true }
+    }
+}
+
 /// The counters of an account.
 package struct Account: Sendable, Equatable {
-    /// What it may still spend.
+    /// What it may still spend: what is reserved is not in it (F-CREDIT-06).
     package let credits: Int
     /// Credits that it has spent in its life, as refunds have left it.
     package let spent: Int
+    /// Credits that are reserved: neither to be spent by anybody else, nor spent.
+    package let held: Int
     /// Calls that were admitted in its life and not given back.
     package let calls: Int
     /// Milliseconds since 1970 of the last admission, nil if there was none.
@@ -149,8 +250,50 @@ package struct Account: Sendable, Equatable {
     package init(_ reply: RedisReply) {
         credits = reply.integer(at: 0)
         spent = reply.integer(at: 1)
+        held = 0
         calls = reply.integer(at: 2)
         let used = reply.integer(at: 3)
         lastUsedAt = used > 0 ? used : nil
+    }
+
+    /// Asks for all that `init(ofKey:)` reads. - Parameter account: its name in Redis.
+    package static func reading(_ account: String) -> RedisCommand {
+        RedisCommand("HMGET", account, "credits", "spent", "calls", "used", "held")
+    }
+
+    /// Reads what `reading` asks for. In Redis what is reserved counts as spent, so that spending limits count it.
+    package init(ofKey reply: RedisReply) {
+        credits = reply.integer(at: 0)
+        held = reply.integer(at: 4)
+        spent = reply.integer(at: 1) - held
+        calls = reply.integer(at: 2)
+        let used = reply.integer(at: 3)
+        lastUsedAt = used > 0 ? used : nil
+    }
+}
+
+extension Account {
+    /// Reads an account with the meters of its quota, which come after what `init` reads.
+    static func commandWithQuota(_ name: String) -> RedisCommand {
+        var command = RedisCommand("HMGET", name, "credits", "spent", "calls", "used")
+        for meter in Quota.meters { command.append("m:" + meter.name) }
+        return command
+    }
+}
+
+extension Quota {
+    /// What the current periods have seen. - Parameter now: milliseconds since 1970 of Redis TIME.
+    init(used reply: RedisReply, at now: Int) {
+        let used = Self.meters.enumerated().map { reply.count(at: 4 + $0, of: $1.period.span(at: now * 1000).number) }
+        self.init(dailyCalls: used[0], monthlyCalls: used[1], dailyCredits: used[2], monthlyCredits: used[3])
+    }
+}
+
+extension RedisReply {
+    /// What a meter `<period>:<count>` in a list of fields says of a period; 0 for nothing.
+    func count(at index: Int, of period: Int) -> Int {
+        guard let fields = array, fields.indices.contains(index) else { return 0 }
+        let parts = (fields[index].string ?? "").split(separator: ":").compactMap { Int($0) }
+        return parts.count == 2 && parts[0] == period ? parts[1] : 0
     }
 }

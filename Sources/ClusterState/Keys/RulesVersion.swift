@@ -1,19 +1,19 @@
 // Which version of the operator's rules holds: one number for the cluster, known to every shard.
 
-import GateDomain
+package import GateDomain
 import LuaScripts
 
-/// What the cluster's record of the rules says, read as one.
+/// What holds in the cluster: a version, and what operators have set beside the configuration.
 package struct RulesState: Sendable, Equatable {
-    /// The version that holds; 0 before the first change.
+    /// 0 before the first reload or override.
     package let version: Int
-    /// The version from which on every node judges by its configuration as it was then or later; nil where that is not known.
-    package let configured: Int?
-    /// What routes have changed of the rules, by names of their own.
-    package let values: [String: String]
+    /// That of the last reload: a node whose file was read after it was raised need not read it again.
+    package let reloaded: Int
+    /// What holds in place of what the configuration says.
+    package let overrides: RuleOverrides
 }
 
-/// Raised by each reload of the configuration; an admission that was judged by an older one is stale (F-CFG-07, V21).
+/// Raised by each reload of the configuration and each override; an admission that was judged by an older one is stale (F-CFG-07, V21).
 package struct RulesVersion: Sendable {
     /// The name that policies are guarded by.
     package static let name = "rules"
@@ -30,34 +30,35 @@ package struct RulesVersion: Sendable {
 
     /// The version that holds; 0 before the first reload.
     /// - Throws: `store`.
-    package func read() async throws(RecordRefusal) -> Int {
-        try await records.read(Self.name)?.rulesVersion ?? 0
+    package func read() async throws(RecordRefusal) -> RulesState {
+        try await records.read(Self.name)?.rulesState ?? RulesState(version: 0, reloaded: 0, overrides: RuleOverrides())
     }
 
-    /// The record of the rules as it is.
-    /// - Throws: `store`.
-    package func state() async throws(RecordRefusal) -> RulesState {
-        try await records.read(Self.name)?.state ?? RulesState(version: 0, configured: nil, values: [:])
-    }
-
-    /// Makes every node judge by new rules from the moment that this returns: by its configuration as it is now, or by what `change` makes
-    /// of the values of routes.
+    /// Makes every node judge by its configuration as it is now, from the moment that this returns.
     /// - Parameters:
     ///   - changed: names of the settings that differ, for people.
     ///   - known: a version that the new one has to be above, besides those that the shards hold: the record may have been lost.
     ///   - milliseconds: since 1970.
-    ///   - change: edits the values of routes; nil where nodes shall read their configuration again.
-    /// - Returns: the record as it is then; its version is the new one or a later one.
-    /// - Throws: what `change` throws, `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
+    ///   - override: changes what operators have set beside the configuration, which is not read again then; nil for a reload.
+    /// - Returns: what holds from now on.
+    /// - Throws: what `override` throws (never `missing`), `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
     package func raise(
         changed: [String], above known: Int = 0, at milliseconds: Int, _ operation: Operation,
-        _ change: (@Sendable (inout [String: String]) throws(RecordRefusal) -> Void)? = nil
+        override: (@Sendable (inout RuleOverrides) throws(RecordRefusal) -> Void)? = nil
     ) async throws(RecordRefusal) -> RulesState {
         let values = ["changed": changed.joined(separator: " "), "at": String(milliseconds)]
         let least = max(known, try await heldByShards())
-        try await write(values, above: least, operation, change)
+        do {
+            _ = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in
+                try record.raise(values, above: least, override)
+            }
+        } catch RecordRefusal.missing {
+            var record = SwitchRecord(id: Self.name, values: [:])
+            try record.raise(values, above: least, override)
+            try await records.create(record, operation)
+        }
         // As it is stored: a repetition has made no new one, and another reload may have followed.
-        let state = try await state()
+        let state = try await read()
         // Before the operator is answered every shard knows it.
         for shard in 0..<store.keys.shards {
             var command = RedisCommand(script: .raise, keys: 2)
@@ -74,20 +75,6 @@ package struct RulesVersion: Sendable {
         return state
     }
 
-    private func write(
-        _ values: [String: String], above least: Int, _ operation: Operation,
-        _ change: (@Sendable (inout [String: String]) throws(RecordRefusal) -> Void)?
-    ) async throws(RecordRefusal) {
-        if try await records.read(Self.name) == nil {
-            var record = SwitchRecord(id: Self.name, values: [:])
-            try record.raise(values, above: least, change)
-            do { return try await records.create(record, operation) } catch { if error != .contended { throw error } }
-        }
-        _ = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in
-            try record.raise(values, above: least, change)
-        }
-    }
-
     /// The highest version that any shard judges by.
     private func heldByShards() async throws(RecordRefusal) -> Int {
         let commands = (0..<store.keys.shards).map { RedisCommand("HGET", store.keys.versions($0), Self.name) }
@@ -98,31 +85,35 @@ package struct RulesVersion: Sendable {
 extension SwitchRecord {
     /// What the record's own version is ahead of: a record that was lost begins at 1 again, the rules do not.
     private var base: Int { values["base"].flatMap { Int($0) } ?? 0 }
-    fileprivate var rulesVersion: Int { version + base }
 
-    /// What routes have changed has names of this beginning.
-    private static let own = "route."
-    private static let configured = "configured"
-
-    fileprivate var state: RulesState {
-        RulesState(
-            version: rulesVersion, configured: values[Self.configured].flatMap { Int($0) },
-            values: values.reduce(into: [:]) { own, value in
-                if value.key.hasPrefix(Self.own) { own[String(value.key.dropFirst(Self.own.count))] = value.value }
-            })
+    fileprivate var rulesState: RulesState {
+        let number = { (name: String) in values[name].flatMap { Int($0) } }
+        // One that was written before there were overrides knows reloads alone.
+        return RulesState(
+            version: version + base, reloaded: number("reloaded") ?? version + base,
+            overrides: RuleOverrides(
+                maxInFlightPerKey: number(Self.perKey), maxInFlightPerTool: number(Self.perTool),
+                guardrailsEnabled: values[Self.guardrailsEnabled].map { $0 == "1" }, guardrails: values[Self.guardrails]))
     }
 
     /// Writing the record makes its version one more.
     fileprivate mutating func raise(
-        _ told: [String: String], above least: Int, _ change: ((inout [String: String]) throws(RecordRefusal) -> Void)?
+        _ values: [String: String], above least: Int, _ override: (@Sendable (inout RuleOverrides) throws(RecordRefusal) -> Void)?
     ) throws(RecordRefusal) {
-        let (before, base) = (state, max(base, least - version))
-        var own = before.values
-        try change?(&own)
-        values = told
-        if base > 0 { values["base"] = String(base) }
-        // A record that does not say it is one of a version that only configurations raised.
-        values[Self.configured] = String(change == nil ? version + 1 + base : before.configured ?? before.version)
-        for (name, value) in own { values[Self.own + name] = value }
+        var (base, overrides) = (max(base, least - version), rulesState.overrides)
+        let reloaded = override == nil || version == 0 && base > 0 ? version + base + 1 : rulesState.reloaded
+        try override?(&overrides)
+        self.values = values
+        if base > 0 { self.values["base"] = String(base) }
+        self.values["reloaded"] = String(reloaded)
+        self.values[Self.perKey] = overrides.maxInFlightPerKey.map(String.init)
+        self.values[Self.perTool] = overrides.maxInFlightPerTool.map(String.init)
+        self.values[Self.guardrailsEnabled] = overrides.guardrailsEnabled.map { $0 ? "1" : "0" }
+        self.values[Self.guardrails] = overrides.guardrails
     }
+
+    private static let perKey = "maxConcurrentPerKey"
+    private static let perTool = "maxConcurrentPerTool"
+    private static let guardrailsEnabled = "guardrails.enabled"
+    private static let guardrails = "guardrails.rules"
 }

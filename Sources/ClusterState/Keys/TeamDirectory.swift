@@ -8,7 +8,7 @@ package struct TeamSnapshot: Sendable {
     package var record: TeamRecord
     /// The team's own, which counts what its keys spend.
     package let account: Account
-    /// What this UTC day and month have seen, as its quota counts them; 0 where the quota has no such cap.
+    /// What this UTC day and month have seen, as its quota counts them; 0 where it has no cap.
     package let used: Quota
     /// Its keys, in the order of their making.
     package let members: [KeyRecord]
@@ -24,6 +24,14 @@ package struct TeamSnapshot: Sendable {
         self.members = members
         self.readAt = readAt
     }
+}
+
+/// What one key has done in a team, and nowhere else.
+package struct TeamShare: Sendable, Equatable {
+    /// Calls that were admitted and not given back.
+    package let calls: Int
+    /// Credits, as they are held and then as they are charged.
+    package let spent: Int
 }
 
 /// Why a key does not come into a team, or out of it; nothing has changed.
@@ -63,29 +71,26 @@ package struct TeamDirectory: Sendable {
     /// - Throws: `RecordRefusal`.
     package func snapshots(_ ids: [String], at now: Int) async throws -> [TeamSnapshot] {
         let found = try await records.read(ids)
-        let meters = ["calls.day", "calls.month", "credits.day", "credits.month"]
-        let replies = try await store.sendAll(
-            found.map { team in
-                var command = RedisCommand("HMGET", store.keys.account(team.id), "credits", "spent", "calls", "used")
-                for meter in meters { command.append("m:" + meter) }
-                return command
-            })
+        let replies = try await store.sendAll(found.map { Account.commandWithQuota(store.keys.account($0.id)) })
         var snapshots: [TeamSnapshot] = []
         for (team, reply) in zip(found, replies) {
-            let (day, month) = (CalendarPeriod.day.span(at: now * 1000).number, CalendarPeriod.month.span(at: now * 1000).number)
-            let used = Quota(
-                dailyCalls: Self.count(reply, 4, day), monthlyCalls: Self.count(reply, 5, month), dailyCredits: Self.count(reply, 6, day),
-                monthlyCredits: Self.count(reply, 7, month))
             snapshots.append(
-                TeamSnapshot(team, account: Account(reply), used: used, members: try await members(of: team.id), readAt: now))
+                TeamSnapshot(
+                    team, account: Account(reply), used: Quota(used: reply, at: now), members: try await members(of: team.id), readAt: now))
         }
         return snapshots
     }
 
-    /// What a meter `<period>:<count>` says of a period.
-    private static func count(_ reply: RedisReply, _ index: Int, _ period: Int) -> Int {
-        let parts = (reply.array?[index].string ?? "").split(separator: ":").compactMap { Int($0) }
-        return parts.count == 2 && parts[0] == period ? parts[1] : 0
+    /// What keys have done in a team, in their order, as its account has counted it since they first came in.
+    /// - Throws: `RecordRefusal`.
+    package func shares(of ids: [String], in team: String) async throws(RecordRefusal) -> [TeamShare] {
+        guard !ids.isEmpty else { return [] }
+        var command = RedisCommand("HMGET", store.keys.account(team))
+        for id in ids { for limit in Policy.share(of: id, inTeamAt: 1) { command.append("m:" + limit.name) } }
+        let reply = try await store.ask(command)
+        return ids.indices.map { index in
+            TeamShare(calls: reply.count(at: index * 2, of: 0), spent: reply.count(at: index * 2 + 1, of: 0))
+        }
     }
 
     /// The keys of a team, in the order of their making.

@@ -3,7 +3,7 @@
 package import GateDomain
 
 /// One call, or one batch, that asks to be let in.
-package struct AdmissionRequest {
+package final class AdmissionRequest {
     /// Who calls, with the policy that the call was judged by.
     package let caller: CachedKey
     /// Identifies the hold; unique over all nodes and times.
@@ -21,12 +21,21 @@ package struct AdmissionRequest {
     /// Only asks; takes nothing (F-GATE-21).
     package let dry: Bool
     /// The name under which another copy was sent that may be on its way; nil if there is none.
-    private(set) var sentUnder: String?
+    let sentUnder: String?
     var isRepeated: Bool { sentUnder != nil }
 
-    package init(
+    package convenience init(
         caller: CachedKey, hold: String, price: Int, calls: Int, limits: [(limit: Limit, amount: Int)], event: CallEvent,
         idempotency: Idempotency? = nil, dry: Bool = false
+    ) {
+        self.init(
+            caller: caller, hold: hold, price: price, calls: calls, limits: limits, event: event, idempotency: idempotency, dry: dry,
+            sentUnder: nil)
+    }
+
+    private init(
+        caller: CachedKey, hold: String, price: Int, calls: Int, limits: [(limit: Limit, amount: Int)], event: CallEvent,
+        idempotency: Idempotency?, dry: Bool, sentUnder: String?
     ) {
         self.caller = caller
         self.hold = hold
@@ -36,13 +45,14 @@ package struct AdmissionRequest {
         self.event = event
         self.idempotency = idempotency
         self.dry = dry
+        self.sentUnder = sentUnder
     }
 
     /// The same question, of which another copy may be on its way.
     func repeated(under name: String) -> AdmissionRequest {
-        var repeated = self
-        repeated.sentUnder = name
-        return repeated
+        AdmissionRequest(
+            caller: caller, hold: hold, price: price, calls: calls, limits: limits, event: event, idempotency: idempotency, dry: dry,
+            sentUnder: name)
     }
 }
 
@@ -74,8 +84,9 @@ package enum Admission: Sendable {
     case admitted(credits: Int, meters: [MeterReading])
     /// Something that the policy was made from has changed since: judge again by fresh records.
     case stale
-    /// A meter or the money says no; `credits` is what the caller has left, nil where that was not read.
-    case denied(Denial, credits: Int?)
+    /// A meter or the money says no; `credits` is what the caller has left, `rate` what is left of its last rolling window; nil where that was
+    /// not read.
+    case denied(Denial, credits: Int?, rate: MeterReading? = nil)
     /// The same call is under way, perhaps on another node.
     case running
     /// The same call has been answered; this is the answer.

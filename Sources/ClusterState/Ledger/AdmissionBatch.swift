@@ -12,6 +12,9 @@ struct AdmissionPart {
     let admissibleUntil: Int
     /// Whether it is the share of the key's own shard, which decides; the others follow it.
     let isPrimary: Bool
+    /// Whether its hold has the event that is written if the node dies before the key's own shard has been asked: of several shards that
+    /// follow only the first, so that it is written once.
+    var hasEvent = true
 }
 
 extension AdmissionPart {
@@ -20,7 +23,7 @@ extension AdmissionPart {
         for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, calendar: (CalendarPeriod) -> CalendarPeriod.Span
     ) -> RedisCommand {
         var names = ScriptKeys(keys.open(node, shard), keys.versions(shard))
-        let places = parts.map { $0.places(in: &names) }
+        let places = parts.map { $0.places(in: &names, audit: keys.audit(shard)) }
         var command = RedisCommand(script: .admit, keys: names.names.count)
         for name in names.names { command.append(name) }
         // Every policy of a node is guarded by the same records.
@@ -33,6 +36,7 @@ extension AdmissionPart {
 
     private struct Places {
         var call = 0
+        var audit = 0
         var accounts: [Int] = []
         var rings: [Int] = []
     }
@@ -41,10 +45,14 @@ extension AdmissionPart {
         accounts.count == request.caller.accounts.count ? request.limits : request.limits.filter { accounts.contains($0.limit.account) }
     }
 
-    private func places(in names: inout ScriptKeys) -> Places {
+    /// What is added to the key's account where its balance falls low; the key's own shard does that.
+    private var refill: AutoTopUp? { isPrimary ? request.caller.record.autoTopUp : nil }
+
+    private func places(in names: inout ScriptKeys, audit: String) -> Places {
         var places = Places()
         let caller = request.caller
         if isPrimary, !request.dry, let idempotency = request.idempotency { places.call = names.place(of: caller.calls + idempotency.key) }
+        if refill != nil { places.audit = names.place(of: audit) }
         for account in accounts { places.accounts.append(names.place(of: caller.accounts[account])) }
         for (limit, _) in limits {
             if case .rolling = limit.window { places.rings.append(names.place(of: caller.ring(of: limit))) }
@@ -59,18 +67,19 @@ extension AdmissionPart {
         command.append(request.dry ? "dry" : request.isRepeated ? "again" : "")
         command.append(request.price)
         command.append(request.calls)
-        command.append(request.event.packed)
+        if hasEvent { command.append(request.event.packed) } else { command.append("") }
         if isPrimary { command.append("") } else { command.append(request.caller.shards[0]) }
         command.append(places.call)
         command.append(request.idempotency?.fingerprint ?? "")
         command.append(request.idempotency?.patience ?? 0)
+        if let refill { command.append(refill.order(for: request.caller.record, audit: places.audit)) } else { command.append("") }
         for index in 0..<guards { command.append(index < policy.guards.count ? policy.guards[index].version : 0) }
         command.append(accounts.count)
         for (account, place) in zip(accounts, places.accounts) {
             command.append(place)
             command.append(policy.accounts[account].id.text)
             command.append(policy.accounts[account].version)
-            command.append(policy.accounts[account].isFunded ? 1 : 0)
+            command.append(policy.accounts[account].isBare ? 2 : policy.accounts[account].isFunded ? 1 : 0)
         }
         command.append(limits.count)
         var rings = places.rings[...]
@@ -135,11 +144,9 @@ extension AdmissionPart {
             guard limits.indices.contains(number) else {
                 return .decided(.failed(.fault("admit.lua names a limit that was not asked for")))
             }
-            return .decided(.denied(limits[number].limit.denial(wait: reply.integer(at: 2)), credits: reply.integer(at: 3)))
-        case 6:
-            return .decided(
-                .denied(.insufficientCredits(need: request.price, have: reply.integer(at: 2)), credits: reply.integer(at: 2)))
-        case 7: return .decided(.denied(account(reply.integer(at: 1)).spendingDenial, credits: reply.integer(at: 2)))
+            return denied(limits[number].limit.denial(wait: reply.integer(at: 2)), reply, at: 3)
+        case 6: return denied(.insufficientCredits(need: request.price, have: reply.integer(at: 2)), reply, at: 2)
+        case 7: return denied(account(reply.integer(at: 1)).spendingDenial, reply, at: 2)
         case 8: return .decided(.running)
         case 9:
             guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else {
@@ -153,6 +160,16 @@ extension AdmissionPart {
         case 14: return .decided(.failed(StoreFailure(errorText: reply.array?.last?.string ?? "")))
         default: return .decided(.failed(.fault("an answer that admit.lua does not give")))
         }
+    }
+
+    /// - Parameter place: of the credits in the reply; they are those of the first account of this part, so the key's own only where its shard
+    ///   has answered.
+    private func denied(_ denial: Denial, _ reply: RedisReply, at place: Int) -> AdmissionAnswer {
+        let remaining = reply.integer(at: place + 1)
+        return .decided(
+            .denied(
+                denial, credits: isPrimary ? reply.integer(at: place) : nil,
+                rate: isPrimary && remaining >= 0 ? MeterReading(remaining: remaining, reset: reply.integer(at: place + 2)) : nil))
     }
 
     /// - Parameter place: as the script counts, from 1, among the accounts of this part.

@@ -28,7 +28,7 @@ package struct Hold: ~Copyable {
 }
 
 /// How a hold ends. What goes back is read from the hold in Redis and never from here.
-package struct Settlement {
+package final class Settlement {
     /// The id of the hold that ends.
     package let hold: String
     let caller: CachedKey

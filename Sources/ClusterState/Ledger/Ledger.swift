@@ -94,7 +94,7 @@ package final class Ledger {
             finish(request, admission, asked, completion)
         }
         if request.caller.isInOneShard {
-            ask(request, accounts: Array(request.caller.accounts.indices), until: until, isPrimary: true, decided)
+            ask(request, accounts: request.caller.everyAccount, until: until, isPrimary: true, decided)
         } else {
             ShardedAdmission(self, request, until: until, decided).begin()
         }
@@ -112,9 +112,11 @@ package final class Ledger {
 
     /// Asks for the share of a request that lies in the shard of `accounts`.
     func ask(
-        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, _ completion: @escaping (Admission, AskedAs) -> Void
+        _ request: AdmissionRequest, accounts: [Int], until: Int, isPrimary: Bool, hasEvent: Bool = true,
+        _ completion: @escaping (Admission, AskedAs) -> Void
     ) {
-        let part = AdmissionPart(request: request, accounts: accounts, admissibleUntil: until, isPrimary: isPrimary)
+        let part = AdmissionPart(
+            request: request, accounts: accounts, admissibleUntil: until, isPrimary: isPrimary, hasEvent: hasEvent)
         asked[request.caller.shards[accounts[0]]].append(Asked(part: part, completion: completion))
         scheduleFlush()
     }
@@ -192,7 +194,8 @@ package final class Ledger {
         }
         let old = late.part
         let part = AdmissionPart(
-            request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary)
+            request: old.request, accounts: old.accounts, admissibleUntil: now + Self.admissible, isPrimary: old.isPrimary,
+            hasEvent: old.hasEvent)
         asked[old.request.caller.shards[old.accounts[0]]].append(
             Asked(part: part, attempts: late.attempts + 1, completion: late.completion))
         scheduleFlush()
@@ -270,7 +273,7 @@ package final class Ledger {
 
     private func close(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
         if settlement.caller.isInOneShard {
-            end(SettlementPart(settlement: settlement, accounts: Array(settlement.caller.accounts.indices)), completion)
+            end(SettlementPart(settlement: settlement, accounts: settlement.caller.everyAccount), completion)
         } else {
             ShardedSettlement(self, settlement, completion).begin()
         }

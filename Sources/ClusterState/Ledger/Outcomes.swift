@@ -8,7 +8,7 @@ extension Admission {
         switch self {
         case .admitted(let credits, let meters): .admitted(credits: credits, meters: meters)
         case .stale: .stale
-        case .denied(let denial, let credits): .denied(denial, credits: credits)
+        case .denied(let denial, let credits, let rate): .denied(denial, credits: credits, rate: rate)
         case .running: .running
         case .replay(let answer): .replayed(answer)
         case .unanswered: .unanswered

@@ -43,10 +43,16 @@ extension SettlementPart {
         for parts: [SettlementPart], acknowledging done: [Acknowledgement], shard: Int, keys: RedisKeys, releasableUntil: Int
     ) -> RedisCommand {
         var names = ScriptKeys(keys.usage(shard), keys.cursor(Rollups.usage, shard))
-        let acknowledged = done.map { names.place(of: keys.open($0.node, shard)) }
+        // Nearly always one: a node has another name only after it was taken for dead.
+        var last = (node: "", place: 0)
+        let place = { (names: inout ScriptKeys, node: String) in
+            if last.place == 0 || !last.node.hasSameBytes(as: node) { last = (node, names.place(of: keys.open(node, shard))) }
+            return last.place
+        }
+        let acknowledged = done.map { place(&names, $0.node) }
         let places = parts.map { part in
             (
-                open: names.place(of: keys.open(part.settlement.node, shard)),
+                open: place(&names, part.settlement.node),
                 call: part.memoryKey.map { names.place(of: part.settlement.caller.calls + $0) } ?? 0,
                 accounts: part.accounts.map { names.place(of: part.settlement.caller.accounts[$0]) }
             )

@@ -42,8 +42,9 @@ final class ShardedAdmission {
     func begin() { ask(0) }
 
     private func ask(_ step: Int) {
-        ledger.ask(request, accounts: groups[step], until: until, isPrimary: step == groups.count - 1) { [self] admission, asked in
-            answered(step, admission, asked)
+        let isLast = step == groups.count - 1
+        ledger.ask(request, accounts: groups[step], until: until, isPrimary: isLast, hasEvent: isLast || step == 0) {
+            [self] admission, asked in answered(step, admission, asked)
         }
     }
 

@@ -42,6 +42,8 @@ package struct RedisKeys: Sendable {
     package func members(of team: String) -> String { tags[shard(of: team)] + "members:" + team }
     /// Tasks that servers have made of a key's calls, by the time of their making.
     package func tasks(of id: String) -> String { tags[shard(of: id)] + "tasks:" + id }
+    /// A hash: credits of a key that are set aside without a node, as `reservation.lua` says.
+    package func reservations(of id: String) -> String { tags[shard(of: id)] + "reservations:" + id }
     /// A hash: which credentials a key has.
     package func credentials(of id: String) -> String { tags[shard(of: id)] + "credentials:" + id }
 
@@ -60,10 +62,14 @@ package struct RedisKeys: Sendable {
     package func feed(_ shard: Int) -> String { tags[shard] + "feed" }
     /// A sorted set: all records of a kind by the time of their making.
     package func index(_ kind: String, _ shard: Int) -> String { tags[shard] + "index:" + kind }
+    /// A sorted set: keys by the moment at which something of theirs that is set aside is due.
+    package func reserved(_ shard: Int) -> String { tags[shard] + "reserved" }
     /// A string: how far a consumer has read.
     package func cursor(_ consumer: String, _ shard: Int) -> String { tags[shard] + "cursor:" + consumer }
     /// A hash: the sums of an hour. - Parameter hour: since 1970, UTC.
     package func rollup(_ hour: Int, _ shard: Int) -> String { tags[shard] + "rollup:" + String(hour) }
+    /// A hash: how often the sums of each hour have changed.
+    package func rollupHours(_ shard: Int) -> String { tags[shard] + "rollups:hours" }
 
     // What lives where its own name says.
     /// A hash: whose a credential is. - Parameter digest: SHA-256 in hex digits.

@@ -6,10 +6,12 @@ import NIOCore
 /// Parses replies with hiredis (0.14 and 1.x alike); one a connection.
 struct RedisReplyReader: ~Copyable {
     private let reader: UnsafeMutablePointer<redisReader>
+    private let parts = ReplyParts()
 
     init() {
-        // redisReaderCreate only fails when memory is exhausted, where nothing else would work either.
-        guard let reader = redisReaderCreate() else { preconditionFailure("out of memory") }
+        // redisReaderCreateWithFunctions only fails when memory is exhausted, where nothing else would work either.
+        guard let reader = redisReaderCreateWithFunctions(ReplyParts.collecting) else { preconditionFailure("out of memory") }
+        reader.pointee.privdata = Unmanaged.passUnretained(parts).toOpaque()
         self.reader = reader
     }
 
@@ -24,33 +26,87 @@ struct RedisReplyReader: ~Copyable {
 
     /// The next whole reply, nil if it has not all arrived.
     func next() throws(StoreFailure) -> RedisReply? {
-        var raw: UnsafeMutableRawPointer?
-        guard redisReaderGetReply(reader, &raw) == REDIS_OK else { throw .fault("a reply that is no RESP") }
-        guard let raw else { return nil }
-        defer { freeReplyObject(raw) }
-        return Self.copy(raw.assumingMemoryBound(to: redisReply.self))
+        var whole: UnsafeMutableRawPointer?
+        guard redisReaderGetReply(reader, &whole) == REDIS_OK else { throw .fault("a reply that is no RESP") }
+        return whole == nil ? nil : parts.take()
+    }
+}
+
+/// The parts of a reply in the order in which hiredis meets them, each before what is inside it.
+///
+/// hiredis's own objects would cost several allocations for every number of a reply; these lie in two arrays that are used again.
+private final class ReplyParts {
+    private enum Part {
+        case null
+        case integer(Int)
+        /// So many of the bytes.
+        case bytes(Int)
+        case error(Int)
+        /// So many of the parts that follow, and what is inside them.
+        case array(Int)
     }
 
-    private static func copy(_ reply: UnsafePointer<redisReply>) -> RedisReply {
-        let value = reply.pointee
-        switch value.type {
-        case REDIS_REPLY_INTEGER: return .integer(Int(value.integer))
-        case REDIS_REPLY_STRING, REDIS_REPLY_STATUS: return .bytes(bytes(value))
-        case REDIS_REPLY_ERROR: return .error(String(decoding: bytes(value), as: UTF8.self))
-        case REDIS_REPLY_NIL: return .null
-        default:
+    private var parts: [Part] = []
+    private var bytes: [UInt8] = []
+    private var nextPart = 0
+    private var nextByte = 0
+
+    /// Bytes of a buffer that is kept for the next reply.
+    private static let kept = 64 << 10
+
+    /// The whole reply, and room for the next one.
+    func take() -> RedisReply {
+        (nextPart, nextByte) = (0, 0)
+        let reply = next()
+        parts.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: bytes.capacity <= Self.kept)
+        return reply
+    }
+
+    private func next() -> RedisReply {
+        let part = parts[nextPart]
+        nextPart += 1
+        switch part {
+        case .null: return .null
+        case .integer(let value): return .integer(value)
+        case .bytes(let count): return .bytes(Array(text(count)))
+        case .error(let count): return .error(String(decoding: text(count), as: UTF8.self))
+        case .array(let count):
             return .array(
-                [RedisReply](unsafeUninitializedCapacity: Int(value.elements)) { buffer, count in
-                    for index in 0..<Int(value.elements) {
-                        let element = value.element[index].map { copy($0) } ?? .null
-                        buffer.initializeElement(at: index, to: element)
-                        count = index + 1
+                [RedisReply](unsafeUninitializedCapacity: count) { elements, filled in
+                    for index in 0..<count {
+                        elements.initializeElement(at: index, to: next())
+                        filled = index + 1
                     }
                 })
         }
     }
 
-    private static func bytes(_ value: redisReply) -> [UInt8] {
-        Array(UnsafeRawBufferPointer(start: value.str, count: Int(value.len)))
+    private func text(_ count: Int) -> ArraySlice<UInt8> {
+        defer { nextByte += count }
+        return bytes[nextByte..<(nextByte + count)]
+    }
+
+    /// What hiredis calls for each part. It only wants a pointer back that is not null.
+    nonisolated(unsafe) static let collecting: UnsafeMutablePointer<redisReplyObjectFunctions> = {
+        let functions = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+        functions.initialize(to: redisReplyObjectFunctions())
+        functions.pointee.createString = { task, start, count in
+            ReplyParts.of(task) { parts in
+                parts.bytes.append(contentsOf: UnsafeRawBufferPointer(start: start, count: Int(count)))
+                parts.parts.append(task?.pointee.type == REDIS_REPLY_ERROR ? .error(Int(count)) : .bytes(Int(count)))
+            }
+        }
+        functions.pointee.createArray = { task, count in ReplyParts.of(task) { $0.parts.append(.array(max(0, Int(count)))) } }
+        functions.pointee.createInteger = { task, value in ReplyParts.of(task) { $0.parts.append(.integer(Int(value))) } }
+        functions.pointee.createNil = { task in ReplyParts.of(task) { $0.parts.append(.null) } }
+        functions.pointee.freeObject = { _ in }
+        return functions
+    }()
+
+    private static func of(_ task: UnsafePointer<redisReadTask>?, _ body: (ReplyParts) -> Void) -> UnsafeMutableRawPointer? {
+        guard let pointer = task?.pointee.privdata else { return nil }
+        body(Unmanaged<ReplyParts>.fromOpaque(pointer).takeUnretainedValue())
+        return pointer
     }
 }

@@ -47,7 +47,9 @@ package struct IPAddress: Sendable, Hashable {
         guard parts.count == 4 else { return nil }
         var value: UInt32 = 0
         for part in parts {
-            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (48...57).contains($0) }), let byte = UInt8(part)
+            // A zero in front is octal to some readers and decimal to others.
+            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (48...57).contains($0) }), part == "0" || part.first != "0",
+                let byte = UInt8(part)
             else { return nil }
             value = value << 8 | UInt32(byte)
         }
@@ -56,25 +58,35 @@ package struct IPAddress: Sendable, Hashable {
 
     private static func v6(_ text: Substring) -> [UInt16]? {
         let halves = text.split(separator: "::", omittingEmptySubsequences: false)
-        guard halves.count <= 2, let head = groups(halves[0]) else { return nil }
+        guard halves.count <= 2, let head = groups(halves[0], endsAddress: halves.count == 1) else { return nil }
         guard halves.count == 2 else { return head.count == 8 ? head : nil }
-        guard let tail = groups(halves[1]), head.count + tail.count <= 7 else { return nil }
+        guard let tail = groups(halves[1], endsAddress: true), head.count + tail.count <= 7 else { return nil }
         return head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
     }
 
-    private static func groups(_ text: Substring) -> [UInt16]? {
+    /// - Parameter endsAddress: whether the last of them may be an IPv4 address.
+    private static func groups(_ text: Substring, endsAddress: Bool) -> [UInt16]? {
         if text.isEmpty { return [] }
         var groups: [UInt16] = []
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
-            if part.contains("."), index == parts.count - 1, let value = v4(part) {
+            if endsAddress, part.contains("."), index == parts.count - 1, let value = v4(part) {
                 groups += [UInt16(truncatingIfNeeded: value >> 16), UInt16(truncatingIfNeeded: value)]
             } else {
-                guard (1...4).contains(part.utf8.count), let group = UInt16(part, radix: 16) else { return nil }
+                // The standard library would take a sign as well.
+                guard (1...4).contains(part.utf8.count), part.utf8.allSatisfy(isHexDigit), let group = UInt16(part, radix: 16)
+                else { return nil }
                 groups.append(group)
             }
         }
         return groups
+    }
+
+    private static func isHexDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"): true
+        default: false
+        }
     }
 }
 

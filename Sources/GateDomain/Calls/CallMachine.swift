@@ -290,7 +290,8 @@ package struct CallMachine: Sendable {
         case .stale:
             staleJudgements += 1
             return staleJudgements < Self.judgements ? identify(fresh: true) : end(.unavailable, .none, at: now)
-        case .denied(let denial, let credits):
+        case .denied(let denial, let credits, let reading):
+            if let reading, let window = order.limits.last(where: { $0.limit.isRolling })?.limit { rate = RateReading(window, reading) }
             return refuse(denial, part: part(of: denial), credits: credits, at: now)
         case .running:
             guard clientIsThere else { return end(.nobody, .none, at: now) }
@@ -312,10 +313,7 @@ package struct CallMachine: Sendable {
     private mutating func read(_ credits: Int, _ meters: [MeterReading], of order: AdmissionOrder) {
         self.credits = credits
         for (entry, reading) in zip(order.limits, meters) {
-            if entry.limit.isRolling {
-                rate = RateReading(
-                    limit: entry.limit.cap, remaining: max(0, reading.remaining), reset: (reading.reset + 999_999) / 1_000_000)
-            }
+            if entry.limit.isRolling { rate = RateReading(entry.limit, reading) }
             if entry.limit.action == .warn, reading.remaining < 0 { warnings.append(entry.limit) }
         }
     }

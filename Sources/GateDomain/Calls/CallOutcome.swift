@@ -6,8 +6,9 @@ package enum AdmissionOutcome: Sendable {
     case admitted(credits: Int, meters: [MeterReading])
     /// What the policy was made from has changed.
     case stale
-    /// A meter or the money says no; `credits` is what the caller has left, nil where that was not read.
-    case denied(Denial, credits: Int?)
+    /// A meter or the money says no; `credits` is what the caller has left, `rate` what is left of its last rolling window; nil where that was
+    /// not read.
+    case denied(Denial, credits: Int?, rate: MeterReading? = nil)
     /// The same call is under way, perhaps on another node.
     case running
     /// The same call has been answered with these bytes.

@@ -14,6 +14,8 @@ package struct GateRules: Sendable {
     package let globalQuota: Quota
     /// Open calls a key may have at once, 0 for any number (F-CONC-01).
     package let maxInFlightPerKey: Int
+    /// Open calls a tool may have at once, whoever makes them, 0 for any number (F-CONC-01).
+    package let maxInFlightPerTool: Int
     /// Decide and record, but deny and charge nothing (F-GATE-14).
     package let isShadow: Bool
     /// Whether the credits of failed calls go back (F-CREDIT-02).
@@ -23,7 +25,8 @@ package struct GateRules: Sendable {
 
     package init(
         version: Int = 0, prices: PriceBook, callsPerMinute: Int = 0, toolCallsPerMinute: [String: Int] = [:], globalQuota: Quota = Quota(),
-        maxInFlightPerKey: Int = 0, isShadow: Bool = false, refundsFailures: Bool = false, refundsUnknown: Bool = true
+        maxInFlightPerKey: Int = 0, maxInFlightPerTool: Int = 0, isShadow: Bool = false, refundsFailures: Bool = false,
+        refundsUnknown: Bool = true
     ) {
         self.version = version
         self.prices = prices
@@ -31,8 +34,31 @@ package struct GateRules: Sendable {
         self.toolCallsPerMinute = toolCallsPerMinute.filter { $0.value > 0 }
         self.globalQuota = globalQuota
         self.maxInFlightPerKey = maxInFlightPerKey
+        self.maxInFlightPerTool = maxInFlightPerTool
         self.isShadow = isShadow
         self.refundsFailures = refundsFailures
         self.refundsUnknown = refundsUnknown
+    }
+}
+
+/// What operators have set while the gate runs, in place of what the configuration says; it outlives reloads and restarts.
+package struct RuleOverrides: Sendable, Equatable {
+    /// Open calls a key may have at once, 0 for any number; nil leaves it to the configuration.
+    package var maxInFlightPerKey: Int?
+    /// Open calls a tool may have at once, 0 for any number; nil leaves it to the configuration.
+    package var maxInFlightPerTool: Int?
+
+    /// Whether the guardrails act; nil leaves it to the configuration.
+    package var guardrailsEnabled: Bool?
+    /// All guardrails as the JSON that lists them; nil leaves them to the configuration.
+    package var guardrails: String?
+
+    package init(
+        maxInFlightPerKey: Int? = nil, maxInFlightPerTool: Int? = nil, guardrailsEnabled: Bool? = nil, guardrails: String? = nil
+    ) {
+        self.maxInFlightPerKey = maxInFlightPerKey
+        self.maxInFlightPerTool = maxInFlightPerTool
+        self.guardrailsEnabled = guardrailsEnabled
+        self.guardrails = guardrails
     }
 }

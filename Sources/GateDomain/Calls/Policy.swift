@@ -12,19 +12,27 @@ package final class Policy: Sendable {
     package let guards: [PolicyGuard]
     /// The operator's rules that it was made by.
     package let rules: GateRules
+    /// The token that the key was lent by; nil where its own secret was shown.
+    package let token: ScopedToken?
     private let team: TeamRecord?
     private let limits: LimitBook
+    /// The place of the tools' account; nil where no tool has a cap on its open calls.
+    private let tools: Int?
 
     package init(key: KeyRecord, team: TeamRecord? = nil, rules: GateRules) {
         self.key = key
         self.rules = rules
         self.team = team
+        token = nil
         var accounts = [PolicyAccount(id: AccountID(key.id), version: key.version, isFunded: true, subject: .key)]
         var always: [Limit] = []
         if let team, team.isActive {
             accounts.append(PolicyAccount(id: AccountID(team.id), version: team.version, isFunded: false, subject: .team))
             always += team.quota.limits(account: 1, subject: .team)
+            always += Self.share(of: key.id, inTeamAt: 1)
         }
+        if rules.maxInFlightPerTool > 0 { accounts.append(.tools) }
+        tools = rules.maxInFlightPerTool > 0 ? accounts.count - 1 : nil
         always += (key.quota ?? rules.globalQuota).limits(account: 0, subject: .key)
         if rules.maxInFlightPerKey > 0 {
             always.append(Limit(name: "open", measure: .inFlight, window: .lifetime, cap: rules.maxInFlightPerKey))
@@ -42,6 +50,13 @@ package final class Policy: Sendable {
                 }))
     }
 
+    /// The same policy for somebody who has the key lent by a token.
+    package init(_ policy: Policy, lentBy token: ScopedToken) {
+        self.token = token
+        (key, accounts, guards, rules) = (policy.key, policy.accounts, policy.guards, policy.rules)
+        (team, limits) = (policy.team, policy.limits)
+    }
+
     /// Whether it would come out the same.
     package func isMade(of key: KeyRecord, _ team: TeamRecord?, _ rules: GateRules) -> Bool {
         self.rules.version == rules.version && self.key == key && self.team == team
@@ -50,10 +65,27 @@ package final class Policy: Sendable {
     /// What admission has to take for one call.
     /// - Parameter argumentBytes: compact size of the arguments, 0 when there are none.
     package func plan(tool: String, argumentBytes: Int) -> Plan {
-        Plan(price: rules.prices.price(of: tool, argumentBytes: argumentBytes), limits: limits.limits(for: tool))
+        var limits = limits.limits(for: tool)
+        if let tools {
+            limits.append(
+                Limit(
+                    name: Self.openCalls + tool, account: tools, measure: .inFlight, window: .lifetime, cap: rules.maxInFlightPerTool,
+                    subject: .tool(tool)))
+        }
+        return Plan(price: rules.prices.price(of: tool, argumentBytes: argumentBytes), limits: limits)
     }
 
-    /// Every limit that any call of the key may meet.
+    /// What the meter of a tool's open calls begins with in the tools' account; the tool follows.
+    package static let openCalls = "open:"
+
+    /// What one key has done in a team: counted for the team's report, and without a cap (F-TEAM-01).
+    package static func share(of key: String, inTeamAt account: Int) -> [Limit] {
+        [(Limit.Measure.calls, "calls@"), (.credits, "credits@")].map { measure, name in
+            Limit(name: name + key, account: account, measure: measure, window: .lifetime, cap: Limit.counted, subject: .team)
+        }
+    }
+
+    /// Every limit that any call of the key may meet, but those of single tools' open calls.
     package var allLimits: [Limit] { limits.all }
 }
 
@@ -67,6 +99,21 @@ package struct PolicyAccount: Sendable, Equatable {
     package let isFunded: Bool
     /// Whose account it is, for the sentence of a refusal.
     package let subject: Limit.Subject
+    /// Whether it belongs to no record: it is there while something is counted in it, and has neither credits nor a version that moves.
+    package let isBare: Bool
+
+    /// - Parameter isBare: true only for accounts without a record; their version is 0.
+    package init(id: AccountID, version: Int, isFunded: Bool, subject: Limit.Subject, isBare: Bool = false) {
+        self.id = id
+        self.version = version
+        self.isFunded = isFunded
+        self.subject = subject
+        self.isBare = isBare
+    }
+
+    /// Where the open calls of each tool are counted, whichever key makes them.
+    package static let tools = PolicyAccount(
+        id: AccountID("tools_0000000000000000"), version: 0, isFunded: false, subject: .gate, isBare: true)
 
     /// What a caller is told when the account may spend no more.
     package var spendingDenial: Denial { subject == .team ? .teamBudgetExceeded : .spendingLimitReached }

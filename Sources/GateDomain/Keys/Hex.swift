@@ -5,10 +5,17 @@
 package enum Hex {
     /// Two digits for each byte.
     @inlinable
-    package static func string(_ sequence: some Sequence<UInt8>) -> String {
-        let bytes = Array(sequence)
-        return String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
+    package static func string(_ sequence: some Sequence<UInt8>) -> String { string(Array(sequence), after: "") }
+
+    /// Two lower-case digits a byte, behind a prefix of ASCII.
+    @inlinable
+    package static func string(_ bytes: some Collection<UInt8>, after prefix: String) -> String {
+        String(unsafeUninitializedCapacity: prefix.utf8.count + bytes.count * 2) { buffer in
             var index = 0
+            for unit in prefix.utf8 {
+                buffer[index] = unit
+                index += 1
+            }
             for byte in bytes {
                 buffer[index] = digit(byte >> 4)
                 buffer[index + 1] = digit(byte & 15)

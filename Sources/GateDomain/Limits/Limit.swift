@@ -40,9 +40,11 @@ package struct Limit: Sendable, Equatable {
         case tool(String)
         /// All keys of a team together.
         case team
+        /// All calls together, whoever makes them.
+        case gate
     }
 
-    /// Names the meter in its account, e.g. `calls`, `calls:search`, `calls.day`; visible ASCII, at most 160 bytes.
+    /// Names the meter in its account, e.g. `calls`, `calls.day`, `calls:` and a tool, `calls@` and a key; at most 320 bytes.
     package let name: String
     /// Which of the policy's accounts it belongs to: 0 is the key's own.
     package let account: Int
@@ -59,6 +61,8 @@ package struct Limit: Sendable, Equatable {
 
     /// Microseconds.
     package static let minute = 60_000_000
+    /// The cap of what is only counted: no account ever gets there.
+    package static let counted = Credits.balanceCeiling
 
     package init(
         name: String, account: Int = 0, measure: Measure = .calls, window: Window, cap: Int, action: Action = .deny, subject: Subject = .key

@@ -27,6 +27,11 @@ package struct RateReading: Sendable, Equatable {
         self.remaining = remaining
         self.reset = reset
     }
+
+    /// What a rolling window says of itself.
+    init(_ window: Limit, _ reading: MeterReading) {
+        self.init(limit: window.cap, remaining: max(0, reading.remaining), reset: (reading.reset + 999_999) / 1_000_000)
+    }
 }
 
 extension Limit {

@@ -21,14 +21,30 @@ package struct Quota: Sendable, Equatable {
     /// Whether it limits nothing.
     package var isEmpty: Bool { self == Quota() }
 
-    /// The rows that it stands for, in the order in which they are asked (F-GATE-07).
+    /// What a quota counts, in the order in which it is asked (F-GATE-07).
+    package struct Meter: Sendable {
+        /// As the account knows it.
+        package let name: String
+        /// Calls or credits.
+        package let measure: Limit.Measure
+        /// The day or the month.
+        package let period: CalendarPeriod
+    }
+
+    /// The meters of a quota.
+    package static let meters = [
+        Meter(name: "calls.day", measure: .calls, period: .day), Meter(name: "calls.month", measure: .calls, period: .month),
+        Meter(name: "credits.day", measure: .credits, period: .day), Meter(name: "credits.month", measure: .credits, period: .month),
+    ]
+
+    /// The rows that it stands for. Whoever has a cap has all four counted, so that what is used is known, and known to the cap that is set
+    /// next; a quota without any counts nothing.
     package func limits(account: Int, subject: Limit.Subject) -> [Limit] {
-        let rows: [(String, Limit.Measure, CalendarPeriod, Int)] = [
-            ("calls.day", .calls, .day, dailyCalls), ("calls.month", .calls, .month, monthlyCalls),
-            ("credits.day", .credits, .day, dailyCredits), ("credits.month", .credits, .month, monthlyCredits),
-        ]
-        return rows.filter { $0.3 > 0 }.map { name, measure, period, cap in
-            Limit(name: name, account: account, measure: measure, window: .calendar(period), cap: cap, subject: subject)
+        guard !isEmpty else { return [] }
+        return zip(Self.meters, [dailyCalls, monthlyCalls, dailyCredits, monthlyCredits]).map { meter, cap in
+            Limit(
+                name: meter.name, account: account, measure: meter.measure, window: .calendar(meter.period),
+                cap: cap > 0 ? cap : Limit.counted, subject: subject)
         }
     }
 }

@@ -18,13 +18,10 @@ struct Authenticator: Sendable {
 
     /// The key that is proved: one that is not revoked and has not expired; a suspended one still is. An id or an alias proves
     /// nothing (F-ALIAS-02).
-    /// - Throws: `StoreFailure` if the store does not answer.
+    /// - Throws: `RecordRefusal.store` if the store does not answer.
     func holder(_ proof: Proof) async throws -> KeyRecord? {
         guard let secret = proof.secret, !secret.isEmpty else { return nil }
-        let digest = KeyCache.digest(secret)
-        guard let id = try await keys.store.sendPatiently(RedisCommand("HGET", keys.store.keys.credential(digest), "owner")).string,
-            let key = try await keys.records.read(id), key.state != .revoked, !key.isExpired(at: now())
-        else { return nil }
+        guard let key = try await keys.holder(of: secret), key.state != .revoked, !key.isExpired(at: now()) else { return nil }
         return key
     }
 

@@ -28,13 +28,17 @@ final class CallFlow {
         let calls = ToolCall.calls(of: exchange.envelope)
         if let fault = fault(of: calls, exchange, loop.parts.upstreams) { return exchange.fail(code: -32602, fault) }
         let key = exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
-        // A name has to be one that everybody writes the same way.
-        if let key, key.utf8.count > ClientText.idempotencyKey || !key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+        if let key, !isIdempotencyKey(key) {
             return exchange.fail(
                 status: 400, code: -32600, "X-Idempotency-Key must be 1 to \(ClientText.idempotencyKey) visible ASCII characters")
         }
         let flow = CallFlow(exchange, calls, on: loop, idempotencyKey: key)
         flow.perform(flow.machine.begin())
+    }
+
+    /// Whether a name for an idempotent call is one that everybody writes the same way, and not too long.
+    static func isIdempotencyKey(_ key: String) -> Bool {
+        (1...ClientText.idempotencyKey).contains(key.utf8.count) && key.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }
 
     private init(_ exchange: MCPExchange, _ calls: [ToolCall], on loop: LoopContext, idempotencyKey: String?) {

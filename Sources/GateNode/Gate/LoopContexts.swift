@@ -28,8 +28,7 @@ final class LoopContexts: Sendable {
         }
         self.all = all
         connectionsPerLoop = max(1, parts.settings.maxConnections / max(1, loops.count))
-        let mostOfAddress = parts.settings.maxConnectionsPerAddress
-        doors = Doors(mostOfAddress: mostOfAddress, sparesThisMachine: mostOfAddress == Settings().maxConnectionsPerAddress)
+        doors = Doors(mostOfAddress: parts.settings.maxConnectionsPerAddress)
         forEach { [weak self] context in context.siblings = self }
     }
 

@@ -20,7 +20,7 @@ final class ProxiedRequest {
     private let exchange: MCPExchange
     private let shape: Shape
     private let loop: LoopContext
-    /// The method's decoded name.
+    /// The method's decoded name; empty if it is longer than any that we know, however it is escaped.
     private let method: String
     private var caller = CallView.Caller.nobody
     private var keyID: String?
@@ -36,7 +36,7 @@ final class ProxiedRequest {
         self.shape = shape
         self.loop = loop
         let token = exchange.envelope.methodName.map { $0.lowerBound - 1..<$0.upperBound + 1 }
-        method = token.flatMap { exchange.string($0) } ?? ""
+        method = token.flatMap { $0.count <= Envelope.longestName * 6 ? exchange.string($0) : nil } ?? ""
     }
 
     func begin() {

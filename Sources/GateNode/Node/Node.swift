@@ -17,6 +17,7 @@ final class Node: Sendable {
     let events: EventLog
     let teams: TeamDirectory
     let rollups: Rollups
+    let rollupBook: RollupBook
     let violations: ViolationLog
     let members: Membership
     let addressLimiter: AddressLimiter
@@ -65,6 +66,7 @@ final class Node: Sendable {
         events = EventLog(store: store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
         rollups = Rollups(store: store)
+        rollupBook = RollupBook(store: store)
         violations = ViolationLog(store: store)
         addressLimiter = AddressLimiter(
             store: store,
@@ -87,8 +89,9 @@ extension Node {
     /// What endpoints need of the node.
     var adminParts: AdminParts {
         AdminParts(
-            settings: settings, store: store, keys: keys, teams: teams, events: events, rollups: rollups, violations: violations,
-            clock: clock, ruleBook: ruleBook,
+            settings: settings, store: store, keys: keys, teams: teams, events: events, rollupBook: rollupBook, violations: violations,
+            clock: clock,
+            ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
             admins: admins, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
     }

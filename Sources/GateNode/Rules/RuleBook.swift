@@ -11,26 +11,28 @@ import Synchronization
 final class RuleSnapshot: Sendable {
     /// Those of the start, with what was reloaded since.
     let settings: Settings
+    /// The version of the rules that was raised last before the settings' file was read.
+    let readAt: Int
+    /// What operators have set beside them.
+    let overrides: RuleOverrides
     let rules: GateRules
+    /// The guardrails in force: the configuration's, as operators have changed them.
+    let guardrails: GuardrailSettings
     /// What is asked of every call, in its order.
     let pipeline: Pipeline
     private let freeMethods: Set<String>
 
-    /// The guardrails in force: the configuration's, as routes have changed them.
-    let guardrails: GuardrailSettings
-    /// The version at which the configuration was read.
-    let configured: Int
-
     /// - Parameters:
     ///   - version: of the rules in the cluster.
-    ///   - configured: the version at which `settings` were read; nil for the same.
-    init(_ settings: Settings, version: Int, configured: Int? = nil, guardrails: StoredGuardrails = StoredGuardrails()) {
+    ///   - readAt: the version that was raised last before the settings were read; `version` unless they are older.
+    init(_ settings: Settings, version: Int, readAt: Int? = nil, overrides: RuleOverrides = RuleOverrides()) {
         self.settings = settings
-        self.configured = configured ?? version
-        self.guardrails = guardrails.laid(over: settings.guardrails)
-        rules = GateRules(settings, version: version)
+        self.readAt = readAt ?? version
+        self.overrides = overrides
+        rules = GateRules(settings, overrides, version: version)
+        guardrails = StoredGuardrails(overrides).laid(over: settings.guardrails)
         pipeline = Pipeline(
-            guardrails: self.guardrails.isEnabled ? self.guardrails.givenRules : [], tellsContext: settings.guardrails.includesContext)
+            guardrails: guardrails.isEnabled ? guardrails.givenRules : [], tellsContext: settings.guardrails.includesContext)
         freeMethods = Set(settings.freeMethods)
     }
 
@@ -78,11 +80,10 @@ final class RuleBook: Sendable {
     var settings: Settings { snapshot.settings }
 
     /// Older rules than those that it has are not adopted: two readings of the configuration may overtake each other.
-    /// - Parameter configured: the version at which `settings` were read; nil for the same.
-    func adopt(_ settings: Settings, version: Int, configured: Int? = nil, guardrails: StoredGuardrails) {
-        let next = RuleSnapshot(settings, version: version, configured: configured, guardrails: guardrails)
+    func adopt(_ settings: Settings, version: Int, readAt: Int? = nil, overrides: RuleOverrides) {
+        let next = RuleSnapshot(settings, version: version, readAt: readAt, overrides: overrides)
         let isNewer = state.withLock { snapshot in
-            guard version >= snapshot.rules.version, next.configured >= snapshot.configured else { return false }
+            guard version >= snapshot.rules.version else { return false }
             snapshot = next
             return true
         }
@@ -94,12 +95,13 @@ final class RuleBook: Sendable {
 }
 
 extension GateRules {
-    /// The part of the settings that may be reloaded and that calls are judged by (F-CFG-03).
-    init(_ settings: Settings, version: Int) {
+    /// The part of the settings that may be reloaded and that calls are judged by (F-CFG-03), with what operators have set in its place.
+    init(_ settings: Settings, _ overrides: RuleOverrides, version: Int) {
         self.init(
             version: version, prices: PriceBook(defaultPerCall: settings.defaultCreditsPerCall, tools: settings.toolPricing),
             callsPerMinute: settings.globalRateLimitPerMin, toolCallsPerMinute: settings.toolPricing.compactMapValues(\.rateLimitPerMin),
-            globalQuota: settings.globalQuota, maxInFlightPerKey: settings.maxConcurrentPerKey, isShadow: settings.shadowMode,
+            globalQuota: settings.globalQuota, maxInFlightPerKey: overrides.maxInFlightPerKey ?? settings.maxConcurrentPerKey,
+            maxInFlightPerTool: overrides.maxInFlightPerTool ?? settings.maxConcurrentPerTool, isShadow: settings.shadowMode,
             refundsFailures: settings.refundOnFailure, refundsUnknown: settings.unknownCalls == .refund)
     }
 }

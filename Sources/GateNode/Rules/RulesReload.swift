@@ -9,6 +9,7 @@ import Logging
 ///
 /// `POST /config/reload` reads the file of the node that is asked, and raises the version of the rules in every shard; from then on every node's
 /// admissions are stale until it has read its own file. A node whose file is not valid keeps the rules that it has and says so in its log.
+/// What an operator sets in place of the configuration (`set`) raises the version too, and nobody reads a file for it.
 struct RulesReload: Sendable {
     private let ruleBook: RuleBook
     private let version: RulesVersion
@@ -40,51 +41,57 @@ struct RulesReload: Sendable {
     /// two reloads at once the older file is never left in force.
     /// - Parameter reload: what `read` found; it holds if the file has become invalid meanwhile.
     func apply(_ reload: SettingsReload, _ operation: Operation) async throws(RecordRefusal) {
-        let state = try await version.raise(
+        let raised = try await version.raise(
             changed: reload.changed, above: ruleBook.rules.version, at: clock.milliseconds, operation)
         let (resolution, latest) = read()
         ruleBook.adopt(
-            resolution.diagnostics.isValid ? latest.settings : reload.settings, version: state.version,
-            guardrails: StoredGuardrails(state.values))
+            resolution.diagnostics.isValid ? latest.settings : reload.settings, version: raised.version, overrides: raised.overrides)
     }
 
-    /// Changes the guardrails of every node, from the moment that this returns: the version guard makes every admission stale that was judged
-    /// by others (`RulesVersion`).
-    /// - Parameter change: makes the stored guardrails what they shall be; asked again where somebody else was faster.
-    /// - Throws: what `change` throws, or why the store did not take it.
-    func changeGuardrails(
-        _ operation: Operation, _ change: @escaping @Sendable (inout StoredGuardrails) throws(RecordRefusal) -> Void
+    /// Sets something in place of what the configuration says, on every node from the moment that this returns.
+    /// - Parameter changed: the names of what is set, for people.
+    func set(
+        _ changed: [String], _ operation: Operation, _ change: @escaping @Sendable (inout RuleOverrides) throws(RecordRefusal) -> Void
     ) async throws(RecordRefusal) {
-        _ = try await version.raise(changed: ["guardrails"], above: ruleBook.rules.version, at: clock.milliseconds, operation) {
-            (values) throws(RecordRefusal) in
-            var stored = StoredGuardrails(values)
-            try change(&stored)
-            stored.write(to: &values)
-        }
+        _ = try await version.raise(
+            changed: changed, above: ruleBook.rules.version, at: clock.milliseconds, operation, override: change)
         await follow()
     }
 
-    /// Takes over what another node's operator has changed: reads the file again if that was asked for.
+    /// Changes the guardrails of every node from the moment that this returns.
+    /// - Parameter change: makes the stored guardrails what they shall be; asked again where somebody else was faster.
+    /// - Throws: what `change` throws, which is never `missing`, or why the store did not take it.
+    func changeGuardrails(
+        _ operation: Operation, _ change: @escaping @Sendable (inout StoredGuardrails) throws(RecordRefusal) -> Void
+    ) async throws(RecordRefusal) {
+        try await set(["guardrails"], operation) { (overrides) throws(RecordRefusal) in
+            var stored = StoredGuardrails(overrides)
+            try change(&stored)
+            stored.write(to: &overrides)
+        }
+    }
+
+    /// Reads the file again if another node's operator has asked for it, and takes over what operators have set beside it.
     func follow() async {
+        let state = try? await version.read()
+        let current = ruleBook.snapshot
         // What a shard was seen to hold counts too: a failover may have lost the record and not the shard's word.
-        guard let state = try? await version.state() else { return }
-        let newest = max(state.version, ruleBook.newestMet)
-        let running = ruleBook.snapshot
-        guard newest > running.rules.version else { return }
-        let guardrails = StoredGuardrails(state.values)
-        if newest == state.version, let configured = state.configured, configured <= running.configured {
-            return ruleBook.adopt(running.settings, version: newest, configured: running.configured, guardrails: guardrails)
+        let newest = max(state?.version ?? 0, ruleBook.newestMet)
+        guard newest > current.rules.version else { return }
+        let overrides = state?.overrides ?? current.overrides
+        if let state, state.version == newest, state.reloaded <= current.readAt {
+            return ruleBook.adopt(current.settings, version: newest, readAt: current.readAt, overrides: overrides)
         }
         let (resolution, reload) = read()
         if let fault = resolution.diagnostics.errors.first {
             logger.error(
                 "the configuration was reloaded elsewhere, but this node's is not valid; it keeps its rules",
                 metadata: ["fault": "\(fault)"])
-            return ruleBook.adopt(ruleBook.settings, version: newest, guardrails: guardrails)
+            return ruleBook.adopt(current.settings, version: newest, overrides: overrides)
         }
         if !reload.changed.isEmpty {
             logger.notice("configuration reloaded", metadata: ["changed": "\(reload.changed.joined(separator: " "))"])
         }
-        ruleBook.adopt(reload.settings, version: newest, guardrails: guardrails)
+        ruleBook.adopt(reload.settings, version: newest, overrides: overrides)
     }
 }

@@ -11,23 +11,19 @@ struct StoredGuardrails: Sendable, Equatable {
     /// All rules in their order, from the first change of one on.
     var rules: [GuardrailRule]?
 
-    private static let (enabled, list) = ("guardrails.enabled", "guardrails.rules")
-
-    init() {}
-
-    /// - Parameter values: of the record of the rules. A rule that this version cannot read is left out.
-    init(_ values: [String: String]) {
-        isEnabled = values[Self.enabled].map { $0 == "1" }
-        guard let text = values[Self.list], let entries = (try? JSONValue.parse(text))?.arrayValue else { return }
+    /// A rule that this version cannot read is left out.
+    init(_ overrides: RuleOverrides) {
+        isEnabled = overrides.guardrailsEnabled
+        guard let text = overrides.guardrails, let entries = (try? JSONValue.parse(text))?.arrayValue else { return }
         rules = entries.compactMap { entry in
             var findings = ValueFindings()
             return ValueKind<GuardrailRule>.guardrailRule.read(entry, &findings)
         }
     }
 
-    func write(to values: inout [String: String]) {
-        values[Self.enabled] = isEnabled.map { $0 ? "1" : "0" }
-        values[Self.list] = rules.map { JSONValue.array($0.map { .object(GuardrailRule.view.json($0)) }).text }
+    func write(to overrides: inout RuleOverrides) {
+        overrides.guardrailsEnabled = isEnabled
+        overrides.guardrails = rules.map { JSONValue.array($0.map { .object(GuardrailRule.view.json($0)) }).text }
     }
 
     func laid(over configured: GuardrailSettings) -> GuardrailSettings {

@@ -35,12 +35,15 @@ struct SessionMint: Sendable {
     ///   - now: seconds since 1970.
     ///   - chance: random bits.
     func make(_ kind: Kind, now: Int, chance: UInt64) -> String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(16)
-        for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: now >> shift)) }
-        for shift in [24, 32, 40, 48, 56] { bytes.append(UInt8(truncatingIfNeeded: chance >> UInt64(shift))) }
-        bytes.append(kind.rawValue)
-        return Self.prefix + Hex.string(bytes + tag(bytes))
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { bytes in
+            for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: now >> (24 - 8 * index)) }
+            for index in 0..<5 { bytes[4 + index] = UInt8(truncatingIfNeeded: chance >> UInt64(24 + 8 * index)) }
+            bytes[9] = kind.rawValue
+            tag(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<10])) { tag in
+                for index in 0..<6 { bytes[10 + index] = tag[index] }
+            }
+            return Hex.string(bytes, after: Self.prefix)
+        }
     }
 
     /// The kind and the age in seconds of an id that this cluster has made; nil for any other text.
@@ -49,15 +52,17 @@ struct SessionMint: Sendable {
             let bytes = Hex.bytes(Substring(id.utf8.dropFirst(Self.prefix.utf8.count))), bytes.count == 16,
             let kind = Kind(rawValue: bytes[9])
         else { return nil }
-        var difference: UInt8 = 0
-        for (own, given) in zip(tag(bytes[0..<10]), bytes[10...]) { difference |= own ^ given }
+        let difference: UInt8 = bytes.withUnsafeBytes { bytes in
+            tag(UnsafeRawBufferPointer(rebasing: bytes[..<10])) { tag in (0..<6).reduce(0) { $0 | (tag[$1] ^ bytes[10 + $1]) } }
+        }
         guard difference == 0 else { return nil }
         return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) })
     }
 
-    private func tag(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+    /// - Parameter take: gets the whole MAC, of which the first 6 bytes count.
+    private func tag<Result>(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Result) -> Result {
         var mac = keyed
-        mac.update(data: Array(bytes))
-        return Array(mac.finalize().prefix(6))
+        mac.update(data: bytes)
+        return mac.finalize().withUnsafeBytes(take)
     }
 }

@@ -1,6 +1,7 @@
 // Who may connect, and what is held for those who have not shown who they are or do not read.
 
 import GateDomain
+import GateSettings
 import Synchronization
 
 /// Connections by address, over all event loops of the node; asked when a connection comes and when it goes.
@@ -17,12 +18,11 @@ final class Doors: Sendable {
     private let sparesThisMachine: Bool
     private let counts = Mutex<[IPAddress: Int]>([:])
 
-    /// - Parameters:
-    ///   - mostOfAddress: connections of one network; 0 for no limit.
-    ///   - sparesThisMachine: whether programs on this machine, a balancer mostly, have no limit.
-    init(mostOfAddress: Int, sparesThisMachine: Bool) {
-        self.mostOfAddress = mostOfAddress
-        self.sparesThisMachine = sparesThisMachine
+    /// - Parameter mostOfAddress: connections of one network, as the operator has said; 0 for no limit. Nil if he has said nothing: then
+    ///   programs on this machine, a balancer mostly, have no limit.
+    init(mostOfAddress: Int?) {
+        self.mostOfAddress = mostOfAddress ?? Settings.usualConnectionsPerAddress
+        sparesThisMachine = mostOfAddress == nil
     }
 
     private func isFree(_ address: IPAddress) -> Bool { mostOfAddress == 0 || sparesThisMachine && address.isLoopback }

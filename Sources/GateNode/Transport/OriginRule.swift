@@ -9,10 +9,14 @@ enum OriginRule {
     /// A page may call if the operator has listed its origin, or has written down that all may.
     static func permits(_ exchange: MCPExchange) -> Bool {
         guard let origin = exchange.head.fields.string(of: .origin) else { return true }
-        switch exchange.front.settings.cors.origin {
-        case .any: return true
-        case .unlisted: return false
-        case .listed(let origins): return origins.contains { $0.hasSameBytes(as: origin) }
+        return permits(origin, by: exchange.front.settings.cors.origin)
+    }
+
+    static func permits(_ origin: String, by rule: CORSSettings.Origins) -> Bool {
+        switch rule {
+        case .any: true
+        case .unlisted: false
+        case .listed(let origins): origins.contains { $0.hasSameBytes(as: origin) }
         }
     }
 
@@ -20,16 +24,29 @@ enum OriginRule {
     /// page whose name was bent to this machine.
     static func permitsHost(of exchange: MCPExchange) -> Bool {
         guard exchange.cameToLoopback, let host = exchange.head.fields.string(of: .host) else { return true }
-        let name = name(in: host)
-        return name == "localhost" || IPAddress(name).map(\.isLoopback) ?? false || name.hasSuffix(".localhost")
-            || name.hasSameBytes(as: exchange.front.settings.host)
+        return isOfThisMachine(host, listeningOn: exchange.front.settings.host)
     }
 
-    /// The host without its port, in lower case. A Host field is ASCII (HTTP1RequestDraft.checkHost).
-    private static func name(in host: String) -> Substring {
+    /// - Parameter host: a Host field, with or without a port; ASCII (HTTP1RequestDraft.checkHost).
+    static func isOfThisMachine(_ host: String, listeningOn own: String) -> Bool {
+        guard let name = name(in: host) else { return false }
+        return name == "localhost" || name.hasSuffix(".localhost") || IPAddress(name).map(\.isLoopback) ?? false
+            || name.hasSameBytes(as: own)
+    }
+
+    /// The host without its port, in lower case; nil if what is behind it is no port.
+    private static func name(in host: String) -> Substring? {
         let bytes = host.utf8
-        if bytes.first == UInt8(ascii: "[") { return Substring(bytes.dropFirst().prefix { $0 != UInt8(ascii: "]") }) }
-        let name = Substring(bytes.prefix { $0 != UInt8(ascii: ":") })
+        let isBracketed = bytes.first == UInt8(ascii: "[")
+        guard let end = isBracketed ? bytes.firstIndex(of: UInt8(ascii: "]")) : bytes.firstIndex(of: UInt8(ascii: ":")) ?? bytes.endIndex
+        else { return nil }
+        let port = isBracketed ? bytes[bytes.index(after: end)...] : bytes[end...]
+        guard port.isEmpty || port.first == UInt8(ascii: ":"),
+            port.dropFirst().allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        else { return nil }
+        let name = Substring(isBracketed ? bytes[..<end].dropFirst() : bytes[..<end])
+        // An address has no zone here: a page could have anything behind the sign.
+        guard !name.utf8.contains(UInt8(ascii: "%")) else { return nil }
         return name.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) } ? Substring(name.lowercased()) : name
     }
 }

@@ -126,6 +126,63 @@ struct MeterTests {
         }
     }
 
+    @Test(
+        "A tool's open calls are counted over all keys, in one shard and in others, given back however they end, and leave nothing behind (F-CONC-01)",
+        arguments: [1, 16])
+    func openCallsOfTools(shards: Int) async throws {
+        let node = try await TestNode(shards: shards)
+        let dead = try await TestNode(prefix: node.keys.prefix, id: "dead", shards: shards)
+        let rules = GateRules(prices: PriceBook(defaultPerCall: 1, tools: [:]), maxInFlightPerTool: 2)
+        let callers = try await [node.makeKey(credits: 1000, home: 0), node.makeKey(credits: 1000, home: 5)].map {
+            CachedKey(Policy(key: $0.record, rules: rules), keys: node.keys)
+        }
+        let call = { (caller: CachedKey, tools: [String]) in
+            TestCall(
+                caller: caller, price: tools.count, calls: tools.count,
+                limits: Set(tools).sorted().flatMap { tool in
+                    caller.policy.plan(tool: tool, argumentBytes: 0).limits.map { ($0, tools.count { $0 == tool }) }
+                })
+        }
+        let account = node.keys.account(PolicyAccount.tools.id.text)
+        for way in 0..<7 {
+            let (one, two) = (call(callers[0], ["a"]), call(callers[1], ["a", "b", "b"]))
+            #expect(await node.admit(one).isAdmitted)
+            #expect(await (way == 5 ? dead : node).admit(two).isAdmitted)
+            let refused = [await node.admit(call(callers[0], ["a"])), await node.admit(call(callers[1], ["b"]))]
+            #expect(refused.map(\.word) == ["concurrency_limit", "concurrency_limit"])
+            #expect(await node.admit(call(callers[0], ["c", "c", "c"])).word == "concurrency_limit")
+            let open = try await OpenCalls(reading: node.store)
+            #expect(open.tools == ["a": 2, "b": 2])
+            _ = await node.settle(one)
+            let charges = Array(repeating: (base: 1, surcharge: 0), count: 3)
+            switch way {
+            case 0: _ = await node.settle(two, charges)
+            case 1: _ = await node.settle(two, Array(repeating: (base: 0, surcharge: 0), count: 3), returned: 3)
+            case 2: _ = await node.settle(two, [(1, 5), (0, 0), (1, 0)], returned: 1)
+            case 3: for _ in 0..<2 { _ = await node.abandon(two) }
+            case 4:
+                _ = await node.settle(two, charges)
+                for _ in 0..<2 { _ = await node.release(two, charges) }
+            case 5:
+                await dead.membership().leave()
+                await node.membership().beat()
+            default:
+                #expect(await node.admit(two).isAdmitted)
+                _ = await node.settle(two, charges)
+                // A late copy of the admission finds it closed.
+                #expect(await !node.admit(two).isAdmitted)
+            }
+            try await node.drain()
+            #expect(try await node.send("HGETALL", account).fields == ["version": "0"], "\(way)")
+        }
+        // Whatever the store has lost, nothing goes below zero.
+        let last = call(callers[0], ["a"])
+        #expect(await node.admit(last).isAdmitted)
+        try await node.send("DEL", account)
+        #expect(await node.settle(last).charged == 1)
+        #expect(await node.admit(call(callers[1], ["a", "a"])).isAdmitted)
+    }
+
     @Test("A limit that only warns lets pass, and its reading says by how much it is passed")
     func warns() async throws {
         let node = try await TestNode()

@@ -40,7 +40,7 @@ struct RingTests {
                 #expect(windows.first?.remaining == cap - held)
                 let oldest = admitted.first { $0.time >= stamp - Self.window }?.time ?? 0
                 #expect(windows.first?.reset == oldest + Self.window - stamp)
-            case .denied(.rateLimited(let wait), _):
+            case .denied(.rateLimited(let wait), _, _):
                 let after = try await node.time()
                 let leaving = Self.held(admitted, from: before - Self.window) + cost - cap
                 #expect(leaving > 0, "refused without need")

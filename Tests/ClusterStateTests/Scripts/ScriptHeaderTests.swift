@@ -61,8 +61,8 @@ struct ScriptHeaderTests {
             // Channels belong to no slot; everything else of ours carries its prefix and its shard.
             #expect(keys.allSatisfy { $0.hasPrefix(node.keys.prefix + "{") })
         }
-        // What became of a hold in another shard is asked only where there is one.
-        #expect(Set(LuaScript.allCases).subtracting(seen) == (shards == 1 ? [.outcome] : []))
+        // What became of a hold in another shard is asked only where there is one, and credits arrive from there.
+        #expect(Set(LuaScript.allCases).subtracting(seen) == (shards == 1 ? [.outcome, .deliver] : []))
     }
 
     private static func digests(_ node: TestNode) async throws -> [String: LuaScript] {
@@ -100,6 +100,7 @@ struct ScriptHeaderTests {
         _ = await node.abandon(given)
         try await node.change(caller)
         _ = try await node.directory.topUp(caller.record.id, credits: 1, .test("o", "f"))
+        try await moveCredits(node, caller.record.id)
         let limiter = AddressLimiter(store: node.store, caps: [.admin: 1])
         _ = await limiter.refusal(.admin, of: IPAddress(v4: 1))
         let rules = RulesVersion(store: node.store, origin: "a")
@@ -107,13 +108,32 @@ struct ScriptHeaderTests {
         let sessions = SessionCommands(keys: node.keys, lifetime: 1000, capacity: 9)
         _ = try await node.store.send(sessions.command(.create, "s", isOwned: true, owner: "me"))
         _ = try await node.store.send(sessions.place(of: "s", holder: "h", cap: 1, lifetime: 1000, leaving: false))
-        try await node.run(.advance, keys: [node.keys.cursor("h", 0), node.keys.rollup(1, 0)], ["0-0", "1-1", "1000", "1", "2", "c", "1"])
+        try await node.run(
+            .advance, keys: [node.keys.cursor("h", 0), node.keys.cursor("i", 0), node.keys.rollupHours(0), node.keys.rollup(1, 0)],
+            ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])
         let members = node.membership()
         await members.beat()
+        _ = try await OpenCalls(reading: node.store)
         await dead.membership().leave()
         await members.beat()
         await members.leave()
         #expect(members.reaped == 1)
         try await node.forgetMarks()
+    }
+
+    /// Of a key in the shard of home 1.
+    private static func moveCredits(_ node: TestNode, _ key: String) async throws {
+        let (near, far) = (try await node.makeKey(credits: 9, home: 1).record.id, try await node.makeKey(credits: 9, home: 2).record.id)
+        for to in [near, far] { _ = try await Transfers(store: node.store).move(1, from: key, to: to, .test()) }
+        let reservations = Reservations(store: node.store)
+        for committing in [true, false] {
+            let held = try await reservations.reserve(key, credits: 1, seconds: 60, memo: "for two", .test()).reservation
+            _ = try await reservations.end(held.id, committing: committing, .test())
+        }
+        try await node.directory.edit(near, in: [.active], .test()) { $0.autoTopUp = AutoTopUp(threshold: 10, amount: 1, maxDaily: 1) }
+        let record = try #require(try await node.directory.records.read(near))
+        let call = TestCall(caller: CachedKey(Policy(key: record, rules: .test), keys: node.keys))
+        #expect(await node.admit(call).isAdmitted)
+        #expect(await node.settle(call).charged == 1)
     }
 }

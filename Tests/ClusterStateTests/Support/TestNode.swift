@@ -345,7 +345,7 @@ extension Admission {
         switch self {
         case .admitted: "admitted"
         case .stale: "stale"
-        case .denied(let denial, _): denial.label.rawValue
+        case .denied(let denial, _, _): denial.label.rawValue
         case .running: "running"
         case .replay(let answer): "replay " + String(decoding: answer, as: UTF8.self)
         case .unanswered: "unanswered"
@@ -357,7 +357,7 @@ extension Admission {
     var credits: Int? {
         switch self {
         case .admitted(let credits, _): credits
-        case .denied(_, let credits): credits
+        case .denied(_, let credits, _): credits
         default: nil
         }
     }
@@ -367,7 +367,7 @@ extension Admission {
     }
 
     var wait: Int? {
-        if case .denied(.rateLimited(let wait), _) = self { wait } else { nil }
+        if case .denied(.rateLimited(let wait), _, _) = self { wait } else { nil }
     }
 }
 

@@ -171,6 +171,12 @@ def main():
         if method == "initialize":
             capabilities = {"tools": {}, "resources": {"subscribe": True}, "logging": {}, "tasks": {"list": {}, "cancel": {}}}
             send(id=id, result={"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": {"name": "hostile", "version": "1"}})
+        elif method == "tools/list" and os.path.exists(os.path.join(directory, "endless")):
+            page = int(params.get("cursor") or 0)
+            names = list(TOOLS) + ["n" * 5000] if page == 0 else [f"endless_{page}_{n}_" + "x" * 200 for n in range(2000)]
+            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in names]
+            append("pages", str(page))
+            send(id=id, result={"tools": tools, "nextCursor": str(page + 1)})
         elif method == "tools/list":
             tools = ",".join('{"name":"%s","inputSchema":%s}' % (name, SCHEMA) for name in TOOLS)
             if params.get("cursor"):

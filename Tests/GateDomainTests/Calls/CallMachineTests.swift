@@ -82,9 +82,32 @@ struct CallMachineTests {
         var call = TestedCall(["a"], rules: TestedCall.rules(quota: Quota(monthlyCredits: 50)))
         _ = call.begin()
         _ = call.identify()
-        let meters = [MeterReading(remaining: 47, reset: 9_000_000), MeterReading(remaining: 59, reset: 1)]
+        let meters = Array(repeating: MeterReading(remaining: 47, reset: 9_000_000), count: 4) + [MeterReading(remaining: 59, reset: 1)]
         _ = call.admit(.admitted(credits: 7, meters: meters))
         #expect(call.machine.rate == RateReading(limit: 60, remaining: 59, reset: 1) && call.machine.warnings.isEmpty)
+    }
+
+    @Test("F-HDR-04: a refusal that has nothing to do with the window says what the window has left")
+    func readingOfRefusal() {
+        var call = TestedCall(["a"])
+        _ = call.begin()
+        _ = call.identify()
+        let left = MeterReading(remaining: 12, reset: 1_000_001)
+        #expect(
+            call.admit(.denied(.spendingLimitReached, credits: 5, rate: left)) == "reply denied spending_limit_exceeded 0")
+        #expect(call.machine.rate == RateReading(limit: 60, remaining: 12, reset: 2) && call.machine.credits == 5)
+    }
+
+    @Test("F-CONC-01: where tools have a cap each part asks for its own tool's, and a refusal names the part")
+    func openCallsOfTools() {
+        var rules = TestedCall.rules()
+        rules = GateRules(prices: rules.prices, maxInFlightPerTool: 2)
+        var call = TestedCall(["a", "b", "b"], rules: rules)
+        _ = call.begin()
+        guard case .admit(let order) = call.identifyAction() else { return #expect(Bool(false)) }
+        #expect(order.limits.map(\.limit.name) == ["open:a", "open:b"] && order.limits.map(\.amount) == [1, 2])
+        #expect(order.limits.allSatisfy { $0.limit.account == 1 && $0.limit.cap == 2 })
+        #expect(call.admit(.denied(order.limits[1].limit.denial(wait: 0), credits: 9)) == "reply denied concurrency_limit 1")
     }
 
     @Test("F-RATE-08: a batch asks every limit once, for as much as all its parts need")
@@ -93,8 +116,9 @@ struct CallMachineTests {
         _ = call.begin()
         guard case .admit(let order) = call.identifyAction() else { return #expect(Bool(false)) }
         #expect(order.price == 9 && order.calls == 3 && !order.isDry)
-        #expect(order.limits.map(\.limit.name) == ["calls.day", "credits.day", "calls", "calls:b"])
-        #expect(order.limits.map(\.amount) == [3, 9, 3, 2])
+        #expect(order.limits.map(\.limit.name) == ["calls.day", "calls.month", "credits.day", "credits.month", "calls", "calls:b"])
+        #expect(order.limits.map(\.amount) == [3, 3, 9, 9, 3, 2])
+        #expect(order.limits.map(\.limit.cap) == [9, Limit.counted, 50, Limit.counted, 60, 5])
     }
 
     @Test("the same call elsewhere is waited for, for as long as a dead node takes to be reaped")

@@ -21,6 +21,7 @@ import Testing
         "toolPricing": ("a:1,ns:b=2", { $0.toolPricing.mapValues(\.creditsPerCall) == ["a": 1, "ns:b": 2] }),
         "globalRateLimitPerMin": ("0", { $0.globalRateLimitPerMin == 0 }),
         "maxConcurrentPerKey": ("3", { $0.maxConcurrentPerKey == 3 }),
+        "maxConcurrentPerTool": ("4", { $0.maxConcurrentPerTool == 4 }),
         "redisShards": ("16", { $0.redisShards == 16 }),
         "freeMethods": ("ping, x/y", { $0.freeMethods == ["ping", "x/y"] }),
         "shadowMode": ("true", { $0.shadowMode }),
@@ -143,7 +144,8 @@ import Testing
                 "defaultCreditsPerCall", "toolPricing", "globalRateLimitPerMin", "shadowMode", "refundOnFailure", "freeMethods",
                 "globalQuota", "webhookUrl", "webhookSecret", "webhookMaxRetries", "alertRules",
                 // And what acts on calls in the same way (F-CONC-01, F-GUARD-02).
-                "maxConcurrentPerKey", "guardrails.enabled", "guardrails.rules", "guardrails.includeContext", "guardrails.maxViolations",
+                "maxConcurrentPerKey", "maxConcurrentPerTool", "guardrails.enabled", "guardrails.rules",
+                "guardrails.includeContext", "guardrails.maxViolations",
             ])
     }
 

@@ -17,6 +17,7 @@ struct LedgerModel {
     }
 
     private struct Hold {
+        /// Those with a record.
         let accounts: [String]
         let price: Int
         let calls: Int
@@ -57,6 +58,8 @@ struct LedgerModel {
     private var holds: [String: Hold] = [:]
     private var meters: [MeterName: Meter] = [:]
     private var windows: [String: [Entry]] = [:]
+    /// Accounts without a record, which hold nothing at rest.
+    private var bare: Set<String> = []
     /// What is not as it has to be.
     private(set) var violations: [String] = []
 
@@ -99,6 +102,7 @@ struct LedgerModel {
     }
 
     private mutating func open(_ asked: AskedAdmission, at now: Int) {
+        bare.formUnion(asked.bare)
         var counts: [Count] = []
         for limit in asked.limits {
             let before = used(limit, at: now)
@@ -116,7 +120,8 @@ struct LedgerModel {
             counts.append(Count(meter: name, kind: limit.kind, period: period, amount: limit.amount))
         }
         holds[asked.hold] = Hold(
-            accounts: asked.accounts, price: asked.price, calls: asked.calls, primary: asked.primary, counts: counts, charged: asked.price)
+            accounts: asked.accounts.filter { !asked.bare.contains($0) }, price: asked.price, calls: asked.calls, primary: asked.primary,
+            counts: counts, charged: asked.price)
     }
 
     private func used(_ limit: AskedAdmission.Asked, at now: Int) -> Int {
@@ -171,6 +176,9 @@ struct LedgerModel {
                     found.append("M11: \(meter.meter) of \(name) says \(words), its holds \(value.period):\(used)")
                 }
             }
+        }
+        for name in bare.sorted() where account(name).keys.contains(where: { $0 != "version" }) {
+            found.append("F-CONC-01: \(name) still counts \(account(name))")
         }
         return found + followers(budget: budget, forgotten)
     }

@@ -30,6 +30,8 @@ struct AskedAdmission {
     /// The shard whose hold of the same name decides; nil where it is this one.
     let primary: Int?
     let accounts: [String]
+    /// Those of them that belong to no record.
+    let bare: Set<String>
     let limits: [Asked]
 }
 
@@ -72,10 +74,13 @@ extension RedisCommand {
             let (price, count) = (words.number(), words.number())
             words.skip(1)
             let primary = Int(words.text())
-            words.skip(3 + guards)
+            words.skip(4 + guards)
+            var bare: Set<String> = []
             let accounts = (0..<words.number()).map { _ in
-                defer { words.skip(3) }
-                return words.key()
+                let account = words.key()
+                words.skip(2)
+                if words.text() == "2" { bare.insert(account) }
+                return account
             }
             let limits = (0..<words.number()).map { _ in
                 let (account, meter, kind, cap) = (accounts[words.number() - 1], words.text(), words.text(), words.number())
@@ -87,7 +92,8 @@ extension RedisCommand {
             }
             calls.append(
                 AskedAdmission(
-                    hold: hold, isDry: mode == "dry", price: price, calls: count, primary: primary, accounts: accounts, limits: limits))
+                    hold: hold, isDry: mode == "dry", price: price, calls: count, primary: primary, accounts: accounts, bare: bare,
+                    limits: limits))
         }
         return calls
     }

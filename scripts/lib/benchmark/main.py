@@ -7,8 +7,10 @@ import sys
 from statistics import median
 
 import cluster
+import crowds
 import memory
 import report
+import reports
 from processes import Fault, Workshop, progress
 from sides import gate_sides, nginx_sides
 
@@ -16,17 +18,21 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.",
+        epilog="scripts/bench reports measures reports over the sums of ten million calls; it has a --help of its own.")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side, of which the median counts (default 3)")
     parser.add_argument("--quick", action="store_true", help="one short round, fewer connections and keys: to see that it works")
     parser.add_argument("--only", metavar="TEXT", help="only the sides whose name contains TEXT, beside nginx; no memory, no cluster")
+    parser.add_argument("--memory", action="store_true", help="only what keys and crowds cost in memory")
     given = parser.parse_args()
     given.seconds = given.seconds or (1 if given.quick else 3)
     given.rounds = given.rounds or (1 if given.quick else 3)
     given.connections = [1, 64] if given.quick else [1, 16, 64]
     given.keys = [10_000, 100_000] if given.quick else [10_000, 1_000_000]
+    given.crowds = (1_000, 50_000, 4) if given.quick else (10_000, 1_000_000, 20)
     return given
 
 
@@ -66,17 +72,22 @@ def summary(turns, yardstick, direct):
 
 
 def run(given, binary):
-    results = {"machine": report.machine(), "units": report.UNITS, "seconds": given.seconds, "rounds": given.rounds, "memory": [], "cluster": []}
+    results = {"machine": report.machine(), "units": report.UNITS, "seconds": given.seconds, "rounds": given.rounds, "memory": [], "crowds": [], "cluster": []}
     with Workshop() as workshop:
         progress(f"cores: side under test {workshop.cores.side}, load and upstream {workshop.cores.load}, Redis {workshop.cores.redis}")
         yardsticks, upstream_port = nginx_sides(workshop, ROOT)
         nothing_else = list(workshop.processes)
         sides = [side for side in gate_sides(workshop, binary, upstream_port) if (given.only or "") in side.name]
-        turns = measure_sides(workshop, yardsticks + sides, given)
-        results["sides"] = summary(turns, yardsticks[1].name, yardsticks[0].name)
+        if given.memory:
+            results["sides"] = []
+        else:
+            turns = measure_sides(workshop, yardsticks + sides, given)
+            results["sides"] = summary(turns, yardsticks[1].name, yardsticks[0].name)
         if not given.only:
             workshop.end([process for process in workshop.processes if process not in nothing_else])
             results["memory"] = memory.measure(workshop, binary, upstream_port, given.keys)
+            results["crowds"] = crowds.measure(workshop, binary, upstream_port, *given.crowds)
+        if not given.only and not given.memory:
             results["cluster"] = cluster.measure(
                 workshop, ROOT, binary, upstream_port, [1, 2, 3], given.connections[-1], given.seconds, given.rounds)
             direct = {row["connections"]: row["p50"] for row in results["sides"] if row["side"] == yardsticks[0].name}
@@ -97,10 +108,14 @@ def main():
     print()
     report.print_sides(results["sides"])
     report.print_memory(results["memory"])
+    report.print_crowds(results["crowds"])
     report.print_cluster(results["cluster"])
     report.print_failures(results["sides"] + results["cluster"])
     if given.json:
         report.write(given.json, results)
 
 
-main()
+if sys.argv[1:2] == ["reports"]:
+    reports.main(sys.argv[2:])
+else:
+    main()

@@ -61,6 +61,14 @@ def print_memory(rows):
                for row in rows])
 
 
+def print_crowds(rows):
+    if rows:
+        print("Memory under crowds; MB, and bytes for each")
+        table(["crowd", "size", "node before", "node with it", "bytes each", "Redis more"],
+              [[row["crowd"], row["size"], round(row["freshBytes"] / 1e6, 1), round(row["residentBytes"] / 1e6, 1),
+                round((row["residentBytes"] - row["freshBytes"]) / row["size"]), round(row["redisBytes"] / 1e6, 1)] for row in rows])
+
+
 def print_failures(rows):
     """Every row should be free of them; one that is not says less than it seems to."""
     for row in rows:

@@ -15,9 +15,9 @@ class Store:
         self.process = workshop.start(name, [
             "redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", place, "--save", "",
             "--maxmemory-policy", "noeviction", *durability], workshop.cores.redis)
-        self.process.awaits(lambda: os.path.exists(self.socket), "does not listen")
         self.connection = socket.socket(socket.AF_UNIX)
-        self.connection.connect(self.socket)
+        # The socket is there before anybody listens on it.
+        self.process.awaits(lambda: self.connection.connect_ex(self.socket) == 0, "does not listen")
         self.replies = self.connection.makefile("rb")
 
     @property

@@ -17,7 +17,7 @@ struct AdminParts: Sendable {
     let keys: KeyDirectory
     let teams: TeamDirectory
     let events: EventLog
-    let rollups: Rollups
+    let rollupBook: RollupBook
     let violations: ViolationLog
     let clock: RedisClock
     let ruleBook: RuleBook

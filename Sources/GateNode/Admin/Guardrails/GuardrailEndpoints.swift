@@ -66,7 +66,7 @@ extension Endpoint {
     ) { request, parts in
         let (id, base) = (try request[.deletedRule], parts.base)
         try await change(parts, request.audit("Guardrail deleted", ["ruleId": id])) { (stored) throws(RecordRefusal) in
-            guard stored.remove(id, base: base) else { throw .missing }
+            guard stored.remove(id, base: base) else { throw .state(unknown) }
         }
         return ["deleted": id]
     }
@@ -147,9 +147,12 @@ extension Endpoint {
         }
     }
 
+    /// What is said of a rule that is not there.
+    private static let unknown = "unknown guardrail"
+
     private static func failure(of refusal: RecordRefusal) -> HTTPFailure {
         switch refusal {
-        case .missing: .notFound("Guardrail not found")
+        case .state(unknown): .notFound("Guardrail not found")
         case .aboveCeiling: .badRequest("There may be at most \(GuardrailRule.capacity) rules; delete one first")
         default: refusal.failure
         }

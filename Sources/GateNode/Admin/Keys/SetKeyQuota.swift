@@ -42,6 +42,12 @@ extension Quota {
         .credits("dailyCreditLimit", \.dailyCredits),
         .credits("monthlyCreditLimit", \.monthlyCredits),
     ])
+
+    /// What has been used of it.
+    static let usage = View<Quota>([
+        .integer("dailyCalls", \.dailyCalls), .integer("monthlyCalls", \.monthlyCalls), .credits("dailyCredits", \.dailyCredits),
+        .credits("monthlyCredits", \.monthlyCredits),
+    ])
 }
 
 extension ValueKind where Value == Quota {

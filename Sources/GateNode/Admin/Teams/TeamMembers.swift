@@ -34,9 +34,10 @@ extension Endpoint {
         guard let team = try await parts.teams.snapshots([request[.teamID]], at: request.now).first else {
             throw TeamRefusal.unknownTeam.failure
         }
-        let accounts = try await parts.keys.accounts(team.members.map(\.id))
-        return EndpointResponse(
-            TeamUsage.view, TeamUsage(team: team, members: Array(zip(team.members, accounts).map(TeamUsage.Member.init))))
+        let ids = team.members.map(\.id)
+        let (accounts, shares) = (try await parts.keys.accounts(ids), try await parts.teams.shares(of: ids, in: team.record.id))
+        let members = team.members.indices.map { TeamUsage.Member(key: team.members[$0], account: accounts[$0], share: shares[$0]) }
+        return EndpointResponse(TeamUsage.view, TeamUsage(team: team, members: members))
     }
 }
 
@@ -45,6 +46,7 @@ private struct TeamUsage: Sendable {
     struct Member: Sendable {
         let key: KeyRecord
         let account: Account
+        let share: TeamShare
     }
 
     let team: TeamSnapshot
@@ -57,12 +59,15 @@ private struct TeamUsage: Sendable {
             usage.team.record.budget > 0 ? max(0, usage.team.record.budget - usage.team.account.spent) : nil
         }.described("Null without a budget."),
         .list("members", member, \.members),
+        .credits("formerMembersSpent") { usage in
+            max(0, usage.team.account.spent - usage.members.reduce(0) { $0 + $1.share.spent })
+        }.described("Of totalSpent, what keys have spent that have left the team."),
     ])
 
     private static let member = View<Member>([
         .text("keyMasked", \.key.masked), .text("name", \.key.name), .credits("credits", \.account.credits),
-        .credits("totalSpent", \.account.spent).described("In all its life, in this team and before."),
-        .integer("totalCalls", \.account.calls),
+        .credits("totalSpent", \.share.spent).described("In this team; what it has spent before or in others is not in it."),
+        .integer("totalCalls", \.share.calls).described("In this team."),
     ])
 }
 

@@ -1,15 +1,15 @@
 // Requests that no good client sends, and what each is answered with.
 
-import Testing
+package import Testing
 
 /// A body for `POST /mcp` that is well-formed HTTP.
-struct BadBody: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    let body: [UInt8]
-    let contentType: String?
-    let status: Int
+package struct BadBody: Sendable, CustomTestStringConvertible {
+    package let testDescription: String
+    package let body: [UInt8]
+    package let contentType: String?
+    package let status: Int
     /// The JSON-RPC code of the answer, if it is one.
-    let code: Int?
+    package let code: Int?
 
     init(_ description: String, _ body: String, status: Int = 400, code: Int? = -32700, contentType: String? = "application/json") {
         self.init(description, Array(body.utf8), status: status, code: code, contentType: contentType)
@@ -19,7 +19,7 @@ struct BadBody: Sendable, CustomTestStringConvertible {
         (testDescription, self.body, self.status, self.code, self.contentType) = (description, body, status, code, contentType)
     }
 
-    static let parseErrors = [
+    package static let parseErrors = [
         BadBody("nothing", ""),
         BadBody("half an object", #"{"jsonrpc":"2.0","id":1"#),
         BadBody("two objects", #"{"jsonrpc":"2.0","id":1,"method":"ping"}{"jsonrpc":"2.0","id":2,"method":"ping"}"#),
@@ -38,7 +38,7 @@ struct BadBody: Sendable, CustomTestStringConvertible {
         BadBody("a NUL byte after the object", #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.utf8 + [0]),
     ]
 
-    static let envelopes = [
+    package static let envelopes = [
         BadBody("a string", #""ping""#, code: -32600),
         BadBody("a number", "1", code: -32600),
         BadBody("null", "null", code: -32600),
@@ -53,7 +53,7 @@ struct BadBody: Sendable, CustomTestStringConvertible {
         BadBody("a boolean as id", #"{"jsonrpc":"2.0","id":true,"method":"ping"}"#, code: -32600),
     ]
 
-    static let parameters = [
+    package static let parameters = [
         BadBody("no params", call("null"), status: 200, code: -32602),
         BadBody("an array as params", call("[]"), status: 200, code: -32602),
         BadBody("no tool name", call(#"{"arguments":{}}"#), status: 200, code: -32602),
@@ -67,7 +67,7 @@ struct BadBody: Sendable, CustomTestStringConvertible {
             status: 200, code: -32602),
     ]
 
-    static let http = [
+    package static let http = [
         BadBody("a text", #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, status: 415, code: nil, contentType: "text/plain"),
         BadBody("a form", "jsonrpc=2.0", status: 415, code: nil, contentType: "application/x-www-form-urlencoded"),
         BadBody("no content type", #"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, status: 415, code: nil, contentType: nil),
@@ -76,7 +76,7 @@ struct BadBody: Sendable, CustomTestStringConvertible {
     ]
 
     /// A good call of exactly so many bytes.
-    static func padded(to size: Int) -> [UInt8] {
+    package static func padded(to size: Int) -> [UInt8] {
         let head = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":""#, tail = #""}}}"#
         return head.utf8 + Array(repeating: UInt8(ascii: "x"), count: size - head.utf8.count - tail.utf8.count) + tail.utf8
     }
@@ -98,9 +98,9 @@ struct BadBody: Sendable, CustomTestStringConvertible {
 }
 
 /// Bytes that are no proper HTTP/1.1 request, or that two parsers could read in two ways.
-struct BadFraming: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    let bytes: [UInt8]
+package struct BadFraming: Sendable, CustomTestStringConvertible {
+    package let testDescription: String
+    package let bytes: [UInt8]
 
     private init(_ description: String, _ lines: [String], body: String = "") {
         testDescription = description
@@ -119,7 +119,7 @@ struct BadFraming: Sendable, CustomTestStringConvertible {
         BadFraming(description, ["POST /mcp HTTP/1.1", "Host: localhost", "Content-Type: application/json"] + fields, body: body)
     }
 
-    static let all: [BadFraming] = [
+    package static let all: [BadFraming] = [
         post("Content-Length and Transfer-Encoding", "Content-Length: 40", "Transfer-Encoding: chunked", body: "0\r\n\r\n" + hidden),
         post("Transfer-Encoding and Content-Length", "Transfer-Encoding: chunked", "Content-Length: 5", body: "0\r\n\r\n" + hidden),
         post("two Content-Lengths that differ", "Content-Length: 40", "Content-Length: 0", body: ping + hidden),

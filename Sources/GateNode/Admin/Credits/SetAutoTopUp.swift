@@ -1,0 +1,67 @@
+// POST /keys/auto-topup: credits that are added by themselves when the balance falls low (F-CREDIT-09).
+
+import ClusterState
+import GateDomain
+import GateValues
+import HTTPTypes
+
+extension Endpoint {
+    static let setAutoTopUp = Endpoint(
+        .post, "/keys/auto-topup", "Add credits to a key by itself whenever a call leaves less than a threshold, or stop that.",
+        for: .atLeast(.admin),
+        body: [Field.key, Field.threshold, Field.topUpAmount, Field.maxDaily, Field.disablesTopUp],
+        answer: ["autoTopup": AutoTopUp.view.schema.nullable, "message": .string],
+        failures: [.notFound], audits: ["key.auto_topup_configured"], using: \.keys
+    ) { request, keys in
+        let key = try await request.target(in: keys)
+        let order = try request.autoTopUp
+        let words = order.map { "Auto-topup enabled: add \($0.amount) credits when balance drops below \($0.threshold) (\($0.frequency))" }
+        let audit = request.audit(
+            order == nil ? "Automatic top-up disabled" : "Automatic top-up configured", of: key,
+            [
+                "threshold": order.map { String($0.threshold) } ?? "", "amount": order.map { String($0.amount) } ?? "",
+                "maxDaily": order.map { String($0.maxDaily) } ?? "",
+            ])
+        try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.autoTopUp = order }
+        return ["autoTopup": order.map(AutoTopUp.view.json), "message": words ?? "Auto-topup disabled"]
+    }
+}
+
+extension AutoTopUp {
+    fileprivate static let view = View<AutoTopUp>([
+        .credits("threshold", \.threshold), .credits("amount", \.amount), .integer("maxDaily", \.maxDaily),
+    ])
+
+    fileprivate var frequency: String { maxDaily > 0 ? "max \(maxDaily)/day" : "no daily limit" }
+}
+
+extension EndpointRequest {
+    /// What is ordered; nil for nothing from now on.
+    fileprivate var autoTopUp: AutoTopUp? {
+        get throws(HTTPFailure) {
+            if try self[.disablesTopUp] { return nil }
+            guard let threshold = try self[.threshold] else { throw .badRequest("Missing threshold") }
+            guard let amount = try self[.topUpAmount] else { throw .badRequest("Missing amount") }
+            return AutoTopUp(threshold: threshold, amount: amount, maxDaily: try self[.maxDaily])
+        }
+    }
+}
+
+extension Field where Value == Int? {
+    fileprivate static let threshold = Field<Int>(
+        "threshold", .integer(1...AutoTopUp.ceiling), "A balance below it is low; needed unless disable is true."
+    ).optional
+    fileprivate static let topUpAmount = Field<Int>(
+        "amount", .integer(1...AutoTopUp.ceiling), "What is added; needed unless disable is true."
+    ).optional
+}
+
+extension Field where Value == Int {
+    fileprivate static let maxDaily = Field(
+        "maxDaily", .integer(0...Credits.operationCeiling), "How often a UTC day at most; 0 for any number."
+    ).default(0)
+}
+
+extension Field where Value == Bool {
+    fileprivate static let disablesTopUp = Field("disable", .flag, "Nothing is added from now on.").default(false)
+}
