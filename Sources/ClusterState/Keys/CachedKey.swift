@@ -40,7 +40,8 @@ package final class CachedKey: Sendable {
     /// A key as a token lends it: with the same accounts and names.
     package init(_ key: CachedKey, lentBy token: ScopedToken) {
         policy = Policy(key.policy, lentBy: token)
-        (accounts, shards, isInOneShard, calls) = (key.accounts, key.shards, key.isInOneShard, key.calls)
+        (accounts, everyAccount, shards) = (key.accounts, key.everyAccount, key.shards)
+        (isInOneShard, calls) = (key.isInOneShard, key.calls)
         (ringPrefixes, rings, lender) = (key.ringPrefixes, key.rings, key)
     }
 

@@ -54,7 +54,7 @@ package final class Policy: Sendable {
     package init(_ policy: Policy, lentBy token: ScopedToken) {
         self.token = token
         (key, accounts, guards, rules) = (policy.key, policy.accounts, policy.guards, policy.rules)
-        (team, limits) = (policy.team, policy.limits)
+        (team, limits, tools) = (policy.team, policy.limits, policy.tools)
     }
 
     /// Whether it would come out the same.
