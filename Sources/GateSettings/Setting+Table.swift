@@ -72,6 +72,12 @@ extension Setting {
         Setting("guardrails.enabled", \.guardrails.isEnabled, .toggle, reloadable: true, "Whether the guardrails act."),
         Setting("guardrails.rules", \.guardrails.rules, .guardrails, reloadable: true, "What may not pass in arguments and answers."),
         Setting(
+            "guardrails.includeContext", \.guardrails.includesContext, .toggle, reloadable: true,
+            "Whether the record of violations says what stands around them."),
+        Setting(
+            "guardrails.maxViolations", \.guardrails.maxViolations, .number("entries", 0...100_000), reloadable: true,
+            "Violations that are kept; 0 for none."),
+        Setting(
             "freeMethods", \.freeMethods, .list("method"),
             flags: ["free-methods"], variables: ["PAYGATE_FREE_METHODS"], reloadable: true,
             "Methods that need no key; by default initialize, ping and the lists."),
@@ -265,8 +271,7 @@ extension Setting {
 
     private static let fileOnly = [
         "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
-        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "guardrails.includeContext", "guardrails.maxViolations",
-        "geoCountryHeader",
+        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "geoCountryHeader",
         "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
 }

@@ -1,7 +1,7 @@
 // The kinds of settings that the gate's rules are made of: quotas and guardrails.
 
 package import GateDomain
-import GateValues
+package import GateValues
 import MCPWire
 
 /// What the operator does not want to pass (F-GUARD-01 to F-GUARD-04).
@@ -10,9 +10,19 @@ package struct GuardrailSettings: Sendable, Equatable {
     package var isEnabled = false
     /// In the order in which they are asked; at most `GuardrailRule.capacity`.
     package var rules: [GuardrailRule] = []
+    /// Whether the record of violations says what stands around them.
+    package var includesContext = false
+    /// Entries of that record; 0 for none.
+    package var maxViolations = 10_000
 
     /// The defaults.
     package init() {}
+
+    /// Somebody has taken all rules away, and wants none in their place.
+    package var isCleared = false
+
+    /// Those that were listed, else the built-in ones.
+    package var givenRules: [GuardrailRule] { rules.isEmpty && !isCleared ? GuardrailRule.builtIn : rules }
 }
 
 extension SettingKind where Value == Quota {
@@ -44,20 +54,21 @@ extension Quota {
 }
 
 extension SettingKind where Value == [GuardrailRule] {
-    /// `[{id, pattern, action, scope, tools}]`; patterns are the words of `GuardrailPattern`.
+    /// `[{id, name, pattern, flags, action, active, scope, tools, redactWith, description}]`; see `ValueKind.guardrailRule`.
     static var guardrails: Self { Self(.guardrails, .list(placeholder: "rule")) }
 }
 
 extension ValueKind where Value == [GuardrailRule] {
-    fileprivate static let guardrails = Self(
-        .list(of: .object),
+    /// Rules in their order, no two of one id.
+    package static let guardrails = Self(
+        .list(of: ValueKind<GuardrailRule>.guardrailRule.schema),
         reading: { json, findings in
             guard case .array(let entries) = json, entries.count <= GuardrailRule.capacity else {
                 findings.refuse("Must be a list of at most \(GuardrailRule.capacity) rules.", showing: json)
                 return nil
             }
             let rules = entries.enumerated().compactMap { index, entry in
-                findings.within("[\(index)]") { ValueKind<GuardrailRule>.rule.read(entry, &$0) }
+                findings.within("[\(index)]") { ValueKind<GuardrailRule>.guardrailRule.read(entry, &$0) }
             }
             for (index, rule) in rules.enumerated() where rules[..<index].contains(where: { $0.id == rule.id }) {
                 findings.refuse("The id \"\(rule.id)\" is used twice.")
@@ -67,31 +78,73 @@ extension ValueKind where Value == [GuardrailRule] {
 }
 
 extension ValueKind where Value == GuardrailRule {
-    /// Nil after a refusal: a rule that is understood by half is none.
-    fileprivate static let rule = members { members, findings in
-        var (id, pattern, action) = (String?.none, GuardrailPattern?.none, GuardrailRule.Action?.none)
-        var (scope, tools): (GuardrailRule.Scope?, [String]?) = (.both, [])
+    /// A rule; `pattern` is the word of a detector or a regular expression. Nil after a refusal: a rule that is understood by half is none.
+    package static let guardrailRule = members(
+        Schema(["type": "object", "description": "id, pattern and action have to be there."])
+    ) { members, findings in
+        var draft = RuleDraft()
         let members = members.filter { !$0.value.isNull }
-        for member in members {
-            findings.within(".\(member.name)") { findings in
-                switch member.name {
-                case "id": id = ValueKind<String>.ruleName.read(member.value, &findings)
-                case "pattern": pattern = ValueKind<GuardrailPattern>.choice.read(member.value, &findings)
-                case "action": action = ValueKind<GuardrailRule.Action>.choice.read(member.value, &findings)
-                case "scope": scope = ValueKind<GuardrailRule.Scope>.choice.read(member.value, &findings)
-                case "tools": tools = ValueKind<[String]>.words { !$0.isEmpty }.read(member.value, &findings)
-                default: findings.remark(Setting.unknown)
-                }
-            }
-        }
+        for member in members { findings.within(".\(member.name)") { draft.take(member, &$0) } }
         for name in ["id", "pattern", "action"] where !members.contains(where: { $0.name == name }) { findings.refuse("It needs \(name).") }
-        guard let id, let pattern, let action, let scope, let tools else { return nil }
-        return GuardrailRule(id: id, pattern: pattern, action: action, scope: scope, tools: Set(tools))
+        return findings.faults.isEmpty ? draft.rule(&findings) : nil
     }
+}
+
+/// The members of a rule as far as they have been read.
+private struct RuleDraft {
+    private var texts: [String: String] = [:]
+    private var action: GuardrailRule.Action?
+    private var scope = GuardrailRule.Scope.both
+    private var tools: [String] = []
+    private var isActive = true
+
+    mutating func take(_ member: JSONObject.Member, _ findings: inout ValueFindings) {
+        switch member.name {
+        case "id": texts["id"] = ValueKind<String>.ruleName.read(member.value, &findings)
+        case "name": texts["name"] = ValueKind<String>.text(upTo: 200).read(member.value, &findings)
+        case "description": texts["description"] = ValueKind<String>.text(upTo: 500).read(member.value, &findings)
+        case "redactWith": texts["redactWith"] = ValueKind<String>.replacement.read(member.value, &findings)
+        case "pattern": texts["pattern"] = ValueKind<String>.source.read(member.value, &findings)
+        case "flags": texts["flags"] = ValueKind<String>.source.read(member.value, &findings)
+        case "action": action = ValueKind<GuardrailRule.Action>.choice.read(member.value, &findings)
+        case "scope": scope = ValueKind<GuardrailRule.Scope>.choice.read(member.value, &findings) ?? .both
+        case "active": isActive = ValueKind<Bool>.flag.read(member.value, &findings) ?? true
+        case "tools": tools = ValueKind<[String]>.toolNames.read(member.value, &findings) ?? []
+        default: findings.remark(Setting.unknown)
+        }
+    }
+
+    func rule(_ findings: inout ValueFindings) -> GuardrailRule? {
+        guard let id = texts["id"], let source = texts["pattern"], let action else { return nil }
+        let pattern: GuardrailMatcher
+        do throws(ValueFault) {
+            pattern = try GuardrailMatcher(source, flags: texts["flags"] ?? "")
+        } catch {
+            findings.within(".pattern") { $0.add(error) }
+            return nil
+        }
+        return GuardrailRule(
+            id: id, name: texts["name"].flatMap { $0.isEmpty ? nil : $0 }, pattern: pattern, action: action, scope: scope,
+            tools: Set(tools), isActive: isActive, redactWith: texts["redactWith"], help: texts["description"])
+    }
+}
+
+extension GuardrailRule {
+    /// As it is listed, and stored.
+    package static let view = View<GuardrailRule>([
+        .text("id", \.id), .text("name", \.name),
+        .text("pattern", \.pattern.text).described("The word of a detector, or a regular expression."),
+        .text("flags") { $0.pattern.flags.isEmpty ? nil : $0.pattern.flags }.maybe, .choice("action", \.action),
+        .flag("active", \.isActive), .choice("scope", \.scope), .texts("tools") { $0.tools.sorted() },
+        .text("redactWith", \.redactWith).maybe,
+        .text("description", \.help).maybe,
+    ])
 }
 
 extension ValueKind where Value == String {
     fileprivate static let ruleName = word(.string, rule: "Must be 1–64 visible ASCII characters.") { text in
         (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
+    fileprivate static let source = word(.string, rule: "Must be text of at most 500 bytes.") { $0.utf8.count <= 500 }
+    fileprivate static let replacement = word(.string, rule: "Must be text of at most 100 bytes.") { $0.utf8.count <= 100 }
 }

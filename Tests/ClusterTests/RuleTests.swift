@@ -178,5 +178,147 @@ extension ClusterTests {
                 #expect(try await note("it is 123-45-6789", on: 1).outcome == .failed(code: -32406))
             }
         }
+
+        @Test(
+            "F-GUARD-02, V21: a rule that is made on one node holds on the other with the first call after the reply, 60 times out of 60, and after a restart"
+        )
+        func guardrailsAtRunTime() async throws {
+            let recording = try Recording()
+            try await GateCluster.run(nodes: 2, upstream: .recording(recording)) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                func note(_ text: String, on node: Int) async throws -> GateResponse {
+                    try await cluster[node].call("note", ["text": .string(text)], key: key)
+                }
+                let page = try await cluster[0].admin("/admin/guardrails").json
+                #expect(page["enabled"] == false && page["rules"]?.array?.count == 8 && page["stats"]?["totalViolations"] == 0)
+                #expect(try await note("4111 1111 1111 1111", on: 1).outcome.isServed, "F-GUARD-03: off by default")
+                try await cluster[0].order("/admin/guardrails", ["enabled": true])
+                #expect(try await note("4111 1111 1111 1111", on: 1).outcome == .failed(code: -32406))
+                for round in 0..<60 {
+                    let rule: JSON = [
+                        "id": "word", "name": "Project", "pattern": .string("project-\(round)\\b"), "action": "redact", "scope": "input",
+                        "redactWith": .string("[\"\(round)\"]"),
+                    ]
+                    let answer = try await cluster[round].order("/admin/guardrails", ["rule": rule])
+                    #expect(answer["rule"]?["active"] == true)
+                    let text = try await note("see project-\(round)", on: round + 1).outcome.text
+                    guard text == "see [\"\(round)\"]" else {
+                        Issue.record("round \(round): \(text ?? "nothing")")
+                        break
+                    }
+                }
+                #expect(recording.calls.last == "see [\"59\"]")
+                for node in cluster.nodes { try await node.kill9() }
+                for node in cluster.nodes { try await node.restart() }
+                #expect(try await note("see project-59", on: 1).outcome.text == "see [\"59\"]")
+                #expect(try await note("4111 1111 1111 1111", on: 0).outcome == .failed(code: -32406))
+                #expect(try await cluster[1].admin("/admin/guardrails").json["rules"]?.array?.count == 9)
+                // A rule of the configuration's kind, made where others are: nothing of theirs is lost.
+                let made = try await concurrently(12, workers: 6) { index in
+                    let rule: JSON = ["id": .string("r\(index)"), "pattern": .string("nobody-\(index)"), "action": "log"]
+                    return try await cluster[index].admin("/admin/guardrails", ["rule": rule]).status
+                }
+                #expect(made.allSatisfy { $0 == 200 })
+                #expect(try await cluster[0].admin("/admin/guardrails").json["rules"]?.array?.count == 21)
+                let imported = try await cluster[0].order(
+                    "/admin/guardrails", ["rules": [["id": "only", "pattern": "ssn", "action": "warn"]], "mode": "replace"])
+                #expect(imported == ["imported": 1, "mode": "replace", "totalRules": 1])
+                let warned = try await note("123-45-6789 and 4111 1111 1111 1111", on: 1)
+                #expect(warned.outcome.isServed && warned.header("X-Guardrail-Warning") == "only")
+                #expect(try await cluster[1].send("DELETE", "/admin/guardrails?id=only", headers: Self.admin).json == ["deleted": "only"])
+                #expect(try await cluster[0].send("DELETE", "/admin/guardrails?id=only", headers: Self.admin).status == 404)
+                #expect(try await note("123-45-6789", on: 0).header("X-Guardrail-Warning") == nil)
+                #expect(try await cluster[0].admin("/admin/guardrails").json["rules"] == [])
+            }
+        }
+
+        @Test(
+            "F-GUARD-02, F-GUARD-03: what rules find is a record of its own, the same from every node, filtered, bounded and without what was found"
+        )
+        func violations() async throws {
+            let rules: JSON = [
+                ["id": "mail", "name": "Mail", "pattern": "email", "action": "redact"],
+                ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "input"],
+            ]
+            let config: JSON = ["guardrails": ["enabled": true, "rules": rules, "includeContext": true, "maxViolations": 20]]
+            try await GateCluster.run(nodes: 2, config: config) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                #expect(try await cluster[0].call("echo", ["text": "to me@example.com"], key: key).outcome.text == "to [REDACTED]")
+                #expect(await cluster[1].echo("it is 123-45-6789", key: key) == .failed(code: -32406))
+                #expect(await cluster[1].echo("nothing to see", key: key).isServed)
+                // A stranger makes the gate write nothing.
+                _ = await cluster[1].attempt("echo", ["text": "me@example.com"], key: "pg_nobody")
+                try await eventually("two violations are noted") {
+                    try await cluster[0].admin("/admin/guardrails/violations").json["total"] == 2
+                }
+                let page = try await cluster[1].admin("/admin/guardrails/violations?limit=1")
+                let newest = page.json["violations"]?[0]
+                #expect(
+                    page.json["hasMore"] == true && newest?["ruleId"] == "ssn" && newest?["scope"] == "input" && newest?["matchCount"] == 1)
+                #expect(newest?["keyPrefix"]?.string == key.prefix(10) + "..." && newest?["tool"] == "echo")
+                let all = try await cluster[0].admin("/admin/guardrails/violations").text
+                #expect(all.contains("******") && !all.contains("me@example") && !all.contains("123-45"))
+                for (query, total) in [
+                    ("ruleId=mail", 1), ("action=block", 1), ("tool=nobody", 0), ("since=2020-01-01", 2), ("until=2020-01-01", 0),
+                ] {
+                    #expect(try await cluster[1].admin("/admin/guardrails/violations?\(query)").json["total"] == .int(total), "\(query)")
+                }
+                let stats = try await cluster[1].admin("/admin/guardrails").json["stats"]
+                #expect(stats?["totalBlocked"] == 1 && stats?["totalRedacted"] == 1 && stats?["byRule"] == ["mail": 1, "ssn": 1])
+                for node in cluster.nodes { try await node.kill9() }
+                for node in cluster.nodes { try await node.restart() }
+                for round in 0..<30 { _ = await cluster[round].echo("123-45-6789", key: key) }
+                try await eventually("the record is bounded and full") {
+                    try await cluster[1].admin("/admin/guardrails/violations?ruleId=ssn").json["total"] == 20
+                }
+                #expect(try await cluster[0].send("DELETE", "/admin/guardrails/violations", headers: Self.admin).json == ["cleared": 20])
+                #expect(try await cluster[1].admin("/admin/guardrails/violations").json["total"] == 0)
+
+                for (body, word) in Self.badRules {
+                    let answer = try await cluster[0].admin("/admin/guardrails", body)
+                    #expect(answer.status == 400 && answer.json["error"]?.string?.contains(word) == true, "\(body.text): \(answer.text)")
+                }
+                #expect(try await cluster[1].admin("/admin/guardrails").json["rules"]?.array?.count == 2, "nothing was changed")
+            }
+        }
+
+        @Test("F-GUARD-02: what a server says of a call before its answer passes the same rules as the answer")
+        func notifications() async throws {
+            let server = try HostileServer.stdio()
+            let rules: JSON = [
+                ["id": "mail", "pattern": "email", "action": "redact", "scope": "output"],
+                ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "output", "tools": ["echo"]],
+            ]
+            try await GateCluster.run(nodes: 1, upstream: server.upstream, config: ["guardrails": ["enabled": true, "rules": rules]]) { cluster in
+                let key = try await cluster[0].createKey()
+                func heard(_ text: String) async throws -> String {
+                    _ = try await cluster[0].call("late_log", ["text": .string(text), "seconds": 0.1], key: key)
+                    return try await cluster[0].call(
+                        "echo", ["text": "x", "seconds": 0.4], key: key, headers: [("Accept", "text/event-stream")]
+                    ).text
+                }
+                let redacted = try await heard("write to me@example.com now")
+                #expect(redacted.contains("write to [REDACTED] now") && !redacted.contains("me@example"), "\(redacted)")
+                let dropped = try await heard("it is 123-45-6789")
+                #expect(!dropped.contains("123-45") && dropped.contains("\"result\""), "\(dropped)")
+            }
+        }
+
+        private static let admin: GateClient.Headers = [("X-Admin-Key", GateClient.adminKey)]
+
+        /// Bodies that are refused, and a word of the sentence.
+        private static let badRules: [(JSON, String)] = [
+            ([:], "enabled, rule or rules"), (["rule": ["id": "a", "pattern": "x"]], "action"),
+            (["rule": ["pattern": "x", "action": "log"]], "id"),
+            (["rule": ["id": "a", "pattern": "(", "action": "log"]], "rule.pattern"),
+            (["rule": ["id": "a", "pattern": "(a)\\1", "action": "log"]], "rule.pattern"),
+            (["rule": ["id": "a", "pattern": "x", "action": "explode"]], "rule.action"),
+            (["rule": ["id": "a b", "pattern": "x", "action": "log"]], "rule.id"),
+            (["rule": ["id": "a", "pattern": "x", "flags": "y", "action": "log"]], "Flags"),
+            (["rule": ["id": "a", "pattern": "x", "action": "log", "tools": "echo"]], "rule.tools"),
+            (["rules": [["id": "a", "pattern": "x", "action": "log"], ["id": "a", "pattern": "y", "action": "log"]]], "twice"),
+            (["rules": .array((0..<33).map { ["id": .string("r\($0)"), "pattern": "x", "action": "log"] })], "32"),
+            (["rules": .array((0..<31).map { ["id": .string("r\($0)"), "pattern": "x", "action": "log"] })], "32"),
+        ]
     }
 }

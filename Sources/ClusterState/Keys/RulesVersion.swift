@@ -41,20 +41,20 @@ package struct RulesVersion: Sendable {
     ///   - milliseconds: since 1970.
     ///   - override: changes what operators have set beside the configuration, which is not read again then; nil for a reload.
     /// - Returns: what holds from now on.
-    /// - Throws: `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
+    /// - Throws: what `override` throws (never `missing`), `operationReused`, `contended` or `store`; some shards may have the new version then, which makes admissions stale and no more.
     package func raise(
         changed: [String], above known: Int = 0, at milliseconds: Int, _ operation: Operation,
-        override: (@Sendable (inout RuleOverrides) -> Void)? = nil
+        override: (@Sendable (inout RuleOverrides) throws(RecordRefusal) -> Void)? = nil
     ) async throws(RecordRefusal) -> RulesState {
         let values = ["changed": changed.joined(separator: " "), "at": String(milliseconds)]
         let least = max(known, try await heldByShards())
         do {
             _ = try await records.edit(Self.name, operation) { (record) throws(RecordRefusal) in
-                record.raise(values, above: least, override)
+                try record.raise(values, above: least, override)
             }
         } catch RecordRefusal.missing {
             var record = SwitchRecord(id: Self.name, values: [:])
-            record.raise(values, above: least, override)
+            try record.raise(values, above: least, override)
             try await records.create(record, operation)
         }
         // As it is stored: a repetition has made no new one, and another reload may have followed.
@@ -91,21 +91,29 @@ extension SwitchRecord {
         // One that was written before there were overrides knows reloads alone.
         return RulesState(
             version: version + base, reloaded: number("reloaded") ?? version + base,
-            overrides: RuleOverrides(maxInFlightPerKey: number(Self.perKey), maxInFlightPerTool: number(Self.perTool)))
+            overrides: RuleOverrides(
+                maxInFlightPerKey: number(Self.perKey), maxInFlightPerTool: number(Self.perTool),
+                guardrailsEnabled: values[Self.guardrailsEnabled].map { $0 == "1" }, guardrails: values[Self.guardrails]))
     }
 
     /// Writing the record makes its version one more.
-    fileprivate mutating func raise(_ values: [String: String], above least: Int, _ override: (@Sendable (inout RuleOverrides) -> Void)?) {
+    fileprivate mutating func raise(
+        _ values: [String: String], above least: Int, _ override: (@Sendable (inout RuleOverrides) throws(RecordRefusal) -> Void)?
+    ) throws(RecordRefusal) {
         var (base, overrides) = (max(base, least - version), rulesState.overrides)
         let reloaded = override == nil || version == 0 && base > 0 ? version + base + 1 : rulesState.reloaded
-        override?(&overrides)
+        try override?(&overrides)
         self.values = values
         if base > 0 { self.values["base"] = String(base) }
         self.values["reloaded"] = String(reloaded)
         self.values[Self.perKey] = overrides.maxInFlightPerKey.map(String.init)
         self.values[Self.perTool] = overrides.maxInFlightPerTool.map(String.init)
+        self.values[Self.guardrailsEnabled] = overrides.guardrailsEnabled.map { $0 ? "1" : "0" }
+        self.values[Self.guardrails] = overrides.guardrails
     }
 
     private static let perKey = "maxConcurrentPerKey"
     private static let perTool = "maxConcurrentPerTool"
+    private static let guardrailsEnabled = "guardrails.enabled"
+    private static let guardrails = "guardrails.rules"
 }

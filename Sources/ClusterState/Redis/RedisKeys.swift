@@ -94,6 +94,8 @@ package struct RedisKeys: Sendable {
     package func endedSessions(_ shard: Int) -> String { tags[shard] + "sessions:ended" }
 
     // What there is once a cluster.
+    /// A stream: what rules have found in calls.
+    package var violations: String { tags[0] + "violations" }
     /// A hash: when each admin key was last used.
     package var adminUses: String { tags[0] + "admins:used" }
     /// Which node makes the hourly sums.

@@ -34,6 +34,8 @@ package struct CallView: ~Copyable {
     package private(set) var warnings: [String] = []
     /// What earlier stages want the operator to be told.
     package private(set) var notes: [String] = []
+    /// Rules that were met.
+    package private(set) var violations: [RuleViolation] = []
     /// What a stage has put in the place of the payload.
     package internal(set) var rewritten: [UInt8]?
     private let payload: UnsafeRawBufferPointer
@@ -43,6 +45,8 @@ package struct CallView: ~Copyable {
     package static let headerBytes = 4096
     /// Warnings, and notes, that one call can have.
     package static let remarks = 16
+    /// Violations that one run of the stages can have.
+    package static let violations = 32
 
     /// - Parameters:
     ///   - payload: the JSON of the arguments, or of the answer for the phase `output`; has to stay valid as long as the view is used.
@@ -72,6 +76,10 @@ package struct CallView: ~Copyable {
     /// - Parameter name: in lower case.
     package func header(_ name: StaticString) -> String? {
         headers(name).flatMap { $0.utf8.count <= Self.headerBytes ? $0 : nil }
+    }
+
+    mutating func note(_ violation: RuleViolation) {
+        if violations.count < Self.violations { violations.append(violation) }
     }
 
     mutating func warn(_ text: String) {

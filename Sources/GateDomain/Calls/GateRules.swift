@@ -48,8 +48,17 @@ package struct RuleOverrides: Sendable, Equatable {
     /// Open calls a tool may have at once, 0 for any number; nil leaves it to the configuration.
     package var maxInFlightPerTool: Int?
 
-    package init(maxInFlightPerKey: Int? = nil, maxInFlightPerTool: Int? = nil) {
+    /// Whether the guardrails act; nil leaves it to the configuration.
+    package var guardrailsEnabled: Bool?
+    /// All guardrails as the JSON that lists them; nil leaves them to the configuration.
+    package var guardrails: String?
+
+    package init(
+        maxInFlightPerKey: Int? = nil, maxInFlightPerTool: Int? = nil, guardrailsEnabled: Bool? = nil, guardrails: String? = nil
+    ) {
         self.maxInFlightPerKey = maxInFlightPerKey
         self.maxInFlightPerTool = maxInFlightPerTool
+        self.guardrailsEnabled = guardrailsEnabled
+        self.guardrails = guardrails
     }
 }

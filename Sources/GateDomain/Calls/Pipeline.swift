@@ -49,8 +49,13 @@ package struct Pipeline: Sendable {
     package func run(_ first: Phase, upTo last: Phase, _ call: inout CallView) -> Decision {
         let start = first == .identity ? 0 : ends[first.rawValue - 1]
         for index in start..<max(start, ends[last.rawValue]) {
-            switch stages[index].decide(call) {
-            case .pass: continue
+            var effect = stages[index].decide(call)
+            while case .found(let violation, let consequence) = effect {
+                call.note(violation)
+                effect = consequence
+            }
+            switch effect {
+            case .pass, .found: continue
             case .deny(let denial): return .denied(denial)
             case .answer(let result): return .answered(result)
             case .warn(let text): call.warn(text)

@@ -32,6 +32,8 @@ package enum Effect: Sendable, Equatable {
     case rewrite([UInt8])
     /// The result, without asking the server: the JSON of one value. Such a call is admitted like any other, at no price.
     case answer([UInt8])
+    /// A rule was met, which is recorded, and this follows from it.
+    indirect case found(RuleViolation, Effect)
 }
 
 /// A pure function of a call. No stage knows another; a new rule is a new value in the array and nothing else.

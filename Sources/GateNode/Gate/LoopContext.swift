@@ -32,6 +32,8 @@ final class LoopContext: ExchangeHandler {
     var rules: GateRules { snapshot.rules }
     /// The contexts of the other event loops, and this one.
     weak var siblings: LoopContexts?
+    /// How many of each key were noted since the last sweep.
+    private var notedViolations: [String: Int] = [:]
     private var sequence: UInt64 = 0
     private let holdPrefix: String
 
@@ -92,12 +94,31 @@ final class LoopContext: ExchangeHandler {
         }
     }
 
+    /// Notes what rules have found in a call of a known key; nobody waits for it. A key that makes more of it than anybody reads is passed
+    /// over for the rest of the second, so that it does not push out what others have done.
+    func note(_ violations: [RuleViolation], in tool: String, of key: String?, _ requestID: String) {
+        let most = snapshot.settings.guardrails.maxViolations
+        guard most > 0, let key else { return }
+        for violation in violations {
+            guard notedViolations[key, default: 0] < Self.violationsPerSecond else { return }
+            notedViolations[key, default: 0] += 1
+            let event = ViolationEvent(violation, tool: tool, keyID: key, requestID: requestID)
+            link.send(ViolationLog.note(event, keys: parts.store.keys, most: most)) { [self] result in
+                if case .failure = result { meter.lostNotes += 1 }
+            }
+        }
+    }
+
+    /// Violations of one key that are noted in one second.
+    private static let violationsPerSecond = 50
+
     /// What is due every second: slow connections, settlements that are owed.
     func sweep() {
         let now = NIODeadline.now()
         front.checkTime(at: now)
         ledger.sweep()
         sessions.sweep(at: now)
+        notedViolations.removeAll(keepingCapacity: true)
         log.flush()
     }
 

@@ -23,6 +23,11 @@ final class ToolCall: UpstreamReceiver {
     let tool: String
     private(set) var warnings: [String] = []
     private(set) var notes: [String] = []
+    /// Rules that its arguments have met, as last judged.
+    private var inArguments: [RuleViolation] = []
+    private var inAnswer: [RuleViolation] = []
+    var violations: [RuleViolation] { inArguments + inAnswer }
+    var hasViolations: Bool { !inArguments.isEmpty || !inAnswer.isEmpty }
     /// The arguments as a stage has rewritten them.
     private var arguments: [UInt8]?
     /// Set by `fault`, which comes first.
@@ -70,7 +75,7 @@ final class ToolCall: UpstreamReceiver {
                 argumentBytes: size,
                 address: address, now: loop.now, headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
-            (warnings, notes, arguments) = (view.warnings, view.notes, view.rewritten)
+            (warnings, notes, arguments, inArguments) = (view.warnings, view.notes, view.rewritten, view.violations)
             switch decision {
             case .passed: return .init(plan: plan)
             case .denied(let denial): return .init(plan: plan, denial: denial)
@@ -134,8 +139,45 @@ final class ToolCall: UpstreamReceiver {
     }
 
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
-        guard let flow, flow.calls.count == 1 else { return }
+        guard let flow, flow.calls.count == 1, let (message, reply) = passed(message, reply, flow) else { return }
         flow.exchange.relay(notification: message, reply)
+    }
+
+    /// What the stages of the phase `output` leave of a message that comes before the answer; nil for nothing.
+    private func passed(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> (ByteBuffer, Reply)? {
+        let loop = flow.loop
+        guard loop.snapshot.pipeline.hasStages(of: .output), let params = reply.params else { return (message, reply) }
+        return message.withUnsafeReadableBytes { bytes -> (ByteBuffer, Reply)? in
+            var view = view(of: UnsafeRawBufferPointer(rebasing: bytes[params]), flow)
+            if case .denied(let denial) = loop.snapshot.pipeline.run(.output, &view) {
+                take(view)
+                guard flow.machine.isShadow else { return nil }
+                note("shadow:" + denial.reason)
+                return (message, reply)
+            }
+            take(view)
+            guard let rewritten = view.rewritten else { return (message, reply) }
+            let changed = Splice.apply([.init(params, .bytes(rewritten))], to: bytes)
+            return changed.withUnsafeBytes { Reply.scan($0) }.map { (ByteBuffer(bytes: changed), $0) }
+        }
+    }
+
+    private func view(of payload: UnsafeRawBufferPointer, _ flow: CallFlow) -> CallView {
+        CallView(
+            caller: flow.machine.caller, tool: tool, payload: payload, argumentBytes: request.argumentsCompactSize,
+            address: flow.exchange.address, now: flow.loop.now, headers: flow.exchange.header)
+    }
+
+    /// Keeps what the stages have said of something that the server said; however much that is, a call has so many remarks.
+    private func take(_ view: borrowing CallView) {
+        // A rule that has met both is told once.
+        for warning in view.warnings where warnings.count < CallView.remarks && !warnings.contains(warning) { warnings.append(warning) }
+        for text in view.notes { note(text) }
+        for violation in view.violations where inAnswer.count < CallView.violations { inAnswer.append(violation) }
+    }
+
+    private func note(_ text: String) {
+        if notes.count < 2 * CallView.remarks { notes.append(text) }
     }
 
     func upstreamFinished(_ outcome: UpstreamOutcome) {
@@ -160,15 +202,12 @@ final class ToolCall: UpstreamReceiver {
     /// Runs the stages of the phase `output`, where there are any.
     private func answered(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> PartOutcome {
         answer = .message(message, reply)
-        let (loop, exchange) = (flow.loop, flow.exchange)
+        let loop = flow.loop
         if loop.snapshot.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
             let denial: Denial? = message.withUnsafeReadableBytes { bytes in
-                var view = CallView(
-                    caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[value]),
-                    argumentBytes: request.argumentsCompactSize, address: exchange.address, now: loop.now, headers: exchange.header)
+                var view = view(of: UnsafeRawBufferPointer(rebasing: bytes[value]), flow)
                 let decision = loop.snapshot.pipeline.run(.output, &view)
-                warnings += view.warnings
-                notes += view.notes
+                take(view)
                 switch decision {
                 case .denied(let denial): return denial
                 case .answered(let result): answer = .written(result: result, error: nil)
@@ -179,7 +218,7 @@ final class ToolCall: UpstreamReceiver {
                 return nil
             }
             if let denial, flow.machine.isShadow {
-                notes.append("shadow:" + denial.reason)
+                note("shadow:" + denial.reason)
             } else if let denial {
                 answer = .withheld(denial)
                 return .withheld(denial)

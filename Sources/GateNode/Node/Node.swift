@@ -18,6 +18,7 @@ final class Node: Sendable {
     let teams: TeamDirectory
     let rollups: Rollups
     let rollupBook: RollupBook
+    let violations: ViolationLog
     let members: Membership
     let addressLimiter: AddressLimiter
     let identity: NodeIdentity
@@ -66,6 +67,7 @@ final class Node: Sendable {
         teams = TeamDirectory(store: store, keys: keys, origin: id)
         rollups = Rollups(store: store)
         rollupBook = RollupBook(store: store)
+        violations = ViolationLog(store: store)
         addressLimiter = AddressLimiter(
             store: store,
             caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
@@ -87,7 +89,8 @@ extension Node {
     /// What endpoints need of the node.
     var adminParts: AdminParts {
         AdminParts(
-            settings: settings, store: store, keys: keys, teams: teams, events: events, rollupBook: rollupBook, clock: clock,
+            settings: settings, store: store, keys: keys, teams: teams, events: events, rollupBook: rollupBook, violations: violations,
+            clock: clock,
             ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
             admins: admins, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)

@@ -16,6 +16,8 @@ final class RuleSnapshot: Sendable {
     /// What operators have set beside them.
     let overrides: RuleOverrides
     let rules: GateRules
+    /// The guardrails in force: the configuration's, as operators have changed them.
+    let guardrails: GuardrailSettings
     /// What is asked of every call, in its order.
     let pipeline: Pipeline
     private let freeMethods: Set<String>
@@ -28,7 +30,9 @@ final class RuleSnapshot: Sendable {
         self.readAt = readAt ?? version
         self.overrides = overrides
         rules = GateRules(settings, overrides, version: version)
-        pipeline = Pipeline(guardrails: settings.guardrails.isEnabled ? settings.guardrails.rules : [])
+        guardrails = StoredGuardrails(overrides).laid(over: settings.guardrails)
+        pipeline = Pipeline(
+            guardrails: guardrails.isEnabled ? guardrails.givenRules : [], tellsContext: settings.guardrails.includesContext)
         freeMethods = Set(settings.freeMethods)
     }
 

@@ -51,11 +51,24 @@ struct RulesReload: Sendable {
     /// Sets something in place of what the configuration says, on every node from the moment that this returns.
     /// - Parameter changed: the names of what is set, for people.
     func set(
-        _ changed: [String], _ operation: Operation, _ change: @escaping @Sendable (inout RuleOverrides) -> Void
+        _ changed: [String], _ operation: Operation, _ change: @escaping @Sendable (inout RuleOverrides) throws(RecordRefusal) -> Void
     ) async throws(RecordRefusal) {
         _ = try await version.raise(
             changed: changed, above: ruleBook.rules.version, at: clock.milliseconds, operation, override: change)
         await follow()
+    }
+
+    /// Changes the guardrails of every node from the moment that this returns.
+    /// - Parameter change: makes the stored guardrails what they shall be; asked again where somebody else was faster.
+    /// - Throws: what `change` throws, which is never `missing`, or why the store did not take it.
+    func changeGuardrails(
+        _ operation: Operation, _ change: @escaping @Sendable (inout StoredGuardrails) throws(RecordRefusal) -> Void
+    ) async throws(RecordRefusal) {
+        try await set(["guardrails"], operation) { (overrides) throws(RecordRefusal) in
+            var stored = StoredGuardrails(overrides)
+            try change(&stored)
+            stored.write(to: &overrides)
+        }
     }
 
     /// Reads the file again if another node's operator has asked for it, and takes over what operators have set beside it.

@@ -5,28 +5,17 @@ import MCPWire
 /// Finds patterns in decoded strings and says where they stand in the text, so that `\u0040` hides nothing.
 enum JSONStrings {
     /// Where the pattern stands, in order: ranges of offsets into `json` that lie within string values and split no escape. Nil if it is no JSON.
-    static func finds(of pattern: GuardrailPattern, in json: UnsafeRawBufferPointer) -> [Range<Int>]? {
+    /// - Parameter most: it stops behind so many.
+    static func finds(of pattern: GuardrailMatcher, in json: UnsafeRawBufferPointer, most: Int = .max) -> [Range<Int>]? {
         var finds: [Range<Int>] = []
-        return walk(json) { token in
+        let isWhole = walk(json) { token in
             look(for: pattern, at: token, in: json) { find in
                 finds.append(find)
-                return true
+                return finds.count < most
             }
-            return true
-        } ? finds : nil
-    }
-
-    /// Whether the pattern stands anywhere; stops at the first. Nil if it is no JSON.
-    static func contains(_ pattern: GuardrailPattern, in json: UnsafeRawBufferPointer) -> Bool? {
-        var isFound = false
-        let isWhole = walk(json) { token in
-            look(for: pattern, at: token, in: json) { _ in
-                isFound = true
-                return false
-            }
-            return !isFound
+            return finds.count < most
         }
-        return isFound ? true : isWhole ? false : nil
+        return isWhole ? finds : nil
     }
 
     /// - Parameter body: gets the offsets between the quotes of each string value; false ends the walk.
@@ -56,7 +45,7 @@ enum JSONStrings {
     }
 
     private static func look(
-        for pattern: GuardrailPattern, at content: Range<Int>, in json: UnsafeRawBufferPointer, _ body: (Range<Int>) -> Bool
+        for pattern: GuardrailMatcher, at content: Range<Int>, in json: UnsafeRawBufferPointer, _ body: (Range<Int>) -> Bool
     ) {
         let text = UnsafeRawBufferPointer(rebasing: json[content])
         guard text.contains(UInt8(ascii: "\\")) else {
@@ -70,11 +59,10 @@ enum JSONStrings {
         }
     }
 
-    /// The content of a string without its escapes. Of the scalars that patterns are made of each keeps its value; any other escaped one
-    /// becomes U+FFFD's first byte, which no pattern has.
+    /// The content of a string without its escapes, in UTF-8; half of a surrogate pair is U+FFFD.
     private struct Unescaped {
         var bytes: [UInt8] = []
-        /// The offset that each byte comes from, and the end.
+        /// The offset that each byte comes from, and the end. All bytes of an escape come from where it begins.
         var origin: [Int] = []
 
         init(_ text: UnsafeRawBufferPointer) {
@@ -82,17 +70,30 @@ enum JSONStrings {
             origin.reserveCapacity(text.count + 1)
             var offset = 0
             while offset < text.count {
-                origin.append(offset)
                 guard text[offset] == UInt8(ascii: "\\"), offset + 1 < text.count else {
-                    bytes.append(text[offset])
+                    add(text[offset], from: offset)
                     offset += 1
                     continue
                 }
-                let isUnicode = text[offset + 1] == UInt8(ascii: "u") && offset + 6 <= text.count
-                bytes.append(isUnicode ? Self.ascii(text[(offset + 2)..<(offset + 6)]) : Self.short(text[offset + 1]))
-                offset += isUnicode ? 6 : 2
+                guard text[offset + 1] == UInt8(ascii: "u"), let unit = Self.unit(text, offset) else {
+                    add(Self.short(text[offset + 1]), from: offset)
+                    offset += 2
+                    continue
+                }
+                var (scalar, end) = (Unicode.Scalar(unit), offset + 6)
+                if UTF16.isLeadSurrogate(unit), let second = Self.unit(text, end), UTF16.isTrailSurrogate(second) {
+                    scalar = Unicode.Scalar(0x10000 + (UInt32(unit & 0x3ff) << 10 | UInt32(second & 0x3ff)))
+                    end += 6
+                }
+                for byte in UTF8.encode(scalar ?? "\u{fffd}") ?? UTF8.encodedReplacementCharacter { add(byte, from: offset) }
+                offset = end
             }
             origin.append(text.count)
+        }
+
+        private mutating func add(_ byte: UInt8, from offset: Int) {
+            bytes.append(byte)
+            origin.append(offset)
         }
 
         private static func short(_ byte: UInt8) -> UInt8 {
@@ -106,13 +107,13 @@ enum JSONStrings {
             }
         }
 
-        private static func ascii(_ digits: Slice<UnsafeRawBufferPointer>) -> UInt8 {
-            var value = 0
-            for digit in digits {
+        /// What `\uXXXX` at an offset spells; nil where none stands there.
+        private static func unit(_ text: UnsafeRawBufferPointer, _ offset: Int) -> UInt16? {
+            guard offset + 6 <= text.count, text[offset] == UInt8(ascii: "\\"), text[offset + 1] == UInt8(ascii: "u") else { return nil }
+            return text[(offset + 2)..<(offset + 6)].reduce(0) { value, digit in
                 let letter = digit | 0x20
-                value = value << 4 | Int(letter >= UInt8(ascii: "a") ? letter - UInt8(ascii: "a") + 10 : digit & 0x0f)
+                return value << 4 | UInt16(letter >= UInt8(ascii: "a") ? letter - UInt8(ascii: "a") + 10 : digit & 0x0f)
             }
-            return value < 0x80 ? UInt8(value) : 0xef
         }
     }
 }

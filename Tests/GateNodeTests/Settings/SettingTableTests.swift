@@ -145,6 +145,7 @@ import Testing
                 "globalQuota", "webhookUrl", "webhookSecret", "webhookMaxRetries", "alertRules",
                 // And what acts on calls in the same way (F-CONC-01, F-GUARD-02).
                 "maxConcurrentPerKey", "maxConcurrentPerTool", "guardrails.enabled", "guardrails.rules",
+                "guardrails.includeContext", "guardrails.maxViolations",
             ])
     }
 

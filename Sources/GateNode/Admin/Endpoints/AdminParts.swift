@@ -18,6 +18,7 @@ struct AdminParts: Sendable {
     let teams: TeamDirectory
     let events: EventLog
     let rollupBook: RollupBook
+    let violations: ViolationLog
     let clock: RedisClock
     let ruleBook: RuleBook
     let reload: RulesReload

@@ -29,7 +29,7 @@ struct Field<Value: Sendable>: DeclaredField {
             do throws(ValueFault) {
                 return try kind.value(of: value)
             } catch {
-                throw .badRequest("Invalid \(name). \(error.rule)")
+                throw .badRequest("Invalid \(name)\(error.path). \(error.rule)")
             }
         }
     }
