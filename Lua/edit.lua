@@ -1,10 +1,11 @@
 -- edit: one change of one record: whole, once for each operation, seen by every node.
--- KEYS  record, operation, feed, audit, account, versions, index
+-- KEYS  record, operation, feed, audit, account, versions, index, list...
 -- ARGV  fingerprint, retention, expected, topic, id, channel, origin, audit event, retained, guard, score,
---       fields, {field, value}..., removed, {field}..., account fields, {field, value}...
+--       end, fields, {field, value}..., removed, {field}..., account fields, {field, value}..., lists, {place}...
 -- REPLY {0 done, version} {1 not as expected, version or -1} {2 the operation id was used for another request}
 -- EFFECT the record has the fields and the next version, its account the account fields and the same version; `guard`, if any, is that
--- version in `versions`; `index`, if a score is given, lists the id; audit stream and change feed are told. An operation that was carried
+-- version in `versions`; `index`, if a score is given, lists the id, and so does each list, by its place in it, or not any more where that is '';
+-- a record that has an end (ms) is gone then; audit stream and change feed are told. An operation that was carried
 -- out before is answered as it was then, for `retention` ms. `expected` is the version that the change was made for, '' for none:
 -- a new record, or 'delete:' and a version: the record goes, its account stays. The last three keys are used only where they are asked for.
 --#include integer
@@ -19,14 +20,14 @@ if expected then deletes = true else expected = ARGV[3] end
 if (expected == '' and version ~= -1) or (expected ~= '' and tonumber(expected) ~= version) then return {1, version} end
 -- A successor of a record that was deleted goes on where its account is: no version of one id ever stands for two things.
 version = math.max(version, tonumber(redis.call('HGET', KEYS[5], 'version') or 0)) + 1
-local at = 12
+local at = 13
 local function list(width)
   local count, values = tonumber(ARGV[at]), {}
   for i = 1, count * width do values[i] = ARGV[at + i] end
   at = at + 1 + count * width
   return values
 end
-local fields, removed, account = list(2), list(1), list(2)
+local fields, removed, account, places = list(2), list(1), list(2), list(1)
 if deletes then
   redis.call('DEL', KEYS[1])
   if ARGV[11] ~= '' then redis.call('ZREM', KEYS[7], ARGV[5]) end
@@ -36,6 +37,10 @@ else
   redis.call('HSET', KEYS[1], unpack(fields))
   if #removed > 0 then redis.call('HDEL', KEYS[1], unpack(removed)) end
   if ARGV[11] ~= '' then redis.call('ZADD', KEYS[7], ARGV[11], ARGV[5]) end
+  if ARGV[12] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[12]) end
+end
+for i, place in ipairs(places) do
+  if deletes or place == '' then redis.call('ZREM', KEYS[7 + i], ARGV[5]) else redis.call('ZADD', KEYS[7 + i], place, ARGV[5]) end
 end
 if #account > 0 then
   account[#account + 1] = 'version'

@@ -28,7 +28,8 @@ package struct KeyLabel: Sendable, Equatable {
     /// Where it belongs.
     package var namespace = ""
 
-    init() {}
+    /// Of a key that is not there.
+    package init() {}
 
     /// Reads an HMGET of the fields that `command` asks for.
     init(_ reply: RedisReply) {

@@ -19,6 +19,7 @@ package final class CachedKey: Sendable {
     /// What the names of the accounts' rolling windows begin with, in the order of the policy.
     private let ringPrefixes: [String]
     private let rings: [[String: String]]
+    private let lender: CachedKey?
 
     /// - Parameter keys: where the policy's accounts lie.
     package init(_ policy: Policy, keys: RedisKeys) {
@@ -28,12 +29,24 @@ package final class CachedKey: Sendable {
         shards = policy.accounts.map { keys.shard(ofHome: $0.id.home) }
         isInOneShard = Set(shards).count == 1
         calls = keys.calls(policy.key.id)
+        lender = nil
         let prefixes = policy.accounts.map { keys.ring($0.id.text, "") }
         ringPrefixes = prefixes
         rings = policy.allLimits.reduce(into: Array(repeating: [:], count: prefixes.count)) { rings, limit in
             if case .rolling = limit.window { rings[limit.account][limit.name] = prefixes[limit.account] + limit.name }
         }
     }
+
+    /// A key as a token lends it: with the same accounts and names.
+    package init(_ key: CachedKey, lentBy token: ScopedToken) {
+        policy = Policy(key.policy, lentBy: token)
+        (accounts, everyAccount, shards) = (key.accounts, key.everyAccount, key.shards)
+        (isInOneShard, calls) = (key.isInOneShard, key.calls)
+        (ringPrefixes, rings, lender) = (key.ringPrefixes, key.rings, key)
+    }
+
+    /// The key itself, where it is lent by a token.
+    package var own: CachedKey { lender ?? self }
 
     /// The key as it was read.
     package var record: KeyRecord { policy.key }

@@ -46,12 +46,22 @@ package actor KeyCache {
         var next: [@Sendable (KeyLookup) -> Void] = []
     }
 
+    /// What is read, and for whom.
+    private struct Question {
+        let secret: String
+        let askedAt: Int
+        /// SHA-256 of the secret in hex digits.
+        let digest: String
+        /// The record of the token that the secret is; nil for the secret of a key.
+        var token: String?
+    }
+
     /// A key that was read and can be judged only by rules that this node does not have yet.
     private struct Parked {
         let record: KeyRecord
         let team: TeamRecord?
-        let secret: String
-        let askedAt: Int
+        let token: ScopedToken?
+        let question: Question
         /// Of the rules.
         let version: Int
         let deadline: NIODeadline
@@ -85,7 +95,7 @@ package actor KeyCache {
     /// What is remembered of a credential; no I/O.
     package func remembered(_ secret: String) -> CachedKey? {
         guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)),
-            known === cached.value(for: known.record.id)
+            known.own === cached.value(for: known.record.id)
         else {
             misses += 1
             return nil
@@ -97,7 +107,7 @@ package actor KeyCache {
     /// Whether the secret is that of a key that is remembered. It counts as no use of the cache.
     package func knows(_ secret: String) -> Bool {
         guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)) else { return false }
-        return known === cached.value(for: known.record.id)
+        return known.own === cached.value(for: known.record.id)
     }
 
     /// Asks Redis; the answer comes on this loop, and is read after this was called.
@@ -109,28 +119,56 @@ package actor KeyCache {
     }
 
     private func begin(_ secret: String) {
-        let askedAt = changes
-        ask(RedisCommand("HGET", keys.credential(Self.digest(secret)), "owner"), secret) { cache, reply in
-            guard let id = reply.string else { return cache.finish(secret, .unknown) }
-            cache.readKey(id, secret, askedAt)
+        let question = Question(secret: secret, askedAt: changes, digest: Self.digest(secret))
+        guard secret.hasPrefix(ScopedToken.prefix) else { return readOwner(question) }
+        let id = ScopedToken.id(of: question.digest)
+        ask(RedisCommand("HGETALL", keys.record(id)), question) { cache, reply in
+            // A secret that was imported may begin like a token.
+            guard let token = ScopedToken(id: id, fields: reply.fields) else { return cache.readOwner(question) }
+            var question = question
+            question.token = id
+            cache.readKey(token.keyID, question)
         }
     }
 
-    private func readKey(_ id: String, _ secret: String, _ askedAt: Int) {
-        ask(RedisCommand("HGETALL", keys.record(id)), secret) { cache, reply in
-            guard let record = KeyRecord(id: id, fields: reply.fields) else { return cache.finish(secret, .unknown) }
-            guard let team = record.teamID else { return cache.found(record, nil, secret, askedAt) }
-            cache.ask(RedisCommand("HGETALL", cache.keys.record(team)), secret) { cache, reply in
-                cache.found(record, TeamRecord(id: team, fields: reply.fields), secret, askedAt)
+    private func readOwner(_ question: Question) {
+        ask(RedisCommand("HGET", keys.credential(question.digest), "owner"), question) { cache, reply in
+            guard let id = reply.string else { return cache.finish(question.secret, .unknown) }
+            cache.readKey(id, question)
+        }
+    }
+
+    private func readKey(_ id: String, _ question: Question) {
+        ask(RedisCommand("HGETALL", keys.record(id)), question) { cache, reply in
+            guard let record = KeyRecord(id: id, fields: reply.fields) else { return cache.finish(question.secret, .unknown) }
+            if let token = question.token { return cache.readToken(token, of: record, question) }
+            guard record.isProved(by: question.digest) else { return cache.finish(question.secret, .unknown) }
+            cache.readTeam(of: record, nil, question)
+        }
+    }
+
+    /// Reads a token after its key: who revokes one raises the key's version afterwards, so this version has met this token.
+    private func readToken(_ id: String, of record: KeyRecord, _ question: Question) {
+        ask(RedisCommand("HGETALL", keys.record(id)), question) { cache, reply in
+            guard let token = ScopedToken(id: id, fields: reply.fields), token.revokedAt == nil, token.keyID == record.id else {
+                return cache.finish(question.secret, .unknown)
             }
+            cache.readTeam(of: record, token, question)
         }
     }
 
-    private func found(_ record: KeyRecord, _ team: TeamRecord?, _ secret: String, _ askedAt: Int) {
-        ask(RedisCommand("HGET", keys.versions(keys.shard(of: record.id)), RulesVersion.name), secret) { cache, reply in
+    private func readTeam(of record: KeyRecord, _ token: ScopedToken?, _ question: Question) {
+        guard let team = record.teamID else { return found(record, nil, token, question) }
+        ask(RedisCommand("HGETALL", keys.record(team)), question) { cache, reply in
+            cache.found(record, TeamRecord(id: team, fields: reply.fields), token, question)
+        }
+    }
+
+    private func found(_ record: KeyRecord, _ team: TeamRecord?, _ token: ScopedToken?, _ question: Question) {
+        ask(RedisCommand("HGET", keys.versions(keys.shard(of: record.id)), RulesVersion.name), question) { cache, reply in
             cache.judge(
                 Parked(
-                    record: record, team: team, secret: secret, askedAt: askedAt, version: reply.integer ?? 0,
+                    record: record, team: team, token: token, question: question, version: reply.integer ?? 0,
                     deadline: .now() + Self.patience))
         }
     }
@@ -141,14 +179,15 @@ package actor KeyCache {
             park(found)
             return onNewRules(found.version)
         }
-        let (record, team, secret, askedAt) = (found.record, found.team, found.secret, found.askedAt)
+        let (record, team) = (found.record, found.team)
         let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
-        let known = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
-        if askedAt == changes {
-            credentials.insert(known, for: ExactText(secret))
-            cached.insert(known, for: record.id)
+        let own = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
+        let known = found.token.map { CachedKey(own, lentBy: $0) } ?? own
+        if found.question.askedAt == changes {
+            credentials.insert(known, for: ExactText(found.question.secret))
+            cached.insert(own, for: record.id)
         }
-        finish(secret, .found(known))
+        finish(found.question.secret, .found(known))
     }
 
     private func park(_ found: Parked) {
@@ -168,14 +207,14 @@ package actor KeyCache {
         let late = waitingForRules.filter { $0.deadline <= now }
         waitingForRules.removeAll { $0.deadline <= now }
         setTimer()
-        for found in late { finish(found.secret, .failed(.unavailable("this node has not got the rules that hold"))) }
+        for found in late { finish(found.question.secret, .failed(.unavailable("this node has not got the rules that hold"))) }
     }
 
-    private func ask(_ command: RedisCommand, _ secret: String, _ body: @escaping @Sendable (isolated KeyCache, RedisReply) -> Void) {
+    private func ask(_ command: RedisCommand, _ question: Question, _ body: @escaping @Sendable (isolated KeyCache, RedisReply) -> Void) {
         link.value.send(command) { result in
             self.assumeIsolated { cache in
                 switch result {
-                case .failure(let failure): cache.finish(secret, .failed(failure))
+                case .failure(let failure): cache.finish(question.secret, .failed(failure))
                 case .success(let reply): body(cache, reply)
                 }
             }

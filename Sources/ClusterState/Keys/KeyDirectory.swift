@@ -7,6 +7,12 @@ import LuaScripts
 package struct KeyDirectory: Sendable {
     /// The keys' records, without secrets or money.
     package let records: RecordStore<KeyRecord>
+    /// What people have written down about keys.
+    package let notes: RecordStore<KeyNotes>
+    /// Tokens that lend keys.
+    package let tokens: RecordStore<ScopedToken>
+    /// What keys are made from.
+    package let templates: RecordStore<KeyTemplate>
     /// Where all of it lies.
     package let store: any CommandStore
     private var keys: RedisKeys { store.keys }
@@ -15,6 +21,9 @@ package struct KeyDirectory: Sendable {
     package init(store: any CommandStore, origin: String) {
         self.store = store
         records = RecordStore(store: store, origin: origin)
+        notes = RecordStore(store: store, origin: origin)
+        tokens = RecordStore(store: store, origin: origin)
+        templates = RecordStore(store: store, origin: origin)
     }
 
     /// Makes a key: claims its names, then writes record and account. What is done twice is done once; names claimed for a key that is
@@ -40,19 +49,90 @@ package struct KeyDirectory: Sendable {
         // A secret of our own making is no alias by chance, and need not be asked for by its name.
         if !Credential.isGenerated(secret), try await owner(keys.alias(secret)) != nil { return .aliasIsSecret }
         guard let alias else { return nil }
-        guard try await claim(keys.alias(alias), for: id) else { return .aliasTaken }
+        return try await refusal(ofAlias: alias, of: id)
+    }
+
+    /// Claims an alias for a key; why it cannot have it, nil if it has.
+    private func refusal(ofAlias alias: String, of id: String) async throws(RecordRefusal) -> RecordRefusal? {
+        guard try await claim(keys.alias(alias), for: id, fields: ["at": String(try await seconds())]) else {
+            guard try await isAbandoned(alias) else { return .aliasTaken }
+            return try await refusal(ofAlias: alias, of: id)
+        }
         guard try await owner(keys.credential(KeyCache.digest(alias))) != nil else { return nil }
         try await leave(keys.alias(alias), of: id)
         return .aliasIsSecret
+    }
+
+    /// Takes an alias from a key that has claimed it long ago and does not bear it: whoever was about to give it to the key was cut short.
+    /// - Returns: whether it is free now.
+    private func isAbandoned(_ alias: String) async throws(RecordRefusal) -> Bool {
+        let reply = try await store.ask(RedisCommand("HMGET", keys.alias(alias), "owner", "at"))
+        guard let owner = reply.array?.first?.string else { return true }
+        guard try await seconds() - reply.integer(at: 1) > Self.claimLife, try await records.read(owner)?.bears(alias) != true else {
+            return false
+        }
+        try await leave(keys.alias(alias), of: owner)
+        return true
+    }
+
+    /// Seconds after which a claim that nobody has made use of is nobody's; far longer than any change takes.
+    private static let claimLife = 60
+
+    /// Redis TIME, in seconds since 1970.
+    private func seconds() async throws(RecordRefusal) -> Int { try await store.ask(RedisCommand("TIME")).integer(at: 0) }
+
+    /// Gives a key another alias, or none: claims the new one, writes the record, and gives the old one back.
+    /// - Throws: `missing`, `state`, `aliasTaken`, `aliasIsSecret`, `operationReused`, `contended` or `store`.
+    package func setAlias(_ alias: String?, of id: String, _ operation: Operation) async throws(RecordRefusal) {
+        if let alias {
+            // No alias is the id of a key.
+            if try await records.read(alias) != nil { throw .aliasTaken }
+            if let refusal = try await refusal(ofAlias: alias, of: id) { throw refusal }
+        }
+        guard let before = try await records.read(id) else { throw .missing }
+        do {
+            try await edit(id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in key.alias = alias }
+        } catch {
+            if let alias, before.alias != alias, error.isCertain { try await leave(keys.alias(alias), of: id) }
+            throw error
+        }
+        // Somebody else may have given it back meanwhile: the record decides.
+        guard let old = before.alias, try await records.read(id)?.bears(old) != true else { return }
+        try await leave(keys.alias(old), of: id)
+        if try await records.read(id)?.bears(old) == true { _ = try await claim(keys.alias(old), for: id) }
+    }
+
+    /// Gives a key another secret, and changes nothing else of it (F-KEY-06). The old one proves nothing from the moment that the record is
+    /// written, on any node; its name stays taken, so that nobody is ever given it again, and no import at a start brings it back.
+    /// - Returns: the key as it was written.
+    /// - Throws: `missing`, `state`, `credentialExists`, `operationReused`, `contended` or `store`.
+    package func rotate(_ id: String, to secret: String, _ operation: Operation) async throws(RecordRefusal) -> KeyRecord {
+        let digest = KeyCache.digest(secret)
+        guard try await claim(keys.credential(digest), for: id, fields: ["kind": "key"]) else { throw .credentialExists }
+        _ = try await store.ask(RedisCommand("SADD", keys.credentials(of: id), digest))
+        return try await records.edit(id, operation) { (key) throws(RecordRefusal) in
+            guard key.state != .revoked else { throw .state(key.state.rawValue) }
+            (key.credential, key.prefix, key.masked) = (digest, Credential.shortMask(secret), Credential.longMask(secret))
+        }
     }
 
     /// Finds a key by its credential, its id or its alias; nil if there is none.
     /// - Throws: `store`.
     package func find(_ reference: String) async throws(RecordRefusal) -> KeyRecord? {
         guard reference.utf8.count <= Credential.lengths.upperBound else { return nil }
-        var id = try await owner(keys.credential(KeyCache.digest(reference)))
-        if id == nil { id = try await owner(keys.alias(reference)) }
-        return try await records.read(id ?? reference)
+        if let key = try await holder(of: reference) { return key }
+        if let id = try await owner(keys.alias(reference)), let key = try await records.read(id), key.bears(reference) { return key }
+        return try await records.read(reference)
+    }
+
+    /// The key that a secret proves; nil if it proves none, or none any more. An id, an alias or a token proves nothing.
+    /// - Throws: `store`.
+    package func holder(of secret: String) async throws(RecordRefusal) -> KeyRecord? {
+        let digest = KeyCache.digest(secret)
+        guard let id = try await owner(keys.credential(digest)), let key = try await records.read(id), key.isProved(by: digest) else {
+            return nil
+        }
+        return key
     }
 
     /// Changes a key that is in one of `states`.
@@ -138,6 +218,18 @@ package struct KeyDirectory: Sendable {
             command.append(value)
         }
         return command
+    }
+}
+
+extension KeyRecord {
+    /// Whether this is its alias.
+    fileprivate func bears(_ alias: String) -> Bool { self.alias.map { $0.hasSameBytes(as: alias) } ?? false }
+}
+
+extension RecordRefusal {
+    /// Whether nothing was changed for certain.
+    fileprivate var isCertain: Bool {
+        if case .store(let failure) = self { !failure.mayHaveBeenCarriedOut } else { true }
     }
 }
 

@@ -16,6 +16,8 @@ extension KeyRecord: StoredRecord {
         case suspendReason = "suspend_reason"
         /// Threshold, amount and most a day.
         case autoTopUp = "auto_top_up"
+        /// The digest of the secret that proves it since it was rotated.
+        case credential
     }
 
     package var fields: [String: String] {
@@ -28,11 +30,38 @@ extension KeyRecord: StoredRecord {
         if let teamID { fields[.team] = teamID }
         if let quota { fields[.quota] = quota.text }
         if let autoTopUp { fields[.autoTopUp] = autoTopUp.text }
+        if let credential { fields[.credential] = credential }
         return Dictionary(uniqueKeysWithValues: fields.map { ($0.key.rawValue, $0.value) })
     }
 
     package var accountFields: [String: String] {
         ["limit": String(spendingLimit), "expires": String(expiresAt ?? 0)]
+    }
+
+    package var listings: [String: Int] {
+        var listings = [Self.list(ofNamespace: namespace): createdAt, state == .revoked ? Self.revoked : Self.living: createdAt]
+        if state == .suspended { listings[Self.suspended] = createdAt }
+        if let expiresAt, state != .revoked { listings[Self.expiring] = expiresAt }
+        if expiresAt != nil { listings[Self.ending] = createdAt }
+        for (name, value) in tags { listings[Self.list(ofTag: name, value)] = createdAt }
+        return listings
+    }
+
+    /// Keys that are not revoked.
+    package static let living = "keys.living"
+    /// Keys that are suspended.
+    package static let suspended = "keys.suspended"
+    /// Keys that are revoked.
+    package static let revoked = "keys.revoked"
+    /// Keys that are not revoked and expire at some time, by that time.
+    package static let expiring = "keys.expiring"
+    /// Keys that expire at some time, whatever their state.
+    package static let ending = "keys.ending"
+    /// Keys of a namespace.
+    package static func list(ofNamespace namespace: String) -> String { "keys.namespace:" + namespace }
+    /// Keys that have a tag. Half a digest names it: labels may hold any character.
+    package static func list(ofTag name: String, _ value: String) -> String {
+        "keys.tag:" + KeyCache.digest("\(name)\t\(value)").prefix(32)
     }
 
     /// Nil if the hash is not there or not a key.
@@ -47,8 +76,7 @@ extension KeyRecord: StoredRecord {
             addresses: text(.addresses).asLines.compactMap(AddressRange.init), tags: [String: String](lines: text(.tags)),
             namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
             teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), autoTopUp: AutoTopUp(text: text(.autoTopUp)),
-            suspendReason: text(.suspendReason),
-            version: version)
+            suspendReason: text(.suspendReason), credential: text(.credential).isEmpty ? nil : text(.credential), version: version)
     }
 }
 
@@ -77,9 +105,9 @@ extension TeamRecord: StoredRecord {
 }
 
 extension Quota {
-    fileprivate var text: String { "\(dailyCalls) \(monthlyCalls) \(dailyCredits) \(monthlyCredits)" }
+    var text: String { "\(dailyCalls) \(monthlyCalls) \(dailyCredits) \(monthlyCredits)" }
 
-    fileprivate init?(text: String) {
+    init?(text: String) {
         let numbers = text.split(separator: " ").compactMap { Int($0) }
         guard numbers.count == 4 else { return nil }
         self.init(dailyCalls: numbers[0], monthlyCalls: numbers[1], dailyCredits: numbers[2], monthlyCredits: numbers[3])
@@ -93,9 +121,9 @@ extension [String] {
 
 extension [String: String] {
     /// One pair a line, a tabulator between the two.
-    fileprivate var lines: String { sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value)" }.lines }
+    var lines: String { sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value)" }.lines }
 
-    fileprivate init(lines: String) {
+    init(lines: String) {
         self.init()
         for line in lines.asLines {
             let pair = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)

@@ -19,8 +19,26 @@ package protocol StoredRecord: Sendable, Equatable {
     var fields: [String: String] { get }
     /// What the account of the same id has to know of it besides the version; empty where it has none.
     var accountFields: [String: String] { get }
+    /// Further lists that it stands in, and its place in each: what is asked for by them reads them, and never all records. They change in
+    /// the step in which the record does.
+    var listings: [String: Int] { get }
+    /// Milliseconds since 1970 of Redis TIME at which Redis forgets it; nil for never.
+    var end: Int? { get }
+    /// Whether there is a list of all of its kind.
+    static var isListed: Bool { get }
     /// Nil if the hash is not there or not such a record.
     init?(id: String, fields: [String: String])
+}
+
+extension StoredRecord {
+    /// It has no account.
+    package var accountFields: [String: String] { [:] }
+    /// It stands in no other list.
+    package var listings: [String: Int] { [:] }
+    /// It stays.
+    package var end: Int? { nil }
+    /// There is one.
+    package static var isListed: Bool { true }
 }
 
 /// Who did what to what, written with the change itself (F-AUDIT-06).
@@ -41,8 +59,12 @@ package struct AuditEntry: Sendable {
         self.metadata = metadata
     }
 
-    /// Tagged fields behind a format number; metadata names carry a dot before them.
+    /// Nothing: for a step of a change that another step of it tells.
+    package static let untold = AuditEntry(type: "", actor: "", message: "", metadata: [])
+
+    /// Tagged fields behind a format number; metadata names carry a dot before them. Empty for a change that is not told.
     package var packed: [UInt8] {
+        if type.isEmpty { return [] }
         var fields = PackedFields(format: 1)
         fields.append("t", type)
         fields.append("a", actor)
@@ -118,7 +140,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     package func create(_ record: Record, account: [String: String] = [:], _ operation: Operation) async throws(RecordRefusal) {
         let edit = Edit(
             expected: "", fields: record.fields, removed: [],
-            account: record.accountFields.isEmpty && account.isEmpty ? [:] : record.accountFields.merging(account) { $1 }, lists: true)
+            account: record.accountFields.isEmpty && account.isEmpty ? [:] : record.accountFields.merging(account) { $1 },
+            places: record.listings.mapValues(String.init), end: record.end, lists: Record.isListed)
         guard try await apply(edit, to: record.id, createdAt: record.createdAt, operation) else { throw .contended }
     }
 
@@ -139,7 +162,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
             let (old, new) = (before.fields, after.fields)
             let edit = Edit(
                 expected: String(before.version), fields: new.filter { old[$0.key] != $0.value },
-                removed: old.keys.filter { new[$0] == nil }, account: after.accountFields, lists: false)
+                removed: old.keys.filter { new[$0] == nil }, account: after.accountFields,
+                places: Self.places(from: before.listings, to: after.listings), end: after.end, lists: false)
             if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return after }
         }
         throw .contended
@@ -153,10 +177,17 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
                 if try await wasDone(operation, to: id) { return }
                 throw .missing
             }
-            let edit = Edit(expected: "delete:\(before.version)", fields: [:], removed: [], account: before.accountFields, lists: true)
+            let edit = Edit(
+                expected: "delete:\(before.version)", fields: [:], removed: [], account: before.accountFields,
+                places: before.listings.mapValues { _ in "" }, end: nil, lists: Record.isListed)
             if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return }
         }
         throw .contended
+    }
+
+    /// Those that it stays in are written again: a list that was begun after the record was made comes to know it so.
+    private static func places(from before: [String: Int], to after: [String: Int]) -> [String: String] {
+        before.mapValues { _ in "" }.merging(after.mapValues(String.init)) { $1 }
     }
 
     /// Which end of an index a list begins at.
@@ -167,14 +198,17 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         case descending
     }
 
-    /// Ids of all records in the order of their making; `count` at most from `offset`.
+    /// Ids of all records in the order of their making, or of those of one list in its order; `count` at most from `offset`.
     /// - Throws: `store`.
-    package func ids(_ order: Order = .descending, offset: Int = 0, count: Int) async throws(RecordRefusal) -> [String] {
+    package func ids(
+        _ order: Order = .descending, in list: String? = nil, offset: Int = 0, count: Int
+    ) async throws(RecordRefusal) -> [String] {
         var found: [(id: String, at: Double)] = []
         for shard in 0..<keys.shards {
             let reply = try await store.ask(
                 RedisCommand(
-                    order == .descending ? "ZREVRANGE" : "ZRANGE", keys.index(Record.kind, shard), keys.shards == 1 ? String(offset) : "0",
+                    order == .descending ? "ZREVRANGE" : "ZRANGE", keys.index(list ?? Record.kind, shard),
+                    keys.shards == 1 ? String(offset) : "0",
                     String(offset + count - 1), "WITHSCORES"))
             let entries = reply.array?.compactMap(\.string) ?? []
             for index in stride(from: 0, to: entries.count - 1, by: 2) { found.append((entries[index], Double(entries[index + 1]) ?? 0)) }
@@ -184,12 +218,50 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         return found.dropFirst(offset).prefix(count).map(\.id)
     }
 
-    /// How many records of this kind there are, over all shards.
+    /// How many records of this kind, or of one list, there are, over all shards.
     /// - Throws: `store`.
-    package func count() async throws(RecordRefusal) -> Int {
-        var sum = 0
-        for shard in 0..<keys.shards { sum += try await store.ask(RedisCommand("ZCARD", keys.index(Record.kind, shard))).integer ?? 0 }
-        return sum
+    package func count(in list: String? = nil) async throws(RecordRefusal) -> Int {
+        try await sum { RedisCommand("ZCARD", keys.index(list ?? Record.kind, $0)) }
+    }
+
+    /// Ids in a list whose places lie in a range, the lowest first, and how many there are in all.
+    /// - Parameter count: ids at most.
+    /// - Throws: `store`.
+    package func ids(in list: String, from low: Int, to high: Int, count: Int) async throws(RecordRefusal) -> (ids: [String], total: Int) {
+        var found: [(id: String, at: Double)] = []
+        for shard in 0..<keys.shards {
+            let reply = try await store.ask(
+                RedisCommand(
+                    "ZRANGEBYSCORE", keys.index(list, shard), String(low), String(high), "WITHSCORES", "LIMIT", "0", String(count)))
+            let entries = reply.array?.compactMap(\.string) ?? []
+            for index in stride(from: 0, to: entries.count - 1, by: 2) { found.append((entries[index], Double(entries[index + 1]) ?? 0)) }
+        }
+        found.sort { ($0.at, $0.id) < ($1.at, $1.id) }
+        let total = try await sum { RedisCommand("ZCOUNT", keys.index(list, $0), String(low), String(high)) }
+        return (found.prefix(count).map(\.id), total)
+    }
+
+    /// Those of some ids that stand in a list too.
+    /// - Throws: `store`.
+    package func filter(_ ids: [String], in list: String) async throws(RecordRefusal) -> [String] {
+        do {
+            let places = try await store.sendAll(ids.map { RedisCommand("ZSCORE", keys.index(list, keys.shard(of: $0)), $0) })
+            return zip(ids, places).filter { $1.string != nil }.map(\.0)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    /// Takes out of a list whose places lie below a bound.
+    /// - Throws: `store`.
+    package func trim(_ list: String, below bound: Int) async throws(RecordRefusal) {
+        _ = try await sum { RedisCommand("ZREMRANGEBYSCORE", keys.index(list, $0), "-inf", "(" + String(bound)) }
+    }
+
+    private func sum(_ command: (Int) -> RedisCommand) async throws(RecordRefusal) -> Int {
+        do { return try await store.sendAll((0..<keys.shards).map(command)).reduce(0) { $0 + ($1.integer ?? 0) } } catch {
+            throw .store(error)
+        }
     }
 
     /// Several records at once; those that are gone are left out.
@@ -205,12 +277,16 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         let fields: [String: String]
         let removed: [String]
         let account: [String: String]
+        /// Its place in each list, empty for one that it leaves.
+        let places: [String: String]
+        let end: Int?
         /// Whether the index changes with it.
         let lists: Bool
     }
 
     static var operationRetention: Int { 48 * 3_600_000 }
-    static var retainedAudit: Int { 10_000 }
+    /// Entries that the audit stream of a shard keeps, about.
+    package static var retainedAudit: Int { 10_000 }
 
     private func fingerprint(of operation: Operation, to id: String) -> String { "\(Record.kind):\(id):\(operation.fingerprint)" }
 
@@ -226,11 +302,13 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     /// False where the record is not as it was expected.
     private func apply(_ edit: Edit, to id: String, createdAt: Int, _ operation: Operation) async throws(RecordRefusal) -> Bool {
         let shard = keys.shard(of: id)
-        var command = RedisCommand(script: .edit, keys: 7)
+        let lists = edit.places.sorted { $0.key < $1.key }
+        var command = RedisCommand(script: .edit, keys: 7 + lists.count)
         for name in [
             keys.record(id), keys.operation(id, operation.id), keys.feed(shard), keys.audit(shard), keys.account(id), keys.versions(shard),
             keys.index(Record.kind, shard),
         ] { command.append(name) }
+        for list in lists { command.append(keys.index(list.key, shard)) }
         command.append(fingerprint(of: operation, to: id))
         command.append(Self.operationRetention)
         command.append(edit.expected)
@@ -242,10 +320,13 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         command.append(Self.retainedAudit)
         command.append("")
         command.append(edit.lists ? String(createdAt) : "")
+        command.append(edit.end.map(String.init) ?? "")
         command.append(pairs: edit.fields)
         command.append(edit.removed.count)
         for field in edit.removed { command.append(field) }
         command.append(pairs: edit.account)
+        command.append(lists.count)
+        for list in lists { command.append(list.value) }
         switch try await store.ask(command).status {
         case 0: return true
         case 1: return false

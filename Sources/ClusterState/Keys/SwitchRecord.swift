@@ -27,6 +27,5 @@ package struct SwitchRecord: StoredRecord {
     }
 
     package var fields: [String: String] { values }
-    package var accountFields: [String: String] { [:] }
     package var createdAt: Int { 0 }
 }

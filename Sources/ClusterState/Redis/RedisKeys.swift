@@ -68,6 +68,8 @@ package struct RedisKeys: Sendable {
     package func cursor(_ consumer: String, _ shard: Int) -> String { tags[shard] + "cursor:" + consumer }
     /// A hash: the sums of an hour. - Parameter hour: since 1970, UTC.
     package func rollup(_ hour: Int, _ shard: Int) -> String { tags[shard] + "rollup:" + String(hour) }
+    /// A hash: how often the sums of each hour have changed.
+    package func rollupHours(_ shard: Int) -> String { tags[shard] + "rollups:hours" }
 
     // What lives where its own name says.
     /// A hash: whose a credential is. - Parameter digest: SHA-256 in hex digits.
@@ -92,6 +94,8 @@ package struct RedisKeys: Sendable {
     package func endedSessions(_ shard: Int) -> String { tags[shard] + "sessions:ended" }
 
     // What there is once a cluster.
+    /// A hash: when each admin key was last used.
+    package var adminUses: String { tags[0] + "admins:used" }
     /// Which node makes the hourly sums.
     package var rollupTurn: String { tags[0] + "rollups:turn" }
     /// A hash: when each node was last heard.

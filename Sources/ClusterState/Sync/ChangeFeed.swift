@@ -18,6 +18,8 @@ package enum Topic: String, Sendable, CaseIterable {
     case rules
     /// A session has ended.
     case session
+    /// Something that nothing on a node is made from: a note, a template, a token, whose key is told of by itself.
+    case aside
     /// A client has given up a request. Said in passing: it has no number, and nothing depends on its being heard.
     case cancel
 

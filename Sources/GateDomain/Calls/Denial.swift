@@ -16,6 +16,8 @@ package enum Denial: Sendable, Equatable {
     case toolNotAllowed(String)
     /// The tool is on the key's list of denied ones.
     case toolDenied(String)
+    /// The key is lent by a token that was not made for the tool (F-TOKEN-02).
+    case toolNotInToken(String)
     /// The key's calls a minute are used up; microseconds until the window has room.
     case rateLimited(waitMicroseconds: Int)
     /// The key's calls a minute of this tool are used up; microseconds until the window has room.
@@ -49,6 +51,8 @@ package enum Denial: Sendable, Equatable {
         case toolNotAllowed = "tool_not_allowed"
         /// `toolDenied`.
         case toolDenied = "tool_denied"
+        /// `toolNotInToken`.
+        case tokenToolNotAllowed = "token_tool_not_allowed"
         /// `rateLimited`.
         case rateLimited = "rate_limited"
         /// `toolRateLimited`.
@@ -77,6 +81,7 @@ package enum Denial: Sendable, Equatable {
         case .addressNotAllowed: .ipNotAllowed
         case .toolNotAllowed: .toolNotAllowed
         case .toolDenied: .toolDenied
+        case .toolNotInToken: .tokenToolNotAllowed
         case .rateLimited: .rateLimited
         case .toolRateLimited: .toolRateLimited
         case .insufficientCredits: .insufficientCredits

@@ -21,7 +21,9 @@ package struct Pipeline: Sendable {
     }
 
     /// The stages of every gate.
-    package static let standard: [Stage] = [.keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .addressAllowed, .toolAllowed]
+    package static let standard: [Stage] = [
+        .keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .tokenNotExpired, .addressAllowed, .toolAllowed, .toolInToken,
+    ]
 
     /// What a run of the stages came to.
     package enum Decision: Sendable, Equatable {

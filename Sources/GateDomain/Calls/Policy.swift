@@ -12,6 +12,8 @@ package final class Policy: Sendable {
     package let guards: [PolicyGuard]
     /// The operator's rules that it was made by.
     package let rules: GateRules
+    /// The token that the key was lent by; nil where its own secret was shown.
+    package let token: ScopedToken?
     private let team: TeamRecord?
     private let limits: LimitBook
     /// The place of the tools' account; nil where no tool has a cap on its open calls.
@@ -21,6 +23,7 @@ package final class Policy: Sendable {
         self.key = key
         self.rules = rules
         self.team = team
+        token = nil
         var accounts = [PolicyAccount(id: AccountID(key.id), version: key.version, isFunded: true, subject: .key)]
         var always: [Limit] = []
         if let team, team.isActive {
@@ -45,6 +48,13 @@ package final class Policy: Sendable {
                 uniqueKeysWithValues: rules.toolCallsPerMinute.map { tool, cap in
                     (tool, [Limit(name: "calls:" + tool, window: .rolling(Limit.minute), cap: cap, subject: .tool(tool))])
                 }))
+    }
+
+    /// The same policy for somebody who has the key lent by a token.
+    package init(_ policy: Policy, lentBy token: ScopedToken) {
+        self.token = token
+        (key, accounts, guards, rules) = (policy.key, policy.accounts, policy.guards, policy.rules)
+        (team, limits, tools) = (policy.team, policy.limits, policy.tools)
     }
 
     /// Whether it would come out the same.

@@ -74,6 +74,15 @@ extension Stage {
         let address = call.address
         return ranges.contains { $0.contains(address) } ? .pass : .deny(.addressNotAllowed(address))
     }
+    /// A token ends at its time by Redis TIME as this node last heard it.
+    package static let tokenNotExpired = Stage("token not expired", .identity) { call in
+        call.caller.policy?.token?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
+    }
+    /// A token is for the tools that it was made for (F-TOKEN-02).
+    package static let toolInToken = Stage("tool in token", .policy) { call in
+        guard let token = call.caller.policy?.token, !token.permits(call.tool) else { return .pass }
+        return .deny(.toolNotInToken(call.tool))
+    }
     /// The key's lists of tools (F-ACL-01).
     package static let toolAllowed = Stage("tool allowed", .policy) { call in
         guard let denial = call.key?.access.refusal(of: call.tool) else { return .pass }

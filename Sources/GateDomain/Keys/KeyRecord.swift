@@ -39,13 +39,15 @@ package struct KeyRecord: Sendable, Equatable {
     package var autoTopUp: AutoTopUp?
     /// Why it was suspended, as the operator said; at most 500 characters.
     package var suspendReason: String
+    /// The SHA-256 of the secret that proves it since it was rotated, in hex digits; nil for the one that it was made with.
+    package var credential: String?
     package var version: Int
 
     package init(
         id: String, name: String, prefix: String, masked: String, createdAt: Int, state: KeyState = .active,
         expiresAt: Int? = nil, spendingLimit: Int = 0, access: ToolAccess = ToolAccess(), addresses: [AddressRange] = [],
         tags: [String: String] = [:], namespace: String = "default", alias: String? = nil, teamID: String? = nil,
-        quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", version: Int = 1
+        quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", credential: String? = nil, version: Int = 1
     ) {
         self.id = id
         self.name = name
@@ -64,7 +66,14 @@ package struct KeyRecord: Sendable, Equatable {
         self.quota = quota
         self.autoTopUp = autoTopUp
         self.suspendReason = suspendReason
+        self.credential = credential
         self.version = version
+    }
+
+    /// Whether a secret that is known to be this key's, or to have been, proves it still (F-KEY-06): the record decides, so a rotation takes
+    /// effect in the step that changes it. - Parameter digest: SHA-256 in hex digits.
+    package func isProved(by digest: String) -> Bool {
+        credential.map { $0.hasSameBytes(as: digest) } ?? true
     }
 
     /// - Parameter now: milliseconds since 1970 of Redis TIME.

@@ -3,34 +3,33 @@
 import ClusterState
 import GateDomain
 
-/// Looks secrets up: API keys in the store, admin keys by the digests that the node has.
+/// Looks secrets up: API keys and admin keys in the store.
 struct Authenticator: Sendable {
-    private let adminKeys: AdminKeys
+    private let admins: AdminKeyDirectory
     private let keys: KeyDirectory
     private let now: @Sendable () -> Int
 
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
-    init(adminKeys: AdminKeys, keys: KeyDirectory, now: @escaping @Sendable () -> Int) {
-        self.adminKeys = adminKeys
+    init(admins: AdminKeyDirectory, keys: KeyDirectory, now: @escaping @Sendable () -> Int) {
+        self.admins = admins
         self.keys = keys
         self.now = now
     }
 
     /// The key that is proved: one that is not revoked and has not expired; a suspended one still is. An id or an alias proves
     /// nothing (F-ALIAS-02).
-    /// - Throws: `StoreFailure` if the store does not answer.
+    /// - Throws: `RecordRefusal.store` if the store does not answer.
     func holder(_ proof: Proof) async throws -> KeyRecord? {
         guard let secret = proof.secret, !secret.isEmpty else { return nil }
-        let digest = KeyCache.digest(secret)
-        guard let id = try await keys.store.sendPatiently(RedisCommand("HGET", keys.store.keys.credential(digest), "owner")).string,
-            let key = try await keys.records.read(id), key.state != .revoked, !key.isExpired(at: now())
-        else { return nil }
+        guard let key = try await keys.holder(of: secret), key.state != .revoked, !key.isExpired(at: now()) else { return nil }
         return key
     }
 
-    /// What the administrator who is proved may do.
-    func administrator(_ proof: Proof) -> AdminRole? {
-        guard case .adminKey(let secret) = proof else { return nil }
-        return adminKeys.role(of: secret)
+    /// The administrator who is proved; somebody who is not is noted.
+    /// - Throws: `StoreFailure` if the store does not answer.
+    func administrator(_ proof: Proof, from address: IPAddress?) async throws -> Administrator? {
+        if case .adminKey(let secret) = proof, let administrator = try await admins.holder(of: secret, now: now()) { return administrator }
+        await admins.noteRefusal(from: address, now: now())
+        return nil
     }
 }

@@ -114,7 +114,7 @@ final class LoopContext: ExchangeHandler {
         case .record(.session, let id):
             sessions.forget(id)
             streams.close(session: id)
-        case .record(.switch, _), .record(.rules, _), .record(.beat, _): break
+        case .record(.switch, _), .record(.rules, _), .record(.beat, _), .record(.aside, _): break
         }
     }
 

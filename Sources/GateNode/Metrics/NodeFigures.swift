@@ -33,4 +33,21 @@ struct KeyCount: Sendable, Equatable {
     var active = 0
     /// Credits of all of them.
     var credits = 0
+    /// All keys, revoked ones too.
+    var all = KeyTally()
+    /// The same of each namespace; of the first 10,000 that were met.
+    var namespaces: [String: KeyTally] = [:]
+}
+
+/// Keys by their states, and what they hold.
+struct KeyTally: Sendable, Equatable {
+    var total = 0
+    var active = 0
+    var suspended = 0
+    /// Neither suspended nor revoked.
+    var expired = 0
+    var revoked = 0
+    var credits = 0
+    var spent = 0
+    var calls = 0
 }

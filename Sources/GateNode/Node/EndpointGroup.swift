@@ -8,6 +8,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case mcp
     case `public`
     case keys
+    case tokens
     case credits
     case portal
     case teams
@@ -15,12 +16,14 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case analytics
     case gateway
     case operations = "admin-ops"
+    case adminKeys = "admin-keys"
 
     var help: String {
         switch self {
         case .mcp: "The gate itself: JSON-RPC 2.0 and event streams."
         case .public: "What the node is, whether it is well, what it costs."
         case .keys: "API keys: create, list, suspend, revoke, restrict."
+        case .tokens: "Tokens that lend a key for a while."
         case .credits: "Credits and spending limits of keys."
         case .portal: "What holders of an API key may see of it."
         case .teams: "Teams of keys: shared budgets and quotas."
@@ -28,6 +31,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .analytics: "Reports over the hourly sums of calls."
         case .gateway: "What the gate does with calls, set while it runs."
         case .operations: "Running the cluster."
+        case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
         }
     }
 
@@ -37,6 +41,10 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
         case .keys:
             [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
+                + [.rotateKey, .cloneKey, .setKeyAlias, .setKeyTags, .searchKeys, .expiringKeys, .listNotes, .addNote, .deleteNote]
+                + [.bulkKeys, .keyStats, .namespaces]
+                + Resource.templates.endpoints
+        case .tokens: [.createToken, .revokeToken, .revokedTokens]
         case .credits:
             [
                 .topUp, .setSpendingLimit, .transferCredits, .listReservations, .reserveCredits, .commitReservation, .releaseReservation,
@@ -45,9 +53,10 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .portal: [.readBalance]
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
-        case .analytics: Report.all.map { $0.endpoint { parts in { from, to in try await parts.rollups.rows(from: from, to: to) } } }
+        case .analytics: ReportPage.all.map { $0.endpoint() } + [Analytics.endpoint(), .consumerRetention]
         case .gateway: [.readConcurrency, .setConcurrency]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
+        case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }
     }
 }

@@ -17,6 +17,7 @@ final class Node: Sendable {
     let events: EventLog
     let teams: TeamDirectory
     let rollups: Rollups
+    let rollupBook: RollupBook
     let members: Membership
     let addressLimiter: AddressLimiter
     let identity: NodeIdentity
@@ -28,6 +29,7 @@ final class Node: Sendable {
     let addresses: ClientAddressRule
     let upstreams: UpstreamSet
     let adminKeys: AdminKeys
+    let admins: AdminKeyDirectory
     let adminKeyWatch: AdminKeyWatch
     let sessions: SessionSecret
     let subscriptions = SubscriptionBook()
@@ -48,6 +50,7 @@ final class Node: Sendable {
         self.members = members
         self.upstreams = upstreams
         self.adminKeys = adminKeys
+        admins = AdminKeyDirectory(adminKeys, store: store, origin: identity.base)
         adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)
         self.sessions = sessions
         storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
@@ -62,6 +65,7 @@ final class Node: Sendable {
         events = EventLog(store: store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
         rollups = Rollups(store: store)
+        rollupBook = RollupBook(store: store)
         addressLimiter = AddressLimiter(
             store: store,
             caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
@@ -83,8 +87,9 @@ extension Node {
     /// What endpoints need of the node.
     var adminParts: AdminParts {
         AdminParts(
-            settings: settings, store: store, keys: keys, teams: teams, events: events, rollups: rollups, clock: clock, ruleBook: ruleBook,
+            settings: settings, store: store, keys: keys, teams: teams, events: events, rollupBook: rollupBook, clock: clock,
+            ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
-            adminKeys: adminKeys, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
+            admins: admins, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
     }
 }

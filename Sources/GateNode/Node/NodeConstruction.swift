@@ -64,6 +64,9 @@ struct NodeConstruction {
         let node = Node(
             identity: identity, clock: clock, settings: settings, resolve: resolve, store: store, members: members, upstreams: upstreams,
             adminKeys: admin.keys, sessions: secret, logger: logger)
+        if let isReplaced = try? await node.admins.isBootstrapReplaced, isReplaced {
+            announcement = "Admin key: the key of the start holds no more; the one that has replaced it does."
+        }
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
         await upstreams.discover(on: group.next())

@@ -90,7 +90,8 @@ struct NodeLife {
             logger: NodeLog.quiet(logger), onListening: { channel in announce(channel) })
         let services: [any Service] = [
             Heartbeat(members: node.members), refresher,
-            RollupService(rollups: node.rollups, node: node.id, upstreams: node.upstreams, logger: logger),
+            RollupService(
+                rollups: node.rollups, book: node.rollupBook, node: node.id, clock: node.clock, upstreams: node.upstreams, logger: logger),
             DueCredits(transfers: Transfers(store: node.store), clock: node.clock, logger: logger),
             listener,
             Drain(node: node, loops: loops),

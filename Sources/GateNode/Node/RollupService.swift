@@ -1,4 +1,4 @@
-// Keeps the hourly sums of calls up with the log.
+// Keeps the hourly sums of calls up with the log, and what this node has read of them ready for reports.
 
 import ClusterState
 import GateDomain
@@ -9,7 +9,9 @@ import ServiceLifecycle
 /// Adds what is new in the log to the sums, page by page, whenever it is this node's turn.
 struct RollupService: Service {
     let rollups: Rollups
+    let book: RollupBook
     let node: String
+    let clock: RedisClock
     let upstreams: UpstreamSet
     let logger: Logger
 
@@ -18,20 +20,27 @@ struct RollupService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var tools = KnownTools()
-            while !Task.isCancelled {
-                var hasMore = false
-                do {
-                    if try await rollups.hasTurn(node) {
-                        tools.update(from: upstreams)
-                        hasMore = try await rollups.advance(knowing: tools.contains)
-                    }
-                } catch {
-                    // The log is read on from where it stands when the store is there again.
-                    logger.debug("the hourly sums wait for the store", metadata: ["error": "\(error)"])
+            // Reports of this node need not wait then; one that asks earlier reads on from here.
+            async let prepared: Void? = try? await book.prepare(at: clock.milliseconds)
+            await follow()
+            await prepared
+        }
+    }
+
+    private func follow() async {
+        var tools = KnownTools()
+        while !Task.isCancelled {
+            var hasMore = false
+            do {
+                if try await rollups.hasTurn(node) {
+                    tools.update(from: upstreams)
+                    hasMore = try await rollups.advance(knowing: tools.contains)
                 }
-                if !hasMore { try? await Task.sleep(for: Self.interval) }
+            } catch {
+                // The log is read on from where it stands when the store is there again.
+                logger.debug("the hourly sums wait for the store", metadata: ["error": "\(error)"])
             }
+            if !hasMore { try? await Task.sleep(for: Self.interval) }
         }
     }
 }

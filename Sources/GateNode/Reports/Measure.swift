@@ -10,12 +10,12 @@ enum Quantity: String, Sendable {
     /// Of calls whose duration is known.
     case milliseconds, timedCalls
 
-    func value(of row: RollupRow) -> Int {
+    func value(of sum: RollupSum) -> Int {
         switch self {
-        case .calls: row.calls
-        case .credits: row.credits
-        case .milliseconds: row.durations.sum
-        case .timedCalls: row.durations.count
+        case .calls: Int(sum.calls)
+        case .credits: sum.credits
+        case .milliseconds: sum.milliseconds
+        case .timedCalls: Int(sum.timedCalls)
         }
     }
 }
@@ -23,55 +23,74 @@ enum Quantity: String, Sendable {
 /// One number about a group of calls, under its name.
 struct Measure: Sendable {
     enum Kind: Sendable {
-        case sum(Quantity, RowFilter)
-        /// Different values of a dimension.
-        case distinct(Dimension, RowFilter)
+        case sum(Quantity)
+        /// Different values of a dimension: tools or keys.
+        case distinct(Dimension)
         /// A sum by another, rounded; 0 by nothing.
-        case average(Quantity, per: Quantity, RowFilter)
-        /// The calls of one filter as a percentage of those of another, 0 of none.
-        case rate(RowFilter, of: RowFilter, decimals: Int)
+        case average(Quantity, per: Quantity)
+        /// The calls of the filter as a part of those of another, times `scale`; 0 of none.
+        case rate(of: RowFilter, scale: Int)
         /// The group's sum as a whole percentage of that of all groups, before having and limit.
-        case share(Quantity, RowFilter)
-        /// Of durations in milliseconds, by `DurationHistogram`; 0 of none.
-        case percentile(Int, RowFilter)
+        case share(Quantity)
+        /// Of durations in milliseconds: exact up to 100, and at most 2.5 % more beyond, never more than the slowest; 0 of none.
+        case percentile(Int)
+        /// Of durations in milliseconds; 0 of none.
+        case quickest, slowest
     }
 
     let name: String
     let kind: Kind
+    /// Which of the report's calls it looks at.
+    let filter: RowFilter
+    /// Digits that are kept, 0 to 4.
+    var decimals = 0
 
     /// Calls, as `count`.
     static let count = count(as: "count")
 
-    static func count(as name: String, where filter: RowFilter = .all) -> Measure { Measure(name: name, kind: .sum(.calls, filter)) }
+    static func count(as name: String, where filter: RowFilter = .all) -> Measure { sum(.calls, as: name, where: filter) }
 
     static func sum(_ quantity: Quantity, as name: String? = nil, where filter: RowFilter = .all) -> Measure {
-        Measure(name: name ?? quantity.rawValue, kind: .sum(quantity, filter))
+        Measure(name: name ?? quantity.rawValue, kind: .sum(quantity), filter: filter)
     }
 
     static func distinct(_ dimension: Dimension, as name: String, where filter: RowFilter = .all) -> Measure {
-        Measure(name: name, kind: .distinct(dimension, filter))
+        Measure(name: name, kind: .distinct(dimension), filter: filter)
     }
 
-    static func average(_ quantity: Quantity, per: Quantity, as name: String, where filter: RowFilter = .all) -> Measure {
-        Measure(name: name, kind: .average(quantity, per: per, filter))
+    static func average(
+        _ quantity: Quantity, per: Quantity, decimals: Int = 0, as name: String, where filter: RowFilter = .all
+    ) -> Measure {
+        Measure(name: name, kind: .average(quantity, per: per), filter: filter, decimals: decimals)
     }
 
-    /// - Parameter decimals: 0 to 3 digits that are kept.
+    /// As a percentage.
     static func rate(_ part: RowFilter, of whole: RowFilter = .all, decimals: Int = 0, as name: String) -> Measure {
-        Measure(name: name, kind: .rate(part, of: whole, decimals: decimals))
+        Measure(name: name, kind: .rate(of: whole, scale: 100), filter: part, decimals: decimals)
+    }
+
+    /// From 0 to 1 (F-ANA-02).
+    static func ratio(_ part: RowFilter, of whole: RowFilter = .all, as name: String) -> Measure {
+        Measure(name: name, kind: .rate(of: whole, scale: 1), filter: part, decimals: 4)
     }
 
     static func share(_ quantity: Quantity, as name: String, where filter: RowFilter = .all) -> Measure {
-        Measure(name: name, kind: .share(quantity, filter))
+        Measure(name: name, kind: .share(quantity), filter: filter)
     }
 
     static func percentile(_ percent: Int, as name: String, where filter: RowFilter = .all) -> Measure {
-        Measure(name: name, kind: .percentile(percent, filter))
+        Measure(name: name, kind: .percentile(percent), filter: filter)
     }
 
-    var schema: Schema {
-        if case .rate(_, _, let decimals) = kind, decimals > 0 { .number } else { .integer }
+    static func quickest(as name: String, where filter: RowFilter = .all) -> Measure {
+        Measure(name: name, kind: .quickest, filter: filter)
     }
+
+    static func slowest(as name: String, where filter: RowFilter = .all) -> Measure {
+        Measure(name: name, kind: .slowest, filter: filter)
+    }
+
+    var schema: Schema { decimals > 0 ? .number : .integer }
 }
 
 extension Measure {
@@ -80,6 +99,8 @@ extension Measure {
         /// In units of 10 to the power of minus `decimals`.
         let units: Int
         var decimals = 0
+        /// There is nothing that it could be the number of, so it is 0.
+        var isOfNothing = false
 
         /// Within one measure all have as many decimals.
         static func < (left: Number, right: Number) -> Bool { left.units < right.units }
@@ -88,49 +109,16 @@ extension Measure {
 
         /// - Parameter scale: what the quotient is multiplied by before it is rounded.
         static func quotient(_ dividend: Int, by divisor: Int, times scale: Int = 1, decimals: Int = 0) -> Number {
-            guard divisor > 0 else { return Number(units: 0, decimals: decimals) }
-            let (product, half) = (dividend * scale * power(decimals), divisor / 2)
-            return Number(units: (product + (product < 0 ? -half : half)) / divisor, decimals: decimals)
+            guard divisor > 0 else { return Number(units: 0, decimals: decimals, isOfNothing: true) }
+            let factor = scale * power(decimals)
+            // Sums of credits may be too large to be multiplied.
+            let (whole, rest) = dividend.quotientAndRemainder(dividingBy: divisor)
+            let (product, overflows) = rest.multipliedReportingOverflow(by: factor)
+            let fraction = overflows ? Int(Double(rest) / Double(divisor) * Double(factor)) : 0
+            let rounded = overflows ? fraction : (product + (product < 0 ? -divisor / 2 : divisor / 2)) / divisor
+            return Number(units: whole * factor + rounded, decimals: decimals)
         }
 
         private static func power(_ decimals: Int) -> Int { (0..<decimals).reduce(1) { power, _ in power * 10 } }
-    }
-
-    /// What a measure remembers of the rows of a group; each kind of measure uses its own part.
-    struct Tally: Sendable {
-        var sum = 0
-        var count = 0
-        var values: Set<Dimension.Value> = []
-        var durations = DurationHistogram()
-    }
-
-    func add(_ row: RollupRow, to tally: inout Tally) {
-        switch kind {
-        case .sum(let quantity, let filter), .share(let quantity, let filter):
-            if filter.admits(row) { tally.sum += quantity.value(of: row) }
-        case .average(let quantity, let per, let filter):
-            guard filter.admits(row) else { return }
-            tally.sum += quantity.value(of: row)
-            tally.count += per.value(of: row)
-        case .rate(let part, let whole, _):
-            if part.admits(row) { tally.sum += row.calls }
-            if whole.admits(row) { tally.count += row.calls }
-        case .distinct(let dimension, let filter):
-            if filter.admits(row) { tally.values.insert(dimension.value(row)) }
-        case .percentile(_, let filter):
-            if filter.admits(row) { tally.durations.add(row.durations) }
-        }
-    }
-
-    /// - Parameter whole: the tally of all groups together.
-    func number(_ tally: Tally, of whole: Tally) -> Number {
-        switch kind {
-        case .sum: Number(units: tally.sum)
-        case .distinct: Number(units: tally.values.count)
-        case .average: .quotient(tally.sum, by: tally.count)
-        case .rate(_, _, let decimals): .quotient(tally.sum, by: tally.count, times: 100, decimals: decimals)
-        case .share: .quotient(tally.sum, by: whole.sum, times: 100)
-        case .percentile(let percent, _): Number(units: tally.durations.percentile(percent) ?? 0)
-        }
     }
 }

@@ -1,49 +1,71 @@
-// How a report is made of rows: one pass that groups and adds, then having, order, limit and the facts about all lines.
+// How a report is made of rows: each row is told its group, each measure goes through the rows, then having, order, limit and facts.
 
 import GateDomain
 import GateValues
 import MCPWire
 
+/// What a report is made of.
+struct ReportInput: Sendable {
+    let table: RollupTable
+    /// Hours since 1970 that count, the last one left out.
+    var span: Range<Int>
+    /// What the request narrows it down by: tools, keys or namespaces.
+    var chosen: [(dimension: Dimension, text: String)] = []
+    /// Of each key of the table, by its number; empty where no report asks.
+    var namespaces: [String] = []
+
+    func over(_ span: Range<Int>) -> ReportInput {
+        var input = self
+        input.span = span
+        return input
+    }
+}
+
 extension Report {
-    private struct Group {
-        var newest = Int.min
-        var labels: [Dimension.Value] = []
-        var tallies: [Measure.Tally]
-    }
-
-    /// - Parameters:
-    ///   - chosen: what the request narrows it down by, besides the report's own filters.
-    ///   - now: milliseconds since 1970.
-    func run(over rows: some Sequence<RollupRow>, chosen: [RowFilter] = [], now: Int) -> ReportResult {
-        let filters = filters + chosen
-        let totals = facts.map { if case .total(let measure) = $0.kind { measure } else { Measure.count } }
-        var groups: [[Dimension.Value]: Group] = [:]
-        var whole = measures.map { _ in Measure.Tally() }
-        var sums = totals.map { _ in Measure.Tally() }
-        for row in rows where filters.allSatisfy({ $0.admits(row) }) {
-            for (index, measure) in measures.enumerated() { measure.add(row, to: &whole[index]) }
-            for (index, measure) in totals.enumerated() { measure.add(row, to: &sums[index]) }
-            add(row, to: &groups[dimensions.map { $0.value(row) }, default: Group(tallies: measures.map { _ in Measure.Tally() })])
+    func run(over input: ReportInput) -> ReportResult {
+        if isCompared { return comparison(over: input) }
+        let groups = RowGroups(dimensions, filters: filters, of: input)
+        if case .band(let ends) = dimensions.first?.kind { return distribution(ends, groups, of: input) }
+        let numbers = measures.map { groups.numbers($0) }
+        let tops = tops.map { groups.tops($0) }
+        var lines = groups.values(withEmptySpans: showsEmptySpans).map { group, values in
+            ReportResult.Line(
+                dimensions: values,
+                measures: zip(measures, numbers).map { measure, numbers in group.map { numbers[$0] } ?? nothing(measure) },
+                tops: tops.map { top in group.flatMap { top[$0] } })
         }
-        let lines = groups.map { key, group in
-            ReportResult.Line(dimensions: key, labels: group.labels, measures: numbers(group.tallies, of: whole))
-        }.filter(isShown).sorted(by: precedes)
-        let answers = zip(facts, zip(totals, sums)).map { fact, total in value(of: fact, lines, total.0.number(total.1, of: total.1)) }
-        return ReportResult(lines: Array(lines.prefix(mostLines ?? lines.count)), facts: answers, generatedAt: now)
+        lines = lines.filter(isShown).sorted(by: precedes)
+        let most = mostLines ?? lines.count
+        return ReportResult(
+            lines: Array(keepsLastLines ? lines.suffix(most) : lines.prefix(most)), facts: facts.map { value(of: $0, lines, input) })
     }
 
-    private func add(_ row: RollupRow, to group: inout Group) {
-        for (index, measure) in measures.enumerated() { measure.add(row, to: &group.tallies[index]) }
-        guard !labels.isEmpty else { return }
-        // Of two rows of one hour the greater label is taken, in whatever order they come.
-        let labels = labels.map { $0.value(row) }
-        if row.hour > group.newest || row.hour == group.newest && group.labels.lexicographicallyPrecedes(labels) {
-            (group.newest, group.labels) = (row.hour, labels)
+    private func nothing(_ measure: Measure) -> Measure.Number { Measure.Number(units: 0, decimals: measure.decimals, isOfNothing: true) }
+
+    /// Of all rows as if they were one line.
+    private func total(_ measure: Measure, _ input: ReportInput) -> Measure.Number {
+        RowGroups([], filters: filters, of: input).numbers(measure).first ?? nothing(measure)
+    }
+
+    private func comparison(over input: ReportInput) -> ReportResult {
+        let before = input.span.lowerBound - input.span.count..<input.span.lowerBound
+        let totals = [input, input.over(before)].map { input in
+            facts.compactMap { if case .total(let measure) = $0.kind { total(measure, input) } else { nil } }
         }
+        return ReportResult(lines: [], facts: [], compared: (totals[0], totals[1]))
     }
 
-    private func numbers(_ tallies: [Measure.Tally], of whole: [Measure.Tally]) -> [Measure.Number] {
-        measures.indices.map { measures[$0].number(tallies[$0], of: whole[$0]) }
+    /// How many calls took how long.
+    private func distribution(_ ends: [Int], _ groups: RowGroups, of input: ReportInput) -> ReportResult {
+        let counts = groups.durations(.all).first ?? DurationCounts()
+        let starts = [-1] + ends
+        let lines = starts.enumerated().map { index, start in
+            let count = counts.count(after: start, upTo: index < ends.count ? ends[index] : .max)
+            return ReportResult.Line(
+                dimensions: [.number(index)], measures: [Measure.Number(units: count), .quotient(count, by: counts.count, times: 100)],
+                tops: [])
+        }
+        return ReportResult(lines: lines, facts: facts.map { value(of: $0, lines, input) })
     }
 
     private func isShown(_ line: ReportResult.Line) -> Bool {
@@ -66,15 +88,28 @@ extension Report {
         return left.dimensions.lexicographicallyPrecedes(right.dimensions)
     }
 
-    private func value(of fact: Fact, _ lines: [ReportResult.Line], _ total: Measure.Number) -> JSONValue {
+    private func value(of fact: Fact, _ lines: [ReportResult.Line], _ input: ReportInput) -> JSONValue? {
         switch fact.kind {
         case .groups: return lines.count.json
-        case .total: return total.json
-        case .leader(let name):
-            guard let leader = leader(name, lines), let dimension = dimensions.first else { return .null }
-            return dimension.show(leader.dimensions[0])
+        case .total(let measure):
+            let number = total(measure, input)
+            return fact.isLeftOut && number.isOfNothing ? JSONValue?.none : number.json
+        case .leader(let name): return leader(name, lines).map(first) ?? nobody(fact)
+        case .front: return lines.first.map(first) ?? nobody(fact)
+        case .back: return lines.last.map(first) ?? nobody(fact)
         case .most(let name): return (leader(name, lines).flatMap { number(name, of: $0) } ?? Measure.Number(units: 0)).json
+        case .peak(let name):
+            guard let leader = leader(name, lines), let dimension = dimensions.first, let number = number(name, of: leader) else {
+                return nobody(fact)
+            }
+            return .object([dimension.name: first(leader), name: number.json])
         }
+    }
+
+    private func nobody(_ fact: Fact) -> JSONValue? { fact.isLeftOut ? JSONValue?.none : .some(.null) }
+
+    private func first(_ line: ReportResult.Line) -> JSONValue {
+        dimensions.first.map { $0.show(line.dimensions[0]) } ?? .null
     }
 
     /// The line with the most of a measure, if it has any; of equal ones the one that its dimensions put first.
@@ -91,7 +126,7 @@ extension Report {
 }
 
 extension Report {
-    /// Names that its declaration refers to and does not have; a test finds them.
+    /// Names that its declaration refers to and does not have, and what cannot be: a test finds them.
     var dangling: [String] {
         let names = Set(measures.map(\.name))
         let ordered = orders.map(\.name).filter { name in !names.contains(name) && !dimensions.contains { $0.name == name } }
@@ -99,10 +134,14 @@ extension Report {
             least.map(\.measure)
             + facts.compactMap { fact in
                 switch fact.kind {
-                case .leader(let name), .most(let name): name
-                case .groups, .total: nil
+                case .leader(let name), .most(let name), .peak(let name): name
+                case .groups, .total, .front, .back: nil
                 }
             }
-        return ordered + measured.filter { !names.contains($0) }
+        let keyed = dimensions.contains { [.key, .namespace, .reason].contains($0.kind) }
+        // Durations are counted by tool and outcome.
+        let blurred = keyed ? measures.filter { if case .percentile = $0.kind { true } else { false } }.map { "\($0.name) by key" } : []
+        let nobody = keyFacts.isEmpty || dimensions.contains { $0.kind == .key } ? [] : keyFacts.map { "\($0.name) of no key" }
+        return ordered + measured.filter { !names.contains($0) } + blurred + nobody
     }
 }

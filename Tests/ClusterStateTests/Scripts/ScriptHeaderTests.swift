@@ -108,7 +108,9 @@ struct ScriptHeaderTests {
         let sessions = SessionCommands(keys: node.keys, lifetime: 1000, capacity: 9)
         _ = try await node.store.send(sessions.command(.create, "s", isOwned: true, owner: "me"))
         _ = try await node.store.send(sessions.place(of: "s", holder: "h", cap: 1, lifetime: 1000, leaving: false))
-        try await node.run(.advance, keys: [node.keys.cursor("h", 0), node.keys.rollup(1, 0)], ["0-0", "1-1", "1000", "1", "2", "c", "1"])
+        try await node.run(
+            .advance, keys: [node.keys.cursor("h", 0), node.keys.cursor("i", 0), node.keys.rollupHours(0), node.keys.rollup(1, 0)],
+            ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])
         let members = node.membership()
         await members.beat()
         _ = try await OpenCalls(reading: node.store)

@@ -95,11 +95,17 @@ struct SwitchScriptTests {
     @Test("A page of events counts once, however often its consumer says what it has made of it")
     func advance() async throws {
         let node = try await TestNode()
-        let keys = [node.keys.cursor("hours", 0), node.keys.rollup(1, 0)]
-        let page = ["0-0", "5-1", "60000", "1", "2", "calls", "3"]
+        let hour = try await node.time() / 3_600_000_000
+        let keys = [node.keys.cursor("one", 0), node.keys.cursor("other", 0), node.keys.rollupHours(0), node.keys.rollup(hour, 0)]
+        let page = ["0-0", "5-1", "0-0", "0-0", "60000", "1", "4", "calls", "3"]
         #expect(try await node.run(.advance, keys: keys, page).status == 0)
         let again = try await node.run(.advance, keys: keys, page)
         #expect(again.status == 1 && again.array?.last?.string == "5-1")
-        #expect(try await node.send("HGET", keys[1], "calls").integer == 3)
+        #expect(try await node.send("HGETALL", keys[3]).fields == ["calls": "3"])
+        #expect(try await node.send("HGETALL", keys[2]).fields == [String(hour): "1"])
+        let other = ["5-1", "6-1", "9-1", "9-2", "60000", "1", "4", "calls", "4"]
+        #expect(try await node.run(.advance, keys: keys, other).status == 1, "the cursor of the other stream is elsewhere")
+        #expect(try await node.send("HGETALL", keys[3]).fields == ["calls": "3"])
+        #expect(try await node.send("MGET", keys[0], keys[1]) == .array([.bytes(Array("5-1".utf8)), .null]))
     }
 }

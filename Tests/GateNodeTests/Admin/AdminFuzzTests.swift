@@ -35,7 +35,8 @@ struct AdminFuzzTests {
 
     private func check(_ inputs: EndpointInputs, of endpoint: Endpoint, from text: [UInt8]) throws {
         let request = EndpointRequest(
-            id: "req", endpoint: endpoint, caller: .admin(.superAdmin), inputs: inputs, table: .standard, clock: RedisClock(),
+            id: "req", endpoint: endpoint, caller: .admin(Administrator(key: .bootstrap, digest: "")), inputs: inputs, table: .standard,
+            clock: RedisClock(),
             figures: { NodeFigures() })
         let key = try request.newKey(secret: Credential.generate(), now: 1)
         let stored = key.fields.merging(["version": "1"]) { $1 }

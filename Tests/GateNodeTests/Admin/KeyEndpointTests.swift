@@ -131,7 +131,7 @@ struct KeyEndpointTests {
         }
     }
 
-    @Test("a feature that is not served is refused, never stored and ignored", arguments: ["template", "group", "autoTopup"])
+    @Test("a feature that is not served is refused, never stored and ignored", arguments: ["group", "autoTopup"])
     func later(_ field: String) async throws {
         try await AdminBench.run { bench in
             let answer = try await bench.post("/keys", .object(JSONObject([(field, .string("x"))])))

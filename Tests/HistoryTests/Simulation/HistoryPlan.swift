@@ -14,6 +14,8 @@ struct HistoryPlan {
     let refundsUnknown: Bool
     let rules: GateRules
     let tools: [String]
+    /// Whether credits are transferred and reserved as well.
+    let movesCredits: Bool
     /// Chances of a hundred that a decision is a fault, by kind.
     let weights: [Weighted]
 
@@ -43,7 +45,10 @@ struct HistoryPlan {
             globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
             maxInFlightPerKey: random.pick([0, 0, 2]), maxInFlightPerTool: tools.pick([0, 0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
-        weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood)) }
+        var other = SeededRandom(seed: seed ^ 0xc4ed)
+        let movesCredits = other.chance(20)
+        self.movesCredits = movesCredits
+        weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood) + (movesCredits ? $0.creditWeight : 0)) }
     }
 }
 
@@ -63,12 +68,22 @@ enum Move: CaseIterable {
     case cut, stop, wake, kill, join, faint
     case clockBack, clockForth
     case suspend, resume, topUp, edit
+    case credits, due
 
     func weight(_ mood: Mood) -> Int {
         switch mood {
         case .calm: calmWeight
         case .rough: roughWeight
         case .fainting: faintingWeight
+        }
+    }
+
+    /// In histories in which credits move.
+    var creditWeight: Int {
+        switch self {
+        case .credits: 14
+        case .topUp, .due: 3
+        default: 0
         }
     }
 
@@ -116,6 +131,7 @@ enum Move: CaseIterable {
         case .join: 1
         case .clockBack, .clockForth: 1
         case .suspend, .resume, .topUp, .edit, .cancel: 1
+        case .credits, .due: 0
         }
     }
 }

@@ -17,7 +17,8 @@ extension World {
         checkReplies(entries)
         checkIdempotency(entries)
         checkLeftovers()
-        model.atRest(budget: plan.teamBudget, forgotten: forgotten) { redis.ask("HGETALL", $0).fields }.forEach(violate)
+        model.atRest(budget: plan.teamBudget, forgotten: forgotten) { spentOnCalls(redis.ask("HGETALL", $0).fields, of: $0) }.forEach(
+            violate)
     }
 
     private func usage(_ shard: Int) -> [Entry] {
@@ -35,15 +36,16 @@ extension World {
             let values = redis.ask("HMGET", keys.account(id), "credits", "spent", "granted", "calls")
             let (credits, spent, granted) = (values.integer(at: 0), values.integer(at: 1), values.integer(at: 2))
             if credits + spent != granted { violate("M1: \(id.suffix(4)): \(credits) left + \(spent) spent is not \(granted) granted") }
-            if granted < self.granted[id] ?? 0 {
+            if !plan.movesCredits, granted < self.granted[id] ?? 0 {
                 violate("M12: \(id.suffix(4)) was told of \(self.granted[id] ?? 0) credits and has \(granted)")
             }
-            if granted > (self.granted[id] ?? 0) + (doubtful[id] ?? 0) {
+            if !plan.movesCredits, granted > (self.granted[id] ?? 0) + (doubtful[id] ?? 0) {
                 violate("M12: \(id.suffix(4)) has \(granted) credits, more than anybody asked for")
             }
-            let charged = entries.reduce(0) { $0 + ($1.event.keyID == id ? $1.credits : 0) }
+            let aside = setAside(of: id)
+            let charged = entries.reduce(aside.held + aside.committed) { $0 + ($1.event.keyID == id ? $1.credits : 0) }
             if charged != spent { violate("M13: \(id.suffix(4)) has spent \(spent), its events say \(charged)") }
-            if index < plan.teamed { teamSpent += spent }
+            if index < plan.teamed { teamSpent += spent - aside.held - aside.committed }
         }
         guard plan.teamed > 0 else { return }
         let spent = redis.ask("HGET", keys.account(teamID), "spent").integer ?? 0
@@ -126,5 +128,6 @@ extension World {
             if credits < 0 { violate("M2: \(id.suffix(4)) has \(credits)") }
             if spent < 0 { violate("M1: \(id.suffix(4)) has spent \(spent)") }
         }
+        if plan.movesCredits { checkCredits() }
     }
 }

@@ -60,6 +60,8 @@ extension World {
         case .clockForth: step(random.pick([1, 30, 120]))
         case .suspend, .resume, .edit: change(move, &random)
         case .topUp: topUp(&random)
+        case .credits: moveCredits(&random)
+        case .due: random.any(of: running).map { seeToDue($0, at: $0.clock.milliseconds) }
         }
         for node in nodes { node.settleDown() }
         checkBalances()
@@ -154,7 +156,7 @@ extension World {
 
 extension SeededRandom {
     /// One of them, if there is any.
-    fileprivate mutating func any<Element>(of elements: [Element]) -> Element? { elements.isEmpty ? nil : pick(elements) }
+    mutating func any<Element>(of elements: [Element]) -> Element? { elements.isEmpty ? nil : pick(elements) }
 }
 
 extension RedisReply {

@@ -24,6 +24,8 @@ extension World {
                 node.ledger.sweep()
             }
             flush()
+            if plan.movesCredits, round % 4 == 3, let node = running.first { seeToDue(node, at: 1 << 50) }
+            flush()
             // Once for longer than any command is under way.
             pass(round == 10 ? 61_000_000 : 1_000_000)
             flush()
@@ -87,5 +89,6 @@ extension World {
                 $0.ledger.backlog == 0 && $0.ledger.marks == 0 && $0.ledger.openHolds == 0 && !$0.identity.needsNewName
             }
             && redis.ask("HLEN", keys.nodes).integer ?? 0 <= running.count + 1
+            && (!plan.movesCredits || keyIDs.allSatisfy { setAside(of: $0).transfers == 0 })
     }
 }

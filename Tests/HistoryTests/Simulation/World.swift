@@ -24,6 +24,9 @@ final class World {
     var granted: [String: Int] = [:]
     /// Top-ups that were sent and not acknowledged: they may have been applied.
     var doubtful: [String: Int] = [:]
+    /// Reservations that somebody was told of, and how they ended, as far as somebody was told that.
+    var reservations: [String] = []
+    var endings: [String: Bool] = [:]
     /// Resumptions under way.
     var resuming: [String: Int] = [:]
     /// Names of nodes that had been struck off the list when they died, or when the last of what they had sent arrived: nobody looks at what

@@ -10,6 +10,7 @@ import cluster
 import crowds
 import memory
 import report
+import reports
 from processes import Fault, Workshop, progress
 from sides import gate_sides, nginx_sides
 
@@ -17,7 +18,9 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.",
+        epilog="scripts/bench reports measures reports over the sums of ten million calls; it has a --help of its own.")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side, of which the median counts (default 3)")
@@ -112,4 +115,7 @@ def main():
         report.write(given.json, results)
 
 
-main()
+if sys.argv[1:2] == ["reports"]:
+    reports.main(sys.argv[2:])
+else:
+    main()

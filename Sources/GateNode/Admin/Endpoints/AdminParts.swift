@@ -17,7 +17,7 @@ struct AdminParts: Sendable {
     let keys: KeyDirectory
     let teams: TeamDirectory
     let events: EventLog
-    let rollups: Rollups
+    let rollupBook: RollupBook
     let clock: RedisClock
     let ruleBook: RuleBook
     let reload: RulesReload
@@ -25,7 +25,7 @@ struct AdminParts: Sendable {
     let switches: Switches
     let upstreams: UpstreamSet
     let storeProbe: StoreProbe
-    let adminKeys: AdminKeys
+    let admins: AdminKeyDirectory
     let addresses: ClientAddressRule
     let addressLimiter: AddressLimiter
     let startedAt: ContinuousClock.Instant

@@ -17,6 +17,8 @@ struct EndpointRequest: Sendable {
     let clock: RedisClock
     /// The node's figures, gathered when they are asked for.
     let figures: @Sendable () async -> NodeFigures
+    /// What the audit log says behind each of its messages.
+    var remark = ""
 
     /// Milliseconds since 1970 of Redis TIME, as last heard.
     var now: Int { clock.milliseconds }
@@ -44,6 +46,14 @@ struct EndpointRequest: Sendable {
         get throws(HTTPFailure) {
             guard let key = caller.identity as? KeyRecord else { throw .unauthorized("Missing or invalid API key") }
             return key
+        }
+    }
+
+    /// The administrator that the request proved.
+    var administrator: Administrator {
+        get throws(HTTPFailure) {
+            guard let administrator = caller.identity as? Administrator else { throw .unauthorized("Invalid admin key") }
+            return administrator
         }
     }
 
@@ -92,7 +102,7 @@ extension EndpointRequest {
     ) -> AuditEntry {
         let subject = key.map { [("keyMasked", $0.masked), ("name", $0.name)] } ?? []
         return AuditEntry(
-            type: type ?? endpoint.audits.first ?? endpoint.pathName, actor: actor, message: message,
+            type: type ?? endpoint.audits.first ?? endpoint.pathName, actor: actor, message: message + remark,
             metadata: subject + facts.filter { !$0.value.isEmpty } + [("requestId", id)])
     }
 }

@@ -42,6 +42,11 @@ struct EndpointResponse: Sendable {
         headers[.contentType] = type
     }
 
+    /// The whole body; nil for one that is streamed.
+    var bytes: [UInt8]? {
+        if case .whole(let bytes) = body { bytes } else { nil }
+    }
+
     /// Sends the client elsewhere.
     /// - Parameter location: an absolute URL or a path; it holds no control characters.
     init(redirect location: String, status: HTTPResponse.Status = .found) {

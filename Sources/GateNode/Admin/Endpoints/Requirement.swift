@@ -68,11 +68,14 @@ extension Requirement {
             "admin(\(required.rawValue))", [.adminKey], throttle: .admin,
             refusals: [.unauthorized, .serviceUnavailable] + (required > .viewer ? [.forbidden] : []), leastRole: required
         ) { shown, authenticator in
-            guard let role = authenticator.administrator(.ofAdministrator(shown.credential)) else {
+            let proof = Proof.ofAdministrator(shown.credential)
+            guard let administrator = try await authenticator.administrator(proof, from: shown.address) else {
                 throw HTTPFailure.unauthorized("Invalid admin key")
             }
-            guard role >= required else { throw HTTPFailure.forbidden(required: required, current: role) }
-            return .admin(role)
+            guard administrator.role >= required else {
+                throw HTTPFailure.forbidden(required: required, current: administrator.role)
+            }
+            return .admin(administrator)
         }
     }
 }
@@ -117,7 +120,7 @@ struct SecurityScheme: Sendable, Equatable {
 struct Caller: Sendable {
     /// In the words of the audit log; never a secret.
     let actor: String
-    /// A `KeyRecord`, an `AdminRole`, or what else a requirement makes of a proof.
+    /// A `KeyRecord`, an `Administrator`, or what else a requirement makes of a proof.
     let identity: (any Sendable)?
 
     init(actor: String, identity: (any Sendable)? = nil) {
@@ -127,5 +130,5 @@ struct Caller: Sendable {
 
     static let anyone = Caller(actor: "anyone")
     static func holder(_ key: KeyRecord) -> Caller { Caller(actor: key.masked, identity: key) }
-    static func admin(_ role: AdminRole) -> Caller { Caller(actor: "admin", identity: role) }
+    static func admin(_ administrator: Administrator) -> Caller { Caller(actor: administrator.key.actor, identity: administrator) }
 }

@@ -4,6 +4,7 @@ import ClusterState
 import GateDomain
 import GateValues
 import HTTPTypes
+import MCPWire
 
 extension Endpoint {
     static let createKey = Endpoint(
@@ -11,7 +12,7 @@ extension Endpoint {
         body: [
             Field.newName, Field.newCredits, Field.newSpendingLimit, Field.newAllowedTools, Field.newDeniedTools, Field.newAddresses,
             Field.expiresIn, Field.expiresAt, Field.newTags, Field.newNamespace, Field.newAlias,
-            Field.newQuota, Field.later("template"), Field.later("group"), Field.later("autoTopup"),
+            Field.newQuota, Field.newTemplate, Field.later("group"), Field.later("autoTopup"),
         ],
         success: .created,
         answer: [
@@ -23,10 +24,11 @@ extension Endpoint {
         failures: [.conflict], audits: ["key.created"], using: \.keys
     ) { request, keys in
         let secret = Credential.generate()
-        let key = try request.newKey(secret: secret, now: request.now)
-        let credits = try request[.newCredits]
+        let template = try await request.template(in: keys)
+        let key = try request.newKey(secret: secret, now: request.now, from: template)
+        let credits = try request.given(.newCredits) ?? template?.credits ?? request[.newCredits]
         if let alias = key.alias, try await keys.records.read(alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
-        let audit = request.audit("Key created", of: key, ["credits": String(credits)])
+        let audit = request.audit("Key created", of: key, ["credits": String(credits), "template": template?.name ?? ""])
         try await keys.create(key, secret: secret, credits: credits, Operation(audit: audit))
         return [
             "id": key.id, "key": secret, "name": key.name, "credits": credits, "spendingLimit": key.spendingLimit,
@@ -39,17 +41,37 @@ extension Endpoint {
 }
 
 extension EndpointRequest {
-    /// The key that is asked for.
+    /// The template that a new key is to be made from; nil for none.
+    fileprivate func template(in keys: KeyDirectory) async throws -> KeyTemplate? {
+        guard let name = try self[.newTemplate] else { return nil }
+        guard let template = try await keys.templates.read(KeyTemplate.id(of: name)) else {
+            throw HTTPFailure.badRequest("Invalid template. There is none of that name.")
+        }
+        return template
+    }
+
+    /// The value of a field, nil where the request does not say it.
+    fileprivate func given<Value>(_ field: Field<Value>) throws(HTTPFailure) -> Value? {
+        guard let json = inputs[field.name], !json.isNull else { return nil }
+        return try self[field]
+    }
+
+    /// The key that is asked for; what is not said is taken from the template (F-TPL-02).
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
-    func newKey(secret: String, now: Int) throws(HTTPFailure) -> KeyRecord {
+    func newKey(secret: String, now: Int, from template: KeyTemplate? = nil) throws(HTTPFailure) -> KeyRecord {
         let name = try self[.newName]
+        var expiry = try expiry(now: now)
+        if case .unchanged = expiry, let life = template?.life, life > 0 { expiry = .set(now + life * 1000) }
         return KeyRecord(
             id: AccountID.make("key").text, name: name.isEmpty ? "unnamed" : name, prefix: Credential.shortMask(secret),
-            masked: Credential.longMask(secret), createdAt: now, expiresAt: try expiry(now: now).value,
-            spendingLimit: try self[.newSpendingLimit],
-            access: ToolAccess(allowed: try self[.newAllowedTools], denied: try self[.newDeniedTools]), addresses: try self[.newAddresses],
-            tags: try self[.newTags], namespace: try self[.newNamespace], alias: try self[.newAlias],
-            quota: try self[.newQuota])
+            masked: Credential.longMask(secret), createdAt: now, expiresAt: expiry.value,
+            spendingLimit: try given(.newSpendingLimit) ?? template?.spendingLimit ?? 0,
+            access: ToolAccess(
+                allowed: try given(.newAllowedTools) ?? template?.access.allowed ?? [],
+                denied: try given(.newDeniedTools) ?? template?.access.denied ?? []),
+            addresses: try given(.newAddresses) ?? template?.addresses ?? [], tags: try given(.newTags) ?? template?.tags ?? [:],
+            namespace: try given(.newNamespace) ?? template?.namespace ?? "default", alias: try self[.newAlias],
+            quota: try self[.newQuota] ?? template?.quota)
     }
 }
 
@@ -59,6 +81,7 @@ extension Field where Value == String {
 }
 
 extension Field where Value == String? {
+    fileprivate static let newTemplate = Field<String>("template", .templateName, "What is not said here is taken from it.").optional
     fileprivate static let newAlias = Field<String>("alias", .alias, "Names the key in admin requests.").optional
 }
 

@@ -6,6 +6,8 @@ import GateValues
 
 /// Conditions that a key has to meet, all of them.
 struct KeyFilter: Sendable {
+    /// Lists that it has to stand in.
+    let lists: [String]
     private let namespace: String?
     private let conditions: [@Sendable (KeySnapshot) -> Bool]
 
@@ -23,23 +25,34 @@ struct KeyFilter: Sendable {
     init(_ request: EndpointRequest) throws {
         namespace = try request[Self.namespace]?.lowercased()
         var conditions: [@Sendable (KeySnapshot) -> Bool] = []
-        if let wanted = try request[Self.active] { conditions.append { key in (key.record.state != .revoked) == wanted } }
-        if let wanted = try request[Self.suspended] { conditions.append { key in (key.record.state == .suspended) == wanted } }
-        if let wanted = try request[Self.expired] { conditions.append { key in key.record.isExpired(at: key.readAt) == wanted } }
+        var lists = namespace.map { [KeyRecord.list(ofNamespace: $0)] } ?? []
+        if let wanted = try request[Self.active] { lists.append(wanted ? KeyRecord.living : KeyRecord.revoked) }
+        switch try request[Self.suspended] {
+        case true: lists.append(KeyRecord.suspended)
+        case false: conditions.append { key in key.record.state != .suspended }
+        case nil: break
+        }
+        if let wanted = try request[Self.expired] {
+            if wanted { lists.append(KeyRecord.ending) }
+            conditions.append { key in key.record.isExpired(at: key.readAt) == wanted }
+        }
         if let prefix = try request[Self.namePrefix]?.lowercased() {
             conditions.append { key in key.record.name.lowercased().hasPrefix(prefix) }
         }
         if let least = try request[Self.minCredits] { conditions.append { key in Double(key.account.credits) >= least } }
         if let most = try request[Self.maxCredits] { conditions.append { key in Double(key.account.credits) <= most } }
         self.conditions = conditions
+        self.lists = lists
     }
 
-    var isEmpty: Bool { namespace == nil && conditions.isEmpty }
+    /// Whether its lists say all of it.
+    var isListed: Bool { conditions.isEmpty }
 
     /// Whether anything besides the namespace was asked for.
-    var asksForMore: Bool { !conditions.isEmpty }
+    var asksForMore: Bool { !conditions.isEmpty || lists.count > (namespace == nil ? 0 : 1) }
 
+    /// Whether a key that stands in its lists is one of those that were asked for.
     func admits(_ key: KeySnapshot) -> Bool {
-        (namespace == nil || key.record.namespace == namespace) && conditions.allSatisfy { $0(key) }
+        conditions.allSatisfy { $0(key) }
     }
 }

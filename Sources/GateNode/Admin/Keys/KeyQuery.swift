@@ -47,16 +47,16 @@ struct KeyQuery: Sendable {
 extension KeyQuery {
     /// The keys of the page, and how many there are in all.
     ///
-    /// Without a filter and in order of creation it reads the page alone. Otherwise it walks over all keys and keeps the first
-    /// `offset + limit` of them by name, never the keys themselves.
+    /// In order of creation, and where lists say all of the filter, it reads the page alone. Otherwise it walks over the shortest list of the
+    /// filter, or over all keys where it has none, and keeps the first `offset + limit` of them by name, never the keys themselves.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     func page(of keys: KeyDirectory, at now: Int) async throws -> (keys: [KeySnapshot], total: Int) {
-        if filter.isEmpty, sorting == .createdAt {
-            let ids = try await keys.records.ids(direction == .desc ? .descending : .ascending, offset: offset, count: limit)
-            return (try await keys.snapshots(ids, at: now), try await keys.records.count())
+        if filter.isListed, sorting == .createdAt {
+            let page = try await keys.page(in: filter.lists, direction == .desc ? .descending : .ascending, offset: offset, count: limit)
+            return (try await keys.snapshots(page.ids, at: now), page.total)
         }
         var ranking = KeyRanking(direction: direction, capacity: offset + limit)
-        try await keys.walk { ids in
+        try await keys.walk(in: filter.lists) { ids in
             for key in try await keys.snapshots(ids, at: now) where filter.admits(key) {
                 ranking.add(key.record.id, by: sorting.rank(of: key))
             }

@@ -30,21 +30,48 @@ actor KeyTotals {
 
     private func walk() async {
         nextWalk = .now + Self.interval
-        if let fresh = try? await Self.count(keys) { count = fresh }
+        if let fresh = try? await Self.count(keys, at: WallClock.milliseconds) { count = fresh }
         isWalking = false
     }
 
-    /// One walk: keys that are not revoked, and the credits that they hold.
-    static func count(_ keys: KeyDirectory) async throws -> KeyCount {
+    /// Keys that are counted while somebody waits.
+    static let few = 2_000
+    private static let mostNamespaces = 10_000
+
+    /// One walk over all keys.
+    /// - Parameter now: milliseconds since 1970.
+    static func count(_ keys: KeyDirectory, at now: Int) async throws -> KeyCount {
         var count = KeyCount()
         try await keys.walk { ids in
             let start = ContinuousClock.now
-            for key in try await keys.snapshots(ids, at: 0) where key.record.state != .revoked {
+            for key in try await keys.snapshots(ids, at: now) {
+                count.all.add(key)
+                let namespace = key.record.namespace
+                if count.namespaces[namespace] != nil || count.namespaces.count < Self.mostNamespaces {
+                    count.namespaces[namespace, default: KeyTally()].add(key)
+                }
+                guard key.record.state != .revoked else { continue }
                 count.active += 1
                 count.credits += key.account.credits
             }
             if ids.count == KeyDirectory.stride { try await Task.sleep(for: (ContinuousClock.now - start) * restFactor) }
         }
         return count
+    }
+}
+
+extension KeyTally {
+    /// A state stands before those that follow it: revoked, suspended, expired, active (F-KEY-05).
+    fileprivate mutating func add(_ key: KeySnapshot) {
+        total += 1
+        credits += key.account.credits
+        spent += key.account.spent
+        calls += key.account.calls
+        switch key.record.state {
+        case .revoked: revoked += 1
+        case .suspended: suspended += 1
+        case .active where key.record.isExpired(at: key.readAt): expired += 1
+        case .active: active += 1
+        }
     }
 }

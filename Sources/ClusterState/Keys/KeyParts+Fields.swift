@@ -1,0 +1,98 @@
+// How what belongs to keys lies in Redis: their notes, the tokens that lend them, and the templates that they are made from.
+
+package import GateDomain
+
+extension KeyNotes: StoredRecord {
+    package static let kind = "notes"
+    package static let topic = Topic.aside
+    package static let isListed = false
+    package var createdAt: Int { 0 }
+
+    package var fields: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: notes.enumerated().map { index, note in
+                (index < 10 ? "n0\(index)" : "n\(index)", "\(note.at)\t\(note.author)\t\(note.text)")
+            })
+    }
+
+    /// Nil if the fields are none of notes.
+    package init?(id: String, fields: [String: String]) {
+        guard let version = fields["version"].flatMap({ Int($0) }), id.hasPrefix("notes_") else { return nil }
+        let notes = fields.filter { $0.key != "version" }.sorted { $0.key < $1.key }.compactMap { Note(line: $0.value) }
+        self.init(of: String(id.dropFirst("notes_".count)), notes: notes, version: version)
+    }
+}
+
+extension KeyNotes.Note {
+    fileprivate init?(line: String) {
+        let parts = line.split(separator: "\t", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let at = Int(parts[0]) else { return nil }
+        self.init(at: at, author: String(parts[1]), text: String(parts[2]))
+    }
+}
+
+extension ScopedToken: StoredRecord {
+    package static let kind = "tokens"
+    package static let topic = Topic.aside
+    package static let isListed = false
+
+    /// Tokens that were revoked, by the time at which they end.
+    package static let revoked = "tokens.revoked"
+
+    package var fields: [String: String] {
+        [
+            "key": keyID, "allowed": allowed.lines, "label": label, "created": String(createdAt), "expires": String(expiresAt),
+            "revoked": String(revokedAt ?? 0), "reason": revokeReason,
+        ]
+    }
+
+    package var listings: [String: Int] { revokedAt == nil ? [:] : [Self.revoked: expiresAt] }
+
+    /// A clock that a node has heard a moment ago has to find it ended, not gone.
+    package var end: Int? { expiresAt + 60_000 }
+
+    /// Nil if the hash is not there or not a token.
+    package init?(id: String, fields: [String: String]) {
+        guard let keyID = fields["key"], let expires = fields["expires"].flatMap({ Int($0) }),
+            let version = fields["version"].flatMap({ Int($0) }), id.hasPrefix("token_")
+        else { return nil }
+        let revoked = fields["revoked"].flatMap { Int($0) } ?? 0
+        self.init(
+            digest: String(id.dropFirst("token_".count)), keyID: keyID, allowed: (fields["allowed"] ?? "").asLines,
+            label: fields["label"] ?? "", createdAt: fields["created"].flatMap { Int($0) } ?? 0, expiresAt: expires,
+            revokedAt: revoked > 0 ? revoked : nil, revokeReason: fields["reason"] ?? "", version: version)
+    }
+}
+
+extension KeyTemplate: StoredRecord {
+    package static let kind = "templates"
+    package static let topic = Topic.aside
+
+    package var id: String { Self.id(of: name) }
+
+    /// The id of the template of a name.
+    package static func id(of name: String) -> String { "template:" + name }
+
+    package var fields: [String: String] {
+        var fields = [
+            "name": name, "description": description, "credits": String(credits), "allowed": access.allowed.lines,
+            "denied": access.denied.lines, "addresses": addresses.map(\.text).lines, "limit": String(spendingLimit), "tags": tags.lines,
+            "namespace": namespace, "life": String(life), "created": String(createdAt), "updated": String(updatedAt),
+        ]
+        if let quota { fields["quota"] = quota.text }
+        return fields
+    }
+
+    /// Nil if the hash is not there or not a template.
+    package init?(id: String, fields: [String: String]) {
+        func number(_ name: String) -> Int? { fields[name].flatMap { Int($0) } }
+        guard let name = fields["name"], id == Self.id(of: name), let version = number("version") else { return nil }
+        self.init(
+            name: name, description: fields["description"] ?? "", credits: number("credits") ?? 100,
+            access: ToolAccess(allowed: (fields["allowed"] ?? "").asLines, denied: (fields["denied"] ?? "").asLines),
+            quota: fields["quota"].flatMap { Quota(text: $0) },
+            addresses: (fields["addresses"] ?? "").asLines.compactMap(AddressRange.init), spendingLimit: number("limit") ?? 0,
+            tags: [String: String](lines: fields["tags"] ?? ""), namespace: fields["namespace"] ?? "default", life: number("life") ?? 0,
+            createdAt: number("created") ?? 0, updatedAt: number("updated") ?? 0, version: version)
+    }
+}

@@ -1,0 +1,119 @@
+// POST /keys/bulk: many changes of keys in one request, each of them the verb that there is for it.
+
+import ClusterState
+import GateDomain
+import GateValues
+import HTTPTypes
+import MCPWire
+
+extension Endpoint {
+    static let bulkKeys = Endpoint(
+        .post, "/keys/bulk", "Carry out up to \(BulkStep.most) operations on keys in their order, also after some have failed.",
+        for: .atLeast(.admin),
+        body: [Field.operations],
+        answer: [
+            "total": .integer, "succeeded": .integer, "failed": .integer,
+            "results": .list(
+                of: [
+                    "index": .integer, "action": .string, "success": .boolean, "result": Schema.object.maybe, "error": .string.maybe,
+                ]),
+        ],
+        audits: BulkAction.allCases.flatMap(\.endpoint.audits), using: { $0 }
+    ) { request, parts in
+        var results: [JSONObject] = []
+        var (failed, isAway) = (0, false)
+        for (index, order) in try request[.operations].enumerated() {
+            let action = order["action"]?.stringValue ?? ""
+            var result = JSONObject([("index", index.json), ("action", .string(String(action.prefix(100)))), ("success", true)])
+            do {
+                // Nobody waits a hundred times for a store that is away.
+                if isAway { throw HTTPFailure(.serviceUnavailable, "Not tried: the store did not answer an operation before it") }
+                result["result"] = .object(try await BulkStep(order, of: request, on: parts).carryOut())
+            } catch {
+                guard let failure = (error as? any PublicFailure)?.failure else { throw error }
+                isAway = isAway || failure.status == .serviceUnavailable
+                failed += 1
+                result["success"] = false
+                result["error"] = .string(failure.sentence)
+            }
+            results.append(result)
+        }
+        return ["total": results.count, "succeeded": results.count - failed, "failed": failed, "results": results]
+    }
+}
+
+/// What one step of a bulk may do.
+private enum BulkAction: String, CaseIterable {
+    case create, topup, revoke, suspend, resume
+
+    /// The verb that does it.
+    var endpoint: Endpoint {
+        switch self {
+        case .create: .createKey
+        case .topup: .topUp
+        case .revoke: .revokeKey
+        case .suspend: .suspendKey
+        case .resume: .resumeKey
+        }
+    }
+}
+
+/// One operation of a bulk: a request of its own to the verb that carries it out, so that nothing is judged by a second set of rules.
+private struct BulkStep {
+    static let most = 100
+
+    private let action: BulkAction
+    private let request: EndpointRequest
+    private let parts: AdminParts
+
+    /// - Throws: `HTTPFailure` where its fields are not acceptable.
+    init(_ order: JSONObject, of bulk: EndpointRequest, on parts: AdminParts) throws {
+        guard let action = order["action"]?.stringValue.flatMap(BulkAction.init) else {
+            throw HTTPFailure.badRequest("Invalid action. Must be one of \(BulkAction.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        self.action = action
+        self.parts = parts
+        request = EndpointRequest(
+            id: bulk.id, endpoint: action.endpoint, caller: bulk.caller, inputs: try EndpointInputs(for: action.endpoint, body: order),
+            table: bulk.table, clock: bulk.clock, figures: bulk.figures, remark: " (bulk)")
+    }
+
+    func carryOut() async throws -> JSONObject {
+        guard action != .create else { return try await answer() }
+        let key = try await request.target(in: parts.keys, revoked: true)
+        let masked = ("keyMasked", JSONValue.string(key.masked))
+        // Who wants many keys in a state has it where one is there already.
+        switch (action, key.state) {
+        case (.suspend, .suspended): return JSONObject([masked, ("suspended", true), ("alreadySuspended", true)])
+        case (.resume, .active): return JSONObject([masked, ("suspended", false), ("alreadyActive", true)])
+        default: break
+        }
+        var answer = try await answer()
+        if action == .topup {
+            answer["newBalance"] = answer["credits"]
+            answer["creditsAdded"] = request.inputs["credits"].flatMap(\.numberValue).map { .int(Int64($0.rounded(.down))) }
+            answer["credits"] = nil
+        }
+        answer[masked.0] = masked.1
+        return answer
+    }
+
+    private func answer() async throws -> JSONObject {
+        guard let handler = action.endpoint.handler, let bytes = try await handler(request, parts).bytes,
+            let answer = try? JSONValue.parse(bytes).objectValue
+        else { throw HTTPFailure.internal }
+        return answer
+    }
+}
+
+extension Field where Value == [JSONObject] {
+    fileprivate static let operations = Field(
+        "operations",
+        ValueKind<[JSONObject]>(.list(of: .object)) { json throws(ValueFault) in
+            let orders = json.arrayValue?.compactMap(\.objectValue) ?? []
+            guard (1...BulkStep.most).contains(orders.count), orders.count == json.arrayValue?.count else {
+                throw ValueFault("Must be a list of 1 to \(BulkStep.most) objects.")
+            }
+            return orders
+        }, "Each with an action (\(BulkAction.allCases.map(\.rawValue).joined(separator: ", "))) and the fields of that verb.")
+}

@@ -1,0 +1,70 @@
+// GET /keys/stats and GET /namespaces: how many keys there are, in which states, and what they hold.
+
+import ClusterState
+import GateDomain
+import GateValues
+import HTTPTypes
+import MCPWire
+
+extension Endpoint {
+    static let keyStats = Endpoint(
+        .get, "/keys/stats", "Count keys by their states, and what they hold and have spent; of many keys as they were counted last.",
+        for: .atLeast(.viewer), query: [Field.statsNamespace],
+        answer: [
+            "total": .integer, "active": .integer, "suspended": .integer, "expired": .integer, "revoked": .integer,
+            "totalCreditsAllocated": .integer.described("What they hold and what they have spent."), "totalCreditsSpent": .integer,
+            "totalCreditsRemaining": .integer, "totalCalls": .integer, "byNamespace": .map(of: .integer), "byGroup": .map(of: .integer),
+            "filteredByNamespace": .string.maybe,
+        ],
+        failures: [.serviceUnavailable], using: \.keys
+    ) { request, keys in
+        let namespace = try request[.statsNamespace]?.lowercased()
+        let count = try await request.count(of: keys)
+        let tally = namespace.map { count.namespaces[$0] ?? KeyTally() } ?? count.all
+        let namespaces = count.namespaces.filter { namespace == nil || $0.key == namespace }
+        var answer = JSONObject.of([
+            "total": tally.total, "active": tally.active, "suspended": tally.suspended, "expired": tally.expired, "revoked": tally.revoked,
+            "totalCreditsAllocated": tally.credits + tally.spent, "totalCreditsSpent": tally.spent, "totalCreditsRemaining": tally.credits,
+            "totalCalls": tally.calls, "byNamespace": namespaces.mapValues(\.total), "byGroup": JSONObject(),
+        ])
+        answer["filteredByNamespace"] = namespace.map(JSONValue.string)
+        return EndpointResponse(json: .object(answer))
+    }
+
+    static let namespaces = Endpoint(
+        .get, "/namespaces", "List the namespaces with their keys; of many keys as they were counted last.", for: .atLeast(.viewer),
+        answer: [
+            "namespaces": .list(
+                of: [
+                    "namespace": .string, "keyCount": .integer, "activeKeys": .integer.described("Those that are not revoked."),
+                    "totalCredits": .integer, "totalSpent": .integer,
+                ]), "count": .integer,
+        ],
+        failures: [.serviceUnavailable], using: \.keys
+    ) { request, keys in
+        let namespaces = try await request.count(of: keys).namespaces.sorted { $0.key < $1.key }
+        return [
+            "namespaces": namespaces.map { name, tally in
+                JSONObject.of([
+                    "namespace": name, "keyCount": tally.total, "activeKeys": tally.total - tally.revoked, "totalCredits": tally.credits,
+                    "totalSpent": tally.spent,
+                ])
+            }, "count": namespaces.count,
+        ]
+    }
+}
+
+extension EndpointRequest {
+    /// Few keys are counted at once; of many the last count is told, which is made aside and never by who asks.
+    fileprivate func count(of keys: KeyDirectory) async throws -> KeyCount {
+        if try await keys.records.count() <= KeyTotals.few { return try await KeyTotals.count(keys, at: now) }
+        guard let count = await figures().keys else {
+            throw HTTPFailure(.serviceUnavailable, "The keys are being counted. Try again.").retryable(after: 5)
+        }
+        return count
+    }
+}
+
+extension Field where Value == String? {
+    fileprivate static let statsNamespace = Field<String>("namespace", .text(upTo: 50), "Keys of this namespace.").optional
+}

@@ -1,0 +1,48 @@
+// Keys by the lists that they stand in: what is asked for by a list reads the shortest one, and never all keys.
+
+import ClusterState
+import GateDomain
+
+extension KeyDirectory {
+    /// Keys that stand in all of these lists: a page of them, and how many there are. One list is read where the page lies; of several the
+    /// shortest is walked over, and the others are asked about what is found in it.
+    /// - Parameters:
+    ///   - lists: none for all keys.
+    ///   - order: by the time of their making.
+    func page(
+        in lists: [String], _ order: RecordStore<KeyRecord>.Order, offset: Int, count: Int
+    ) async throws -> (ids: [String], total: Int) {
+        if lists.count < 2 {
+            return (
+                try await records.ids(order, in: lists.first, offset: offset, count: count), try await records.count(in: lists.first)
+            )
+        }
+        var (ids, total): ([String], Int) = ([], 0)
+        try await walk(in: lists, order) { found in
+            ids += found.dropFirst(max(0, offset - total)).prefix(count - ids.count)
+            total += found.count
+        }
+        return (ids, total)
+    }
+
+    /// Calls `visit` with the ids of the keys that stand in all of these lists, a stride at a time: what a walk holds is bounded, whatever the
+    /// number of keys.
+    func walk(
+        in lists: [String] = [], _ order: RecordStore<KeyRecord>.Order = .ascending, _ visit: ([String]) async throws -> Void
+    ) async throws {
+        var sizes: [(list: String, size: Int)] = []
+        if lists.count > 1 { for list in lists { sizes.append((list, try await records.count(in: list))) } }
+        let shortest = sizes.min { $0.size < $1.size }?.list ?? lists.first
+        var offset = 0
+        while true {
+            var ids = try await records.ids(order, in: shortest, offset: offset, count: Self.stride)
+            if ids.isEmpty { return }
+            offset += ids.count
+            for list in lists where list != shortest { ids = try await records.filter(ids, in: list) }
+            if !ids.isEmpty { try await visit(ids) }
+        }
+    }
+
+    /// Keys that one step of a walk reads: enough to be quick, few enough not to stand in the way of calls.
+    static let stride = 500
+}
