@@ -289,7 +289,8 @@ extension ClusterTests {
                 ["id": "mail", "pattern": "email", "action": "redact", "scope": "output"],
                 ["id": "ssn", "pattern": "ssn", "action": "block", "scope": "output", "tools": ["echo"]],
             ]
-            try await GateCluster.run(nodes: 1, upstream: server.upstream, config: ["guardrails": ["enabled": true, "rules": rules]]) { cluster in
+            try await GateCluster.run(nodes: 1, upstream: server.upstream, config: ["guardrails": ["enabled": true, "rules": rules]]) {
+                cluster in
                 let key = try await cluster[0].createKey()
                 func heard(_ text: String) async throws -> String {
                     _ = try await cluster[0].call("late_log", ["text": .string(text), "seconds": 0.1], key: key)

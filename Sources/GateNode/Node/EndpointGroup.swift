@@ -54,7 +54,8 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
         case .usage: [.exportUsage]
         case .analytics: ReportPage.all.map { $0.endpoint() } + [Analytics.endpoint(), .consumerRetention]
-        case .gateway: [.readConcurrency, .setConcurrency, .readGuardrails, .changeGuardrails, .deleteGuardrail, .listViolations, .clearViolations]
+        case .gateway:
+            [.readConcurrency, .setConcurrency, .readGuardrails, .changeGuardrails, .deleteGuardrail, .listViolations, .clearViolations]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }

@@ -187,7 +187,8 @@ struct EndpointTableTests {
                 if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
                 if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
                 let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
-                let given = endpoint.query.compactMap { ["teamId": "teamId=\(team)", "key": "key=\(key.id)", "index": "index=0", "id": "id=pii_ssn"][$0.name] }
+                let fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn"]
+                let given = endpoint.query.compactMap { field in fields[field.name].map { "\(field.name)=\($0)" } }
                 let query = given.isEmpty ? "" : "?" + given.joined(separator: "&")
                 let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
                 let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
@@ -238,8 +239,7 @@ struct EndpointTableTests {
         let values: [String: JSONValue] = [
             "key": .string(key), "credits": 5, "name": "test", "teamId": .string(team), "spendingLimit": 10, "ips": ["10.0.0.1"],
             "enabled": false, "from": .string(key), "to": .string(key), "reservationId": "rsv_0123456789abcdef01234567", "threshold": 5,
-            "amount": 5,
-            "enabled": false, "tags": ["a": "b"], "text": "a note", "token": "pgt_a.b",
+            "amount": 5, "tags": ["a": "b"], "text": "a note", "token": "pgt_a.b",
             "operations": [["action": "suspend", "key": .string(key)]],
         ]
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
