@@ -130,6 +130,21 @@ struct FrontFuzzTests {
         for id in made { #expect(mint.read(id, now: 1_800_000_000) != nil) }
     }
 
+    @Test("F-TOKEN-01: no change of what a token says keeps its signature")
+    func tokens() {
+        let key = KeyRecord(id: "key_0123456789abcdef", name: "n", prefix: "pg_0", masked: "pg_0...1", createdAt: 0)
+        let tokens = (1...3).map { TokenText(of: key, issuedAt: 0, expiresAt: $0 * 60_000, signedWith: "secret").text }
+        let said = Set(tokens.map { ExactText(String($0.prefix { $0 != "." })) })
+        fuzz("scoped tokens", seed: 78) { chance in
+            let bytes = chance.mutation(of: tokens.map { Array($0.utf8) }, with: Chance.tokensOfFields + ["pgt_", "e", "E", "-", "_", "="])
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard TokenText.isSigned(text, with: "secret") else { return }
+            let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")) ?? text.endIndex
+            #expect(said.contains(ExactText(String(text[..<dot]))), "\(text.debugDescription)")
+        }
+        for token in tokens { #expect(TokenText.isSigned(token, with: "secret") && !TokenText.isSigned(token, with: "other")) }
+    }
+
     @Test("D17: a name for an idempotent call, or for a request, is short and visible ASCII, so that it is one to everybody who reads it")
     func names() {
         fuzz("names of calls", seed: 75) { chance in
