@@ -88,7 +88,7 @@ extension ClusterTests {
                     let tally = Tally(await concurrently(9) { await cluster[$0].echo(key: key) })
                     #expect(tally.served == 7 && tally.count("insufficient_credits") == 2, "\(tally)")
                 }
-                #expect(try await cluster[0].admin("/keys").json["keys"]?[0]?["autoTopup"] == order)
+                #expect(try await cluster[0].admin("/keys").json[0]?["autoTopup"] == order)
                 for bad: JSON in [["threshold": 2], ["threshold": 0, "amount": 1], "x", ["threshold": 1, "amount": 1, "maxDaily": -1]] {
                     #expect(try await cluster[0].admin("/keys", ["autoTopup": bad]).status == 400)
                 }

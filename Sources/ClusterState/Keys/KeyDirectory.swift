@@ -174,7 +174,7 @@ package struct KeyDirectory: Sendable {
     /// The money of a key.
     /// - Throws: `store`.
     package func account(_ id: String) async throws(RecordRefusal) -> Account {
-        Account(ofKey: try await store.ask(Account.reading(keys.account(id))))
+        Account(try await store.ask(Account.reading(keys.account(id))))
     }
 
     /// The money of a key with what this UTC day and month have seen, as its quota counts them; 0 where it has none.
@@ -189,7 +189,7 @@ package struct KeyDirectory: Sendable {
     /// - Throws: `store`.
     package func accounts(_ ids: [String]) async throws(RecordRefusal) -> [Account] {
         do {
-            return try await store.sendAll(ids.map { Account.reading(keys.account($0)) }).map { Account(ofKey: $0) }
+            return try await store.sendAll(ids.map { Account.reading(keys.account($0)) }).map(Account.init)
         } catch {
             throw .store(error)
         }
@@ -246,23 +246,13 @@ package struct Account: Sendable, Equatable {
     /// Milliseconds since 1970 of the last admission, nil if there was none.
     package let lastUsedAt: Int?
 
-    /// Reads an HMGET of credits, spent, calls and used.
-    package init(_ reply: RedisReply) {
-        credits = reply.integer(at: 0)
-        spent = reply.integer(at: 1)
-        held = 0
-        calls = reply.integer(at: 2)
-        let used = reply.integer(at: 3)
-        lastUsedAt = used > 0 ? used : nil
-    }
-
-    /// Asks for all that `init(ofKey:)` reads. - Parameter account: its name in Redis.
+    /// Asks for all that `init` reads. - Parameter account: its name in Redis.
     package static func reading(_ account: String) -> RedisCommand {
         RedisCommand("HMGET", account, "credits", "spent", "calls", "used", "held")
     }
 
     /// Reads what `reading` asks for. In Redis what is reserved counts as spent, so that spending limits count it.
-    package init(ofKey reply: RedisReply) {
+    package init(_ reply: RedisReply) {
         credits = reply.integer(at: 0)
         held = reply.integer(at: 4)
         spent = reply.integer(at: 1) - held
@@ -275,7 +265,7 @@ package struct Account: Sendable, Equatable {
 extension Account {
     /// Reads an account with the meters of its quota, which come after what `init` reads.
     static func commandWithQuota(_ name: String) -> RedisCommand {
-        var command = RedisCommand("HMGET", name, "credits", "spent", "calls", "used")
+        var command = reading(name)
         for meter in Quota.meters { command.append("m:" + meter.name) }
         return command
     }
@@ -284,7 +274,7 @@ extension Account {
 extension Quota {
     /// What the current periods have seen. - Parameter now: milliseconds since 1970 of Redis TIME.
     init(used reply: RedisReply, at now: Int) {
-        let used = Self.meters.enumerated().map { reply.count(at: 4 + $0, of: $1.period.span(at: now * 1000).number) }
+        let used = Self.meters.enumerated().map { reply.count(at: 5 + $0, of: $1.period.span(at: now * 1000).number) }
         self.init(dailyCalls: used[0], monthlyCalls: used[1], dailyCredits: used[2], monthlyCredits: used[3])
     }
 }
