@@ -22,7 +22,7 @@ extension ClusterTests {
                 let answer = try await cluster[0].order("/keys/quota", ["key": .string(key), "dailyCreditLimit": 33])
                 #expect(answer["quota"] == ["dailyCallLimit": 0, "monthlyCallLimit": 0, "dailyCreditLimit": 33, "monthlyCreditLimit": 0])
                 tally = Tally(await concurrently(60, workers: 16) { await cluster[1 + $0].echo(key: key) })
-                #expect(tally.count("daily_credit_quota_exceeded") == 57 && tally.served == 3, "30 of its credits are spent on this day: \(tally)")
+                #expect(tally.count("daily_credit_quota_exceeded") == 57 && tally.served == 3, "30 are spent on this day: \(tally)")
                 try await cluster[0].order("/keys/quota", ["key": .string(key), "remove": true])
                 #expect(await cluster[1].echo(key: key).word == "daily_call_quota_exceeded", "the gate's quota holds again")
                 #expect(try await cluster[1].admin("/keys/quota", ["key": "nobody"]).status == 404)
