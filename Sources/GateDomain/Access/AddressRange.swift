@@ -29,10 +29,11 @@ package struct IPAddress: Sendable, Hashable {
 
     /// Reads `1.2.3.4`, `::1`, `::ffff:1.2.3.4`, `[::1]`, and drops a zone.
     package init?(_ text: some StringProtocol) {
-        var text = Substring(text)
-        if text.first == "[", text.last == "]" { text = text.dropFirst().dropLast() }
-        if let zone = text.firstIndex(of: "%") { text = text[..<zone] }
-        if !text.contains(":") {
+        // By bytes: a mark that combines with one of these signs makes another Character of it.
+        var bytes = Substring(text).utf8
+        if bytes.first == UInt8(ascii: "["), bytes.last == UInt8(ascii: "]") { bytes = bytes.dropFirst().dropLast() }
+        let text = Substring(bytes.prefix { $0 != UInt8(ascii: "%") })
+        if !text.utf8.contains(UInt8(ascii: ":")) {
             guard let value = Self.v4(text) else { return nil }
             self.init(v4: value)
         } else {
