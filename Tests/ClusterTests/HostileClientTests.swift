@@ -28,11 +28,11 @@ extension ClusterTests {
                     served += response.outcome.isServed ? 1 : 0
                     slowest = max(slowest, response.elapsed)
                 }
-                // On a machine that others use a second may pass in which Redis is not asked.
-                #expect(served >= 8, "a paying client beside it was served \(served) times of 10")
-                #expect(slowest < .seconds(4), "a paying client beside it waited \(slowest)")
+                // On a machine that others use, seconds may pass in which Redis is not asked.
+                #expect(served >= (Duration.patience == 1 ? 8 : 5), "a paying client beside it was served \(served) times of 10")
+                #expect(slowest < .seconds(4).patiently, "a paying client beside it waited \(slowest)")
                 for answer in try await bombs {
-                    #expect(answer.isAnswered && answer.took < .seconds(6), "answered after \(answer.took)")
+                    #expect(answer.isAnswered && answer.took < .seconds(6).patiently, "answered after \(answer.took)")
                     #expect(answer.statuses.allSatisfy { (200..<500).contains($0) && ![413, 431].contains($0) }, "\(answer.statuses)")
                 }
             }

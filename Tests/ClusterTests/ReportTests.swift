@@ -140,7 +140,7 @@ extension ClusterTests {
             try await GateCluster.run(nodes: 2) { cluster in
                 let key = try await cluster[0].createKey()
                 for _ in 0..<17 { #expect(await cluster[0].echo(key: key).isServed) }
-                _ = try await concurrently(3) { _ in
+                _ = await concurrently(3) { _ in
                     #expect(await cluster[0].attempt("slow", ["seconds": 2], key: key).isServed)
                 }
                 try await eventually("all calls are counted", within: .seconds(15), every: .milliseconds(200)) {

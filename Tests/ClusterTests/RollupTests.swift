@@ -67,7 +67,7 @@ extension ClusterTests {
                 let poor = try await cluster[0].createKey(credits: 1)
                 let rich = try await cluster[0].createKey(credits: 100)
                 #expect(await cluster[0].attempt("echo", ["text": "x"], key: poor).isServed)
-                _ = try await concurrently(2300, workers: 32) { await cluster[0].attempt("no-such-tool-\($0)", key: poor) }
+                _ = await concurrently(2300, workers: 32) { await cluster[0].attempt("no-such-tool-\($0)", key: poor) }
                 for _ in 0..<3 { #expect(await cluster[0].attempt("raw", ["text": "{\"content\":[]}"], key: rich).isServed) }
                 try await eventually("all calls are counted", within: .seconds(15), every: .milliseconds(200)) {
                     try await cluster[0].report("hourly-traffic")["summary"]?["totalRequests"] == 2304

@@ -62,7 +62,7 @@ extension ClusterTests {
             let program = try Program(
                 "node",
                 [Repository.binary, "wrap", "--port", "0", "--redis-url", redis.url, "--server", "\(Repository.binary) demo-server"])
-            if let status = try await program.waitForExit(within: .seconds(4)) {
+            if let status = try await program.waitForExit(within: .seconds(4) / Duration.patience) {
                 #expect(status > 0 && !program.log.isEmpty)
             } else {
                 try await redis.restart()

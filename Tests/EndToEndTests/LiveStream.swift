@@ -21,7 +21,7 @@ extension EndToEndTests {
 
         /// The session that the first event names; nil if the stream was refused, or no event came within 3 s.
         func firstEvent() async throws -> String? {
-            let deadline = ContinuousClock.now + .seconds(3)
+            let deadline = ContinuousClock.now + .seconds(3).patiently
             while ContinuousClock.now < deadline, !isEnded {
                 if let status = connection.statuses.first, status != 200 { return nil }
                 if let line = text.split(separator: "\n").first(where: { $0.hasPrefix("data:") }),

@@ -119,7 +119,7 @@ extension EndToEndTests.OneGate {
                 let key = try await cluster[0].createKey()
                 let session: GateClient.Headers = [("Mcp-Session-Id", try await cluster[0].openSession())]
                 let other: GateClient.Headers = [("Mcp-Session-Id", try await cluster[0].openSession())]
-                async let own = cluster[0].call("slow", ["seconds": 2.5], key: key, id: 5, headers: session)
+                async let own = cluster[0].call("slow", ["seconds": 20], key: key, id: 5, headers: session)
                 async let neighbour = cluster[0].call("slow", ["seconds": 1.5], key: key, id: 5, headers: other)
                 try await eventually("both are under way", within: .seconds(3)) { try await cluster[1].balance(key).spent == 2 }
                 let stranger = try await cluster[0].createKey()
@@ -128,7 +128,7 @@ extension EndToEndTests.OneGate {
                     #expect(try await cluster[node].notify("notifications/cancelled", ["requestId": 5], headers: headers).status == 202)
                 }
                 let cancelled = try await own
-                #expect(cancelled.elapsed < .seconds(1.5), "the cancelled call took \(cancelled.elapsed)")
+                #expect(cancelled.elapsed < .seconds(10), "the cancelled call took \(cancelled.elapsed)")
                 #expect(!cancelled.outcome.isServed, "\(cancelled.text)")
                 #expect(try await neighbour.outcome.isServed)
                 #expect(

@@ -1,6 +1,6 @@
 // Requests that no good client sends, and what each is answered with.
 
-package import Testing
+import Testing
 
 /// A body for `POST /mcp` that is well-formed HTTP.
 package struct BadBody: Sendable, CustomTestStringConvertible {

@@ -1,9 +1,21 @@
 // Waiting for a condition instead of for a time.
 
+import Foundation
 package import Testing
+
+extension Duration {
+    /// How many times longer than on a quiet machine anything may take: `TEST_PATIENCE`, else 5 where `CI` is set, else 1.
+    package static let patience = environmentNumber("TEST_PATIENCE") ?? (ProcessInfo.processInfo.environment["CI"] == nil ? 1 : 5)
+
+    /// The limit for something that takes no longer on a quiet machine.
+    package var patiently: Duration { self * Self.patience }
+
+    private static func environmentNumber(_ name: String) -> Int? { ProcessInfo.processInfo.environment[name].flatMap(Int.init) }
+}
 
 /// Asks until the condition holds; records a failure when the deadline passes first.
 ///
+/// - Parameter limit: how long it takes at most on a quiet machine.
 /// - Returns: How long it took.
 @discardableResult
 package func eventually(
@@ -13,7 +25,7 @@ package func eventually(
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws -> Duration {
-    let start = ContinuousClock.now
+    let start = ContinuousClock.now, limit = limit.patiently
     while try await !condition() {
         guard ContinuousClock.now - start < limit else {
             Issue.record("\(guarantee.rawValue): not within \(limit)", sourceLocation: sourceLocation)

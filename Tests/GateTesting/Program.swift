@@ -63,7 +63,7 @@ package final class Program: Sendable {
 
     /// Waits for the end and returns the exit status, nil if it still runs at the deadline.
     package func waitForExit(within limit: Duration) async throws -> Int32? {
-        let deadline = ContinuousClock.now + limit
+        let deadline = ContinuousClock.now + limit.patiently
         while isRunning, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(2)) }
         let status = exitStatus
         if status != nil { LivePrograms.remove(self) }
@@ -72,7 +72,7 @@ package final class Program: Sendable {
 
     /// Waits until its output contains the text; an early end is a failure.
     package func waitForOutput(_ text: String, within limit: Duration = .seconds(20)) async throws {
-        let deadline = ContinuousClock.now + limit
+        let deadline = ContinuousClock.now + limit.patiently
         while !log.contains(text) {
             guard isRunning else { throw KitFailure("\(name) ended with \(exitStatus ?? 0) before it printed “\(text)”:\n\(log)") }
             guard ContinuousClock.now < deadline else { throw KitFailure("\(name) did not print “\(text)” within \(limit):\n\(log)") }

@@ -69,7 +69,7 @@ package final class RawConnection: Sendable {
     /// - Returns: Whether that was so before the limit.
     @discardableResult
     package func waitForAnswer(within limit: Duration = .seconds(5), atLeast count: Int = 1) async throws -> Bool {
-        let deadline = ContinuousClock.now + limit
+        let deadline = ContinuousClock.now + limit.patiently
         while !isEnded, statuses.count < count {
             guard ContinuousClock.now < deadline else { return false }
             try await Task.sleep(for: .milliseconds(5))

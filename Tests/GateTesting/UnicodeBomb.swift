@@ -1,6 +1,6 @@
 // Texts that are costly to compare, in every place that a client can name.
 
-package import Testing
+import Testing
 
 /// A text that is costly to compare, in one place of a request.
 package struct UnicodeBomb: Sendable, CustomTestStringConvertible {

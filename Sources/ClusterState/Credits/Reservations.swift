@@ -1,6 +1,6 @@
 // Credits that a customer has set aside: made, committed, released, and given back when their time is over.
 
-package import GateDomain
+import GateDomain
 import LuaScripts
 
 /// Credits of a key that nobody else may spend until they are committed, released, or their time is over.

@@ -54,10 +54,7 @@ struct SetAside {
         command.append(credits)
         command.append(milliseconds)
         command.append(text)
-        command.append(operation.fingerprint)
-        command.append(RecordStore<KeyRecord>.operationRetention)
-        command.append(operation.audit.packed)
-        command.append(RecordStore<KeyRecord>.retainedAudit)
+        command.append(operation: operation.fingerprint, audit: operation.audit.packed)
         command.append(most)
         let reply = try await store.ask(command)
         switch reply.status {
@@ -116,10 +113,7 @@ struct EndReservation {
         command.append(key)
         command.append(id)
         command.append(verb.rawValue)
-        command.append(fingerprint)
-        command.append(RecordStore<KeyRecord>.operationRetention)
-        command.append(event)
-        command.append(RecordStore<KeyRecord>.retainedAudit)
+        command.append(operation: fingerprint, audit: event)
         command.append(balance)
         return command
     }

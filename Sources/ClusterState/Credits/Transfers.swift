@@ -56,10 +56,7 @@ package struct Transfers: Sendable {
             SetAside.operation(sender, operation, keys), keys.audit(keys.shard(of: sender)),
         ] { command.append(name) }
         command.append(credits)
-        command.append(operation.fingerprint)
-        command.append(RecordStore<KeyRecord>.operationRetention)
-        command.append(operation.audit.packed)
-        command.append(RecordStore<KeyRecord>.retainedAudit)
+        command.append(operation: operation.fingerprint, audit: operation.audit.packed)
         command.append(Credits.balanceCeiling)
         let reply = try await store.ask(command)
         switch reply.status {

@@ -155,10 +155,7 @@ package struct KeyDirectory: Sendable {
             command.append(name)
         }
         command.append(credits)
-        command.append(operation.fingerprint)
-        command.append(RecordStore<KeyRecord>.operationRetention)
-        command.append(operation.audit.packed)
-        command.append(RecordStore<KeyRecord>.retainedAudit)
+        command.append(operation: operation.fingerprint, audit: operation.audit.packed)
         command.append(Credits.balanceCeiling)
         let reply = try await store.ask(command)
         switch reply.status {

@@ -51,6 +51,8 @@ package struct AuditEntry: Sendable {
     package let message: String
     /// Pairs for people; never a secret.
     package let metadata: [(String, String)]
+    /// Entries that the audit stream of a shard keeps, about.
+    package static let retained = 10_000
 
     package init(type: String, actor: String, message: String, metadata: [(String, String)]) {
         self.type = type
@@ -82,12 +84,25 @@ package struct Operation: Sendable {
     package let fingerprint: String
     /// What the audit log says of it.
     package let audit: AuditEntry
+    /// Milliseconds for which its id is remembered.
+    static let retention = 48 * 3_600_000
 
     /// - Parameter id: nil makes a random one, for changes that nobody repeats but this node.
     package init(id: String? = nil, fingerprint: String = "", audit: AuditEntry) {
         self.id = id ?? RandomHex.digits(24)
         self.fingerprint = fingerprint
         self.audit = audit
+    }
+}
+
+extension RedisCommand {
+    /// Adds the four words that every script reads which carries an operation out and notes it.
+    /// - Parameter audit: a packed entry, empty where nothing is noted.
+    mutating func append(operation fingerprint: String, audit: [UInt8]) {
+        append(fingerprint)
+        append(Operation.retention)
+        append(audit)
+        append(AuditEntry.retained)
     }
 }
 
@@ -284,10 +299,6 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         let lists: Bool
     }
 
-    static var operationRetention: Int { 48 * 3_600_000 }
-    /// Entries that the audit stream of a shard keeps, about.
-    package static var retainedAudit: Int { 10_000 }
-
     private func fingerprint(of operation: Operation, to id: String) -> String { "\(Record.kind):\(id):\(operation.fingerprint)" }
 
     /// - Throws: `operationReused` where its id stands for something else.
@@ -310,14 +321,14 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         ] { command.append(name) }
         for list in lists { command.append(keys.index(list.key, shard)) }
         command.append(fingerprint(of: operation, to: id))
-        command.append(Self.operationRetention)
+        command.append(Operation.retention)
         command.append(edit.expected)
         command.append(Record.topic.rawValue)
         command.append(id)
         command.append(keys.channel)
         command.append(origin)
         command.append(operation.audit.packed)
-        command.append(Self.retainedAudit)
+        command.append(AuditEntry.retained)
         command.append("")
         command.append(edit.lists ? String(createdAt) : "")
         command.append(edit.end.map(String.init) ?? "")

@@ -88,6 +88,7 @@ private final class ReplyParts {
     }
 
     /// What hiredis calls for each part. It only wants a pointer back that is not null.
+    // Unsafe only to the compiler, which does not know pointers to be sendable: it is filled before it is seen, and never written again.
     nonisolated(unsafe) static let collecting: UnsafeMutablePointer<redisReplyObjectFunctions> = {
         let functions = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
         functions.initialize(to: redisReplyObjectFunctions())

@@ -62,10 +62,5 @@ package struct CallParts: Sendable {
     package subscript(index: Int) -> CallPart {
         get { index == 0 ? first : others[index - 1] }
         set { if index == 0 { first = newValue } else { others[index - 1] = newValue } }
-        // A coroutine that is called and not inlined keeps its frame on the heap.
-        @inline(__always)
-        _modify {
-            if index == 0 { yield &first } else { yield &others[index - 1] }
-        }
     }
 }

@@ -83,7 +83,7 @@ struct StdioUpstreamTests {
         #expect(try await upstream.call("die", on: away).failure == .died)
         #expect(try await first.failure == .died)
         #expect(try await second.failure == .died)
-        #expect(ContinuousClock.now - start < .milliseconds(200))
+        #expect(ContinuousClock.now - start < .milliseconds(200).patiently)
         #expect(!upstream.isConnected)
         #expect(try await upstream.call("echo", on: home).failure == .unavailable)
         try await eventually(within: .seconds(3)) { upstream.isConnected }
@@ -117,7 +117,7 @@ struct StdioUpstreamTests {
             let asked = ContinuousClock.now
             let failure = try await upstream.call("echo", on: away).failure
             #expect(failure == .unavailable)
-            #expect(ContinuousClock.now - asked < .seconds(1))
+            #expect(ContinuousClock.now - asked < .seconds(1).patiently)
         }
         #expect(await upstream.counts.starts <= 5)
         try server.breaks(false)
@@ -146,7 +146,7 @@ struct StdioUpstreamTests {
         try await eventually { await upstream.processIdentifier != nil }
         let asked = ContinuousClock.now
         #expect(try await upstream.call("echo", on: away).failure == .unavailable)
-        #expect(ContinuousClock.now - asked < .milliseconds(300))
+        #expect(ContinuousClock.now - asked < .milliseconds(300).patiently)
         await #expect(throws: StartupFailure.self) { try await start.value }
         await upstream.stop()
     }

@@ -102,7 +102,7 @@ extension Endpoint {
         let count = try await parts.violations.clear()
         let audit = request.audit("Record of violations emptied", ["entries": String(count)])
         var command = RedisCommand(
-            once: "XADD", parts.store.keys.audit(0), "MAXLEN", "~", String(RecordStore<SwitchRecord>.retainedAudit), "*", "e")
+            once: "XADD", parts.store.keys.audit(0), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
         command.append(audit.packed)
         _ = try await parts.store.send(command)
         return ["cleared": count]
