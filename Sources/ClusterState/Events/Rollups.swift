@@ -196,6 +196,10 @@ private struct HourChange {
 extension RollupKind {
     /// The reason is a word of the gate's own, so that callers cannot make rows with it.
     fileprivate init(of event: CallEvent) {
+        guard !event.reason.isEmpty else {
+            self.init(outcome: event.outcome)
+            return
+        }
         let words = event.reason.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map { $0.trimmingPrefix(" ") }
         if words.first == "shadow" {
             self.init(outcome: event.outcome, reason: "shadow:" + (words.count > 1 ? words[1] : ""))

@@ -1,7 +1,6 @@
 // A command on its way to Redis: its arguments in one run of bytes.
 
 package import LuaScripts
-import CHiredis
 import Crypto
 import GateDomain
 import NIOCore
@@ -77,26 +76,42 @@ package struct RedisCommand: Sendable {
         ends.indices.map { bytes[($0 == 0 ? 0 : ends[$0 - 1])..<ends[$0]] }
     }
 
-    /// Lets hiredis format the command and appends it to what will be written.
+    /// Appends the command as RESP says it to what will be written.
+    // Not by hiredis, which prints each length with `sprintf` into memory of its own, from where all of it has to be copied again.
     func write(to buffer: inout ByteBuffer) {
-        var target: UnsafeMutablePointer<CChar>?
-        let length = bytes.withUnsafeBytes { raw in
-            withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ends.count) { arguments in
-                withUnsafeTemporaryAllocation(of: Int.self, capacity: ends.count) { lengths in
-                    let base = raw.assumingMemoryBound(to: CChar.self).baseAddress
-                    var start = 0
-                    for (index, end) in ends.enumerated() {
-                        arguments[index] = base.map { $0 + start }
-                        lengths[index] = end - start
-                        start = end
-                    }
-                    return redisFormatCommandArgv(&target, Int32(ends.count), arguments.baseAddress, lengths.baseAddress)
+        let longestHead = 24
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytes.count + (ends.count + 1) * longestHead) { target in
+            bytes.withUnsafeBytes { source in
+                var written = Self.head(UInt8(ascii: "*"), ends.count, in: target, at: 0)
+                var start = 0
+                for end in ends {
+                    written = Self.head(UInt8(ascii: "$"), end - start, in: target, at: written)
+                    UnsafeMutableRawBufferPointer(rebasing: target[written...]).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: source[start..<end]))
+                    written += end - start
+                    target[written] = UInt8(ascii: "\r")
+                    target[written + 1] = UInt8(ascii: "\n")
+                    written += 2
+                    start = end
                 }
+                return written
             }
         }
-        guard let target else { return }
-        buffer.writeBytes(UnsafeRawBufferPointer(start: target, count: Int(length)))
-        redisFreeCommand(target)
+    }
+
+    /// - Returns: where it ends.
+    private static func head(_ kind: UInt8, _ count: Int, in target: UnsafeMutableRawBufferPointer, at start: Int) -> Int {
+        var digits = 1, rest = count / 10
+        while rest > 0 { (digits, rest) = (digits + 1, rest / 10) }
+        target[start] = kind
+        rest = count
+        for place in stride(from: start + digits, to: start, by: -1) {
+            target[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        target[start + digits + 1] = UInt8(ascii: "\r")
+        target[start + digits + 2] = UInt8(ascii: "\n")
+        return start + digits + 3
     }
 }
 

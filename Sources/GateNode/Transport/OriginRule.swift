@@ -30,9 +30,11 @@ enum OriginRule {
     /// - Parameter host: a Host field, with or without a port; ASCII (HTTP1RequestDraft.checkHost).
     static func isOfThisMachine(_ host: String, listeningOn own: String) -> Bool {
         guard let name = name(in: host) else { return false }
-        return name == "localhost" || name.hasSuffix(".localhost") || IPAddress(name).map(\.isLoopback) ?? false
-            || name.hasSameBytes(as: own)
+        return name.hasSameBytes(as: own) || IPAddress(name).map(\.isLoopback) ?? false || name.hasSameBytes(as: "localhost")
+            || name.utf8.suffix(localSuffix.utf8.count).elementsEqual(localSuffix.utf8)
     }
+
+    private static let localSuffix = ".localhost"
 
     /// The host without its port, in lower case; nil if what is behind it is no port.
     private static func name(in host: String) -> Substring? {

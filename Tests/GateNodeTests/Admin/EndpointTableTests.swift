@@ -208,7 +208,7 @@ struct EndpointTableTests {
                     $0.filter { $0 != " " }
                 }
                 #expect(Set(allowed).isSuperset(of: endpoints.map(\.method.rawValue)))
-                for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete] where !allowed.contains(method.rawValue) {
+                for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete, .trace] where !allowed.contains(method.rawValue) {
                     let answer = try await bench.send(method, path, ["X-Admin-Key": AdminBench.adminKey])
                     #expect(
                         answer.status == 405 && answer.error?.hasPrefix("Method not allowed") == true, "\(method) \(path): \(answer.status)"
