@@ -27,10 +27,22 @@ extension Setting {
             flags: ["server-user"], variables: ["PAYGATE_SERVER_USER"],
             "Run stdio servers as this user; the node must be root."),
         Setting(
+            "isolation", \.isolation, .choice(),
+            flags: ["isolation"], variables: ["PAYGATE_ISOLATION"],
+            "Whose server process, or session, is a client's own: auto, where the server can ask the client something; shared, nobody's; session, each session's."
+        ),
+        Setting(
             "remoteUrl", \.remoteUrl, .url(["http", "https"]),
             flags: ["remote-url"], variables: ["PAYGATE_REMOTE_URL"],
             "The Streamable HTTP MCP server to wrap."),
         Setting("servers", \.servers, .servers, "Several servers, each with a prefix."),
+        Setting(
+            "toolSeparator", \.toolSeparator,
+            .text("separator", rule: "Must be 1 to 4 of the characters : . _ - /") { separator in
+                (1...4).contains(separator.utf8.count) && separator.utf8.allSatisfy { ":._-/".utf8.contains($0) }
+            },
+            flags: ["tool-separator"], variables: ["PAYGATE_TOOL_SEPARATOR"],
+            "What stands between the prefix of one of several servers and a tool's name; some MCP clients refuse the colon."),
         Setting(
             "toolTimeoutMs", \.toolTimeoutMs, .number("ms"),
             flags: ["tool-timeout"], variables: ["PAYGATE_TOOL_TIMEOUT"],

@@ -22,6 +22,10 @@ package struct Settings: Sendable, Equatable {
     package var inheritEnv = false
     /// The user that stdio servers run as; only for a node of root.
     package var serverUser: String?
+    /// What stands between the prefix of one of several servers and a name of its own; 1 to 4 characters.
+    package var toolSeparator = ":"
+    /// Which clients a server works for in a process, or a session, of their own.
+    package var isolation = Isolation.auto
     /// Streamable HTTP endpoint, http or https.
     package var remoteUrl: String?
     /// Several servers behind one gate, with unique prefixes (F-MULTI-02).
@@ -154,6 +158,16 @@ extension Settings {
 }
 
 extension Settings {
+    /// Which clients a server works for in a process, or a session, of their own.
+    package enum Isolation: String, Sendable, CaseIterable {
+        /// Those that it can ask something (sampling, elicitation, roots); the others share one.
+        case auto
+        /// None: all share one, and nobody can be asked.
+        case shared
+        /// Each session under a key.
+        case session
+    }
+
     /// What a node does with calls while its store is away.
     package enum OnStoreLoss: String, Sendable, CaseIterable {
         /// Refuse at once, retryable.

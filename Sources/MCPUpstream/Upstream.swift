@@ -7,7 +7,7 @@ package import NIOCore
 ///
 /// Whoever implements it owns the handshake (MCP 2025-11-25, Lifecycle: `initialize` is sent once a connection, so a
 /// client's own cannot be replayed), and starts the server again when it goes away.
-package protocol Upstream: Sendable {
+package protocol Upstream: AnyObject, Sendable {
     /// With several servers, the name before the tool (`prefix:tool`).
     var prefix: String? { get }
     /// Whether requests are taken right now, for `/ready`.
@@ -31,6 +31,12 @@ package protocol Upstream: Sendable {
     /// Passes a client's notification on, if the server is there; a notification has no answer and no retry.
     func notify(_ message: ByteBuffer)
 
+    /// Passes a notification of a client on to its own process, or session, if it has one.
+    func notify(_ message: ByteBuffer, of client: UpstreamClient)
+
+    /// A client's session has ended, and what the server keeps for it alone.
+    func end(session: String)
+
     /// Returns when the first handshake is done, or is not done in a time that somebody would wait for. If it fails the error says why,
     /// and the server is tried again in the background until `stop`: the caller decides whether a node without its server is worth having.
     /// - Throws: Why the first handshake failed, in a sentence for the operator.
@@ -38,4 +44,11 @@ package protocol Upstream: Sendable {
 
     /// Refuses new requests, gives the open ones a moment, and ends the server.
     func stop() async
+}
+
+extension Upstream {
+    /// It keeps nothing for single clients.
+    package func notify(_ message: ByteBuffer, of client: UpstreamClient) {}
+    /// It keeps nothing for single clients.
+    package func end(session: String) {}
 }

@@ -5,13 +5,14 @@ import MCPWire
 import NIOCore
 
 enum UpstreamMessage {
-    /// The gate's own handshake (MCP 2025-11-25, Lifecycle). It declares no capability: there is no one client that
-    /// could answer what the server would ask.
-    static func initialize(number: UInt64) -> ByteBuffer {
+    /// The gate's own handshake (MCP 2025-11-25, Lifecycle).
+    /// - Parameter capabilities: of the one client that can answer what the server asks; none where clients share the server.
+    static func initialize(number: UInt64, _ capabilities: ClientCapabilities) -> ByteBuffer {
         ByteBuffer(
             string:
                 #"{"jsonrpc":"2.0","id":\#(number),"method":"initialize","params":{"protocolVersion":"\#(ProtocolRevision.newest.rawValue)","#
-                + #""capabilities":{},"clientInfo":{"name":"gate-node","version":"\#(ProductVersion.current)"}}}"#)
+                + #""capabilities":\#(String(decoding: capabilities.json.bytes, as: UTF8.self)),"clientInfo":{"name":"gate-node","version":"\#(ProductVersion.current)"}}}"#
+        )
     }
 
     static let initialized = ByteBuffer(string: #"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)

@@ -12,6 +12,10 @@ package final class UpstreamNotifications: Sendable {
         case changed([UInt8])
         /// The resource of this URI has changed: for those who have asked to be told.
         case updated([UInt8], uri: String)
+        /// Something that concerns one client's session alone, outside of its requests.
+        case said([UInt8], session: String)
+        /// The same session's client is asked something, outside of its requests.
+        case asked(UpstreamQuestion, session: String)
         /// A server has come, or has come back, and may have other tools than before.
         case arrived
     }
@@ -26,7 +30,10 @@ package final class UpstreamNotifications: Sendable {
     }
 
     /// Tells whoever listens.
-    package func announce(_ item: Announcement) { listener.withLock { $0 }?(item) }
+    package func announce(_ item: Announcement) {
+        if let listener = listener.withLock({ $0 }) { return listener(item) }
+        if case .asked(let question, _) = item { question.refuse() }
+    }
 
     /// A notification that concerns more than one client.
     /// - Parameter reply: its ranges are offsets from the first readable byte.

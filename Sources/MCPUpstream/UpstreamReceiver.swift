@@ -9,8 +9,16 @@ package protocol UpstreamReceiver: AnyObject {
     /// rewritten ones; the ranges of `reply` are offsets from the first readable byte of `message`.
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply)
 
+    /// The server asks the client of this request, and waits for the answer.
+    func upstreamAsked(_ question: UpstreamQuestion)
+
     /// How the request ended; exactly once, and the last call.
     func upstreamFinished(_ outcome: UpstreamOutcome)
+}
+
+extension UpstreamReceiver {
+    /// Nobody is there to be asked.
+    package func upstreamAsked(_ question: UpstreamQuestion) { question.refuse() }
 }
 
 /// How a request ended.

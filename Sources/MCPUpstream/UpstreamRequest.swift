@@ -15,6 +15,9 @@ package struct UpstreamRequest: Sendable {
     /// For whom it is asked.
     package var owner: Owner
 
+    /// The client whose own process, or session, of the server gets it; nil for that which all share.
+    package var client: UpstreamClient?
+
     /// Whose the answer is, and whatever the server keeps for it.
     package enum Owner: Sendable, Equatable {
         /// For the gate itself: what comes of it is for everybody.
@@ -30,12 +33,14 @@ package struct UpstreamRequest: Sendable {
         bytes: ByteBuffer,
         deadline: NIODeadline? = nil,
         isCall: Bool = true,
-        owner: Owner = .nobody
+        owner: Owner = .nobody,
+        client: UpstreamClient? = nil
     ) {
         self.number = number
         self.bytes = bytes
         self.deadline = deadline
         self.isCall = isCall
         self.owner = owner
+        self.client = client
     }
 }

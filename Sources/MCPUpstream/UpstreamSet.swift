@@ -14,13 +14,22 @@ package final class UpstreamSet: Sendable {
     private let lists: Mutex<[ToolNames?]>
     private let labels = Mutex<Set<ExactText>>([])
     private let hasMissed = Mutex(false)
+    /// What stands between a server's prefix and a tool's name.
+    package let separator: String
+    /// Which of several servers a resource is of.
+    package let resources = ResourceOwners()
     /// Where the servers' news for every client are heard.
     package let notifications: UpstreamNotifications
 
     /// - Parameters:
     ///   - transport: `stdio`, `http` or `multi-server`.
+    ///   - separator: what stands between a prefix and a name.
     ///   - notifications: what the servers were made with.
-    package init(_ upstreams: [any Upstream], transport: String, notifications: UpstreamNotifications = UpstreamNotifications()) {
+    package init(
+        _ upstreams: [any Upstream], transport: String, separator: String = ":",
+        notifications: UpstreamNotifications = UpstreamNotifications()
+    ) {
+        self.separator = separator
         self.notifications = notifications
         all = upstreams
         self.transport = transport
@@ -64,15 +73,36 @@ package final class UpstreamSet: Sendable {
     /// this caller may not call, or not at this price. Whoever asks for such a one lets the lists be read again soon, because a server may
     /// have a new tool without saying so.
     package func route(_ tool: String) -> Route {
-        guard let only = first, only.prefix != nil else { return route(tool, to: 0, name: nil) }
-        guard let colon = tool.utf8.firstIndex(of: UInt8(ascii: ":")) else {
-            return .refused("Invalid params: the tool name must be prefixed, as in prefix:tool")
+        guard isSeveral else { return route(tool, to: 0, name: nil) }
+        if let (index, name) = server(of: tool) { return route(tool, to: index, name: name) }
+        let isPrefixed = tool.utf8.indices.contains { tool.utf8[$0...].starts(with: separator.utf8) }
+        return .refused(
+            isPrefixed
+                ? "Invalid params: Unknown server prefix"
+                : "Invalid params: the tool name must be prefixed, as in prefix\(separator)tool")
+    }
+
+    /// Whether there are several servers under prefixes.
+    package var isSeveral: Bool { first?.prefix != nil }
+
+    /// The server whose prefix a name has, the longest one that fits, and what is left of the name; nil if there is none.
+    package func server(of name: String) -> (index: Int, name: String)? { server(of: name, separator.utf8) }
+
+    /// The server of a `prefix:uri`; nil for a URI as its server has named it.
+    package func server(ofPrefixedURI uri: String) -> (index: Int, uri: String)? {
+        guard let (index, own) = server(of: uri, ":".utf8), own.utf8.contains(UInt8(ascii: ":")) else { return nil }
+        return (index, own)
+    }
+
+    private func server(of name: String, _ separator: String.UTF8View) -> (index: Int, name: String)? {
+        var found: (index: Int, length: Int)?
+        for (index, upstream) in all.enumerated() {
+            guard let prefix = upstream.prefix?.utf8, prefix.count >= found?.length ?? 0, name.utf8.starts(with: prefix),
+                name.utf8.dropFirst(prefix.count).starts(with: separator)
+            else { continue }
+            found = (index, prefix.count)
         }
-        let prefix = tool[..<colon].utf8
-        guard let index = all.firstIndex(where: { $0.prefix?.utf8.elementsEqual(prefix) ?? false }) else {
-            return .refused("Invalid params: Unknown server prefix")
-        }
-        return route(tool, to: index, name: String(tool[tool.utf8.index(after: colon)...]))
+        return found.map { ($0.index, String(Substring(name.utf8.dropFirst($0.length + separator.count)))) }
     }
 
     private func route(_ tool: String, to index: Int, name: String?) -> Route {
@@ -118,11 +148,24 @@ package final class UpstreamSet: Sendable {
     /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
         for (index, upstream) in all.enumerated() {
-            guard let list = await ToolDiscovery.tools(of: upstream, on: loop) else { continue }
+            if isSeveral, upstream.mayHaveResources {
+                for method in ["resources/list", "resources/templates/list"] {
+                    resources.learn(await ToolDiscovery.uris(method, of: upstream, on: loop), of: index)
+                }
+            }
+            guard let list = await ToolDiscovery.tools(of: upstream, separator, on: loop) else { continue }
             lists.withLock { $0[index] = list }
         }
         let names = tools
         labels.withLock { $0 = Set(names.prefix(ToolNames.most).map(ExactText.init)) }
+    }
+}
+
+extension Upstream {
+    /// Whether it has not said that it has no resources.
+    fileprivate var mayHaveResources: Bool {
+        guard let info = serverInfo, let value = try? JSONValue.parse(Array(info.bytes.readableBytesView)) else { return false }
+        return value["capabilities"]?["resources"] != nil
     }
 }
 
@@ -149,15 +192,15 @@ private enum ToolDiscovery {
     private static let pages = 100
 
     /// Nil if the server does not say.
-    static func tools(of upstream: any Upstream, on loop: any EventLoop) async -> ToolNames? {
+    static func tools(of upstream: any Upstream, _ separator: String, on loop: any EventLoop) async -> ToolNames? {
         var names: [String] = []
         var cursor: String?
         for number in 0..<pages {
-            guard let result = await page(of: upstream, cursor: cursor, on: loop) else {
+            guard let result = await page(of: upstream, "tools/list", "tools", "name", cursor: cursor, on: loop) else {
                 if number == 0 { return nil }
                 break
             }
-            names += result.names.map { name in upstream.prefix.map { "\($0):\(name)" } ?? name }
+            names += result.names.map { name in upstream.prefix.map { $0 + separator + name } ?? name }
                 .filter { $0.utf8.count <= ClientText.toolName }
             guard names.count <= ToolNames.most else { return ToolNames(Array(names.prefix(ToolNames.most)), isWhole: false) }
             cursor = result.nextCursor
@@ -166,13 +209,28 @@ private enum ToolDiscovery {
         return ToolNames(names, isWhole: false)
     }
 
-    private static func page(of upstream: any Upstream, cursor: String?, on loop: any EventLoop) async -> (
-        names: [String], nextCursor: String?
-    )? {
+    /// The first pages of a list of resources, or of their templates.
+    static func uris(_ method: String, of upstream: any Upstream, on loop: any EventLoop) async -> [String] {
+        let (list, name): (StaticString, StaticString) =
+            method == "resources/list" ? ("resources", "uri") : ("resourceTemplates", "uriTemplate")
+        var uris: [String] = []
+        var cursor: String?
+        for _ in 0..<pages {
+            guard let result = await page(of: upstream, method, list, name, cursor: cursor, on: loop) else { break }
+            uris += result.names
+            cursor = result.nextCursor
+            guard cursor != nil, uris.count < ToolNames.most else { break }
+        }
+        return Array(uris.prefix(ToolNames.most))
+    }
+
+    private static func page(
+        of upstream: any Upstream, _ method: String, _ list: StaticString, _ name: StaticString, cursor: String?, on loop: any EventLoop
+    ) async -> (names: [String], nextCursor: String?)? {
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
         let answer = try? await loop.flatSubmit {
             let promise = loop.makePromise(of: [UInt8]?.self)
-            upstream.ask("tools/list", params, within: .seconds(15), on: loop) { outcome in
+            upstream.ask(method, params, within: .seconds(15), on: loop) { outcome in
                 guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
                 promise.succeed(message.token(result))
             }
@@ -180,7 +238,7 @@ private enum ToolDiscovery {
         }.get()
         return answer.flatMap { $0 }?.withUnsafeBytes { result in
             func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: result[range])) }
-            guard let list = ListScan(result, list: "tools", members: ["name"]) else { return nil }
+            guard let list = ListScan(result, list: list, members: [name]) else { return nil }
             return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text))
         }
     }

@@ -42,8 +42,10 @@ package final class HostileServer: Sendable {
     package var resources: [String] { lines("resources") }
     /// Which pages of an endless list of tools were asked for.
     package var pages: [String] { lines("pages") }
-    /// How often the server on standard input was started.
-    package var starts: Int { lines("starts").count }
+    /// The processes of the server on standard input that were started, by their ids.
+    package var processes: [Int32] { lines("starts").compactMap { Int32($0) } }
+    /// How often it was started.
+    package var starts: Int { processes.count }
 
     package enum Trouble: String, Sendable {
         /// Every new process ends at once.

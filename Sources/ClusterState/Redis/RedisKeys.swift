@@ -82,6 +82,8 @@ package struct RedisKeys: Sendable {
     }
     /// A sorted set: places of a session's live streams.
     package func streams(_ session: String) -> String { tags[sessionShard(session)] + "streams:" + session }
+    /// A string: a client's answer to a question that came over another node. - Parameter id: of the question.
+    package func answer(_ id: String) -> String { tags[sessionShard(id)] + "answer:" + id }
     /// Where a session lies.
     package func sessionShard(_ id: String) -> Int { shards == 1 ? 0 : shard(ofHome: Self.spread(id)) }
     /// Sessions that a key opened, and those that nobody did: lists of their own, as the second must not crowd out the first.

@@ -22,8 +22,10 @@ package enum Topic: String, Sendable, CaseIterable {
     case aside
     /// A client has given up a request. Said in passing: it has no number, and nothing depends on its being heard.
     case cancel
+    /// A client has answered a server's question that came over another node. Said in passing too.
+    case answer
 
-    var isNumbered: Bool { self != .cancel }
+    var isNumbered: Bool { self != .cancel && self != .answer }
 }
 
 /// What the feed says has changed.

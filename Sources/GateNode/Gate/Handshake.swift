@@ -10,27 +10,54 @@ import NIOCore
 /// A gate that multiplexes clients on one server owns the handshake: it cannot replay each client's (MCP 2025-11-25 Lifecycle).
 enum Handshake {
     static func answer(_ exchange: MCPExchange, on loop: LoopContext) {
+        let capabilities = Self.capabilities(of: exchange)
         let opened = { (session: Session) in
             exchange.session = session
             exchange.succeed(result(for: exchange, loop.parts).bytes)
         }
-        guard let credential = exchange.credential else { return loop.sessions.open(owner: "", isKnown: false, opened) }
+        guard let credential = exchange.credential else { return loop.sessions.open(owner: "", isKnown: false, capabilities, opened) }
         // Anybody can send a word that looks like a key.
         loop.identify(credential, fresh: false) { lookup, _ in
             let isKnown = if case .found(let key) = lookup { key.record.state == .active } else { false }
-            loop.sessions.open(owner: KeyCache.digest(credential), isKnown: isKnown, opened)
+            loop.sessions.open(owner: KeyCache.digest(credential), isKnown: isKnown, capabilities, opened)
         }
+    }
+
+    /// What the client can be asked; of a declaration longer than any, nothing.
+    private static func capabilities(of exchange: MCPExchange) -> ClientCapabilities {
+        guard let range = exchange.envelope.capabilities, range.count <= 16_384 else { return [] }
+        return ClientCapabilities(try? JSONValue.parse(exchange.body.token(range)))
     }
 
     /// The requested revision if it is served, else the latest one; capabilities and instructions are the upstream's.
     private static func result(for exchange: MCPExchange, _ parts: GateParts) -> JSONValue {
-        let upstream = parts.upstreams.first?.serverInfo.flatMap { try? JSONValue.parse(Array($0.bytes.readableBytesView)) }
+        let infos = parts.upstreams.all.compactMap { upstream in
+            upstream.serverInfo.flatMap { try? JSONValue.parse(Array($0.bytes.readableBytesView)) }.map { (upstream.prefix, $0) }
+        }
         var result: JSONObject = [
             "protocolVersion": .string(ProtocolRevision.agreed(on: exchange.envelope.protocolVersion).rawValue),
-            "capabilities": upstream?["capabilities"] ?? ["tools": [:]],
+            "capabilities": infos.isEmpty ? ["tools": [:]] : .object(merged(infos.compactMap { $0.1["capabilities"]?.objectValue })),
             "serverInfo": ["name": .string(parts.settings.name), "version": .string(ProductVersion.current)],
         ]
-        if let instructions = upstream?["instructions"] { result["instructions"] = instructions }
+        let instructions = infos.compactMap { prefix, info in
+            info["instructions"]?.stringValue.map { text in prefix.map { "[\($0)] \(text)" } ?? text }
+        }
+        if !instructions.isEmpty { result["instructions"] = .string(instructions.joined(separator: "\n\n")) }
         return .object(result)
+    }
+
+    /// What one of the servers can, the gate can.
+    private static func merged(_ all: [JSONObject]) -> JSONObject {
+        var sum = JSONObject()
+        for capabilities in all {
+            for member in capabilities.members {
+                switch (sum[member.name], member.value) {
+                case (.object(let known)?, .object(let more)): sum[member.name] = .object(merged([known, more]))
+                case (nil, _), (.bool(false)?, _): sum[member.name] = member.value
+                default: break
+                }
+            }
+        }
+        return sum
     }
 }

@@ -20,6 +20,7 @@ final class LoopContext: ExchangeHandler {
     let sessions: SessionBook
     let tasks: TaskOwners
     let lists = ListCopies()
+    let questions: ClientQuestions
     let streams: LiveStreams
     let log: CallLog
     /// Whether calls that cost nothing pass while the store is away.
@@ -58,6 +59,7 @@ final class LoopContext: ExchangeHandler {
         sessions = SessionBook(
             link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
         tasks = TaskOwners(link: link.value, keys: keys)
+        questions = ClientQuestions(node: parts.id, loop: index, link: link.value, keys: keys)
         streams = LiveStreams(link: link.value, commands: sessions.commands, most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
@@ -119,7 +121,35 @@ final class LoopContext: ExchangeHandler {
         ledger.sweep()
         sessions.sweep(at: now)
         notedViolations.removeAll(keepingCapacity: true)
+        questions.sweep(at: now)
         log.flush()
+    }
+
+    /// The client for which servers keep something of its own: one that acts in its own session under a known key, where it can be asked
+    /// something, or where each session has a server of its own (`--isolation`).
+    /// - Parameter key: the id of the key that the request has shown.
+    func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
+        guard let session = exchange.session, session.isPresented, parts.settings.isolation.isolates(session.capabilities), let key,
+            sessions.isOwn(session, exchange.credential)
+        else { return nil }
+        return UpstreamClient(session: session.id, key: key, capabilities: session.capabilities)
+    }
+
+    /// Asks a session's client something that belongs to none of its requests: through a call that is under way here, or a stream.
+    /// False if it cannot be reached here.
+    func ask(_ question: UpstreamQuestion, session: String) -> Bool {
+        if let flow = cancellable.first(where: { $0.key.session == session && $0.value.exchange.canSend })?.value {
+            return questions.ask(question, on: flow.exchange, of: self)
+        }
+        return questions.ask(question, session: session, of: self)
+    }
+
+    /// Asks the client of a request, on the request's stream or, if it has none, wherever the client listens.
+    func ask(_ question: UpstreamQuestion, on exchange: MCPExchange) {
+        if questions.ask(question, on: exchange, of: self) { return }
+        let refuse = { @Sendable in question.refuse(code: -32603, "The client listens to nothing now") }
+        guard let session = exchange.session?.id, let siblings else { return refuse() }
+        siblings.first({ $0.ask(question, session: session) }, otherwise: refuse)
     }
 
     /// Gives up a call of a client, if it is under way here.
@@ -131,6 +161,7 @@ final class LoopContext: ExchangeHandler {
         case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
         // Many keys belong to a team, and changes of teams are rare.
         case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.answer, let id): questions.collect(id)
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
@@ -144,6 +175,17 @@ final class LoopContext: ExchangeHandler {
         guard snapshot.rules.version >= rules.version else { return }
         self.snapshot = snapshot
         cache.assumeIsolated { $0.adopt(snapshot.rules) }
+    }
+}
+
+extension Settings.Isolation {
+    /// Whether a session whose client can be asked this has servers of its own.
+    func isolates(_ capabilities: ClientCapabilities) -> Bool {
+        switch self {
+        case .auto: !capabilities.isEmpty
+        case .shared: false
+        case .session: true
+        }
     }
 }
 

@@ -47,6 +47,19 @@ final class LoopContexts: Sendable {
         }
     }
 
+    /// Asks one event loop after the other until one says that it has done what there was to do.
+    func first(_ body: @escaping @Sendable (LoopContext) -> Bool, otherwise: @escaping @Sendable () -> Void) {
+        first(body, from: 0, otherwise: otherwise)
+    }
+
+    private func first(_ body: @escaping @Sendable (LoopContext) -> Bool, from index: Int, otherwise: @escaping @Sendable () -> Void) {
+        guard index < all.count else { return otherwise() }
+        let (loop, context) = all[index]
+        loop.execute { [self] in
+            if !body(context.value) { first(body, from: index + 1, otherwise: otherwise) }
+        }
+    }
+
     /// The sums over all event loops.
     func meter() async -> GateMeter {
         var sum = GateMeter()

@@ -55,6 +55,10 @@ enum MCPEndpoint {
                 guard !asStream || loop.sessions.isOwn(session, exchange.credential) else {
                     return exchange.fail(status: 404, code: -32001, "Session not found")
                 }
+                // A session acts with the key that opened it: with another one it does not exist.
+                guard exchange.credential == nil || loop.sessions.isOwn(session, exchange.credential) else {
+                    return exchange.fail(status: 404, code: -32001, "Session not found")
+                }
                 exchange.session = session
                 next()
             case .unknown: exchange.fail(status: 404, code: -32001, "Session not found")
@@ -78,9 +82,15 @@ enum MCPEndpoint {
     private static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
         let envelope = exchange.envelope
         switch envelope.kind {
-        case .response: exchange.acknowledge()
+        case .response:
+            loop.questions.take(exchange, of: loop)
+            exchange.acknowledge()
         case .notification:
-            if envelope.method == .notificationsCancelled { cancel(exchange, on: loop) }
+            switch envelope.method {
+            case .notificationsCancelled: cancel(exchange, on: loop)
+            case .initialized: break
+            default: tell(exchange, on: loop)
+            }
             exchange.acknowledge()
         case .request:
             switch envelope.method {
@@ -90,6 +100,17 @@ enum MCPEndpoint {
             case .toolsList: ProxiedRequest(exchange, .toolList, on: loop).begin()
             default: ProxiedRequest(exchange, .asItIs, on: loop).begin()
             }
+        }
+    }
+
+    /// Passes a notification on to what servers keep for this client alone; shared servers know nothing of single clients.
+    private static func tell(_ exchange: MCPExchange, on loop: LoopContext) {
+        guard let session = exchange.session, loop.parts.settings.isolation.isolates(session.capabilities),
+            let credential = exchange.credential
+        else { return }
+        loop.identify(credential, fresh: false) { lookup, _ in
+            guard case .found(let key) = lookup, let client = loop.client(of: exchange, key: key.record.id) else { return }
+            for upstream in loop.parts.upstreams.all { upstream.notify(exchange.body, of: client) }
         }
     }
 

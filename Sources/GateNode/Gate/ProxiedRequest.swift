@@ -26,7 +26,10 @@ final class ProxiedRequest {
     private var keyID: String?
     private lazy var address = exchange.address
     private var pending = 0
-    private var answers: [(upstream: any Upstream, message: ByteBuffer, reply: Reply)] = []
+    private var answers: [(index: Int, message: ByteBuffer, reply: Reply)] = []
+    /// Servers that are asked if those before them have no result.
+    private var others: [ServerChoice.Target] = []
+    private lazy var choice = ServerChoice.of(method, exchange, in: loop.parts.upstreams)
     private var failure = UpstreamFailure.unavailable
     /// Whether it takes a place of the strangers' share.
     private var isStranger = false
@@ -98,10 +101,11 @@ final class ProxiedRequest {
     private var isFirstPage: Bool { ListCopies.methods.contains(method) && exchange.envelope.cursor == nil }
 
     private func readCopies() {
-        let upstreams = asked
-        pending = upstreams.count
-        for (index, upstream) in upstreams.enumerated() {
-            loop.lists.read(method, of: index, upstream, on: loop.eventLoop) { [self] in took($0, from: upstream) }
+        guard case .all(let targets) = choice else { return forward() }
+        pending = targets.count
+        for target in targets {
+            let index = target.index
+            loop.lists.read(method, of: index, loop.parts.upstreams.all[index], on: loop.eventLoop) { [self] in took($0, from: index) }
         }
     }
 
@@ -114,6 +118,10 @@ final class ProxiedRequest {
 
     private func beginPersonal() {
         switch method {
+        // A client with a server of its own hears of a resource as that server says.
+        case "resources/subscribe",
+            "resources/unsubscribe" where loop.client(of: exchange, key: keyID) != nil:
+            forward()
         case "resources/subscribe": forward()
         case "resources/unsubscribe":
             // Others may still want to hear of it.
@@ -130,9 +138,10 @@ final class ProxiedRequest {
             return exchange.fail(code: -32602, "Invalid params: missing taskId")
         }
         guard let keyID else { return refuseTask() }
-        loop.tasks.own([task], of: loop.parts.upstreams.first?.prefix, by: keyID) { [self] owned in
+        loop.tasks.own(loop.parts.upstreams.all.map { (task, $0.prefix) }, by: keyID) { [self] owned in
             guard let owned else { return exchange.failForStore() }
-            if owned == [true] { forward() } else { refuseTask() }
+            guard let index = owned.firstIndex(of: true) else { return refuseTask() }
+            send(to: [ServerChoice.Target(index: index)])
         }
     }
 
@@ -163,35 +172,44 @@ final class ProxiedRequest {
 
     // MARK: The servers
 
-    /// Tools are asked of every server behind the gate, anything else of the first.
-    private var asked: [any Upstream] {
-        shape == .toolList ? loop.parts.upstreams.all : Array(loop.parts.upstreams.all.prefix(1))
+    private func forward() {
+        switch choice {
+        case .all(let targets): send(to: targets)
+        case .each(let targets):
+            others = Array(targets.dropFirst())
+            send(to: Array(targets.prefix(1)))
+        case .refused(let sentence):
+            if isStranger { loop.lists.left() }
+            exchange.fail(code: -32602, sentence)
+        }
     }
 
-    private func forward() {
-        let upstreams = asked
-        pending = upstreams.count
-        for upstream in upstreams { Inquiry(self, upstream).send() }
+    private func send(to targets: [ServerChoice.Target]) {
+        pending = targets.count
+        for target in targets { Inquiry(self, target).send() }
     }
 
     /// One server's share of the answer.
     private final class Inquiry: UpstreamReceiver {
         private let request: ProxiedRequest
-        private let upstream: any Upstream
+        private let target: ServerChoice.Target
 
-        init(_ request: ProxiedRequest, _ upstream: any Upstream) {
+        init(_ request: ProxiedRequest, _ target: ServerChoice.Target) {
             self.request = request
-            self.upstream = upstream
+            self.target = target
         }
 
         func send() {
             let (loop, exchange) = (request.loop, request.exchange)
+            let upstream = loop.parts.upstreams.all[target.index]
             let number = upstream.nextNumber()
-            let bytes = UpstreamRequest.rewritten(exchange.body, exchange.envelope, number: number, allocator: loop.allocator)
+            let bytes = UpstreamRequest.rewritten(
+                exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
+                allocator: loop.allocator)
             upstream.send(
                 UpstreamRequest(
                     number: number, bytes: bytes, deadline: .now() + (request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait),
-                    isCall: false, owner: request.keyID.map { .key($0) } ?? .nobody),
+                    isCall: false, owner: request.keyID.map { .key($0) } ?? .nobody, client: loop.client(of: exchange, key: request.keyID)),
                 to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
         }
 
@@ -199,61 +217,90 @@ final class ProxiedRequest {
             request.exchange.relay(notification: message, reply)
         }
 
-        func upstreamFinished(_ outcome: UpstreamOutcome) { request.took(outcome, from: upstream) }
+        func upstreamAsked(_ question: UpstreamQuestion) {
+            request.loop.ask(question, on: request.exchange)
+        }
+
+        func upstreamFinished(_ outcome: UpstreamOutcome) { request.took(outcome, from: target.index) }
     }
 
-    private func took(_ outcome: UpstreamOutcome, from upstream: any Upstream) {
+    private func took(_ outcome: UpstreamOutcome, from index: Int) {
         switch outcome {
-        case .answered(let message, let reply): answers.append((upstream, message, reply))
+        case .answered(let message, let reply): answers.append((index, message, reply))
         case .failed(let failure): self.failure = failure
         }
         pending -= 1
         guard pending == 0 else { return }
+        if !others.isEmpty, answers.last?.reply.result == nil { return send(to: [others.removeFirst()]) }
         if isStranger { loop.lists.left() }
         finish()
     }
 
     private func finish() {
-        guard let first = answers.first else {
+        answers.sort { $0.index < $1.index }
+        // A result of one is an answer, whatever the others have said.
+        guard let first = answers.first(where: { $0.reply.result != nil }) ?? answers.first else {
             return exchange.fail(code: failure.code, failure.sentence, retryAfter: failure == .unavailable ? 1 : nil)
         }
         if method == "tasks/list" { return finishTasks(first.message, first.reply) }
-        if method == "resources/subscribe", first.reply.result != nil, let (uri, subscriber) = subscription {
+        if method == "resources/subscribe", first.reply.result != nil, loop.client(of: exchange, key: keyID) == nil,
+            let (uri, subscriber) = subscription
+        {
             loop.parts.subscriptions.add(uri, for: subscriber)
         }
-        guard shape == .toolList, answers.contains(where: { $0.reply.result != nil }) else {
+        let set = loop.parts.upstreams
+        guard shape == .toolList || set.isSeveral && MergedList.members(of: method) != nil, first.reply.result != nil else {
             return exchange.relay(first.message, first.reply)
         }
-        let order = loop.parts.upstreams.all.map(\.prefix)
-        let sorted = answers.sorted { left, right in
-            (order.firstIndex(of: left.upstream.prefix) ?? 0) < (order.firstIndex(of: right.upstream.prefix) ?? 0)
+        let pages = self.pages
+        let merged = set.isSeveral ? MergedList(pages, of: method, in: set) : nil
+        guard shape == .toolList else {
+            guard let merged else { return failUnusable() }
+            return exchange.succeed(MergedList.result(method, merged.entries, nextCursor: merged.nextCursor))
         }
-        let lists = sorted.compactMap { answer in
-            answer.reply.result.map { (prefix: answer.upstream.prefix, result: answer.message.token($0)) }
-        }
-        guard let list = ToolList(lists) else { return failUnusable() }
+        let lists = pages.map { (prefix: set.all[$0.index].prefix, result: $0.result) }
+        guard let list = ToolList(lists, separator: set.separator) else { return failUnusable() }
+        let prices = (caller.policy?.rules ?? loop.rules).prices
         exchange.succeed(
-            list.shown(prices: (caller.policy?.rules ?? loop.rules).prices, isBarred: isBarred) { judge(.policy, tool: $0) == .passed })
+            list.shown(prices: prices, isBarred: isBarred, nextCursor: merged?.nextCursor) { judge(.policy, tool: $0) == .passed })
+    }
+
+    /// The results of the servers, in the order of the configuration.
+    private var pages: [MergedList.Page] {
+        answers.compactMap { answer in
+            answer.reply.result.map {
+                .init(index: answer.index, prefix: loop.parts.upstreams.all[answer.index].prefix ?? "", result: answer.message.token($0))
+            }
+        }
     }
 
     /// Of the tasks of the gate the caller sees its own.
     private func finishTasks(_ message: ByteBuffer, _ reply: Reply) {
-        guard let range = reply.result else { return exchange.relay(message, reply) }
-        let result = message.token(range)
-        guard let keyID, let list = result.withUnsafeBytes({ ListScan($0, list: "tasks", members: ["taskId"]) }) else {
-            return failUnusable()
+        guard reply.result != nil else { return exchange.relay(message, reply) }
+        let (set, pages) = (loop.parts.upstreams, pages)
+        guard let keyID, let first = pages.first, let list = Self.taskList(first.result) else { return failUnusable() }
+        let tasks = pages.flatMap { page in Self.tasks(page.result).map { (id: $0.id, bytes: $0.bytes, server: set.all[page.index].prefix) }
         }
-        let tasks = list.entries.compactMap { entry -> (id: String, bytes: [UInt8])? in
+        guard tasks.count <= TaskOwners.most else { return failUnusable() }
+        let cursor = set.isSeveral ? MergedList(pages, of: method, in: set)?.nextCursor : nil
+        loop.tasks.own(tasks.map { ($0.id, $0.server) }, by: keyID) { [self] owned in
+            guard let owned else { return exchange.failForStore() }
+            let own = zip(tasks, owned).filter(\.1).map(\.0.bytes)
+            if set.isSeveral { return exchange.succeed(MergedList.result(method, own, nextCursor: cursor)) }
+            exchange.succeed(first.result.withUnsafeBytes { list.replacing(own, in: $0) })
+        }
+    }
+
+    private static func taskList(_ result: [UInt8]) -> ListScan? {
+        result.withUnsafeBytes { ListScan($0, list: "tasks", members: ["taskId"]) }
+    }
+
+    private static func tasks(_ result: [UInt8]) -> [(id: String, bytes: [UInt8])] {
+        (taskList(result)?.entries ?? []).compactMap { entry in
             guard let range = entry.values[0],
                 let id = result.withUnsafeBytes({ JSONText.string(UnsafeRawBufferPointer(rebasing: $0[range])) })
             else { return nil }
             return (id, Array(result[entry.range]))
-        }
-        guard tasks.count <= TaskOwners.most else { return failUnusable() }
-        loop.tasks.own(tasks.map(\.id), of: loop.parts.upstreams.first?.prefix, by: keyID) { [self] owned in
-            guard let owned else { return exchange.failForStore() }
-            let own = zip(tasks, owned).filter(\.1).map(\.0.bytes)
-            exchange.succeed(result.withUnsafeBytes { list.replacing(own, in: $0) })
         }
     }
 

@@ -41,11 +41,11 @@ struct TaskOwners {
         link.send(RedisCommand("EXPIRE", name, "\(Self.lifetime)")) { _ in }
     }
 
-    /// Says of each task whether it is the key's; nil if Redis does not answer.
-    func own(_ tasks: [String], of server: String?, by key: String, _ completion: @escaping ([Bool]?) -> Void) {
+    /// Says of each task whether it is the key's; nil if Redis does not answer. - Parameter tasks: ids, and the prefixes of their servers.
+    func own(_ tasks: [(id: String, server: String?)], by key: String, _ completion: @escaping ([Bool]?) -> Void) {
         guard !tasks.isEmpty else { return completion([]) }
         var command = RedisCommand("ZMSCORE", keys.tasks(of: key))
-        for task in tasks { command.append(Self.member(task, of: server)) }
+        for task in tasks { command.append(Self.member(task.id, of: task.server)) }
         link.send(command) { result in
             completion((try? result.get())?.array.map { scores in scores.map { $0 != .null } })
         }

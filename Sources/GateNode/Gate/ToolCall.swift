@@ -109,7 +109,7 @@ final class ToolCall: UpstreamReceiver {
                 allocator: loop.allocator)
         let message = UpstreamRequest(
             number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
-            owner: flow.caller.map { .key($0.record.id) } ?? .nobody)
+            owner: flow.caller.map { .key($0.record.id) } ?? .nobody, client: loop.client(of: exchange, key: flow.caller?.record.id))
         upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
     }
 
@@ -141,6 +141,11 @@ final class ToolCall: UpstreamReceiver {
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
         guard let flow, flow.calls.count == 1, let (message, reply) = passed(message, reply, flow) else { return }
         flow.exchange.relay(notification: message, reply)
+    }
+
+    func upstreamAsked(_ question: UpstreamQuestion) {
+        guard let flow else { return question.refuse() }
+        flow.loop.ask(question, on: flow.exchange)
     }
 
     /// What the stages of the phase `output` leave of a message that comes before the answer; nil for nothing.

@@ -44,29 +44,32 @@ struct ToolList {
     private let frame: [UInt8]
     private let scan: ListScan
     private let tools: [Tool]
+    /// Whether it is of several servers: then none of their results is the frame.
+    private let isMerged: Bool
 
     /// Nil if no result has a list of tools.
-    init?(_ lists: [(prefix: String?, result: [UInt8])]) {
+    init?(_ lists: [(prefix: String?, result: [UInt8])], separator: String) {
         var frame: (bytes: [UInt8], scan: ListScan)?
         var tools: [Tool] = []
         for (prefix, result) in lists {
             result.withUnsafeBytes { bytes in
                 guard let scan = ListScan(bytes, list: "tools", members: ["name", "description", "_pricing"]) else { return }
                 frame = frame ?? (result, scan)
-                tools += scan.entries.compactMap { Self.tool($0, in: bytes, prefix) }
+                tools += scan.entries.compactMap { Self.tool($0, in: bytes, prefix, separator) }
             }
         }
         guard let frame else { return nil }
         (self.frame, scan, self.tools) = (frame.bytes, frame.scan, tools)
+        isMerged = lists.contains { $0.prefix != nil }
     }
 
-    private static func tool(_ entry: ListScan.Entry, in bytes: UnsafeRawBufferPointer, _ prefix: String?) -> Tool? {
+    private static func tool(_ entry: ListScan.Entry, in bytes: UnsafeRawBufferPointer, _ prefix: String?, _ separator: String) -> Tool? {
         func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[range])) }
         func moved(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound - entry.range.lowerBound..<range.upperBound - entry.range.lowerBound
         }
         guard entry.isObject, let token = entry.values[0], let own = text(token) else { return nil }
-        let name = prefix.map { "\($0):\(own)" } ?? own
+        let name = prefix.map { $0 + separator + own } ?? own
         var tool = Tool(name: name, object: Array(bytes[entry.range]), price: entry.values[2].map(moved))
         guard let prefix else { return tool }
         tool.edits.append(Splice.Edit(moved(token), .bytes(JSONText.quoted(name))))
@@ -80,14 +83,17 @@ struct ToolList {
     }
 
     /// Tools that the caller may not call are left out; a key that may not call at all sees the free ones (F-ACL-02, F-ACL-03).
-    /// - Parameter permits: whether a tool is shown, by the phase `policy`.
+    /// - Parameters:
+    ///   - nextCursor: of the pages of several servers that follow.
+    ///   - permits: whether a tool is shown, by the phase `policy`.
     /// - Returns: the result, as JSON.
-    func shown(prices: PriceBook, isBarred: Bool, permits: (String) -> Bool) -> [UInt8] {
+    func shown(prices: PriceBook, isBarred: Bool, nextCursor: String?, permits: (String) -> Bool) -> [UInt8] {
         let entries: [[UInt8]] = tools.compactMap { tool in
             let price = prices.row(for: tool.name)
             guard !isBarred || price.isFree, permits(tool.name) else { return nil }
             return tool.priced(PriceList.row(price).bytes)
         }
+        if isMerged { return MergedList.result("tools/list", entries, nextCursor: nextCursor) }
         return frame.withUnsafeBytes { scan.replacing(entries, in: $0) }
     }
 }

@@ -55,7 +55,9 @@ struct NodeLife {
         ) { change in
             loops.apply(change)
             switch change {
-            case .record(.session, let id): node.subscriptions.forget(session: id)
+            case .record(.session, let id):
+                node.subscriptions.forget(session: id)
+                for upstream in node.upstreams.all { upstream.end(session: id) }
             case .record(.switch, _): refresher.request(.maintenance)
             case .record(.rules, _): refresher.request(.rules)
             case .everything:
@@ -75,6 +77,17 @@ struct NodeLife {
                 }
                 refresher.request(.tools)
             case .updated(let message, let uri): loops.forEach { $0.streams.deliver(message, of: uri, to: subscriptions) }
+            case .said(let message, let session):
+                loops.first {
+                    $0.streams.send(message, session: session)
+                } otherwise: {
+                }
+            case .asked(let question, let session):
+                loops.first {
+                    $0.ask(question, session: session)
+                } otherwise: {
+                    question.refuse(code: -32603, "The client listens to nothing now")
+                }
             case .arrived:
                 loops.forEach { $0.lists.forget() }
                 refresher.request(.tools)

@@ -50,11 +50,14 @@ struct UpstreamFactory {
                         command: server.serverCommand, arguments: server.serverArgs, environment: server.serverEnv, url: server.remoteUrl,
                         prefix: server.prefix))
             }
-            return UpstreamSet(upstreams, transport: "multi-server", notifications: notifications)
+            return UpstreamSet(upstreams, transport: "multi-server", separator: settings.toolSeparator, notifications: notifications)
         }
         let upstream = try one(command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil)
         return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", notifications: notifications)
     }
+
+    /// Processes, and sessions over HTTP, that one server has on this node for single clients.
+    private static let (mostProcesses, mostSessions) = (32, 256)
 
     private func one(
         command: String?, arguments: [String], environment: [String] = [], url: String?, prefix: String?
@@ -64,11 +67,8 @@ struct UpstreamFactory {
             // Nobody waits for a node that only prints prices to be ready.
             if settings.dryRun { stdio.startLimit = stdio.handshakeLimit + .seconds(1) }
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
-            return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger) { [notifications] message, reply in
-                notifications.announce(message, reply)
-            } onArrival: { [notifications] in
-                notifications.announce(.arrived)
-            }
+            let numbers = RequestNumbers()
+            return family(of: shared(stdio, numbers), most: Self.mostProcesses) { [self, stdio] in own(stdio, numbers, for: $0) }
         }
         guard let url else {
             throw StartupFailure(
@@ -76,10 +76,64 @@ struct UpstreamFactory {
         }
         var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
         http.maxResponseBytes = settings.maxResponseBytes
-        return try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger) { [notifications] message, reply in
+        http.listens = true
+        let numbers = RequestNumbers()
+        let shared = try shared(http, numbers)
+        return family(of: shared, most: Self.mostSessions) { [self, http] in own(http, numbers, beside: shared, for: $0) }
+    }
+
+    /// A server with a place for single clients, where there is to be one.
+    private func family(
+        of shared: any Upstream, most: Int, _ make: @escaping @Sendable (UpstreamClient) -> (any Upstream)?
+    ) -> any Upstream {
+        guard settings.isolation != .shared else { return shared }
+        let family = UpstreamFamily(shared: shared, most: most, fallsBack: settings.isolation == .auto, make: make)
+        group.next().scheduleRepeatedTask(initialDelay: .seconds(10), delay: .seconds(10)) { [weak family] task in
+            if let family { family.sweep() } else { task.cancel() }
+        }
+        return family
+    }
+
+    private func shared(_ stdio: StdioUpstreamSettings, _ numbers: RequestNumbers) -> StdioUpstream {
+        StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger, numbers: numbers) { [notifications] message, reply in
             notifications.announce(message, reply)
         } onArrival: { [notifications] in
             notifications.announce(.arrived)
+        }
+    }
+
+    private func own(_ stdio: StdioUpstreamSettings, _ numbers: RequestNumbers, for client: UpstreamClient) -> StdioUpstream {
+        var stdio = stdio
+        stdio.client = client
+        // Its first requests have waited for the start of a process once already.
+        (stdio.startLimit, stdio.longestWait) = (stdio.handshakeLimit, stdio.handshakeLimit)
+        return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger, numbers: numbers) { [notifications] message, _ in
+            notifications.announce(.said(Array(message.readableBytesView), session: client.session))
+        } onQuestion: { [notifications] in
+            notifications.announce(.asked($0, session: client.session))
+        }
+    }
+
+    private func shared(_ http: HTTPUpstreamSettings, _ numbers: RequestNumbers) throws(StartupFailure) -> HTTPUpstream {
+        try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger, numbers: numbers) {
+            [notifications] message, reply in
+            notifications.announce(message, reply)
+        } onArrival: { [notifications] in
+            notifications.announce(.arrived)
+        }
+    }
+
+    private func own(
+        _ http: HTTPUpstreamSettings, _ numbers: RequestNumbers, beside shared: HTTPUpstream, for client: UpstreamClient
+    ) -> HTTPUpstream? {
+        var http = http
+        http.client = client
+        return try? HTTPUpstream(
+            settings: http, loops: Array(group.makeIterator()), logger: logger, numbers: numbers, sharing: shared
+        ) { [notifications] message, _ in
+            notifications.announce(.said(Array(message.readableBytesView), session: client.session))
+        } onQuestion: { [notifications] in
+            notifications.announce(.asked($0, session: client.session))
         }
     }
 }

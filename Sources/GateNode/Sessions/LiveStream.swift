@@ -77,6 +77,18 @@ final class LiveStreams {
         }
     }
 
+    /// Sends what concerns one session alone, on the oldest of its streams here; false if it has none.
+    func send(_ message: [UInt8], session: String) -> Bool {
+        guard let stream = oldest(of: session) else { return false }
+        stream.send(message)
+        return true
+    }
+
+    /// The stream on which a session hears what is for it.
+    func oldest(of session: String) -> LiveStream? {
+        streams.lazy.filter { $0.session.id == session }.min { $0.openedAt < $1.openedAt }
+    }
+
     /// Ends the streams of a session that has ended.
     func close(session id: String) {
         for stream in streams where stream.session.id == id { stream.close() }

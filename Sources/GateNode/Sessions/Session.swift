@@ -3,10 +3,12 @@
 import Crypto
 import ClusterState
 import GateDomain
+import MCPWire
 
 /// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.
 ///
-/// An id is 4 bytes of time, 5 of chance, 1 for its kind, and a 6-byte HMAC-SHA256 tag over them under the cluster's secret.
+/// An id is 4 bytes of time, 5 of chance, 1 for its kind (two bits) and what its client can be asked (six), and a 6-byte HMAC-SHA256 tag over
+/// them under the cluster's secret.
 struct SessionMint: Sendable {
     /// How an id came to be.
     enum Kind: UInt8, Sendable {
@@ -34,11 +36,12 @@ struct SessionMint: Sendable {
     /// - Parameters:
     ///   - now: seconds since 1970.
     ///   - chance: random bits.
-    func make(_ kind: Kind, now: Int, chance: UInt64) -> String {
+    ///   - capabilities: of the client, as its handshake declared them.
+    func make(_ kind: Kind, now: Int, chance: UInt64, _ capabilities: ClientCapabilities = []) -> String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { bytes in
             for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: now >> (24 - 8 * index)) }
             for index in 0..<5 { bytes[4 + index] = UInt8(truncatingIfNeeded: chance >> UInt64(24 + 8 * index)) }
-            bytes[9] = kind.rawValue
+            bytes[9] = kind.rawValue | capabilities.rawValue << 2
             tag(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<10])) { tag in
                 for index in 0..<6 { bytes[10 + index] = tag[index] }
             }
@@ -46,20 +49,29 @@ struct SessionMint: Sendable {
         }
     }
 
-    /// The kind and the age in seconds of an id that this cluster has made; nil for any other text.
-    func read(_ id: String, now: Int) -> (kind: Kind, age: Int)? {
+    /// The kind, the age in seconds and the client's capabilities of an id that this cluster has made; nil for any other text.
+    func read(_ id: String, now: Int) -> (kind: Kind, age: Int, capabilities: ClientCapabilities)? {
         guard id.utf8.count == Self.length, id.utf8.starts(with: Self.prefix.utf8),
             let bytes = Hex.bytes(Substring(id.utf8.dropFirst(Self.prefix.utf8.count))), bytes.count == 16,
-            let kind = Kind(rawValue: bytes[9])
+            let kind = Kind(rawValue: bytes[9] & 3)
         else { return nil }
         let difference: UInt8 = bytes.withUnsafeBytes { bytes in
             tag(UnsafeRawBufferPointer(rebasing: bytes[..<10])) { tag in (0..<6).reduce(0) { $0 | (tag[$1] ^ bytes[10 + $1]) } }
         }
         guard difference == 0 else { return nil }
-        return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) })
+        return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) }, ClientCapabilities(rawValue: bytes[9] >> 2))
+    }
+
+    /// 16 hex digits that only a node of this cluster can have made of a text.
+    func seal(_ text: String) -> String {
+        tag(Array("seal:".utf8) + text.utf8) { Hex.string($0.prefix(8)) }
     }
 
     /// - Parameter take: gets the whole MAC, of which the first 6 bytes count.
+    private func tag<Result>(_ bytes: [UInt8], _ take: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { tag($0, take) }
+    }
+
     private func tag<Result>(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Result) -> Result {
         var mac = keyed
         mac.update(data: bytes)

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import MCPWire
 import NIOCore
 
 /// How a request has come into a session, or why it has not.
@@ -29,7 +30,7 @@ final class SessionBook {
     let commands: SessionCommands
     private let clock: RedisClock
     private let limiter: AddressLimiter
-    private var mint: SessionMint
+    private(set) var mint: SessionMint
     private var entries: [String: Entry] = [:]
     private var random = FastRandom()
 
@@ -79,8 +80,9 @@ final class SessionBook {
     /// - Parameters:
     ///   - owner: the digest of the credential that was shown; empty for none.
     ///   - isKnown: whether there is an active key of that credential: only such a session takes a place among the owned.
-    func open(owner: String, isKnown: Bool, _ completion: @escaping (Session) -> Void) {
-        let session = Session(id: make(isKnown ? .owned : .opened), isPresented: false)
+    ///   - capabilities: what its client can be asked.
+    func open(owner: String, isKnown: Bool, _ capabilities: ClientCapabilities, _ completion: @escaping (Session) -> Void) {
+        let session = Session(id: make(isKnown ? .owned : .opened, capabilities), isPresented: false)
         link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
             if case .failure = result { completion(offer()) } else { completion(session) }
         }
@@ -115,23 +117,26 @@ final class SessionBook {
         // Whatever is no id of ours is told so by its length, before anything is made of it.
         guard id.utf8.count == SessionMint.length else { return completion(.unknown) }
         if let entry = entries[id], NIODeadline.now() - entry.readAt < Self.freshness { return completion(.entered(entry.session)) }
-        guard let (kind, age) = mint.read(id, now: now) else { return completion(.unknown) }
-        use(id, .touch, kind) { [self] session in
+        guard let (kind, age, capabilities) = mint.read(id, now: now) else { return completion(.unknown) }
+        use(id, .touch, kind, capabilities) { [self] session in
             if let session { return completion(.entered(session)) }
             guard kind == .offered, age < SessionMint.lifetime else { return completion(.unknown) }
             // Its first use opens it.
-            let open = { [self] in use(id, .adopt, kind) { completion($0.map(SessionEntry.entered) ?? .unknown) } }
+            let open = { [self] in use(id, .adopt, kind, capabilities) { completion($0.map(SessionEntry.entered) ?? .unknown) } }
             admit(address, open, completion)
         }
     }
 
-    private func use(_ id: String, _ verb: SessionCommands.Verb, _ kind: SessionMint.Kind, _ completion: @escaping (Session?) -> Void) {
+    private func use(
+        _ id: String, _ verb: SessionCommands.Verb, _ kind: SessionMint.Kind, _ capabilities: ClientCapabilities,
+        _ completion: @escaping (Session?) -> Void
+    ) {
         link.send(commands.command(verb, id, isOwned: kind == .owned)) { [self] result in
             switch result {
             case .failure: completion(Session(id: id, isPresented: true))
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
-                let session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned)
+                let session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned, capabilities: capabilities)
                 entries[id] = Entry(session: session, readAt: .now(), provenBy: entries[id]?.provenBy)
                 completion(session)
             }
@@ -141,7 +146,9 @@ final class SessionBook {
     /// A session that nobody has asked for; it is written once it is used.
     private func offer() -> Session { Session(id: make(.offered), isPresented: false) }
 
-    private func make(_ kind: SessionMint.Kind) -> String { mint.make(kind, now: now, chance: random.next()) }
+    private func make(_ kind: SessionMint.Kind, _ capabilities: ClientCapabilities = []) -> String {
+        mint.make(kind, now: now, chance: random.next(), capabilities)
+    }
 
     /// Seconds since 1970 of Redis TIME, as last heard.
     private var now: Int { clock.milliseconds / 1000 }

@@ -20,9 +20,6 @@ extension MCPExchange {
         }
     }
 
-    /// The secret that the request carries: nil if there is none, empty if it can be none of ours.
-    var credential: String? { proof.secret }
-
     /// A plain HTTP refusal: `{error, requestId}` (F-HTTP-02).
     func refuse(_ status: Int, _ sentence: String, retryAfter: Int? = nil) {
         readings.retryAfter = retryAfter

@@ -15,6 +15,8 @@ struct Session: Sendable {
     var owner = ""
     /// Whether that was a key that there is.
     var isOwned = false
+    /// What its client has said that it can be asked.
+    var capabilities: ClientCapabilities = []
 
     /// Whose share it counts in: a key's own, or that of all who have none.
     var holder: String { isOwned ? owner : "" }
@@ -39,6 +41,8 @@ final class MCPExchange {
     private var isStreaming = false
     private(set) var isAnswered = false
     private var madeRequestID: String?
+    /// The secret that the request carries: nil if there is none, empty if it can be none of ours.
+    private(set) lazy var credential: String? = proof.secret
 
     /// What `X-Credits-Remaining` and `X-RateLimit-*` say (F-HDR-04); `reset` in seconds.
     struct Readings {
@@ -119,6 +123,11 @@ final class MCPExchange {
         if head.method != .head { buffer.writeBytes(message) }
         self.connection = nil
         connection.finish(buffer)
+    }
+
+    /// Whether what is sent ahead of the answer reaches the client.
+    var canSend: Bool {
+        !isAnswered && canStream && clientIsThere && head.fields.contains(.accept) && head.fields.accepts(.eventStream)
     }
 
     /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.

@@ -47,9 +47,21 @@ extension HTTPExchange {
             answered(ByteBuffer(bytes: message), reply)
         case .request:
             guard let id = reply.id else { return true }
+            if reply.method != .ping, asked(message, reply) { return true }
             pool.say(UpstreamMessage.answer(to: reply.method, id: UnsafeRawBufferPointer(rebasing: message[id])))
         case .notification: heard(notification: message, reply)
         }
+        return true
+    }
+
+    /// Hands a question to the client, if there is one that can be asked.
+    private func asked(_ message: UnsafeRawBufferPointer, _ reply: Reply) -> Bool {
+        guard let client = pool.settings.client, !client.capabilities.isEmpty, let session else { return false }
+        let pool = NIOLoopBound(pool, eventLoop: pool.loop)
+        let question = UpstreamQuestion(ByteBuffer(bytes: message), reply) { answer in
+            pool.eventLoop.execute { pool.value.say(answer, in: session) }
+        }
+        ask(question)
         return true
     }
 

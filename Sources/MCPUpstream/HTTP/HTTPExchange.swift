@@ -13,6 +13,8 @@ final class HTTPExchange {
         case post
         case get(lastEventID: String)
         case delete
+
+        var isPost: Bool { if case .post = self { true } else { false } }
     }
 
     /// Why a connection ended before the answer did.
@@ -67,7 +69,7 @@ final class HTTPExchange {
 
     /// A message of the gate itself.
     init(
-        _ body: ByteBuffer, number: UInt64 = 0, verb: Verb = .post, session: NegotiatedSession, deadline: NIODeadline,
+        _ body: ByteBuffer, number: UInt64 = 0, verb: Verb = .post, session: NegotiatedSession, deadline: NIODeadline?,
         to receiver: (any UpstreamReceiver)? = nil, in pool: HTTPUpstreamPool
     ) {
         self.body = body
@@ -82,6 +84,17 @@ final class HTTPExchange {
 
     /// Whether the server may be working on a client's request.
     var mayBeWorkedOn: Bool { ownSession == nil && session != nil }
+
+    /// The last event of its stream that had an id; empty if there was none.
+    var lastEventID: String {
+        if let id = stream?.lastEventID, !id.isEmpty { return id }
+        return if case .get(let id) = verb { id } else { "" }
+    }
+
+    /// Whether it is a stream of what the server says outside of requests.
+    private var isListening: Bool {
+        if case .get = verb { ownSession != nil } else { false }
+    }
 
     /// Takes its session, the pool's if it has none of its own; false if there is none to be sent in.
     func enter(_ present: NegotiatedSession?) -> Bool {
@@ -171,7 +184,7 @@ final class HTTPExchange {
             if status >= 500, case .result = reply.kind { return fail(.refused(status: status)) }
             return answered(body, reply)
         }
-        if case .post = verb, status >= 300 { return fail(.refused(status: status)) }
+        if status >= 300, verb.isPost || isListening { return fail(.refused(status: status)) }
         fail(body.readableBytes == 0 ? .died : .unusable)
     }
 
@@ -208,6 +221,8 @@ final class HTTPExchange {
 
     /// Asks for the rest of a stream, once from each event id that the server gave (2025-11-25, Resumability).
     func resume() {
+        // What belongs to no request is resumed by whoever listens to it.
+        if isListening { return fail(.died) }
         guard let lastEventID = stream.take()?.lastEventID, !lastEventID.isEmpty, !hasResumed(after: lastEventID) else {
             return fail(.died)
         }
@@ -231,6 +246,10 @@ final class HTTPExchange {
         self.trouble = trouble
         guard let receiver = receiver.take() else { return }
         pool.loop.assumeIsolated().execute { receiver.upstreamFinished(.failed(failure)) }
+    }
+
+    func ask(_ question: UpstreamQuestion) {
+        if let receiver { receiver.upstreamAsked(question) } else { question.refuse() }
     }
 
     func notify(_ message: ByteBuffer, _ reply: Reply) {

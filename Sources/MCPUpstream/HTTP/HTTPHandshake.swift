@@ -29,7 +29,9 @@ final class HTTPHandshake: UpstreamReceiver {
     func begin(number: UInt64) {
         // On a new connection, because an old one would not tell that the server is away.
         pool.open(
-            ask(UpstreamMessage.initialize(number: number), number: number, in: NegotiatedSession(pool.settings.address)))
+            ask(
+                UpstreamMessage.initialize(number: number, pool.settings.client?.capabilities ?? []), number: number,
+                in: NegotiatedSession(pool.settings.address)))
     }
 
     private func ask(_ message: ByteBuffer, number: UInt64 = 0, in session: NegotiatedSession) -> HTTPExchange {

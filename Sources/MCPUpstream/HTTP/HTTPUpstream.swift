@@ -16,32 +16,41 @@ package final class HTTPUpstream: Upstream {
     private let connector: HTTPUpstreamConnector
     private let pools: [UpstreamSession.LoopPool]
     private let owner: NIOLoopBoundBox<UpstreamSession?>
-    private let facts = HTTPUpstreamFacts()
+    private let facts: HTTPUpstreamFacts
     private let log: Logger
     private let onNotification: @Sendable (ByteBuffer, Reply) -> Void
+    private let onQuestion: @Sendable (UpstreamQuestion) -> Void
     private let onArrival: @Sendable () -> Void
 
     /// - Parameters:
     ///   - loops: every loop that will send; requests of others are refused. The first one keeps the session.
+    ///   - numbers: shared by all that get requests of the same senders.
+    ///   - other: another one for the same server, whose certificates are used again.
     ///   - onNotification: gets, on any of the loops, what concerns every client: `…/list_changed` and
-    ///     `notifications/resources/updated`. The ranges of the reply are offsets from the first readable byte.
+    ///     `notifications/resources/updated`; with a client of its own, all that belongs to no request. The ranges of the reply are offsets from the first readable byte.
+    ///   - onQuestion: gets what its one client is asked outside of requests.
     ///   - onArrival: is called after each handshake.
     /// - Throws: if TLS cannot be set up.
     package init(
         settings: HTTPUpstreamSettings,
         loops: [any EventLoop],
         logger: Logger,
+        numbers: RequestNumbers = RequestNumbers(),
+        sharing other: HTTPUpstream? = nil,
         onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in },
+        onQuestion: @escaping @Sendable (UpstreamQuestion) -> Void = { $0.refuse() },
         onArrival: @escaping @Sendable () -> Void = {}
     ) throws(StartupFailure) {
         precondition(!loops.isEmpty, "An HTTP server is spoken to on at least one event loop.")
         prefix = settings.prefix
         self.settings = settings
-        connector = try HTTPUpstreamConnector(settings)
+        facts = HTTPUpstreamFacts(numbers)
+        if let other { connector = other.connector } else { connector = try HTTPUpstreamConnector(settings) }
         pools = loops.map { ($0, NIOLoopBoundBox.makeEmptyBox(eventLoop: $0)) }
         owner = NIOLoopBoundBox.makeEmptyBox(eventLoop: loops[0])
         log = logger
         self.onNotification = onNotification
+        self.onQuestion = onQuestion
         self.onArrival = onArrival
     }
 
@@ -93,11 +102,22 @@ extension HTTPUpstream {
             throw StartupFailure("The event loops of the node are stopped.", status: .internalFault)
         }
         if let outcome { throw outcome }
+        if settings.client != nil { await listened() }
+    }
+
+    /// Returns when the stream is open on which the server may ask its client, or is not open in a second: what it asks before is lost.
+    private func listened() async {
+        let (home, limit) = (pools[0], NIODeadline.now() + .seconds(1))
+        while .now() < limit {
+            guard (try? await home.loop.submit { home.pool.value?.listening?.isSettled ?? true }.get()) == false else { return }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
     }
 
     private func settle(_ entry: UpstreamSession.LoopPool, _ owner: NIOLoopBound<UpstreamSession>) {
         let pool = HTTPUpstreamPool(
-            on: entry.loop, settings: settings, connector: connector, owner: owner, onNotification: onNotification)
+            on: entry.loop, settings: settings, connector: connector, owner: owner,
+            listens: settings.listens && entry.loop === pools[0].loop, onNotification: onNotification, onQuestion: onQuestion)
         entry.pool.value = pool
         let pace = TimeAmount.nanoseconds(min(settings.idleLimit.nanoseconds / 4, TimeAmount.seconds(1).nanoseconds))
         entry.loop.scheduleRepeatedTask(initialDelay: pace, delay: pace) { task in

@@ -3,14 +3,14 @@
 import Synchronization
 
 final class HTTPUpstreamFacts: Sendable {
-    private let numbers = Atomic<UInt64>(1)
+    private let numbers: RequestNumbers
     private let connected = Atomic<Bool>(false)
     private let complaint = Mutex<String?>(nil)
     private let info = Mutex<InitializeResult?>(nil)
 
-    func nextNumber() -> UInt64 {
-        numbers.wrappingAdd(1, ordering: .relaxed).oldValue
-    }
+    init(_ numbers: RequestNumbers) { self.numbers = numbers }
+
+    func nextNumber() -> UInt64 { numbers.take() }
 
     /// Whether the last connection attempt, or handshake, worked.
     var isConnected: Bool {

@@ -27,7 +27,7 @@ extension HTTPUpstreamPool {
         abandon(exchange, exchange.mayBeWorkedOn ? .cancelled : .withdrawn)
     }
 
-    private func abandon(_ exchange: HTTPExchange, _ failure: UpstreamFailure) {
+    func abandon(_ exchange: HTTPExchange, _ failure: UpstreamFailure) {
         exchange.fail(failure)
         if let connection = connections.first(where: { $0.exchange === exchange }) {
             discard(connection)

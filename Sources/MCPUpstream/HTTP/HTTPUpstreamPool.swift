@@ -12,6 +12,7 @@ final class HTTPUpstreamPool {
     let loop: any EventLoop
     let settings: HTTPUpstreamSettings
     let onNotification: @Sendable (ByteBuffer, Reply) -> Void
+    let onQuestion: @Sendable (UpstreamQuestion) -> Void
     let connector: HTTPUpstreamConnector
     private let owner: NIOLoopBound<UpstreamSession>
 
@@ -28,6 +29,8 @@ final class HTTPUpstreamPool {
     /// They wait for a new session.
     var orphans: [HTTPExchange] = []
     private var output = ByteBuffer()
+    /// Listens to what the server says outside of requests; nil where another loop does, or nobody.
+    private(set) var listening: HTTPListening?
     var alarm: (deadline: NIODeadline, task: Scheduled<Void>)?
 
     /// An output buffer above this size is given back.
@@ -35,13 +38,16 @@ final class HTTPUpstreamPool {
 
     init(
         on loop: any EventLoop, settings: HTTPUpstreamSettings, connector: HTTPUpstreamConnector,
-        owner: NIOLoopBound<UpstreamSession>, onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void
+        owner: NIOLoopBound<UpstreamSession>, listens: Bool, onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void,
+        onQuestion: @escaping @Sendable (UpstreamQuestion) -> Void
     ) {
         self.loop = loop
         self.settings = settings
         self.connector = connector
         self.owner = owner
         self.onNotification = onNotification
+        self.onQuestion = onQuestion
+        if listens { listening = HTTPListening(in: self) }
     }
 
     var idleCount: Int { idle.count }
@@ -109,6 +115,12 @@ final class HTTPUpstreamPool {
         submit(HTTPExchange(message, session: session, deadline: .now() + settings.handshakeLimit, in: self))
     }
 
+    /// Sends a message of the gate in a session that may not be the present one any more.
+    func say(_ message: ByteBuffer, in session: NegotiatedSession) {
+        guard !isClosed, self.session != nil else { return }
+        submit(HTTPExchange(message, session: session, deadline: .now() + settings.handshakeLimit, in: self))
+    }
+
     /// Keeps an exchange until there is another session than the one that it was sent in.
     func awaitNewSession(_ exchange: HTTPExchange) {
         guard let session, let lost = exchange.session else { return exchange.fail(.sessionLost) }
@@ -132,6 +144,7 @@ final class HTTPUpstreamPool {
             if session == nil { exchange.fail(.sessionLost) } else { submit(exchange) }
         }
         if session == nil { failWaiting("it is away") }
+        listening?.listen(in: session)
     }
 
     func start(_ exchange: HTTPExchange, on connection: HTTPUpstreamConnection) {
@@ -176,6 +189,8 @@ final class HTTPUpstreamPool {
     /// Takes nothing new from clients.
     func refuse() {
         isRefusing = true
+        listening?.listen(in: nil)
+        listening = nil
     }
 
     /// Gives up what is left; the future succeeds when every connection is closed.

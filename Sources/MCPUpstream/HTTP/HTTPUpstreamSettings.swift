@@ -9,6 +9,10 @@ package struct HTTPUpstreamSettings: Sendable {
     package let address: HTTPUpstreamAddress
     /// With several servers, the name before the tool.
     package var prefix: String?
+    /// Whom the session belongs to; nil if clients share it.
+    package var client: UpstreamClient?
+    /// Whether what the server says outside of requests is listened to, on a stream of its session.
+    package var listens = false
     /// The longest body of an answer, and the longest whole stream, in bytes; 0 for no limit (F-MCP-11).
     package var maxResponseBytes = 10 << 20
     /// Connections of one event loop. Handshakes and second attempts may go beyond it for a moment.

@@ -30,13 +30,14 @@ final class NegotiatedSession: Sendable {
         postHead = head
     }
 
-    /// A whole GET that asks for what a broken stream would have said after that event (2025-11-25, Resumability).
+    /// A whole GET that asks for what a broken stream would have said after that event (2025-11-25, Resumability), or for what the server
+    /// says outside of requests if there is none.
     func resumption(after lastEventID: String) -> ByteBuffer {
         var head = ByteBuffer()
         HTTP1Writer.beginRequest(method: "GET", target: address.target, into: &head)
         Self.appendFields(address, id, version, into: &head)
         HTTP1Writer.appendField("accept", "text/event-stream", into: &head)
-        HTTP1Writer.appendSafe("last-event-id", lastEventID, into: &head)
+        if !lastEventID.isEmpty { HTTP1Writer.appendSafe("last-event-id", lastEventID, into: &head) }
         HTTP1Writer.endHead(into: &head)
         return head
     }

@@ -12,6 +12,11 @@ struct StdioCaller: Sendable {
         loop.execute { receiver.value.upstreamNotified(message, reply) }
     }
 
+    func ask(_ question: UpstreamQuestion) {
+        if loop.inEventLoop { return receiver.value.upstreamAsked(question) }
+        loop.execute { receiver.value.upstreamAsked(question) }
+    }
+
     func finish(_ outcome: UpstreamOutcome) {
         if loop.inEventLoop { return receiver.value.upstreamFinished(outcome) }
         finishLater(outcome)

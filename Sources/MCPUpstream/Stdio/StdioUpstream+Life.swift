@@ -60,7 +60,7 @@ extension StdioUpstream {
             let child = try await ChildProcess.launch(settings.command, on: home, log: log, events: events)
             self.child = child
             if Task.isCancelled { return child.end(patience: settings.patience) }
-            write(UpstreamMessage.initialize(number: number))
+            write(UpstreamMessage.initialize(number: number, settings.client?.capabilities ?? []))
         } catch {
             ended(error.sentence)
         }

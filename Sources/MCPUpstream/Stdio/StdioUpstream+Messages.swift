@@ -71,9 +71,19 @@ extension StdioUpstream {
         caller.finish(.failed(.answerTooLarge))
     }
 
-    /// The server asks its client: nothing can be asked of a client through a shared process but whether it is there.
+    /// The server asks its client: through a shared process nothing can be asked but whether it is there. The one client of a process is
+    /// asked through its latest request, or, if it waits for nothing, through a stream of its session.
     func asked(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
         guard let id = reply.id, child?.isWritable ?? false else { return }
+        if reply.method != .ping, let client = settings.client, !client.capabilities.isEmpty {
+            let start = counts.starts
+            let question = UpstreamQuestion(ByteBuffer(bytes: line), reply) { answer in
+                // Another process knows nothing of the question, and may have asked one of the same name.
+                self.atHome { if $0.counts.starts == start { $0.write(answer) } }
+            }
+            if let caller = state.latestCaller { caller.ask(question) } else { onQuestion(question) }
+            return
+        }
         let token = UnsafeRawBufferPointer(rebasing: line[id])
         write(UpstreamMessage.answer(to: reply.method, id: token))
     }
@@ -82,6 +92,10 @@ extension StdioUpstream {
         let message = ByteBuffer(bytes: line)
         if reply.method == .notificationsProgress {
             if let caller = reply.progressNumber.flatMap({ state.caller(of: $0) }) { return caller.notify(message, reply) }
+        } else if settings.client != nil {
+            guard reply.method == .other else { return }
+            if !reply.concernsEveryClient(line), let caller = state.latestCaller { return caller.notify(message, reply) }
+            return onNotification(message, reply)
         } else if reply.concernsEveryClient(line) {
             return onNotification(message, reply)
         } else if reply.method == .other, let caller = state.onlyPending.flatMap({ state.caller(of: $0) }) {

@@ -33,7 +33,7 @@ package actor StdioUpstream: Upstream {
 
     package nonisolated let prefix: String?
     nonisolated let home: any EventLoop
-    nonisolated let numbers = Atomic<UInt64>(1)
+    nonisolated let numbers: RequestNumbers
     nonisolated let connected = Atomic<Bool>(false)
     nonisolated let info = Mutex<InitializeResult?>(nil)
     nonisolated let complaint = Mutex<String?>(nil)
@@ -41,6 +41,7 @@ package actor StdioUpstream: Upstream {
     let settings: StdioUpstreamSettings
     let log: Logger
     let onNotification: @Sendable (ByteBuffer, Reply) -> Void
+    let onQuestion: @Sendable (UpstreamQuestion) -> Void
     let onArrival: @Sendable () -> Void
     var state: StdioUpstreamState<StdioCaller>
     var framing: StdioFraming
@@ -64,14 +65,18 @@ package actor StdioUpstream: Upstream {
     package var processIdentifier: Int32? { child?.processIdentifier }
 
     /// - Parameters:
+    ///   - numbers: shared by all that get requests of the same senders.
     ///   - onNotification: gets, on the home loop, what concerns every client: `…/list_changed` and
-    ///     `notifications/resources/updated`. The ranges of the reply are offsets from the first readable byte.
+    ///     `notifications/resources/updated`; with a client of its own, all that belongs to no request. The ranges of the reply are offsets from the first readable byte.
+    ///   - onQuestion: gets what its one client is asked while no request of it is under way.
     ///   - onArrival: is called after each handshake.
     package init(
         settings: StdioUpstreamSettings,
         eventLoop: any EventLoop,
         logger: Logger,
+        numbers: RequestNumbers = RequestNumbers(),
         onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in },
+        onQuestion: @escaping @Sendable (UpstreamQuestion) -> Void = { $0.refuse() },
         onArrival: @escaping @Sendable () -> Void = {}
     ) {
         prefix = settings.prefix
@@ -79,13 +84,15 @@ package actor StdioUpstream: Upstream {
         log = logger
         self.settings = settings
         self.onNotification = onNotification
+        self.numbers = numbers
+        self.onQuestion = onQuestion
         self.onArrival = onArrival
         state = StdioUpstreamState(limits: settings.limits, backoff: settings.backoff)
         framing = StdioFraming(cap: settings.maxResponseBytes)
     }
 
     package nonisolated func nextNumber() -> UInt64 {
-        numbers.wrappingAdd(1, ordering: .relaxed).oldValue
+        numbers.take()
     }
 }
 

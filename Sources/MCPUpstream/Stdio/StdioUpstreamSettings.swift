@@ -9,6 +9,8 @@ package struct StdioUpstreamSettings: Sendable {
     package var command: ChildCommand
     /// With several servers, the name before the tool.
     package var prefix: String?
+    /// Whom the process works for; nil if clients share it.
+    package var client: UpstreamClient?
     /// The longest line that is taken from the server, in bytes (F-MCP-11).
     package var maxResponseBytes = 10 << 20
     /// Requests that may wait for their answers.

@@ -32,6 +32,9 @@ extension StdioUpstreamState {
     /// Who waits for the answer with this number.
     func caller(of number: UInt64) -> Caller? { pending[number]?.caller }
 
+    /// Who has asked last of those who wait for an answer.
+    var latestCaller: Caller? { pending.max { $0.key < $1.key }?.value.caller }
+
     /// The number of the only open request, if everything without an address belongs to it: the process has never worked for anybody else.
     var onlyPending: UInt64? {
         guard pending.count == 1, case .one = clientele else { return nil }

@@ -1,5 +1,6 @@
 import GateDomain
 @testable import GateNode
+import MCPWire
 import Testing
 
 @Suite("Session ids")
@@ -13,6 +14,18 @@ struct SessionMintTests {
         let read = try #require(SessionMint(secret: Array("secret".utf8)).read(id, now: 1_800_000_100))
         #expect(read.kind == .opened)
         #expect(read.age == 100)
+    }
+
+    @Test("an id says on every node what its client can be asked, under the seal")
+    func capabilities() throws {
+        let all: ClientCapabilities = [.sampling, .samplingTools, .elicitation, .elicitationURL, .roots, .rootsListChanged]
+        for capabilities in [[], [.roots], [.sampling, .elicitation], all] as [ClientCapabilities] {
+            for kind in [SessionMint.Kind.opened, .owned] {
+                let id = Self.mint.make(kind, now: 1_800_000_000, chance: 42, capabilities)
+                let read = try #require(Self.mint.read(id, now: 1_800_000_000))
+                #expect(read.kind == kind && read.capabilities == capabilities)
+            }
+        }
     }
 
     @Test("an id that was made up, changed, or made under another secret is none")

@@ -4,15 +4,24 @@ import GateDomain
 import ClusterState
 import GateSettings
 import GateValues
+import MCPUpstream
 import HTTPTypes
 import MCPWire
 
 extension Endpoint {
     static let health = Endpoint(
         .get, "/health", "How the node is; 503 while it drains.", for: .anyone, answer: Health.view.schema, failures: [.serviceUnavailable],
-        using: { (switches: $0.switches, startedAt: $0.startedAt, sharedStore: $0.settings.redisUrl == nil ? nil : $0.store) }
+        using: { parts in
+            (
+                switches: parts.switches, startedAt: parts.startedAt, sharedStore: parts.settings.redisUrl == nil ? nil : parts.store,
+                upstreams: parts.upstreams
+            )
+        }
     ) { request, parts in
         var health = Health(switches: parts.switches, startedAt: parts.startedAt)
+        if parts.upstreams.isSeveral {
+            health.servers = parts.upstreams.all.map { .init(name: $0.prefix ?? "", isConnected: $0.isConnected, trouble: $0.trouble) }
+        }
         if let store = parts.sharedStore {
             health.redis = Health.Redis(isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected)
         }
@@ -33,10 +42,19 @@ private struct Health {
         let isSubscribed: Bool
     }
 
+    /// One of several MCP servers.
+    struct Server {
+        let name: String
+        let isConnected: Bool
+        let trouble: String?
+    }
+
     let switches: Switches
     let startedAt: ContinuousClock.Instant
     /// Of a shared Redis alone.
     var redis: Redis?
+    /// Where there are several.
+    var servers: [Server] = []
 
     private var uptimeSeconds: Int { Int((ContinuousClock.now - startedAt).components.seconds) }
 
@@ -47,5 +65,12 @@ private struct Health {
         .text("version") { _ in ProductVersion.current }, .integer("inflight", \.switches.inFlight),
         .object("redis", View<Redis>([.flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed)]), \.redis)
             .maybe.described("With a shared Redis."),
+        .list(
+            "servers",
+            View<Server>([
+                .text("name", \.name).described("Its prefix."), .flag("connected", \.isConnected),
+                .text("reason") { $0.isConnected ? nil : $0.trouble },
+            ]), \.servers
+        ).described("Each of several MCP servers."),
     ])
 }

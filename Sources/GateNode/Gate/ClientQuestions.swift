@@ -1,0 +1,154 @@
+// What servers ask of clients in the 2025 revisions: the question travels to the client of the call, its answer back from whichever node.
+
+import ClusterState
+import GateDomain
+import MCPUpstream
+import MCPWire
+import NIOCore
+
+/// The questions of servers that clients of one event loop have been asked; confined to that loop.
+///
+/// A question goes out on the stream of the call that it belongs to, under an id that names the node and is sealed for the session and the
+/// credential of that call. So any node can tell a real answer from a made-up one without asking anybody, and hands it to the node that waits.
+/// Invariant: a server's question is answered once, or refused.
+final class ClientQuestions {
+    private struct Open {
+        let asker: UpstreamAsker
+        let session: String
+        let until: NIODeadline
+        /// The call on whose stream it was asked; nil for a stream of the session.
+        weak var exchange: MCPExchange?
+        let isOfCall: Bool
+
+        var isOver: Bool { isOfCall && exchange?.isAnswered ?? true }
+    }
+
+    private let node: String
+    private let name: String
+    private let link: RedisLink
+    private let keys: RedisKeys
+    private var open: [String: Open] = [:]
+    private var sequence = 0
+
+    /// Questions that wait for clients of this loop, and for those of one session.
+    private static let most = 1_000
+    private static let mostOfSession = 16
+    /// No id of ours is longer.
+    private static let longestID = 96
+    /// Seconds for which an answer may come.
+    private static let patience = 300
+    /// Milliseconds that an answer for another node is kept.
+    private static let passage = 60_000
+
+    init(node: String, loop: Int, link: RedisLink, keys: RedisKeys) {
+        self.node = node
+        name = "ask_\(node).\(loop)"
+        self.link = link
+        self.keys = keys
+    }
+
+    // MARK: Asking
+
+    /// Asks the client of a call on the call's own stream; false if it cannot be asked there.
+    func ask(_ question: UpstreamQuestion, on exchange: MCPExchange, of loop: LoopContext) -> Bool {
+        guard exchange.canSend, let session = exchange.session, session.isPresented, hasRoom(for: session.id) else { return false }
+        let id = makeID(session.id, exchange.credential.map { KeyCache.digest($0) } ?? "", of: loop)
+        keep(question, id, session.id, exchange)
+        exchange.send(Self.renamed(question, id))
+        return true
+    }
+
+    /// Asks a client on a stream of its session; false if it has none here.
+    func ask(_ question: UpstreamQuestion, session: String, of loop: LoopContext) -> Bool {
+        guard let stream = loop.streams.oldest(of: session), hasRoom(for: session) else { return false }
+        let id = makeID(session, stream.credential, of: loop)
+        keep(question, id, session, nil)
+        stream.send(Self.renamed(question, id))
+        return true
+    }
+
+    private func keep(_ question: UpstreamQuestion, _ id: String, _ session: String, _ exchange: MCPExchange?) {
+        let until = NIODeadline.now() + .seconds(Int64(Self.patience))
+        open[id] = Open(asker: question.asker, session: session, until: until, exchange: exchange, isOfCall: exchange != nil)
+    }
+
+    private func hasRoom(for session: String) -> Bool {
+        if open.count >= Self.most || open.values.count(where: { $0.session == session }) >= Self.mostOfSession { sweep(at: .now()) }
+        return open.count < Self.most && open.values.count { $0.session == session } < Self.mostOfSession
+    }
+
+    private static func renamed(_ question: UpstreamQuestion, _ id: String) -> [UInt8] {
+        question.message.withUnsafeReadableBytes { bytes in
+            Splice.apply(question.reply.id.map { [.init($0, .bytes(JSONText.quoted(id)))] } ?? [], to: bytes)
+        }
+    }
+
+    // MARK: Ids
+
+    /// `ask_<node>.<loop>.<seconds>.<number>.<seal>`
+    private func makeID(_ session: String, _ credential: String, of loop: LoopContext) -> String {
+        sequence += 1
+        let text = "\(name).\(String(loop.now / 1000, radix: 36)).\(String(sequence, radix: 36))"
+        return text + "." + Self.seal(text, session, credential, loop)
+    }
+
+    private static func seal(_ text: String, _ session: String, _ credential: String, _ loop: LoopContext) -> String {
+        loop.sessions.mint.seal("\(text)/\(session)/\(credential)")
+    }
+
+    /// The node that has asked under an id, if this session was asked so with this credential, not too long ago.
+    private static func asker(of id: String, _ session: Session, _ credential: String?, _ loop: LoopContext) -> String? {
+        let words = id.split(separator: ".", omittingEmptySubsequences: false)
+        guard words.count == 5, words[0].hasPrefix("ask_"), let time = Int(words[2], radix: 36), time > loop.now / 1000 - 2 * patience,
+            let end = id.utf8.lastIndex(of: UInt8(ascii: "."))
+        else { return nil }
+        let own = seal(String(id[..<end]), session.id, credential.map { KeyCache.digest($0) } ?? "", loop)
+        return words[4].hasSameBytes(as: own) ? String(words[0].dropFirst(4)) : nil
+    }
+
+    // MARK: Answers
+
+    /// Takes a client's answer and brings it to where it is waited for. What answers nothing of ours is passed over.
+    func take(_ exchange: MCPExchange, of loop: LoopContext) {
+        guard let session = exchange.session, session.isPresented, let token = exchange.envelope.id, token.count <= Self.longestID,
+            exchange.body.token(token).first == UInt8(ascii: "\""), let id = exchange.string(token),
+            let asker = Self.asker(of: id, session, exchange.credential, loop)
+        else { return }
+        if asker == node {
+            let body = exchange.body
+            loop.siblings?.forEach { $0.questions.answered(id, body, token) }
+            return
+        }
+        var command = RedisCommand("SET", keys.answer(id))
+        exchange.body.withUnsafeReadableBytes { command.append($0) }
+        for word in ["PX", "\(Self.passage)", "NX"] { command.append(word) }
+        link.send(command) { [link, keys, node] result in
+            guard case .success = result else { return }
+            link.send(FeedMessage.ephemeral(.answer, id, keys: keys, origin: node)) { _ in }
+        }
+    }
+
+    private func answered(_ id: String, _ message: ByteBuffer, _ token: Range<Int>) {
+        open.removeValue(forKey: id)?.asker.answer(message, id: token)
+    }
+
+    /// An answer to a question has come over another node.
+    func collect(_ id: String) {
+        guard open[id] != nil else { return }
+        link.send(RedisCommand("GET", keys.answer(id))) { [self] result in
+            guard case .success(.bytes(let bytes)) = result else { return }
+            let message = ByteBuffer(bytes: bytes)
+            guard case .success(let envelope) = message.scanEnvelope(), envelope.kind == .response, let token = envelope.id else { return }
+            answered(id, message, token)
+        }
+    }
+
+    /// Forgets questions whose call is over, and those that nobody has answered in time.
+    func sweep(at now: NIODeadline) {
+        guard !open.isEmpty else { return }
+        for (id, entry) in open where entry.isOver || entry.until < now {
+            open[id] = nil
+            entry.asker.refuse(code: -32603, "The client has not answered")
+        }
+    }
+}

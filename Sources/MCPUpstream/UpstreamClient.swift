@@ -1,0 +1,66 @@
+// A client that a server can ask, and what it is asked.
+
+package import MCPWire
+package import NIOCore
+
+/// One client's session, for which a server keeps a process or a session of its own: what the server says there concerns this client alone.
+package struct UpstreamClient: Sendable, Hashable {
+    /// The id of the session at the gate.
+    package let session: String
+    /// The id of the key that acts in it.
+    package let key: String
+    /// What the client has declared.
+    package let capabilities: ClientCapabilities
+
+    package init(session: String, key: String, capabilities: ClientCapabilities) {
+        self.session = session
+        self.key = key
+        self.capabilities = capabilities
+    }
+}
+
+/// What a server asks of its client: sampling, elicitation, roots.
+package struct UpstreamQuestion: Sendable {
+    /// The whole request of the server.
+    package let message: ByteBuffer
+    /// Its parts; `id` is there.
+    package let reply: Reply
+    /// Who waits for the answer.
+    package let asker: UpstreamAsker
+
+    /// - Parameter answer: takes a whole JSON-RPC answer, on any thread.
+    init(_ message: ByteBuffer, _ reply: Reply, answer: @escaping @Sendable (ByteBuffer) -> Void) {
+        self.message = message
+        self.reply = reply
+        asker = UpstreamAsker(idToken: reply.id.map { message.token($0) } ?? Array("null".utf8), send: answer)
+    }
+
+    /// Tells the server that nobody will answer.
+    package func refuse(code: Int = -32601, _ sentence: String = "Method not found") { asker.refuse(code: code, sentence) }
+}
+
+/// The way back to a server that has asked something. It is answered once; silence would block the server.
+package struct UpstreamAsker: Sendable {
+    /// The server's own id of the question, as it stood.
+    let idToken: [UInt8]
+    let send: @Sendable (ByteBuffer) -> Void
+
+    /// Hands the client's answer to the server.
+    /// - Parameters:
+    ///   - message: a JSON-RPC answer.
+    ///   - id: where its id stands; the server's own takes its place.
+    package func answer(_ message: ByteBuffer, id: Range<Int>) {
+        send(ByteBuffer(bytes: message.withUnsafeReadableBytes { Splice.apply([.init(id, .bytes(idToken))], to: $0) }))
+    }
+
+    /// Tells the server that nobody will answer.
+    package func refuse(code: Int, _ sentence: String) {
+        var message = Array(#"{"jsonrpc":"2.0","id":"#.utf8) + idToken
+        message += #","error":{"code":"#.utf8
+        JSONText.append(code, to: &message)
+        message += #","message":"#.utf8
+        JSONText.append(sentence, to: &message)
+        message += "}}".utf8
+        send(ByteBuffer(bytes: message))
+    }
+}

@@ -1,0 +1,225 @@
+// One configured server as clients meet it: the one that all share, and one for each client that it may ask.
+
+package import GateDomain
+import MCPWire
+package import NIOCore
+import Synchronization
+
+/// A server's process, or session, that all clients share, and those that belong to one client's session each (`--isolation`).
+///
+/// What a server asks on standard streams names no request, and a capability is declared once a connection: so a client that can be asked has a
+/// member of its own, made when its session calls for the first time on this node. Invariant: a member works for one session, and there are
+/// `most` at a time. One that has nothing under way gives way to a new one: of the key that has most of them, the one used least lately.
+package final class UpstreamFamily: Upstream {
+    private struct Member {
+        let client: UpstreamClient
+        let upstream: any Upstream
+        var usedAt: NIODeadline
+        var open = 0
+        /// What waits for its start; nil once that is over.
+        var waiting: [Sending]? = []
+    }
+
+    private struct Sending: Sendable {
+        let request: UpstreamRequest
+        let receiver: NIOLoopBound<any UpstreamReceiver>
+        let loop: any EventLoop
+    }
+
+    private struct State {
+        var members: [String: Member] = [:]
+        var isStopped = false
+    }
+
+    private let shared: any Upstream
+    private let most: Int
+    private let fallsBack: Bool
+    private let make: @Sendable (UpstreamClient) -> (any Upstream)?
+    private let state = Mutex(State())
+
+    /// Requests that may wait for a member's start.
+    private static let mostWaiting = 256
+    /// How long a member without requests is kept.
+    private static let idleLimit = TimeAmount.minutes(10)
+
+    /// - Parameters:
+    ///   - shared: serves everybody who has no member.
+    ///   - most: members at a time.
+    ///   - fallsBack: whether a client for which there is no room is served by the shared one, which cannot ask it; refused otherwise.
+    ///   - make: makes a client's own server, not yet started; its requests have numbers of the shared one.
+    package init(
+        shared: any Upstream, most: Int, fallsBack: Bool, make: @escaping @Sendable (UpstreamClient) -> (any Upstream)?
+    ) {
+        self.shared = shared
+        self.most = most
+        self.fallsBack = fallsBack
+        self.make = make
+    }
+
+    package var prefix: String? { shared.prefix }
+    package var isConnected: Bool { shared.isConnected }
+    package var trouble: String? { shared.trouble }
+    package var serverInfo: InitializeResult? { shared.serverInfo }
+    package func nextNumber() -> UInt64 { shared.nextNumber() }
+    package func notify(_ message: ByteBuffer) { shared.notify(message) }
+    package func start() async throws(StartupFailure) { try await shared.start() }
+
+    // MARK: Requests
+
+    package func send(_ request: UpstreamRequest, to receiver: NIOLoopBound<any UpstreamReceiver>, on loop: any EventLoop) {
+        guard let client = request.client else { return shared.send(request, to: receiver, on: loop) }
+        let counting = NIOLoopBound<any UpstreamReceiver>(MemberReceiver(receiver, client.session, of: self), eventLoop: loop)
+        let sending = Sending(request: request, receiver: counting, loop: loop)
+        switch enter(client, sending) {
+        case .send(let upstream): upstream.send(request, to: counting, on: loop)
+        case .wait: break
+        case .start(let upstream, let leaving):
+            // Owned by this family: it ends with the member's start, and `stop` ends that.
+            Task { await begin(upstream, of: client.session) }
+            if let leaving { end(leaving) }
+        case .refuse where fallsBack: shared.send(request, to: receiver, on: loop)
+        case .refuse: loop.execute { receiver.value.upstreamFinished(.failed(.unavailable)) }
+        }
+    }
+
+    private enum Entry {
+        case send(any Upstream)
+        case wait
+        case start(any Upstream, leaving: (any Upstream)?)
+        case refuse
+    }
+
+    private func enter(_ client: UpstreamClient, _ sending: Sending) -> Entry {
+        state.withLock { state -> Entry in
+            let name = client.session
+            if let member = state.members[name] {
+                guard member.waiting.map({ $0.count < Self.mostWaiting }) ?? true else { return .refuse }
+                state.members[name]?.usedAt = .now()
+                state.members[name]?.open += 1
+                guard member.waiting != nil else { return .send(member.upstream) }
+                state.members[name]?.waiting?.append(sending)
+                return .wait
+            }
+            var leaving: (any Upstream)?
+            if state.members.count >= most {
+                guard let victim = Self.victim(among: state.members) else { return .refuse }
+                leaving = state.members.removeValue(forKey: victim)?.upstream
+            }
+            guard !state.isStopped, let upstream = make(client) else { return .refuse }
+            state.members[name] = Member(client: client, upstream: upstream, usedAt: .now(), open: 1, waiting: [sending])
+            return .start(upstream, leaving: leaving)
+        }
+    }
+
+    private static func victim(among members: [String: Member]) -> String? {
+        var counts: [String: Int] = [:]
+        for member in members.values { counts[member.client.key, default: 0] += 1 }
+        return members.values.filter { $0.open == 0 }.min { left, right in
+            let (of, other) = (counts[left.client.key] ?? 0, counts[right.client.key] ?? 0)
+            return of != other ? of > other : left.usedAt < right.usedAt
+        }?.client.session
+    }
+
+    private func begin(_ upstream: any Upstream, of session: String) async {
+        // If it fails it is tried again in the background, and what waits hears of it as it would of any server.
+        try? await upstream.start()
+        let waiting = state.withLock { state -> [Sending] in
+            guard let member = state.members[session], member.upstream === upstream else { return [] }
+            state.members[session]?.waiting = nil
+            return member.waiting ?? []
+        }
+        for sending in waiting {
+            sending.loop.execute { upstream.send(sending.request, to: sending.receiver, on: sending.loop) }
+        }
+    }
+
+    fileprivate func ended(_ session: String) {
+        state.withLock { state in
+            state.members[session]?.open -= 1
+            state.members[session]?.usedAt = .now()
+        }
+    }
+
+    package func cancel(_ number: UInt64, on loop: any EventLoop) {
+        shared.cancel(number, on: loop)
+        let (upstreams, waiting) = state.withLock { state -> ([any Upstream], Sending?) in
+            for (session, member) in state.members {
+                guard let index = member.waiting?.firstIndex(where: { $0.request.number == number }) else { continue }
+                return ([], state.members[session]?.waiting?.remove(at: index))
+            }
+            return (state.members.values.filter { $0.open > 0 }.map(\.upstream), nil)
+        }
+        if let waiting { waiting.loop.execute { waiting.receiver.value.upstreamFinished(.failed(.withdrawn)) } }
+        for upstream in upstreams { upstream.cancel(number, on: loop) }
+    }
+
+    package func notify(_ message: ByteBuffer, of client: UpstreamClient) {
+        state.withLock { $0.members[client.session]?.upstream }?.notify(message)
+    }
+
+    // MARK: The end of members
+
+    package func end(session: String) {
+        let leaving = state.withLock { $0.members.removeValue(forKey: session) }
+        if let leaving { end(leaving) }
+    }
+
+    /// Ends members that nobody has used for long.
+    package func sweep() {
+        let limit = NIODeadline.now() - Self.idleLimit
+        let leaving = state.withLock { state -> [Member] in
+            let idle = state.members.values.filter { $0.open == 0 && $0.usedAt < limit }
+            for member in idle { state.members[member.client.session] = nil }
+            return idle
+        }
+        for member in leaving { end(member) }
+    }
+
+    private func end(_ member: Member) {
+        for sending in member.waiting ?? [] { fail(sending) }
+        end(member.upstream)
+    }
+
+    private func end(_ upstream: any Upstream) {
+        // Owned by nobody any more: it ends when the process has, or the session.
+        Task { await upstream.stop() }
+    }
+
+    package func stop() async {
+        let members = state.withLock { state -> [Member] in
+            state.isStopped = true
+            defer { state.members = [:] }
+            return Array(state.members.values)
+        }
+        for member in members { for sending in member.waiting ?? [] { fail(sending) } }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.shared.stop() }
+            for member in members { group.addTask { await member.upstream.stop() } }
+        }
+    }
+
+    private func fail(_ sending: Sending) {
+        sending.loop.execute { sending.receiver.value.upstreamFinished(.failed(.unavailable)) }
+    }
+}
+
+/// Tells the family when a member's request is over.
+private final class MemberReceiver: UpstreamReceiver {
+    private let receiver: NIOLoopBound<any UpstreamReceiver>
+    private let session: String
+    private let family: UpstreamFamily
+
+    init(_ receiver: NIOLoopBound<any UpstreamReceiver>, _ session: String, of family: UpstreamFamily) {
+        self.receiver = receiver
+        self.session = session
+        self.family = family
+    }
+
+    func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) { receiver.value.upstreamNotified(message, reply) }
+    func upstreamAsked(_ question: UpstreamQuestion) { receiver.value.upstreamAsked(question) }
+
+    func upstreamFinished(_ outcome: UpstreamOutcome) {
+        family.ended(session)
+        receiver.value.upstreamFinished(outcome)
+    }
+}

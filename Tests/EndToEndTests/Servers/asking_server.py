@@ -1,0 +1,141 @@
+"""An MCP server that asks its client, made with the official Python package (1.x); for tests.
+
+    asking_server.py stdio|PORT [DIRECTORY]
+
+Tools: echo(text), sample(text), elicit(text, times), roots(apart), declared(), change(), touch(uri), wait(seconds). Resources: test://one, test://item/{name}; prompt: greet(name); completion of its argument.
+DIRECTORY/calls gets one line for each call that began, DIRECTORY/cancelled one for each that was cancelled, DIRECTORY/starts one a process.
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+from mcp.server.fastmcp import Context, FastMCP
+from mcp.types import Completion, SamplingMessage, TextContent
+from pydantic import AnyUrl, BaseModel
+
+directory = sys.argv[2] if len(sys.argv) > 2 else None
+listening = {} if sys.argv[1] == "stdio" else {"host": "127.0.0.1", "port": int(sys.argv[1])}
+server = FastMCP("asking-server", **listening)
+subscribers = {}
+
+
+def append(name, line):
+    if directory:
+        descriptor = os.open(os.path.join(directory, name), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        os.write(descriptor, (line + "\n").encode())
+        os.close(descriptor)
+
+
+class Name(BaseModel):
+    name: str
+
+
+@server.tool()
+def echo(text: str) -> str:
+    """Gives the text back."""
+    append("calls", "echo " + text)
+    return text
+
+
+@server.tool()
+async def sample(text: str, ctx: Context) -> str:
+    """Says what the client's model says."""
+    append("calls", "sample " + text)
+    message = SamplingMessage(role="user", content=TextContent(type="text", text=text))
+    answer = await ctx.session.create_message([message], max_tokens=10, related_request_id=ctx.request_id)
+    return "model: " + answer.content.text
+
+
+@server.tool()
+async def elicit(text: str, ctx: Context, times: int = 1) -> str:
+    """Says what the user says, asked several times."""
+    append("calls", "elicit " + text)
+    said = []
+    for turn in range(times):
+        answer = await ctx.elicit(f"{text} {turn}", Name)
+        said.append(answer.data.name if answer.action == "accept" else answer.action)
+    return "user: " + " ".join(said)
+
+
+@server.tool()
+async def roots(ctx: Context, apart: bool = False) -> str:
+    """Names the client's roots; asked apart from the call, where the transport makes a difference."""
+    append("calls", "roots")
+    if apart:
+        return "roots: " + " ".join(str(root.uri) for root in (await ctx.session.list_roots()).roots)
+    from mcp.types import ListRootsRequest, ListRootsResult, ServerRequest
+    from mcp.shared.message import ServerMessageMetadata
+
+    answer = await ctx.session.send_request(
+        ServerRequest(ListRootsRequest()), ListRootsResult, metadata=ServerMessageMetadata(related_request_id=ctx.request_id)
+    )
+    return "roots: " + " ".join(str(root.uri) for root in answer.roots)
+
+
+@server.tool()
+def declared(ctx: Context) -> str:
+    """The capabilities that the client has declared."""
+    return json.dumps(ctx.session.client_params.capabilities.model_dump(exclude_none=True, by_alias=True), sort_keys=True)
+
+
+@server.tool()
+async def change(ctx: Context) -> str:
+    """Says outside of any request that the list of tools has changed."""
+    await ctx.session.send_tool_list_changed()
+    return "changed"
+
+
+@server.tool()
+async def touch(uri: str, ctx: Context) -> str:
+    """Says outside of any request that a resource has changed."""
+    for session in subscribers.get(uri, []):
+        await session.send_resource_updated(AnyUrl(uri))
+    return "touched"
+
+
+@server.tool()
+async def wait(seconds: float) -> str:
+    """Answers after some seconds."""
+    append("calls", "wait")
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        append("cancelled", "wait")
+        raise
+    return "waited"
+
+
+@server._mcp_server.subscribe_resource()
+async def subscribe(uri):
+    subscribers.setdefault(str(uri), []).append(server._mcp_server.request_context.session)
+
+
+@server._mcp_server.unsubscribe_resource()
+async def unsubscribe(uri):
+    subscribers.pop(str(uri), None)
+
+
+@server.resource("test://one")
+def one() -> str:
+    return "the one resource"
+
+
+@server.resource("test://item/{name}")
+def item(name: str) -> str:
+    return "item " + name
+
+
+@server.prompt()
+def greet(name: str) -> str:
+    return "Greet " + name
+
+
+@server.completion()
+async def complete(ref, argument, context):
+    return Completion(values=[argument.value + "-completed"])
+
+
+append("starts", str(os.getpid()))
+server.run(transport="stdio" if sys.argv[1] == "stdio" else "streamable-http")
