@@ -14,7 +14,10 @@ extension Endpoint {
     ) { request, parts in
         var health = Health(switches: parts.switches, startedAt: parts.startedAt)
         if let store = parts.sharedStore {
-            health.redis = Health.Redis(isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected)
+            let sentinels = await store.servers().filter { $0.role == .sentinel }
+            health.redis = Health.Redis(
+                isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected,
+                sentinels: sentinels.isEmpty ? nil : sentinels.filter(\.isReachable).count)
         }
         return EndpointResponse(Health.view, health, status: parts.switches.isLeaving ? .serviceUnavailable : nil)
     }
@@ -31,6 +34,8 @@ private struct Health {
     struct Redis {
         let isConnected: Bool
         let isSubscribed: Bool
+        /// Those that answer; nil where there are none.
+        let sentinels: Int?
     }
 
     let switches: Switches
@@ -45,7 +50,14 @@ private struct Health {
     static let view = View<Health>([
         .choice("status", ["healthy", "draining", "maintenance"], \.status), .integer("uptime", \.uptimeSeconds).described("Seconds."),
         .text("version") { _ in ProductVersion.current }, .integer("inflight", \.switches.inFlight),
-        .object("redis", View<Redis>([.flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed)]), \.redis)
-            .maybe.described("With a shared Redis."),
+        .object(
+            "redis",
+            View<Redis>(
+                [
+                    .flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed),
+                    .integer("sentinels", \.sentinels).maybe.described("Those that answer, with Sentinels."),
+                ]), \.redis
+        )
+        .maybe.described("With a shared Redis."),
     ])
 }
