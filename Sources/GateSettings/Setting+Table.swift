@@ -124,9 +124,9 @@ extension Setting {
         flags: ["import-key"], variables: ["PAYGATE_IMPORT_KEY"],
         "Create an API key with these credits.")
     private static let redisUrl = Setting(
-        "redisUrl", \.redisUrl, .url(["redis", "rediss", "unix"]),
+        "redisUrl", \.redisUrl, .redisURL,
         flags: ["redis-url"], variables: ["PAYGATE_REDIS_URL"],
-        "The Redis that all nodes share; without it the node runs its own.")
+        "The Redis that all nodes share, or its Sentinels; without it the node runs its own.")
 
     static let access: [Setting] = [
         adminKey, inFile(adminKey), importKeys, inFile(importKeys),
@@ -311,7 +311,7 @@ package enum SettingSection: CaseIterable, Sendable {
         case .backend: Setting.backend
         case .pricing: Setting.pricing
         case .access: Setting.access
-        case .state: Setting.state
+        case .state: Setting.state + Setting.redis
         case .http: Setting.http
         case .process: Setting.process
         case .later: Setting.later

@@ -88,6 +88,9 @@ extension SettingKind where Value == String {
 
     /// A URL of one of the schemes. It may carry a password, so that sentences repeat its scheme alone.
     static func url(_ schemes: [String]) -> Self { Self(.url(schemes), .value(placeholder: "url")) }
+
+    /// Where the store is. It may carry a password, so that sentences repeat its scheme alone.
+    static var redisURL: Self { Self(.redisURL, .value(placeholder: "url")) }
 }
 
 extension SettingKind where Value == [String] {

@@ -1,5 +1,7 @@
 // The rules that look at several settings together (F-CFG-06); rules about one value stand in its kind.
 
+import GateDomain
+
 extension Settings {
     func check(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
         checkBackend(sources, &diagnostics)
@@ -19,6 +21,7 @@ extension Settings {
         if onStoreLoss == .open {
             diagnostics.warn("onStoreLoss", "While Redis is away rate limits are not enforced; credits are refused all the same.")
         }
+        checkRedis(&diagnostics)
         if redisUrl != nil {
             let unused = [("stateFile", stateFile != nil), ("stateDir", stateDir != nil), ("durable", durable)]
             for (field, isSet) in unused where isSet {
@@ -26,6 +29,38 @@ extension Settings {
             }
         } else if stateDir != nil, stateFile != nil {
             diagnostics.warn("stateFile", "It has no effect with stateDir.")
+        }
+    }
+
+    private func checkRedis(_ diagnostics: inout SettingsDiagnostics) {
+        let url = redisUrl.flatMap { try? RedisURL($0) }
+        var isSentinel = false
+        if case .sentinel = url?.topology { isSentinel = true }
+        let given = [
+            ("redisUser", redisUser != nil, url != nil), ("redisPassword", redisPassword != nil, url != nil),
+            ("sentinelUser", sentinelUser != nil, isSentinel), ("sentinelPassword", sentinelPassword != nil, isSentinel),
+            ("redisCa", redisCa != nil, url?.usesTLS == true), ("redisCertificate", redisCertificate != nil, url?.usesTLS == true),
+            ("redisPrivateKey", redisPrivateKey != nil, url?.usesTLS == true), ("minReplicasAck", minReplicasAck > 0, url != nil),
+        ]
+        for (field, isSet, hasUse) in given where isSet && !hasUse {
+            let lack =
+                field.hasPrefix("sentinel")
+                ? "a redisUrl of Sentinels (redis+sentinel://)" : url == nil || field == "minReplicasAck" ? "redisUrl" : "TLS (rediss://)"
+            diagnostics.warn(field, "It has no effect without \(lack).")
+        }
+        if (redisCertificate == nil) != (redisPrivateKey == nil) {
+            diagnostics.error(
+                redisCertificate == nil ? "redisPrivateKey" : "redisCertificate", "redisCertificate and redisPrivateKey belong together.")
+        }
+        if redisUser != nil, redisPassword == nil, url?.password == nil, url != nil {
+            diagnostics.error("redisUser", "A user needs a password; give it by redisPasswordFile (--redis-password-file).")
+        }
+        if sentinelUser != nil, sentinelPassword == nil {
+            diagnostics.error("sentinelUser", "A user needs a password; give it by sentinelPasswordFile (--sentinel-password-file).")
+        }
+        if url?.topology == .cluster {
+            diagnostics.error(
+                "redisUrl", "A Redis Cluster cannot be used by this version; use a single Redis or Sentinel (redis+sentinel://).")
         }
     }
 

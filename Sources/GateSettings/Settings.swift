@@ -80,8 +80,24 @@ package struct Settings: Sendable, Equatable {
 
     // MARK: State
 
-    /// redis://, rediss:// or unix://; nil to run a private Redis in the state directory.
+    /// A `RedisURL`; nil to run a private Redis in the state directory.
     package var redisUrl: String?
+    /// The user of Redis; nil for that of the URL.
+    package var redisUser: String?
+    /// The password for Redis; nil for that of the URL.
+    package var redisPassword: String?
+    /// The user of the Sentinels, which have users of their own; nil for their default user.
+    package var sentinelUser: String?
+    /// The password for the Sentinels; nil where they ask for none.
+    package var sentinelPassword: String?
+    /// A file of PEM: the authorities that are trusted by TLS to Redis and its Sentinels; nil for those of the system.
+    package var redisCa: String?
+    /// A file of PEM: the node's own certificate for them; only together with `redisPrivateKey`.
+    package var redisCertificate: String?
+    /// A file of PEM: the key of that certificate.
+    package var redisPrivateKey: String?
+    /// Replicas that have to have a write before it counts as done, 0 to 16.
+    package var minReplicasAck = 0
     /// Prefix of every Redis key.
     package var redisKeyPrefix = "pg:"
     /// Shards of a store that is used for the first time, 1 to 1024; a store keeps the number that it was first used with.

@@ -32,6 +32,20 @@ extension ValueKind where Value == String {
     }
 }
 
+extension ValueKind where Value == String {
+    /// A Redis URL of any topology. It may carry a password, so that sentences repeat its scheme alone.
+    static let redisURL = Self(.string.with("format", "uri")) { json throws(ValueFault) in
+        guard let text = json.stringValue else { throw ValueFault("Must be a URL.", showing: json) }
+        let url: RedisURL
+        do throws(RedisURLFault) { url = try RedisURL(text) } catch {
+            guard error == .unknownScheme, let scheme = URLComponents(string: text)?.scheme else { throw ValueFault(error.rule) }
+            throw ValueFault(error.rule, quoting: "protocol \"\(scheme):\"")
+        }
+        guard url.namesHost else { throw ValueFault("Must name a host.") }
+        return text
+    }
+}
+
 extension ValueKind where Value == [String] {
     /// Texts that keep a rule: an array, or one text with commas.
     static func words(rule: String = "Must be a list of texts.", _ isValid: @escaping @Sendable (String) -> Bool = { _ in true }) -> Self {

@@ -127,6 +127,11 @@ package final class Program: Sendable {
         return state != nil && state != "Z"
     }
 
+    /// What every user of the machine may read of a process, its arguments one after another.
+    package static func commandLine(of processIdentifier: Int32) -> String {
+        text(ofFile: "/proc/\(processIdentifier)/cmdline").replacing("\0", with: " ")
+    }
+
     static func text(ofFile path: String) -> String {
         String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }

@@ -71,6 +71,18 @@ package struct RedisCommand: Sendable {
         return command
     }
 
+    /// Whether Redis may change anything by it: all but the commands that are known to read.
+    var isWrite: Bool {
+        guard script == nil, let end = ends.first else { return true }
+        return !Self.readers.contains { $0.utf8.elementsEqual(bytes[..<end]) }
+    }
+
+    private static let readers = [
+        "GET", "HGET", "HMGET", "HGETALL", "HEXISTS", "HKEYS", "HVALS", "HLEN", "HSCAN", "EXISTS", "TTL", "PTTL", "SMEMBERS", "SCARD",
+        "SISMEMBER", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "XRANGE", "XREVRANGE", "XLEN", "TIME",
+        "PING", "ECHO", "INFO", "PUBLISH",
+    ]
+
     /// Its arguments, the command's name first.
     var words: [ArraySlice<UInt8>] {
         ends.indices.map { bytes[($0 == 0 ? 0 : ends[$0 - 1])..<ends[$0]] }

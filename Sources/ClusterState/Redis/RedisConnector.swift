@@ -1,38 +1,70 @@
 // Opens the wire to Redis: address, TLS, and nothing else; used for commands and for subscriptions.
 
-import NIOCore
+import GateDomain
+package import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// How connections to one Redis are made; its certificate context is built once.
+/// How connections to one Redis, or to the primary that Sentinels name, are made; its certificate context is built once.
 package struct RedisConnector: Sendable {
-    /// Where Redis is, and how one logs in.
+    /// How one logs in, and where Redis is, unless Sentinels say so.
     package let target: RedisTarget
+    /// Who says which server is the primary; nil for a Redis of a fixed address.
+    package let watch: PrimaryWatch?
+    /// Replicas that have to have a write before it counts as done; 0 for none.
+    package let replicasToAck: Int
     private let tls: NIOSSLContext?
 
     static let dialTimeout = TimeAmount.seconds(1)
 
-    /// - Throws: when the TLS configuration cannot be used.
-    package init(_ target: RedisTarget) throws {
+    /// - Parameters:
+    ///   - watch: where it is given, the address of `target` does not count.
+    ///   - replicasToAck: 0 to 16.
+    /// - Throws: `RedisTLSFault` when the files for TLS cannot be used.
+    package init(_ target: RedisTarget, watch: PrimaryWatch? = nil, tls files: RedisTLS = RedisTLS(), replicasToAck: Int = 0) throws {
         self.target = target
-        tls = target.usesTLS ? try NIOSSLContext(configuration: .makeClientConfiguration()) : nil
+        self.watch = watch
+        self.replicasToAck = replicasToAck
+        tls = target.usesTLS ? try files.context() : nil
+    }
+
+    /// Where connections lead, for logs: never shows a password.
+    package var description: String {
+        guard let watch else { return target.description }
+        return watch.primary.map { "\($0.place) (primary of \(watch.name))" } ?? "the primary \(watch.name)"
     }
 
     func connect(on loop: any EventLoop, handler: @escaping @Sendable () -> any ChannelHandler) -> EventLoopFuture<any Channel> {
-        let (target, tls) = (target, tls)
+        guard let watch else { return dial(target.address, on: loop, fence: nil, handler: handler) }
+        guard let (primary, generation) = watch.whereToDial() else {
+            return loop.makeFailedFuture(StoreFailure.unavailable("no majority of the Sentinels names a primary"))
+        }
+        let address = RedisTarget.Address.tcp(host: primary.host, port: primary.port)
+        return dial(address, on: loop, fence: (watch, generation), handler: handler).map { channel in
+            watch.opened(channel, generation)
+            return channel
+        }
+    }
+
+    private func dial(
+        _ address: RedisTarget.Address, on loop: any EventLoop, fence: (watch: PrimaryWatch, generation: Int)?,
+        handler: @escaping @Sendable () -> any ChannelHandler
+    ) -> EventLoopFuture<any Channel> {
+        let tls = tls
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(Self.dialTimeout)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let tls, case .tcp(let host, _) = target.address {
+                    if let tls, case .tcp(let host, _) = address {
                         let name = host.contains(":") || host.first?.isNumber == true ? nil : host
                         try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: name))
                     }
+                    if let fence { try channel.pipeline.syncOperations.addHandler(PrimaryFence(fence.watch, fence.generation)) }
                     try channel.pipeline.syncOperations.addHandler(handler())
                 }
             }
-        switch target.address {
+        switch address {
         case .tcp(let host, let port): return bootstrap.connect(host: host, port: port)
         case .unix(let path): return bootstrap.connect(unixDomainSocketPath: path)
         }
@@ -47,6 +79,38 @@ package struct RedisConnector: Sendable {
         default: break
         }
         if target.database != 0 { commands.append(RedisCommand("SELECT", String(target.database))) }
+        // It tells the server's role, and needs no right of its own.
+        if watch != nil { commands.append(RedisCommand("HELLO", "2")) }
         return commands
     }
+
+    /// Why a server that answers the greeting so is not the one that is looked for; nil where nothing is wrong with it.
+    func objection(to reply: RedisReply) -> String? {
+        guard watch != nil, let hello = RedisHello(reply), !hello.isPrimary else { return nil }
+        return "it is no primary"
+    }
+
+    /// Something speaks against the primary that is known: the Sentinels are asked at once. Nothing where there are none.
+    func doubt() { watch?.doubt() }
+}
+
+/// What a server says of itself in its answer to `HELLO`.
+struct RedisHello: Equatable {
+    /// As `7.0.15`.
+    let version: String
+    /// `standalone`, `cluster` or `sentinel`.
+    let mode: String
+    let isPrimary: Bool
+
+    /// Nil for any other answer.
+    init?(_ reply: RedisReply) {
+        let fields = reply.fields
+        guard let version = fields["version"], let mode = fields["mode"] else { return nil }
+        self.version = version
+        self.mode = mode
+        isPrimary = fields["role"] == "master"
+    }
+
+    /// The first number of the version; 0 where it has none.
+    var majorVersion: Int { Int(version.prefix { $0 != "." }) ?? 0 }
 }

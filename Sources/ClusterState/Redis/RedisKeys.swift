@@ -109,6 +109,9 @@ package struct RedisKeys: Sendable {
     /// The channel of the change feed. Publishing ignores databases, so its name carries the one that it speaks of.
     package var channel: String { "\(prefix)\(database):feed" }
 
+    /// A name that nothing else has, to try commands on.
+    func trial() -> String { tags[0] + "trial:" + RandomHex.digits(16) }
+
     /// A number for a text that has no home of its own (FNV-1a).
     private static func spread(_ text: String) -> UInt32 {
         text.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }

@@ -21,8 +21,9 @@ extension RedisLink {
     }
 
     private func dialFailed(_ error: any Error) {
-        logger.debug("cannot reach Redis", metadata: ["redis": "\(connector.target.description)", "error": "\(error)"])
+        logger.debug("cannot reach Redis", metadata: ["redis": "\(connector.description)", "error": "\(error)"])
         guard case .dialing = state else { return }
+        connector.doubt()
         redial()
     }
 
@@ -43,11 +44,15 @@ extension RedisLink {
     private func greeted(_ result: Result<RedisReply, StoreFailure>) {
         guard case .greeting(let left, let refused) = state else { return }
         var why = refused
-        if case .failure(let failure) = result { why = why ?? failure.sentence }
+        switch result {
+        case .failure(let failure): why = why ?? failure.sentence
+        case .success(let reply): why = why ?? connector.objection(to: reply)
+        }
         if left > 1 {
             state = .greeting(left: left - 1, refused: why)
         } else if let why {
-            logger.warning("Redis does not let this node in", metadata: ["error": "\(why)"])
+            logger.warning("Redis does not let this node in", metadata: ["redis": "\(connector.description)", "error": "\(why)"])
+            connector.doubt()
             channel?.close(promise: nil)
         } else {
             becameReady()

@@ -29,6 +29,8 @@ package final class RedisLink {
         /// Nil once the caller was told that the outcome is unknown; the reply is then read and dropped.
         var completion: Completion?
         var isWritten = false
+        /// Asks how many replicas have what was written before it; belongs to its connection.
+        var isAcknowledgement = false
 
         /// What is known of it without a reply.
         var lostReply: StoreFailure { isWritten ? .unknown : .unavailable("no connection to Redis") }
@@ -54,9 +56,15 @@ package final class RedisLink {
     /// Commands that go out on the next connection: those of a broken one that may be applied twice, and those that came
     /// while it is being replaced.
     var resending: [Waiter] = []
+    /// Writes that Redis has carried out and its replicas may not have; always empty where no replica has to acknowledge.
+    var unacknowledged: [(waiter: Waiter, reply: RedisReply)] = []
+    /// Until when writes are refused, because too few replicas have acknowledged one.
+    var unreplicatedUntil: NIODeadline?
+    /// Whether what is to be flushed has a write that replicas have to acknowledge.
+    var isAcknowledgementDue = false
     /// When a connection that was well broke; until `commandTimeout` later commands wait for the next one.
     private var lostAt: NIODeadline?
-    private var outbound = ByteBuffer()
+    var outbound = ByteBuffer()
     private var flushScheduled = false
     /// Index into `waiters` of the first whose caller still waits.
     private var told = 0
@@ -82,6 +90,9 @@ package final class RedisLink {
         guard waiters.count + resending.count < Self.capacity else {
             return completion(.failure(.unavailable("too many commands are waiting")))
         }
+        if let until = unreplicatedUntil, command.isWrite, until > .now() {
+            return completion(.failure(.unavailable("NOREPLICAS too few replicas acknowledge writes")))
+        }
         let waiter = Waiter(command: command, sentAt: .now(), completion: completion)
         if case .ready = state {
             enqueue(waiter)
@@ -98,6 +109,7 @@ package final class RedisLink {
         var waiter = waiter
         waiter.isWritten = true
         waiter.command.write(to: &outbound)
+        if connector.replicasToAck > 0, case .ready = state, waiter.command.isWrite { isAcknowledgementDue = true }
         waiters.append(waiter)
         if !flushScheduled {
             flushScheduled = true
@@ -107,6 +119,7 @@ package final class RedisLink {
 
     private func flush() {
         flushScheduled = false
+        if isAcknowledgementDue { askForAcknowledgement() }
         guard let channel, outbound.readableBytes > 0 else { return }
         meter.writes += 1
         channel.writeAndFlush(outbound, promise: nil)
@@ -123,7 +136,14 @@ package final class RedisLink {
         stalledSince = nil
         meter.answered(waiter.command.script, after: .now() - waiter.sentAt)
         guard let completion = waiter.completion else { return }
-        guard case .error(let text) = reply else { return completion(.success(reply)) }
+        guard case .error(let text) = reply else {
+            if connector.replicasToAck > 0, case .ready = state, !waiter.isAcknowledgement, waiter.command.isWrite {
+                unacknowledged.append((waiter, reply))
+            } else {
+                completion(.success(reply))
+            }
+            return
+        }
         refused(waiter, completion, text)
     }
 
@@ -134,7 +154,10 @@ package final class RedisLink {
         }
         completion(.failure(StoreFailure(errorText: text)))
         // The address leads to another server by now, or soon will.
-        if StoreFailure.isMoved(errorText: text) { channel?.close(promise: nil) }
+        if StoreFailure.isMoved(errorText: text) {
+            connector.doubt()
+            channel?.close(promise: nil)
+        }
     }
 
     /// Every 50 ms: tells those who have waited too long, and gives up a connection that says nothing.
@@ -144,6 +167,7 @@ package final class RedisLink {
             if stalledSince == nil {
                 stalledSince = waiters[told].sentAt
                 meter.stalls += 1
+                connector.doubt()
             }
             let completion = waiters[told].completion
             waiters[told].completion = nil
@@ -169,7 +193,8 @@ package final class RedisLink {
     package func stop() {
         state = .closed
         ticking?.cancel()
-        let lost = Array(waiters) + resending
+        let lost = unacknowledged.map(\.waiter) + Array(waiters) + resending
+        unacknowledged.removeAll()
         waiters.removeAll()
         resending.removeAll()
         lostAt = nil
@@ -182,9 +207,11 @@ package final class RedisLink {
     func disconnected(_ gone: any Channel) {
         guard gone === channel else { return }
         channel = nil
-        let broken = waiters
+        let broken = unacknowledged.map(\.waiter) + Array(waiters).filter { !$0.isAcknowledgement }
+        unacknowledged.removeAll()
         waiters.removeAll()
         outbound.clear()
+        isAcknowledgementDue = false
         told = 0
         if case .ready = state {
             resending = broken.filter { $0.completion != nil && $0.command.isRepeatable } + resending

@@ -118,6 +118,7 @@ package final class RedisStore: CommandStore {
 
     /// Closes every link; what is waiting fails.
     package func stop() async {
+        connector.watch?.stop()
         for (loop, link) in links { _ = try? await loop.submit { link.value.stop() }.get() }
     }
 }

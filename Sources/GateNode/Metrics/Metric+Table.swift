@@ -58,6 +58,10 @@ extension Metric {
         .count("redis_commands_total", "Commands that Redis has answered") { $0.redis.commands },
         .count("redis_writes_total", "Writes to Redis; one carries all commands of a tick") { $0.redis.writes },
         .count("redis_stalls_total", "Times that Redis did not answer in time") { $0.redis.stalls },
+        .gauge("redis_server_up", "Whether this node reaches a server of its store") { figures in
+            figures.storeServers.map { Sample($0.isReachable ? 1 : 0, ["server": $0.place, "role": $0.role.rawValue]) }
+        },
+        .count("redis_failovers_total", "Times that another Redis has become the primary") { $0.failovers },
         .summary("redis_script_seconds", "Time until Redis has answered a script") { figures in
             figures.redis.latenciesByName.sorted { $0.key < $1.key }.flatMap { name, latency in
                 [

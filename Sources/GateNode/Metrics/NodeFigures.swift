@@ -7,6 +7,10 @@ struct NodeFigures: Sendable {
     /// Calls, requests to `/mcp`, holds, connections, latencies.
     var gate = GateMeter()
     var redis = RedisMeter()
+    /// What the store depends on, and whether this node reaches it.
+    var storeServers: [StoreServer] = []
+    /// Primaries that have followed one another.
+    var failovers = 0
     /// Times that messages of the change feed may have been missed.
     var feedGaps = 0
     var isFeedConnected = true

@@ -20,6 +20,8 @@ struct MetricsCollector: Sendable {
         var figures = NodeFigures()
         figures.gate = await loops.meter()
         figures.redis = await node.store.meter()
+        figures.storeServers = await node.store.servers()
+        figures.failovers = node.store.failovers
         figures.feedGaps = feed.gaps
         figures.isFeedConnected = feed.isSubscribed
         figures.nodes = node.members.members

@@ -23,12 +23,11 @@ struct NodeConstruction {
     let resolve: @Sendable () -> SettingsResolution
     private(set) var redis: PrivateRedis?
     private(set) var store: RedisStore?
+    /// Who says which Redis is the primary, if Sentinels do.
+    private(set) var watch: PrimaryWatch?
     private(set) var upstreams: UpstreamSet?
     /// What the operator is told of the admin key (F-ADMIN-09).
     private(set) var announcement: String?
-
-    /// How long a Redis that was named may take to be there (B42).
-    private static let patience = Duration.seconds(20)
 
     init(
         settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, group: MultiThreadedEventLoopGroup, logger: Logger
@@ -76,29 +75,21 @@ struct NodeConstruction {
     }
 
     private mutating func openStore() async throws(StartupFailure) -> RedisStore {
-        let target = try await redisTarget()
-        let connector: RedisConnector
+        let connector = try await connector()
+        let keys = RedisKeys(prefix: settings.redisKeyPrefix, database: connector.target.database)
         let store: RedisStore
         do {
-            connector = try RedisConnector(target)
-            store = try await RedisStore(
-                connector: connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: target.database), loops: loops,
-                logger: logger)
+            store = try await RedisStore(connector: connector, keys: keys, loops: loops, logger: logger)
         } catch {
-            throw StartupFailure("TLS to Redis cannot be prepared: \(error).", status: .storeUnavailable)
+            throw StartupFailure("The node is shutting down.", status: .storeUnavailable)
         }
         self.store = store
-        let deadline = ContinuousClock.now + Self.patience
-        var hasSaid = false
+        let deadline = ContinuousClock.now + SharedRedis.patience
         while await !store.isReachable {
             if ContinuousClock.now > deadline {
                 throw StartupFailure(
-                    "Redis at \(target.description) does not answer; check the URL, the password and that it runs.",
+                    "Redis at \(connector.description) does not answer; check the URL, the password and that it runs.",
                     status: .storeUnavailable)
-            }
-            if !hasSaid && ContinuousClock.now > deadline - Self.patience + .seconds(1) {
-                hasSaid = true
-                logger.notice("waiting for Redis", metadata: ["redis": "\(target.description)"])
             }
             try? await Task.sleep(for: .milliseconds(20))
         }
@@ -107,12 +98,18 @@ struct NodeConstruction {
         return sharded
     }
 
-    private mutating func redisTarget() async throws(StartupFailure) -> RedisTarget {
-        if let url = settings.redisUrl {
-            guard let target = RedisTarget(url: url) else {
-                throw StartupFailure("The Redis URL is not valid; use redis://, rediss:// or unix://.", status: .invalidConfiguration)
+    /// The way to the Redis that the settings name, which has been found fit, or to the node's own.
+    private mutating func connector() async throws(StartupFailure) -> RedisConnector {
+        if let text = settings.redisUrl {
+            let url: RedisURL
+            do throws(RedisURLFault) { url = try RedisURL(text) } catch {
+                throw StartupFailure("The Redis URL is not valid. \(error.rule)", status: .invalidConfiguration)
             }
-            return target
+            let shared = SharedRedis(settings: settings, url: url, loop: group.next(), logger: logger)
+            let connector = try shared.connector()
+            watch = connector.watch
+            try await shared.examine(connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: url.database))
+            return connector
         }
         warnOfOtherState()
         let redis = PrivateRedis(directory: settings.stateDirectory, durable: settings.durable, eventLoop: group.next(), logger: logger)
@@ -122,7 +119,9 @@ struct NodeConstruction {
         } catch {
             throw StartupFailure(error.sentence, status: error.exitStatus)
         }
-        return RedisTarget(unixSocket: await redis.socketPath, password: redis.password)
+        do { return try RedisConnector(RedisTarget(unixSocket: await redis.socketPath, password: redis.password)) } catch {
+            throw StartupFailure("The private redis-server cannot be reached: \(error).", status: .storeUnavailable)
+        }
     }
 
     /// Until version 0.2 all ports had one default directory: whoever comes from there would miss the keys.
@@ -154,6 +153,7 @@ struct NodeConstruction {
     func takeDown() async {
         await upstreams?.stop()
         await store?.stop()
+        watch?.stop()
         await redis?.stop()
     }
 }

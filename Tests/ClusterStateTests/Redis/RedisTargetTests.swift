@@ -1,6 +1,7 @@
 // What a Redis URL may look like.
 
 @testable import ClusterState
+import GateDomain
 import Testing
 
 @Suite("Redis URLs")

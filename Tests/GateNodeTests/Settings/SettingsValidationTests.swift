@@ -19,7 +19,7 @@ import Testing
             (#""shadowMode": 1"#, "ERROR [shadowMode] Invalid shadowMode 1. Must be true or false."),
             (
                 #""redisUrl": "http://h""#,
-                #"ERROR [redisUrl] Invalid redisUrl protocol "http:". Expected "redis://", "rediss://" or "unix://"."#
+                #"ERROR [redisUrl] Invalid redisUrl protocol "http:". Expected "redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://", "redis+cluster://" or "rediss+cluster://"."#
             ),
             (#""redisUrl": "redis://""#, "ERROR [redisUrl] Invalid redisUrl. Must name a host."),
             (#""logLevel": "loud""#, #"ERROR [logLevel] Invalid logLevel "loud". Must be one of debug, info, warn, error, silent."#),
@@ -181,6 +181,22 @@ import Testing
                 "WARN [shadowMode] Shadow mode is enabled. Payment will not be enforced.",
                 "WARN [stateFile] It has no effect with redisUrl: the state is kept by that Redis.",
             ])
+    }
+
+    @Test("What is given for Redis beside its URL has a use there, or that is said; a user has a password, a certificate its key")
+    func redisSettings() {
+        #expect(
+            lines(#""redisPassword": "p", "sentinelPassword": "s", "redisCa": "/c", "minReplicasAck": 1"#) == [
+                "WARN [redisPassword] It has no effect without redisUrl.",
+                "WARN [sentinelPassword] It has no effect without a redisUrl of Sentinels (redis+sentinel://).",
+                "WARN [redisCa] It has no effect without redisUrl.", "WARN [minReplicasAck] It has no effect without redisUrl.",
+            ])
+        #expect(lines(#""redisUrl": "redis://h", "redisCa": "/c""#) == ["WARN [redisCa] It has no effect without TLS (rediss://)."])
+        #expect(lines(#""redisUrl": "rediss+sentinel://a,b,c/m", "redisPassword": "p", "sentinelPassword": "s", "redisCa": "/c""#) == [])
+        let errors = lines(#""redisUrl": "rediss://h", "redisUser": "u", "sentinelUser": "u", "redisCertificate": "/c""#)
+        #expect(errors.filter { $0.hasPrefix("ERROR") }.count == 3, "\(errors)")
+        let cluster = lines(#""redisUrl": "redis+cluster://a""#)
+        #expect(cluster.count == 1 && cluster[0].contains("A Redis Cluster cannot be used by this version"), "\(cluster)")
     }
 
     @Test("A file that cannot be read is the only thing reported")

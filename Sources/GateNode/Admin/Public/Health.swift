@@ -23,7 +23,10 @@ extension Endpoint {
             health.servers = parts.upstreams.all.map { .init(name: $0.prefix ?? "", isConnected: $0.isConnected, trouble: $0.trouble) }
         }
         if let store = parts.sharedStore {
-            health.redis = Health.Redis(isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected)
+            let sentinels = await store.servers().filter { $0.role == .sentinel }
+            health.redis = Health.Redis(
+                isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected,
+                sentinels: sentinels.isEmpty ? nil : sentinels.filter(\.isReachable).count)
         }
         return EndpointResponse(Health.view, health, status: parts.switches.isLeaving ? .serviceUnavailable : nil)
     }
@@ -40,6 +43,8 @@ private struct Health {
     struct Redis {
         let isConnected: Bool
         let isSubscribed: Bool
+        /// Those that answer; nil where there are none.
+        let sentinels: Int?
     }
 
     /// One of several MCP servers.
@@ -63,8 +68,15 @@ private struct Health {
     static let view = View<Health>([
         .choice("status", ["healthy", "draining", "maintenance"], \.status), .integer("uptime", \.uptimeSeconds).described("Seconds."),
         .text("version") { _ in ProductVersion.current }, .integer("inflight", \.switches.inFlight),
-        .object("redis", View<Redis>([.flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed)]), \.redis)
-            .maybe.described("With a shared Redis."),
+        .object(
+            "redis",
+            View<Redis>(
+                [
+                    .flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed),
+                    .integer("sentinels", \.sentinels).maybe.described("Those that answer, with Sentinels."),
+                ]), \.redis
+        )
+        .maybe.described("With a shared Redis."),
         .list(
             "servers",
             View<Server>([
