@@ -284,7 +284,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         let lists: Bool
     }
 
-    static var operationRetention: Int { 48 * 3_600_000 }
+    /// Milliseconds for which an operation is remembered.
+    package static var operationRetention: Int { 48 * 3_600_000 }
     /// Entries that the audit stream of a shard keeps, about.
     package static var retainedAudit: Int { 10_000 }
 
