@@ -20,6 +20,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case session
     case settle
     case transfer
+    case windows
 
     /// The text with its fragments in place of their `--#include` lines.
     package var source: String { Self.sources[self, default: ""] }
@@ -49,6 +50,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
             case .transfer: PackageResources.transfer_lua
+            case .windows: PackageResources.windows_lua
             }
         return String(decoding: bytes, as: UTF8.self)
     }

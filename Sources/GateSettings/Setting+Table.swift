@@ -136,6 +136,23 @@ extension Setting {
             flags: ["trusted-proxies"], variables: ["PAYGATE_TRUSTED_PROXIES"],
             "Proxies whose X-Forwarded-For is believed, addresses or CIDR blocks."),
         Setting(
+            "geoCountryHeader", \.geoCountryHeader,
+            SettingKind<String>.text(
+                "header", rule: "Must be the name of a header: letters, digits and hyphens, 64 at most.",
+                { name in
+                    (1...64).contains(name.utf8.count)
+                        && name.utf8.allSatisfy { byte in
+                            switch byte {
+                            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                                true
+                            default: false
+                            }
+                        }
+                }
+            ).optional,
+            "The header in which trusted proxies say the client's country; X-Country, else CF-IPCountry, by default."),
+        Setting(
             "cors.origin", \.cors.origin, .origins,
             flags: ["cors-origin"], variables: ["PAYGATE_CORS_ORIGIN"],
             "Browser origins that may call and read answers; without it all may read public pages, and none may call."),
@@ -283,7 +300,7 @@ extension Setting {
 
     private static let fileOnly = [
         "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
-        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds", "geoCountryHeader",
+        "circuitBreakerThreshold", "circuitBreakerCooldownSeconds",
         "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
 }

@@ -75,6 +75,8 @@ package struct Settings: Sendable, Equatable {
     package var importKeys: [String: Int] = [:]
     /// Addresses and CIDR blocks whose X-Forwarded-For is believed.
     package var trustedProxies: [String] = []
+    /// The header in which trusted proxies say the client's country; nil for X-Country, else CF-IPCountry (F-GEO-02).
+    package var geoCountryHeader: String?
     /// What browsers are told.
     package var cors = CORSSettings()
 

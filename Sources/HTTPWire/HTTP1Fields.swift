@@ -55,6 +55,18 @@ package struct HTTP1Fields: Sendable {
         }
     }
 
+    /// Every value of the fields of a name that is known at run time alone, in order. - Parameter name: in any case.
+    package func strings(namedByOperator name: String) -> [String] {
+        let wanted = Array(name.utf8)
+        var values: [String] = []
+        wanted.withUnsafeBytes { wanted in
+            forEach { candidate, value in
+                if candidate.equalsIgnoringCase(wanted) { values.append(String(decoding: value, as: UTF8.self)) }
+            }
+        }
+        return values
+    }
+
     /// Every value of the fields of that name, in order; `name` is in lower case.
     package func strings(named name: StaticString) -> [String] {
         var values: [String] = []

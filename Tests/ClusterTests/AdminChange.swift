@@ -5,7 +5,7 @@ import Testing
 
 /// One kind of change: how a key looks before it, the order itself, and what a call comes to afterwards.
 enum AdminChange: String, CaseIterable, CustomTestStringConvertible {
-    case create, topUp, revoke, suspend, resume, acl, expiry, address, limit
+    case create, topUp, revoke, suspend, resume, acl, expiry, address, country, limit
 
     var testDescription: String { rawValue }
 
@@ -20,6 +20,7 @@ enum AdminChange: String, CaseIterable, CustomTestStringConvertible {
         case .acl: ("served", "tool_denied")
         case .expiry: ("served", "api_key_expired")
         case .address: ("served", "ip_not_allowed")
+        case .country: ("served", "country_not_allowed")
         case .limit: ("served", "spending_limit_exceeded")
         }
     }
@@ -50,6 +51,7 @@ enum AdminChange: String, CaseIterable, CustomTestStringConvertible {
         case .acl: try await order("/keys/acl", ["deniedTools": ["echo"]])
         case .expiry: try await order("/keys/expiry", ["expiresAt": "2020-01-01T00:00:00.000Z"])
         case .address: try await order("/keys/ip", ["ips": ["10.1.2.3", "10.2.0.0/16"]])
+        case .country: try await order("/keys/geo", ["allowedCountries": ["DE"]])
         case .limit: try await order("/limits", ["spendingLimit": 1])
         }
     }

@@ -65,6 +65,16 @@ extension ClusterTests {
                         "the gate's quota is told as the key's")
                     #expect(page["quotaUsage"] == ["dailyCalls": 2, "monthlyCalls": 2, "dailyCredits": 6, "monthlyCredits": 6])
                 }
+                for node in 0..<2 {
+                    let status = try await cluster[node].admin("/keys/quota-status?key=\(key)").json
+                    #expect(status["quotaSource"] == "global" && status["key"] == .string(key.prefix(10) + "..."), "\(status.text)")
+                    let daily = status["daily"]
+                    #expect(daily?["callsUsed"] == 2 && daily?["callsLimit"] == 2 && daily?["callsRemaining"] == 0)
+                    #expect(daily?["creditsUsed"] == 6 && daily?["creditsLimit"] == 0 && daily?["creditsRemaining"] == .null)
+                    #expect(daily?["resetDay"]?.string?.hasPrefix(status["monthly"]?["resetMonth"]?.string ?? "?") == true)
+                    #expect(status["monthly"]?["callsUsed"] == 2 && status["monthly"]?["creditsUsed"] == 6)
+                }
+                #expect(try await cluster[0].admin("/keys/quota-status?key=nobody").status == 404)
                 // What was used counts for the next quota too; one of zeros is one without limits.
                 try await cluster[0].order("/keys/quota", ["key": .string(key), "dailyCreditLimit": 8])
                 try await expectDenial(key, "daily_credit_quota_exceeded", remaining: 94, window: 48)
@@ -72,6 +82,7 @@ extension ClusterTests {
                 #expect(await cluster[0].echo(key: key).isServed)
                 let free = try await cluster[1].get("/balance", headers: [("X-API-Key", key)]).json
                 #expect(free["quota"] == .null)
+                #expect(try await cluster[0].admin("/keys/quota-status?key=\(key)").json["quotaSource"] == "none")
             }
         }
 

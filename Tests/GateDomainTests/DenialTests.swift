@@ -5,6 +5,7 @@ import Testing
 struct DenialTests {
     static let all: [Denial] = [
         .missingKey, .invalidKey, .keySuspended, .keyExpired, .addressNotAllowed(IPAddress(v4: 0x7f00_0001)), .toolNotAllowed("t"),
+        .countryNotAllowed("DE"), .countryDenied("DE"),
         .toolDenied("t"), .toolNotInToken("t"), .rateLimited(waitMicroseconds: 1), .toolRateLimited("t", waitMicroseconds: 61_000_000),
         .insufficientCredits(need: 5, have: 2), .spendingLimitReached, quota, .tooManyInFlight(tool: nil), .teamBudgetExceeded,
         .guardrailBlocked(rule: "cards"),

@@ -8,7 +8,7 @@ extension AutoTopUp {
     func order(for key: KeyRecord, audit: Int) -> [UInt8] {
         let entry = AuditEntry(
             type: "key.auto_topped_up", actor: "system", message: "Credits added automatically",
-            metadata: [("keyMasked", key.masked), ("name", key.name), ("creditsAdded", String(amount))])
+            metadata: [("keyMasked", key.masked), ("keyId", key.id), ("name", key.name), ("creditsAdded", String(amount))])
         return Array("\(audit) \(threshold) \(amount) \(maxDaily) ".utf8) + entry.packed
     }
 }

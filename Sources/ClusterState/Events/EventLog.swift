@@ -46,7 +46,7 @@ package struct KeyLabel: Sendable, Equatable {
 /// Two bounded streams a shard: `usage` for calls that were let in, written by the settling script itself, and `denials` for calls of known
 /// keys that were not. They are apart so that a flood of refused calls never pushes out the record of a charge.
 package struct EventLog: Sendable {
-    private let store: any CommandStore
+    let store: any CommandStore
 
     /// Entries that each stream of a shard keeps, about (F-LOG-02).
     package static let retained = 100_000

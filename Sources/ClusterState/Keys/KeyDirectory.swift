@@ -13,6 +13,8 @@ package struct KeyDirectory: Sendable {
     package let tokens: RecordStore<ScopedToken>
     /// What keys are made from.
     package let templates: RecordStore<KeyTemplate>
+    /// What is to be done with keys at a time.
+    package let schedules: RecordStore<KeySchedules>
     /// Where all of it lies.
     package let store: any CommandStore
     private var keys: RedisKeys { store.keys }
@@ -24,30 +26,80 @@ package struct KeyDirectory: Sendable {
         notes = RecordStore(store: store, origin: origin)
         tokens = RecordStore(store: store, origin: origin)
         templates = RecordStore(store: store, origin: origin)
+        schedules = RecordStore(store: store, origin: origin)
     }
 
     /// Makes a key: claims its names, then writes record and account. What is done twice is done once; names claimed for a key that is
     /// refused are given back. No text is both a secret and an alias: whoever reads the alias in a list would have the key.
     /// - Throws: `credentialExists` or `aliasTaken` if a name belongs to another key, `aliasIsSecret`, `operationReused`, or `store`.
     package func create(_ record: KeyRecord, secret: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) {
-        let digest = KeyCache.digest(secret)
+        try await restore(record, digest: KeyCache.digest(secret), secret: secret, Holding(credits: credits), operation)
+    }
+
+    /// What a key holds and has done when it is made.
+    package struct Holding: Sendable, Equatable {
+        /// What it may spend; with `spent` at most `Credits.balanceCeiling`.
+        package let credits: Int
+        /// What it has spent elsewhere, which its spending limit counts.
+        package let spent: Int
+        /// Calls that it has made elsewhere.
+        package let calls: Int
+
+        package init(credits: Int, spent: Int = 0, calls: Int = 0) {
+            self.credits = credits
+            self.spent = spent
+            self.calls = calls
+        }
+    }
+
+    /// Makes a key as `create` does, also one of whose secret only the SHA-256 is known, with what it has had elsewhere.
+    /// - Parameters:
+    ///   - digest: of the secret, in hex digits.
+    ///   - secret: nil where it is not known.
+    /// - Throws: as `create`; `contended` where the key of that id is there already.
+    package func restore(
+        _ record: KeyRecord, digest: String, secret: String?, _ holding: Holding, _ operation: Operation
+    ) async throws(RecordRefusal) {
         guard try await claim(keys.credential(digest), for: record.id, fields: ["kind": "key"]) else { throw .credentialExists }
         if let refusal = try await refusal(ofAlias: record.alias, of: record.id, secret: secret) {
             try await leave(keys.credential(digest), of: record.id)
             throw refusal
         }
         _ = try await store.ask(RedisCommand("SADD", keys.credentials(of: record.id), digest))
-        let amount = String(credits)
         try await records.create(
-            record, account: ["credits": amount, "granted": amount, "spent": "0", "calls": "0"], operation)
+            record,
+            account: [
+                "credits": String(holding.credits), "granted": String(holding.credits + holding.spent), "spent": String(holding.spent),
+                "calls": String(holding.calls),
+            ], operation)
+    }
+
+    /// The id of the key that has, had, or was about to have a secret; nil if nobody had it. - Parameter digest: in hex digits.
+    /// - Throws: `store`.
+    package func owner(ofDigest digest: String) async throws(RecordRefusal) -> String? { try await owner(keys.credential(digest)) }
+
+    /// The SHA-256 of each key's secret in hex digits, in their order; nil where a rotation was cut short, so that nobody knows which it is.
+    /// - Throws: `store`.
+    package func digests(of records: [KeyRecord]) async throws(RecordRefusal) -> [String?] {
+        let unsaid = records.filter { $0.credential == nil }
+        let replies: [RedisReply]
+        do { replies = try await store.sendAll(unsaid.map { RedisCommand("SMEMBERS", keys.credentials(of: $0.id)) }) } catch {
+            throw .store(error)
+        }
+        let found = Dictionary(zip(unsaid.map(\.id), replies), uniquingKeysWith: { first, _ in first })
+        return records.map { record in
+            if let credential = record.credential { return credential }
+            let digests = found[record.id]?.array ?? []
+            return digests.count == 1 ? digests[0].string : nil
+        }
     }
 
     /// Claims the alias of a key whose credential is claimed; why it cannot have it, nil if it has.
     ///
     /// Both names are claimed before either is compared, so that of two keys that are made at once one sees the other.
-    private func refusal(ofAlias alias: String?, of id: String, secret: String) async throws(RecordRefusal) -> RecordRefusal? {
+    private func refusal(ofAlias alias: String?, of id: String, secret: String?) async throws(RecordRefusal) -> RecordRefusal? {
         // A secret of our own making is no alias by chance, and need not be asked for by its name.
-        if !Credential.isGenerated(secret), try await owner(keys.alias(secret)) != nil { return .aliasIsSecret }
+        if let secret, !Credential.isGenerated(secret), try await owner(keys.alias(secret)) != nil { return .aliasIsSecret }
         guard let alias else { return nil }
         return try await refusal(ofAlias: alias, of: id)
     }
@@ -147,15 +199,18 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Adds credits once for each operation; returns the balance after it.
+    /// - Parameter retention: milliseconds for which the operation is remembered.
     /// - Throws: `missing`, `state`, `aboveCeiling`, `operationReused` or `store`.
-    package func topUp(_ id: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) -> Int {
+    package func topUp(
+        _ id: String, credits: Int, _ operation: Operation, retention: Int = Operation.retention
+    ) async throws(RecordRefusal) -> Int {
         let shard = keys.shard(of: id)
         var command = RedisCommand(script: .topUp, keys: 4)
         for name in [keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard)] {
             command.append(name)
         }
         command.append(credits)
-        command.append(operation: operation.fingerprint, audit: operation.audit.packed)
+        command.append(operation: operation.fingerprint, audit: operation.audit.packed, retention: retention)
         command.append(Credits.balanceCeiling)
         let reply = try await store.ask(command)
         switch reply.status {

@@ -31,6 +31,48 @@ extension KeyNotes.Note {
     }
 }
 
+extension KeySchedules: StoredRecord {
+    package static let kind = "schedules"
+    package static let topic = Topic.aside
+    package static let isListed = false
+    package var createdAt: Int { 0 }
+
+    /// Keys' schedules by the time at which the first of each is due.
+    package static let due = "schedules.due"
+
+    package var fields: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: entries.map { entry in
+                (
+                    entry.id,
+                    "\(entry.executeAt)\t\(entry.createdAt)\t\(entry.action.rawValue)\t\(entry.credits)\t\(entry.isUnderWay ? "1" : "0")"
+                )
+            })
+    }
+
+    package var listings: [String: Int] { entries.map(\.executeAt).min().map { [Self.due: $0] } ?? [:] }
+
+    /// Nil if the fields are none of schedules.
+    package init?(id: String, fields: [String: String]) {
+        guard let version = fields["version"].flatMap({ Int($0) }), id.hasPrefix(Self.prefix) else { return nil }
+        let entries = fields.filter { $0.key != "version" }.compactMap { Entry(id: $0.key, line: $0.value) }
+        self.init(
+            of: "key_" + id.dropFirst(Self.prefix.count), entries: entries.sorted { ($0.executeAt, $0.id) < ($1.executeAt, $1.id) },
+            version: version)
+    }
+}
+
+extension KeySchedules.Entry {
+    fileprivate init?(id: String, line: String) {
+        let parts = line.split(separator: "\t", omittingEmptySubsequences: false)
+        guard parts.count >= 5, let executeAt = Int(parts[0]), let createdAt = Int(parts[1]),
+            let action = KeySchedules.Action(rawValue: String(parts[2])), let credits = Int(parts[3])
+        else { return nil }
+        self.init(
+            id: id, action: action, credits: credits, executeAt: executeAt, createdAt: createdAt, isUnderWay: parts[4] == "1")
+    }
+}
+
 extension ScopedToken: StoredRecord {
     package static let kind = "tokens"
     package static let topic = Topic.aside

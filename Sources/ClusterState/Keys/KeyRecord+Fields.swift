@@ -16,6 +16,10 @@ extension KeyRecord: StoredRecord {
         case suspendReason = "suspend_reason"
         /// Threshold, amount and most a day.
         case autoTopUp = "auto_top_up"
+        /// Codes of countries.
+        case allowedCountries = "countries_allowed"
+        /// Codes of countries.
+        case deniedCountries = "countries_denied"
         /// The digest of the secret that proves it since it was rotated.
         case credential
     }
@@ -27,6 +31,8 @@ extension KeyRecord: StoredRecord {
             .allowed: access.allowed.lines, .denied: access.denied.lines, .addresses: addresses.map(\.text).lines, .tags: tags.lines,
             .suspendReason: suspendReason,
         ]
+        if !countries.allowed.isEmpty { fields[.allowedCountries] = countries.allowed.lines }
+        if !countries.denied.isEmpty { fields[.deniedCountries] = countries.denied.lines }
         if let teamID { fields[.team] = teamID }
         if let quota { fields[.quota] = quota.text }
         if let autoTopUp { fields[.autoTopUp] = autoTopUp.text }
@@ -73,8 +79,9 @@ extension KeyRecord: StoredRecord {
             id: id, name: text(.name), prefix: text(.prefix), masked: text(.masked), createdAt: Int(text(.createdAt)) ?? 0,
             state: state, expiresAt: expires > 0 ? expires : nil, spendingLimit: Int(text(.limit)) ?? 0,
             access: ToolAccess(allowed: text(.allowed).asLines, denied: text(.denied).asLines),
-            addresses: text(.addresses).asLines.compactMap(AddressRange.init), tags: [String: String](lines: text(.tags)),
-            namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
+            addresses: text(.addresses).asLines.compactMap(AddressRange.init),
+            countries: CountryAccess(allowed: text(.allowedCountries).asLines, denied: text(.deniedCountries).asLines),
+            tags: [String: String](lines: text(.tags)), namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
             teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), autoTopUp: AutoTopUp(text: text(.autoTopUp)),
             suspendReason: text(.suspendReason), credential: text(.credential).isEmpty ? nil : text(.credential), version: version)
     }

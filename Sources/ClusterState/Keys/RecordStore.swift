@@ -85,7 +85,7 @@ package struct Operation: Sendable {
     /// What the audit log says of it.
     package let audit: AuditEntry
     /// Milliseconds for which its id is remembered.
-    static let retention = 48 * 3_600_000
+    package static let retention = 48 * 3_600_000
 
     /// - Parameter id: nil makes a random one, for changes that nobody repeats but this node.
     package init(id: String? = nil, fingerprint: String = "", audit: AuditEntry) {
@@ -97,10 +97,12 @@ package struct Operation: Sendable {
 
 extension RedisCommand {
     /// Adds the four words that every script reads which carries an operation out and notes it.
-    /// - Parameter audit: a packed entry, empty where nothing is noted.
-    mutating func append(operation fingerprint: String, audit: [UInt8]) {
+    /// - Parameters:
+    ///   - audit: a packed entry, empty where nothing is noted.
+    ///   - retention: milliseconds for which the operation's id is remembered.
+    mutating func append(operation fingerprint: String, audit: [UInt8], retention: Int = Operation.retention) {
         append(fingerprint)
-        append(Operation.retention)
+        append(retention)
         append(audit)
         append(AuditEntry.retained)
     }

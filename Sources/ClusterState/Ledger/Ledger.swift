@@ -1,6 +1,6 @@
 // Where credits are taken and given back: the Swift face of admit.lua and settle.lua, one an event loop.
 
-import GateDomain
+package import GateDomain
 package import Logging
 
 /// Money, from one event loop. Admissions of one tick that share a shard travel in one script, and so do settlements.
@@ -209,9 +209,15 @@ package final class Ledger {
         return span
     }
 
-    /// What an account holds right now; a reading for people. Nil if Redis does not say.
-    package func balance(of caller: CachedKey, _ completion: @escaping (Int?) -> Void) {
-        link.send(RedisCommand("HGET", caller.accounts[0], "credits")) { completion((try? $0.get())?.integer) }
+    /// What the caller holds right now, and what a rolling window of it has left; a reading for people. Nil where Redis does not say.
+    package func reading(of caller: CachedKey, showing window: Limit?, _ completion: @escaping (Int?, MeterReading?) -> Void) {
+        let account = caller.accounts[window?.account ?? 0]
+        let command = RedisCommand.windows(account, window.map { [($0, caller.ring(of: $0))] } ?? [])
+        link.send(command) { result in
+            guard case .success(let reply) = result, reply.array != nil else { return completion(nil, nil) }
+            completion(
+                reply.integer(at: 0), window.map { MeterReading(remaining: $0.cap - reply.integer(at: 1), reset: reply.integer(at: 2)) })
+        }
     }
 
     // MARK: Settlement

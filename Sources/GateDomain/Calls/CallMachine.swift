@@ -16,8 +16,8 @@ package struct CallMachine: Sendable {
     package enum Action: Sendable {
         /// Find the caller, in Redis if `fresh`; then `identified` or `identityAway`.
         case identify(fresh: Bool)
-        /// Read what the caller has, to tell it with a refusal; then `balanceRead`.
-        case readBalance
+        /// Read what the caller has, and what the rolling limit that headers show has left, to tell both with a refusal; then `balanceRead`.
+        case readBalance(showing: Limit?)
         /// Ask the ledger; then `admitted`.
         case admit(AdmissionOrder)
         /// Send every part that `isKnown` does not exempt to its server; then `answered` for each.
@@ -220,8 +220,10 @@ package struct CallMachine: Sendable {
     }
 
     /// The balance of a caller who is to be refused is known; nil if it could not be read, which is told as 0.
-    package mutating func balanceRead(_ credits: Int?, at now: Int) -> Action {
+    /// - Parameter reading: of the window that was asked for; nil if it could not be read, which is not told.
+    package mutating func balanceRead(_ credits: Int?, _ reading: MeterReading? = nil, at now: Int) -> Action {
         guard case .readingBalance(let denial, let part) = state else { return .none }
+        if let reading, let window = shownWindow(of: part) { rate = RateReading(window, reading) }
         return deny(denial, part: part, credits: credits ?? 0, at: now)
     }
 
@@ -239,17 +241,20 @@ package struct CallMachine: Sendable {
         if credits == nil, case .key = caller {
             // The caller is told what it has left, also where the refusal had nothing to do with it (F-RPC-10).
             state = .readingBalance(denial, part: part)
-            return .readBalance
+            return .readBalance(showing: shownWindow(of: part))
         }
         return deny(denial, part: part, credits: credits, at: now)
     }
+
+    /// The rolling limit that headers show with a part (F-HDR-05).
+    private func shownWindow(of part: Int) -> Limit? { parts[part].plan.limits.last(where: \.isRolling) }
 
     private mutating func deny(_ denial: Denial, part: Int, credits: Int?, at now: Int) -> Action {
         self.credits = credits ?? self.credits
         switch denial {
         case .rateLimited, .toolRateLimited:
             // A window that is full shows what is left of it: nothing.
-            rate = parts[part].plan.limits.last(where: \.isRolling).map {
+            rate = shownWindow(of: part).map {
                 RateReading(limit: $0.cap, remaining: 0, reset: denial.retryAfter ?? 60)
             }
         default: break

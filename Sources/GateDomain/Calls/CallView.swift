@@ -28,6 +28,8 @@ package struct CallView: ~Copyable {
     package let argumentBytes: Int
     /// The client's, proxies taken into account (F-IP-02).
     package let address: IPAddress
+    /// Where the client is, by its code in upper case; nil where no trusted proxy says it, or where the key's lists do not ask (F-GEO-03).
+    package let country: String?
     /// Milliseconds since 1970 of Redis TIME, as this node last heard it; the script asks the real one again.
     package let now: Int
     /// What earlier stages want the client to be told.
@@ -53,13 +55,15 @@ package struct CallView: ~Copyable {
     ///   - headers: the value of a header of the request, by its name in lower case.
     package init(
         caller: Caller, tool: String = "", payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
-        argumentBytes: Int = 0, address: IPAddress, now: Int, headers: @escaping (StaticString) -> String? = { _ in nil }
+        argumentBytes: Int = 0, address: IPAddress, country: String? = nil, now: Int,
+        headers: @escaping (StaticString) -> String? = { _ in nil }
     ) {
         self.caller = caller
         self.tool = tool
         self.payload = payload
         self.argumentBytes = argumentBytes
         self.address = address
+        self.country = country
         self.now = now
         self.headers = headers
     }

@@ -12,6 +12,10 @@ package enum Denial: Sendable, Equatable {
     case keyExpired
     /// The key has a list of addresses, and the client's is not on it (F-IP-01).
     case addressNotAllowed(IPAddress)
+    /// The key has a list of allowed countries, and the client's is not on it, or nobody who may be believed says it (F-GEO-03).
+    case countryNotAllowed(String?)
+    /// The client's country is on the key's list of denied ones (F-GEO-01).
+    case countryDenied(String)
     /// The key has a list of allowed tools without this one.
     case toolNotAllowed(String)
     /// The tool is on the key's list of denied ones.
@@ -47,6 +51,10 @@ package enum Denial: Sendable, Equatable {
         case apiKeyExpired = "api_key_expired"
         /// `addressNotAllowed`.
         case ipNotAllowed = "ip_not_allowed"
+        /// `countryNotAllowed`.
+        case countryNotAllowed = "country_not_allowed"
+        /// `countryDenied`.
+        case countryDenied = "country_denied"
         /// `toolNotAllowed`.
         case toolNotAllowed = "tool_not_allowed"
         /// `toolDenied`.
@@ -79,6 +87,8 @@ package enum Denial: Sendable, Equatable {
         case .keySuspended: .keySuspended
         case .keyExpired: .apiKeyExpired
         case .addressNotAllowed: .ipNotAllowed
+        case .countryNotAllowed: .countryNotAllowed
+        case .countryDenied: .countryDenied
         case .toolNotAllowed: .toolNotAllowed
         case .toolDenied: .toolDenied
         case .toolNotInToken: .tokenToolNotAllowed

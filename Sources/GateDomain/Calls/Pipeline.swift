@@ -22,7 +22,8 @@ package struct Pipeline: Sendable {
 
     /// The stages of every gate.
     package static let standard: [Stage] = [
-        .keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .tokenNotExpired, .addressAllowed, .toolAllowed, .toolInToken,
+        .keyPresent, .keyKnown, .keyNotSuspended, .keyNotExpired, .tokenNotExpired, .addressAllowed, .countryAllowed, .toolAllowed,
+        .toolInToken,
     ]
 
     /// What a run of the stages came to.

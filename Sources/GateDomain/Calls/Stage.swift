@@ -76,6 +76,13 @@ extension Stage {
         let address = call.address
         return ranges.contains { $0.contains(address) } ? .pass : .deny(.addressNotAllowed(address))
     }
+    /// A key with lists of countries calls from where they let it (F-GEO-01).
+    package static let countryAllowed = Stage("country allowed", .identity) { call in
+        guard let countries = call.key?.countries, !countries.isEmpty, let denial = countries.refusal(from: call.country) else {
+            return .pass
+        }
+        return .deny(denial)
+    }
     /// A token ends at its time by Redis TIME as this node last heard it.
     package static let tokenNotExpired = Stage("token not expired", .identity) { call in
         call.caller.policy?.token?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass

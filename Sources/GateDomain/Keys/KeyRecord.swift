@@ -25,6 +25,8 @@ package struct KeyRecord: Sendable, Equatable {
     package var access: ToolAccess
     /// From where it may call; empty for everywhere, at most 200 (F-IP-04).
     package var addresses: [AddressRange]
+    /// From which countries it may call (F-GEO-01).
+    package var countries: CountryAccess
     /// At most 50, each name and value of at most 100 characters (F-KEY-13).
     package var tags: [String: String]
     /// 1 to 50 letters, digits or hyphens in lower case; `default` where nobody said (F-NS-01).
@@ -46,7 +48,8 @@ package struct KeyRecord: Sendable, Equatable {
     package init(
         id: String, name: String, prefix: String, masked: String, createdAt: Int, state: KeyState = .active,
         expiresAt: Int? = nil, spendingLimit: Int = 0, access: ToolAccess = ToolAccess(), addresses: [AddressRange] = [],
-        tags: [String: String] = [:], namespace: String = "default", alias: String? = nil, teamID: String? = nil,
+        countries: CountryAccess = CountryAccess(), tags: [String: String] = [:], namespace: String = "default", alias: String? = nil,
+        teamID: String? = nil,
         quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", credential: String? = nil, version: Int = 1
     ) {
         self.id = id
@@ -59,6 +62,7 @@ package struct KeyRecord: Sendable, Equatable {
         self.spendingLimit = spendingLimit
         self.access = access
         self.addresses = addresses
+        self.countries = countries
         self.tags = tags
         self.namespace = namespace
         self.alias = alias

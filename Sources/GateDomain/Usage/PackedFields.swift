@@ -46,6 +46,18 @@ package struct PackedFields: Sendable {
         bytes.append(UInt8(ascii: "="))
     }
 
+    /// Hands out all fields by their names, in their order.
+    /// - Returns: false if the bytes do not begin with a format number.
+    package static func readNamed(_ packed: [UInt8], _ take: (_ name: String, _ value: String) -> Void) -> Bool {
+        let parts = packed.split(separator: separator, omittingEmptySubsequences: false)
+        guard let format = parts.first, !format.isEmpty, format.allSatisfy({ (0x30...0x39).contains($0) }) else { return false }
+        for part in parts.dropFirst() {
+            guard let equals = part.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            take(String(decoding: part[..<equals], as: UTF8.self), String(decoding: part[part.index(after: equals)...], as: UTF8.self))
+        }
+        return true
+    }
+
     /// Hands out the fields of one-letter tags in their order, and passes over the others.
     /// - Returns: false if the bytes do not begin with a format number.
     package static func read(_ packed: [UInt8], _ take: (_ tag: UInt8, _ value: UnsafeRawBufferPointer) -> Void) -> Bool {

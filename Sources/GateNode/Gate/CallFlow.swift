@@ -68,7 +68,7 @@ final class CallFlow {
         while true {
             switch action {
             case .identify(let fresh): return identify(fresh: fresh)
-            case .readBalance: return readBalance()
+            case .readBalance(let window): return readBalance(showing: window)
             case .admit(let order): return admit(order)
             case .forward: return forward()
             case .settle(let order): return settle(order)
@@ -108,9 +108,9 @@ final class CallFlow {
         perform(machine.identified(caller, isFresh: isFresh, at: elapsed) { calls[$0].judge(caller, from: address, exchange, on: loop) })
     }
 
-    private func readBalance() {
+    private func readBalance(showing window: Limit?) {
         guard let caller else { return perform(machine.balanceRead(nil, at: elapsed)) }
-        loop.ledger.balance(of: caller) { [self] in perform(machine.balanceRead($0, at: elapsed)) }
+        loop.ledger.reading(of: caller, showing: window) { [self] in perform(machine.balanceRead($0, $1, at: elapsed)) }
     }
 
     private func admit(_ order: CallMachine.AdmissionOrder) {

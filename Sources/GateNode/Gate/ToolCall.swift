@@ -73,7 +73,7 @@ final class ToolCall: UpstreamReceiver {
             var view = CallView(
                 caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]),
                 argumentBytes: size,
-                address: address, now: loop.now, headers: exchange.header)
+                address: address, country: exchange.country(for: caller.key), now: loop.now, headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
             (warnings, notes, arguments, inArguments) = (view.warnings, view.notes, view.rewritten, view.violations)
             switch decision {

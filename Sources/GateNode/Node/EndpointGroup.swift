@@ -40,10 +40,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .mcp: [.postMCP, .getMCP, .deleteMCP]
         case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
         case .keys:
-            [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
-                + [.rotateKey, .cloneKey, .setKeyAlias, .setKeyTags, .searchKeys, .expiringKeys, .listNotes, .addNote, .deleteNote]
-                + [.bulkKeys, .keyStats, .namespaces]
-                + Resource.templates.endpoints
+            Self.keyVerbs + Resource.templates.endpoints
         case .tokens: [.createToken, .revokeToken, .revokedTokens]
         case .credits:
             [
@@ -60,6 +57,16 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }
     }
+}
+
+extension EndpointGroup {
+    private static let keyVerbs: [Endpoint] = [
+        .createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota,
+        .readQuotaStatus, .readRateStatus, .readKeyHealth, .compareKeys, .keyDashboard, .keyActivity, .exportKeys, .importKeys,
+        .readSchedules, .createSchedule, .cancelSchedule, .readGeo, .setGeo, .clearGeo,
+        .rotateKey, .cloneKey, .setKeyAlias, .setKeyTags, .searchKeys, .expiringKeys, .listNotes, .addNote, .deleteNote,
+        .bulkKeys, .keyStats, .namespaces,
+    ]
 }
 
 extension EndpointTable {

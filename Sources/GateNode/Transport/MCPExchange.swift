@@ -1,6 +1,7 @@
 // One request to /mcp and the way back to its client.
 
 import GateDomain
+import GateSettings
 import HTTPWire
 import MCPWire
 import NIOCore
@@ -68,6 +69,20 @@ final class MCPExchange {
     var address: IPAddress {
         let peer = connection?.peer ?? IPAddress(v4: 0)
         return front.addresses.client(peer: peer, forwardedFor: forwardedFor)
+    }
+
+    /// Where the client of a key is that has lists of countries, as a trusted proxy says it and nobody else (F-GEO-02, F-GEO-03). One that
+    /// says it twice says nothing.
+    func country(for key: KeyRecord?) -> String? {
+        guard let key, !key.countries.isEmpty, let peer = connection?.peer, front.addresses.isTrusted(peer) else { return nil }
+        var values: [String]
+        if let name = front.settings.geoCountryHeader {
+            values = head.fields.strings(namedByOperator: name)
+        } else {
+            values = head.fields.strings(named: "x-country")
+            if values.isEmpty { values = head.fields.strings(named: "cf-ipcountry") }
+        }
+        return values.count == 1 ? CountryAccess.code(values[0]) : nil
     }
 
     /// All X-Forwarded-For fields as one list.

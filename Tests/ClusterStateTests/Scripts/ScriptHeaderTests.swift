@@ -114,6 +114,7 @@ struct ScriptHeaderTests {
         let members = node.membership()
         await members.beat()
         _ = try await OpenCalls(reading: node.store)
+        _ = try await node.directory.windows(of: caller.record.id, limits.map(\.limit))
         await dead.membership().leave()
         await members.beat()
         await members.leave()

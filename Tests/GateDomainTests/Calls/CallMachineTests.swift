@@ -27,7 +27,17 @@ struct CallMachineTests {
         _ = call.identify(denial: .keySuspended)
         #expect(call.identify(fresh: true, denial: .keySuspended) == "balance")
         #expect(call.did(call.machine.balanceRead(4, at: call.now)) == "reply denied key_suspended 0")
-        #expect(call.machine.credits == 4 && call.notes == ["denied key_suspended"])
+        #expect(call.machine.credits == 4 && call.notes == ["denied key_suspended"] && call.machine.rate == nil)
+        call = TestedCall(["echo"])
+        _ = call.begin()
+        let window = Limit(name: "calls", window: .rolling(Limit.minute), cap: 60)
+        guard case .readBalance(showing: window) = call.identifyAction(fresh: true, denial: .toolDenied("echo")) else {
+            Issue.record("the window is not asked for")
+            return
+        }
+        let reading = MeterReading(remaining: 58, reset: 1_000_001)
+        _ = call.did(call.machine.balanceRead(4, reading, at: call.now))
+        #expect(call.machine.rate == RateReading(limit: 60, remaining: 58, reset: 2), "F-HDR-04: also before the ledger is asked")
     }
 
     @Test(

@@ -14,7 +14,7 @@ struct PipelineTests {
     }
 
     static func call(_ caller: CallView.Caller, tool: String = "echo", now: Int = 1000) -> CallView {
-        CallView(caller: caller, tool: tool, argumentBytes: 10, address: IPAddress(v4: 0x0a00_0001), now: now)
+        CallView(caller: caller, tool: tool, argumentBytes: 10, address: IPAddress(v4: 0x0a00_0001), country: "DE", now: now)
     }
 
     static func judge(_ caller: CallView.Caller, now: Int = 1000, by pipeline: Pipeline = Pipeline(), upTo phase: Phase = .route)
@@ -28,9 +28,11 @@ struct PipelineTests {
     func order() {
         var wrongs: [(inout KeyRecord) -> Void] = [
             { $0.state = .suspended }, { $0.expiresAt = 1 }, { $0.addresses = [AddressRange("192.0.2.1")].compactMap(\.self) },
-            { $0.access = ToolAccess(denied: ["echo"]) },
+            { $0.countries.denied = ["DE"] }, { $0.access = ToolAccess(denied: ["echo"]) },
         ]
-        let denials: [Denial] = [.keySuspended, .keyExpired, .addressNotAllowed(IPAddress(v4: 0x0a00_0001)), .toolDenied("echo")]
+        let denials: [Denial] = [
+            .keySuspended, .keyExpired, .addressNotAllowed(IPAddress(v4: 0x0a00_0001)), .countryDenied("DE"), .toolDenied("echo"),
+        ]
         #expect(Self.judge(.nobody) == .denied(.missingKey))
         #expect(Self.judge(.unknown) == .denied(.invalidKey))
         for denial in denials {

@@ -148,8 +148,9 @@ struct EndpointTableTests {
                     #expect(answer.status == 415, "\(endpoint.path) \(type): \(answer.status)")
                 }
                 #expect(try await bench.send(.post, endpoint.path, admin, bytes: Array("{}".utf8)).status == 415)
-                #expect(try await bench.post(endpoint.path, text: String(repeating: " ", count: 1_048_577)).status == 413)
-                #expect(try await bench.post(endpoint.path, text: "{}" + String(repeating: " ", count: 1_048_574)).status != 413)
+                let limit = endpoint.reads.limit
+                #expect(try await bench.post(endpoint.path, text: String(repeating: " ", count: limit + 1)).status == 413)
+                #expect(try await bench.post(endpoint.path, text: "{}" + String(repeating: " ", count: limit - 2)).status != 413)
             }
         }
     }
@@ -187,7 +188,11 @@ struct EndpointTableTests {
                 if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
                 if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
                 let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
-                let fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn"]
+                var fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn", "keys": "\(key.id),\(other.id)"]
+                if endpoint.path == "/keys/schedule", endpoint.method == .delete {
+                    let due = Self.good(.createSchedule, key: key.id)
+                    fields["id"] = try #require(try await bench.post("/keys/schedule", .object(due)).json["id"]?.stringValue)
+                }
                 let given = endpoint.query.compactMap { field in fields[field.name].map { "\(field.name)=\($0)" } }
                 let query = given.isEmpty ? "" : "?" + given.joined(separator: "&")
                 let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
@@ -245,6 +250,11 @@ struct EndpointTableTests {
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
         if endpoint.path == "/keys/alias" { body["alias"] = "another" }
+        if endpoint.path == "/keys/import" { body["keys"] = [["key": "pg_brought-along", "name": "imported"]] }
+        if endpoint.path == "/keys/geo" { body["allowedCountries"] = ["DE"] }
+        if endpoint.path == "/keys/schedule", endpoint.method == .post {
+            (body["action"], body["executeAt"]) = ("suspend", "2100-01-01T00:00:00Z")
+        }
         return body
     }
 }

@@ -46,7 +46,7 @@ struct RoleTests {
                     let key = "key_0123456789abcdef"
                     let body = endpoint.takesBody ? JSONValue.object(EndpointTableTests.good(endpoint, key: key)).bytes : nil
                     // Whoever is let in is asked for something that nobody has, so that the next one finds what this one found.
-                    if role >= required, endpoint.method != .get { continue }
+                    if role >= required, endpoint.method != .get || !endpoint.audits.isEmpty { continue }
                     let answer = try await bench.send(
                         endpoint.method, endpoint.path, ["X-Admin-Key": secret, "Content-Type": "application/json"], bytes: body)
                     if role >= required {

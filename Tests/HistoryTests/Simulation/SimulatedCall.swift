@@ -55,9 +55,9 @@ final class SimulatedCall {
             switch action {
             case .identify(let fresh):
                 return node.identify(request.key, fresh: fresh) { [self] caller, isFresh in identified(caller, isFresh) }
-            case .readBalance:
+            case .readBalance(let window):
                 guard let cached else { return carryOut(machine.balanceRead(nil, at: now)) }
-                return node.ledger.balance(of: cached) { [self] in carryOut(machine.balanceRead($0, at: now)) }
+                return node.ledger.reading(of: cached, showing: window) { [self] in carryOut(machine.balanceRead($0, $1, at: now)) }
             case .admit(let order): return admit(order)
             case .forward:
                 for part in request.tools.indices {

@@ -8,6 +8,7 @@ from statistics import median
 
 import cluster
 import crowds
+import keys
 import memory
 import report
 import reports
@@ -20,7 +21,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 def arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.",
-        epilog="scripts/bench reports measures reports over the sums of ten million calls; it has a --help of its own.")
+        epilog="scripts/bench reports measures reports over the sums of ten million calls, scripts/bench keys the key routes among a "
+               "million keys; each has a --help of its own.")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side, of which the median counts (default 3)")
@@ -117,5 +119,7 @@ def main():
 
 if sys.argv[1:2] == ["reports"]:
     reports.main(sys.argv[2:])
+elif sys.argv[1:2] == ["keys"]:
+    keys.main(sys.argv[2:])
 else:
     main()

@@ -13,6 +13,10 @@ struct BodyRule: Sendable {
     let limit: Int
     /// Whether the bytes are the input, and no fields are read from them.
     let isRaw: Bool
+    /// Makes fields of comma-separated values, where the endpoint takes `text/csv` as well.
+    var table: Table?
+
+    typealias Table = @Sendable ([UInt8]) throws(HTTPFailure) -> JSONObject
 
     static let usualLimit = 1_048_576
 
@@ -36,7 +40,7 @@ struct BodyRule: Sendable {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
         let bytes = try await collected(request.body)
         if !bytes.isEmpty, !takes(type) { throw unsupported }
-        return ReceivedBody(bytes: bytes, type: type ?? types.first ?? "")
+        return ReceivedBody(bytes: bytes, type: type ?? types.first ?? "", table: table)
     }
 
     private func takes(_ type: String?) -> Bool {
@@ -73,11 +77,14 @@ struct ReceivedBody: Sendable {
     let bytes: [UInt8]
     /// Its media type, without parameters and in lower case.
     let type: String
+    /// As the rule has it that it was read by.
+    var table: BodyRule.Table?
 
     /// The members of a JSON object or a form; none if the body is empty.
     /// - Throws: 400.
     func values(of fields: [any DeclaredField]) throws(HTTPFailure) -> JSONObject {
         if bytes.isEmpty || fields.isEmpty && type != MediaType.json { return [:] }
+        if type != MediaType.json, let table { return try table(bytes) }
         guard type == MediaType.form else { return try JSONBody.object(in: bytes) }
         let form = try FormText.values(in: bytes)
         return fields.reduce(into: [:]) { values, field in values[field.name] = form[field.name].map(field.given) }

@@ -43,7 +43,8 @@ extension KeyRecord {
         return KeyRecord(
             id: AccountID.make("key").text, name: name, prefix: Credential.shortMask(secret), masked: Credential.longMask(secret),
             createdAt: request.now, expiresAt: expiresAt, spendingLimit: spendingLimit, access: access, addresses: addresses,
-            tags: try request[.cloneTags] ?? tags, namespace: try request[.cloneNamespace] ?? namespace, quota: quota, autoTopUp: autoTopUp)
+            countries: countries, tags: try request[.cloneTags] ?? tags, namespace: try request[.cloneNamespace] ?? namespace, quota: quota,
+            autoTopUp: autoTopUp)
     }
 }
 

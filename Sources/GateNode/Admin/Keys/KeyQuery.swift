@@ -22,6 +22,8 @@ struct KeyQuery: Sendable {
     /// Whether the answer says where in the list it stands; a namespace alone does not ask for that.
     let isPaged: Bool
 
+    /// Keys that are gone through for what no list knows.
+    static let mostWalked = 100_000
     /// Keys that one answer holds at most.
     static let longest = 500
 
@@ -50,10 +52,17 @@ extension KeyQuery {
     /// In order of creation, and where lists say all of the filter, it reads the page alone. Otherwise it walks over the shortest list of the
     /// filter, or over all keys where it has none, and keeps the first `offset + limit` of them by name, never the keys themselves.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    /// - Throws: 400 where it would walk over more than `mostWalked` keys.
     func page(of keys: KeyDirectory, at now: Int) async throws -> (keys: [KeySnapshot], total: Int) {
         if filter.isListed, sorting == .createdAt {
             let page = try await keys.page(in: filter.lists, direction == .desc ? .descending : .ascending, offset: offset, count: limit)
             return (try await keys.snapshots(page.ids, at: now), page.total)
+        }
+        let size = try await keys.size(of: filter.lists)
+        guard size <= Self.mostWalked else {
+            throw HTTPFailure.badRequest(
+                "\(size) keys would have to be gone through for that order or filter, and \(Self.mostWalked) are at most. Narrow the list down by namespace, active=false, suspended=true or expired=true, or order it by createdAt."
+            )
         }
         var ranking = KeyRanking(direction: direction, capacity: offset + limit)
         try await keys.walk(in: filter.lists) { ids in

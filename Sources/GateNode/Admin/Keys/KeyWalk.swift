@@ -43,6 +43,14 @@ extension KeyDirectory {
         }
     }
 
+    /// How many keys a walk over those that stand in all of these lists goes through at most.
+    func size(of lists: [String]) async throws -> Int {
+        if lists.isEmpty { return try await records.count() }
+        var size = Int.max
+        for list in lists { size = min(size, try await records.count(in: list)) }
+        return size
+    }
+
     /// Keys that one step of a walk reads: enough to be quick, few enough not to stand in the way of calls.
     static let stride = 500
 }

@@ -1,0 +1,280 @@
+// POST /keys/import: keys that another gate has exported, or that somebody brings along with their secrets (F-KEY-10, F-KEY-17).
+
+import ClusterState
+import GateDomain
+import GateValues
+import HTTPTypes
+import MCPWire
+
+extension Endpoint {
+    static let importKeys = Endpoint(
+        .post, "/keys/import",
+        "Import up to \(ImportEntry.most) keys, as JSON or a table; each is made, or skipped, refused or given its configuration where it is there already.",
+        for: .atLeast(.admin),
+        query: [Field.tableMode], body: [Field.importedKeys, Field.importMode],
+        reads: BodyRule(types: [MediaType.json, "text/csv"], limit: 8 << 20, isRaw: false, table: ImportEntry.table),
+        answer: [
+            "total": .integer, "imported": .integer, "overwritten": .integer, "skipped": .integer, "errors": .integer, "mode": .string,
+            "results": .list(of: ["key": .string, "name": .string, "status": .string, "error": .string.maybe]),
+        ],
+        audits: ["keys.imported"], using: \.keys
+    ) { request, keys in
+        let given = try request[.importMode]
+        let mode = try request[.tableMode] ?? given
+        var (results, counts): ([JSONObject], [ImportOutcome: Int]) = ([], [:])
+        var isAway = false
+        for object in try request[.importedKeys] {
+            var result = JSONObject([("key", ""), ("name", "")])
+            let outcome: ImportOutcome
+            do {
+                // Nobody waits a thousand times for a store that is away.
+                if isAway { throw HTTPFailure(.serviceUnavailable, "Not tried: the store did not answer before") }
+                let entry = try ImportEntry(object, now: request.now)
+                result["key"] = .string(entry.record.masked)
+                result["name"] = .string(entry.record.name)
+                outcome = try await keys.take(entry, mode, request)
+            } catch {
+                guard let failure = (error as? any PublicFailure)?.failure else { throw error }
+                isAway = isAway || failure.status == .serviceUnavailable
+                outcome = .error
+                result["error"] = .string(failure.sentence)
+            }
+            result["status"] = .string(outcome.rawValue)
+            counts[outcome, default: 0] += 1
+            results.append(result)
+        }
+        return [
+            "total": results.count, "imported": counts[.imported] ?? 0, "overwritten": counts[.overwritten] ?? 0,
+            "skipped": counts[.skipped] ?? 0, "errors": counts[.error] ?? 0, "mode": mode.rawValue, "results": results,
+        ]
+    }
+}
+
+/// What becomes of a key that is there already.
+private enum ImportMode: String, CaseIterable, JSONRepresentable {
+    case skip, overwrite, error
+}
+
+private enum ImportOutcome: String {
+    case imported, overwritten, skipped, error
+}
+
+/// What proves a key that is brought along: its secret, or only the SHA-256 of it.
+struct ImportedSecret: Sendable {
+    /// Nil where only the digest is known.
+    let secret: String?
+    /// In hex digits.
+    let digest: String
+
+    /// What stands before a digest in the place of a secret.
+    static let mark = "sha256:"
+}
+
+/// One key of an import: its record, what proves it, and what it holds.
+private struct ImportEntry {
+    static let most = 1000
+
+    let record: KeyRecord
+    let proof: ImportedSecret
+    let money: KeyDirectory.Holding
+
+    /// - Throws: `HTTPFailure` where its fields are not acceptable.
+    init(_ object: JSONObject, now: Int) throws(HTTPFailure) {
+        func value<Value>(_ field: Field<Value>) throws(HTTPFailure) -> Value { try field.value(of: object[field.name]) }
+        let shown = object["key"]?.stringValue ?? ""
+        var known = try value(.keyHash)
+        if known == nil { known = try Self.digest(in: shown) }
+        if let digest = known {
+            proof = ImportedSecret(secret: nil, digest: digest)
+        } else {
+            let secret = try value(.importedSecret)
+            proof = ImportedSecret(secret: secret, digest: KeyCache.digest(secret))
+        }
+        money = KeyDirectory.Holding(
+            credits: try value(.importedCredits), spent: try value(.importedSpent), calls: try value(.importedCalls))
+        guard money.credits + money.spent <= Credits.balanceCeiling else {
+            throw .badRequest("Invalid credits. They exceed what an account may hold.")
+        }
+        let (isActive, isSuspended) = (try value(.importedActive), try value(.importedSuspended))
+        let name = try value(.importedName)
+        let masks = Self.masks(of: proof, shown: shown, object["keyPrefix"]?.stringValue ?? "")
+        record = KeyRecord(
+            id: AccountID.make("key").text, name: name.isEmpty ? "imported" : name, prefix: masks.prefix, masked: masks.masked,
+            createdAt: max(0, min(now, try value(.importedCreatedAt) ?? now)),
+            state: !isActive ? .revoked : isSuspended ? .suspended : .active,
+            expiresAt: try value(.importedExpiry).map { max(1, $0) }, spendingLimit: try value(.importedLimit),
+            access: ToolAccess(
+                allowed: try value(Field.allowedTools.default([])), denied: try value(Field.deniedTools.default([]))),
+            addresses: try value(.importedAddresses), countries: try Self.countries(object), tags: try value(.importedTags),
+            namespace: try value(.importedNamespace), alias: try value(.importedAlias), quota: try value(.importedQuota),
+            autoTopUp: try value(.autoTopUp))
+    }
+
+    private static func countries(_ object: JSONObject) throws(HTTPFailure) -> CountryAccess {
+        let (allowed, denied) = (Field.allowedCountries.default([]), Field.deniedCountries.default([]))
+        return CountryAccess(
+            allowed: try allowed.value(of: object[allowed.name]), denied: try denied.value(of: object[denied.name]))
+    }
+
+    /// The digest that stands where a secret would.
+    private static func digest(in text: String) throws(HTTPFailure) -> String? {
+        guard text.hasPrefix(ImportedSecret.mark) else { return nil }
+        return try Field.keyHash.value(of: .string(String(text.utf8.dropFirst(ImportedSecret.mark.utf8.count)) ?? ""))
+    }
+
+    /// How the key is shown: as its secret says, else as the other gate has shown it, else by its digest.
+    private static func masks(of proof: ImportedSecret, shown: String, _ prefix: String) -> (prefix: String, masked: String) {
+        if let secret = proof.secret { return (Credential.shortMask(secret), Credential.longMask(secret)) }
+        func isMask(_ text: String) -> Bool {
+            (4...20).contains(text.utf8.count) && text.contains("...") && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        }
+        let digest = ImportedSecret.mark + proof.digest.prefix(8) + "..."
+        return (isMask(prefix) ? prefix : digest, isMask(shown) ? shown : digest)
+    }
+
+    /// The keys of a table that has the columns of an export.
+    static let table: BodyRule.Table = { bytes throws(HTTPFailure) in
+        let rows: [[String: String]]
+        do throws(CSVText.Fault) {
+            rows = try CSVText.rows(in: bytes, upTo: most)
+        } catch {
+            throw .badRequest("Invalid CSV body. \(error.sentence)")
+        }
+        return ["keys": .array(rows.map { row in .object(JSONObject(row.sorted { $0.key < $1.key }.compactMap(cell))) })]
+    }
+
+    /// A value of a table as the JSON that it stands for; nil for nothing.
+    private static func cell(_ name: String, _ text: String) -> (String, JSONValue)? {
+        guard !text.isEmpty else { return nil }
+        let field: (any DeclaredField)? =
+            switch name {
+            case "credits": Field.importedCredits
+            case "totalSpent": Field.importedSpent
+            case "totalCalls": Field.importedCalls
+            case "spendingLimit": Field.importedLimit
+            case "active": Field.importedActive
+            case "suspended": Field.importedSuspended
+            default: nil
+            }
+        return (name, field?.given(text) ?? .string(text))
+    }
+}
+
+extension KeyDirectory {
+    /// Money is brought along by a key that is made. One that is there has what the ledger says: no import undoes a charge.
+    fileprivate func take(_ entry: ImportEntry, _ mode: ImportMode, _ request: EndpointRequest) async throws -> ImportOutcome {
+        func operation(of key: KeyRecord) -> Operation {
+            Operation(audit: request.audit("Key imported", of: key, ["mode": mode.rawValue, "credits": String(entry.money.credits)]))
+        }
+        let owner = try await owner(ofDigest: entry.proof.digest)
+        guard let owner, let key = try await records.read(owner) else {
+            // Whoever was cut short before has claimed the secret for a key that is made now.
+            var record = entry.record
+            if let owner { record.id = owner }
+            do throws(RecordRefusal) {
+                try await restore(
+                    record, digest: entry.proof.digest, secret: entry.proof.secret, entry.money, operation(of: record))
+                return .imported
+            } catch {
+                // Somebody else has made it meanwhile.
+                guard mode == .skip, error == .contended || error == .credentialExists else { throw error }
+                return .skipped
+            }
+        }
+        switch mode {
+        case .skip: return .skipped
+        case .error: throw HTTPFailure.conflict("Key already exists")
+        case .overwrite: break
+        }
+        guard key.state != .revoked, key.isProved(by: entry.proof.digest) else {
+            throw HTTPFailure.conflict("Key was revoked or rotated; that is for good")
+        }
+        try await overwrite(owner, by: entry.record, operation(of: key))
+        return .overwritten
+    }
+
+    /// Alias and team stay: they are claims of their own.
+    private func overwrite(_ id: String, by entry: KeyRecord, _ operation: Operation) async throws(RecordRefusal) {
+        try await edit(id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in
+            (key.name, key.state, key.expiresAt, key.spendingLimit) = (entry.name, entry.state, entry.expiresAt, entry.spendingLimit)
+            (key.access, key.addresses, key.countries, key.tags) = (entry.access, entry.addresses, entry.countries, entry.tags)
+            (key.namespace, key.quota, key.autoTopUp) = (entry.namespace, entry.quota, entry.autoTopUp)
+        }
+    }
+}
+
+extension Field where Value == [JSONObject] {
+    fileprivate static let importedKeys = Field(
+        "keys",
+        ValueKind<[JSONObject]>(.list(of: .object)) { json throws(ValueFault) in
+            let entries = json.arrayValue?.compactMap(\.objectValue) ?? []
+            guard (1...ImportEntry.most).contains(entries.count), entries.count == json.arrayValue?.count else {
+                throw ValueFault("Must be a list of 1 to \(ImportEntry.most) objects.")
+            }
+            return entries
+        },
+        "As they are exported, each with its keyHash; or with its secret as key, which begins with \(Credential.prefix). A table has the columns of an export."
+    )
+}
+
+extension Field where Value == ImportMode {
+    fileprivate static let importMode = Field("mode", .choice, "What becomes of a key that is there already.").default(.skip)
+}
+
+extension Field where Value == ImportMode? {
+    fileprivate static let tableMode = Field<ImportMode>("csvMode", .choice, "What a table, which has no mode, is imported with.").optional
+}
+
+extension Field where Value == String {
+    fileprivate static let importedSecret = Field(
+        "key",
+        .word(
+            .string(Credential.lengths), isSecret: true,
+            rule: "Must begin with \(Credential.prefix) and have 8 to 200 visible ASCII characters; or give a keyHash."
+        ) { text in
+            text.hasPrefix(Credential.prefix) && Credential.lengths.contains(text.utf8.count)
+                && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        }, "The secret.")
+    fileprivate static let importedName = Field("name", .text(upTo: 200), "").default("imported")
+    fileprivate static let importedNamespace = Field("namespace", .namespace, "").default("default")
+}
+
+extension Field where Value == String? {
+    fileprivate static let keyHash = Field<String>(
+        "keyHash",
+        .word(.string(pattern: "^[0-9a-f]{64}$"), rule: "Must be 64 hex digits in lower case.") { text in
+            text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        }, ""
+    ).optional
+    fileprivate static let importedAlias = Field<String>("alias", .alias, "").optional
+}
+
+extension Field where Value == Int {
+    private static let holding = ValueKind<Int>.integer(0...Credits.balanceCeiling)
+    fileprivate static let importedCredits = Field("credits", holding, "").default(0)
+    fileprivate static let importedSpent = Field("totalSpent", holding, "").default(0)
+    fileprivate static let importedCalls = Field("totalCalls", holding, "").default(0)
+    fileprivate static let importedLimit = Field.spendingLimit.default(0)
+}
+
+extension Field where Value == Int? {
+    fileprivate static let importedExpiry = Field<Int>("expiresAt", .time, "").optional
+    fileprivate static let importedCreatedAt = Field<Int>("createdAt", .time, "").optional
+}
+
+extension Field where Value == Bool {
+    fileprivate static let importedActive = Field("active", .flag, "").default(true)
+    fileprivate static let importedSuspended = Field("suspended", .flag, "").default(false)
+}
+
+extension Field where Value == [AddressRange] {
+    fileprivate static let importedAddresses = Field("ipAllowlist", .addresses, "").default([])
+}
+
+extension Field where Value == [String: String] {
+    fileprivate static let importedTags = Field("tags", .tags, "").default([:])
+}
+
+extension Field where Value == Quota? {
+    fileprivate static let importedQuota = Field<Quota>("quota", .quota, "").optional
+}
