@@ -3,6 +3,7 @@
 extension Settings {
     func check(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
         checkBackend(sources, &diagnostics)
+        checkWebhooks(&diagnostics)
         if cors.credentials {
             switch cors.origin {
             case .listed: break
