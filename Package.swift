@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 let scripts = [
     "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "open_calls", "outcome",
     "raise", "session", "settle", "deliver", "transfer", "reserve", "end_reservation", "windows",
+    "webhook_spool", "webhook_take", "webhook_end", "webhook_replay", "webhook_drop",
     "account", "hold", "reservation", "ring", "integer",
 ]
 
@@ -89,6 +90,7 @@ let package = Package(
             name: "GateNode",
             dependencies: [
                 "GateDomain", "MCPWire", "HTTPWire", "ClusterState", "ChildProcesses", "GateValues", "GateSettings", "MCPUpstream",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -118,6 +120,7 @@ let package = Package(
             name: "GateTesting",
             dependencies: [
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -21,6 +21,11 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case settle
     case transfer
     case windows
+    case webhookSpool = "webhook_spool"
+    case webhookTake = "webhook_take"
+    case webhookEnd = "webhook_end"
+    case webhookReplay = "webhook_replay"
+    case webhookDrop = "webhook_drop"
 
     /// The text with its fragments in place of their `--#include` lines.
     package var source: String { Self.sources[self, default: ""] }
@@ -51,6 +56,11 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .settle: PackageResources.settle_lua
             case .transfer: PackageResources.transfer_lua
             case .windows: PackageResources.windows_lua
+            case .webhookSpool: PackageResources.webhook_spool_lua
+            case .webhookTake: PackageResources.webhook_take_lua
+            case .webhookEnd: PackageResources.webhook_end_lua
+            case .webhookReplay: PackageResources.webhook_replay_lua
+            case .webhookDrop: PackageResources.webhook_drop_lua
             }
         return String(decoding: bytes, as: UTF8.self)
     }

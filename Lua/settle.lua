@@ -28,7 +28,8 @@ local function write(hold, charged, event)
   return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', integer(charged), 'h', hold, 'e', event)
 end
 
--- Takes entries away that said too much. A correction has x the entry, y its credits, w its event.
+-- Takes entries away that said too much. A correction has x the entry, y its credits, w its event; n in place of x where the sums have not
+-- counted the entry, but others may have read it.
 local function take_away(s, ids, charges)
   local ms, seq, turn = string.match(redis.call('GET', KEYS[2]) or '0-0', '^(%d+)-(%d+)/?(%d*)$')
   ms, seq = tonumber(ms), tonumber(seq)
@@ -36,13 +37,11 @@ local function take_away(s, ids, charges)
   for i, id in ipairs(ids) do
     local at, of = string.match(id, '^(%d+)-(%d+)$')
     at, of = tonumber(at), tonumber(of)
-    if at < ms or at == ms and of <= seq then
-      local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
-      local event = entry and entry[2][6] or ARGV[s.first + 2]
-      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'x', id, 'y', integer(charges[i] or 0), 'w', event)
-    else
-      spoilt = true
-    end
+    local counted = at < ms or at == ms and of <= seq
+    local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+    local event = entry and entry[2][6] or ARGV[s.first + 2]
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', counted and 'x' or 'n', id, 'y', integer(charges[i] or 0), 'w', event)
+    if not counted then spoilt = true end
   end
   if spoilt then redis.call('SET', KEYS[2], integer(ms) .. '-' .. integer(seq) .. '/' .. integer((tonumber(turn) or 0) + 1)) end
   redis.call('XDEL', KEYS[1], unpack(ids))

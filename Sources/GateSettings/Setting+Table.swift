@@ -289,9 +289,6 @@ extension Setting {
 extension Setting {
     static let later: [Setting] =
         [
-            .later("webhookUrl", flags: ["webhook-url"], variables: ["PAYGATE_WEBHOOK_URL"], reloadable: true),
-            .later("webhookSecret", flags: ["webhook-secret"], variables: ["PAYGATE_WEBHOOK_SECRET"], reloadable: true),
-            .later("webhookMaxRetries", flags: ["webhook-retries"], variables: ["PAYGATE_WEBHOOK_RETRIES"], reloadable: true),
             .later("stripeWebhookSecret", flags: ["stripe-secret"], variables: ["PAYGATE_STRIPE_SECRET"]),
             .later("discoveryMode", flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"]),
             .later("auditFile", flags: ["audit-file"], variables: ["PAYGATE_AUDIT_FILE"]),
@@ -299,7 +296,7 @@ extension Setting {
         ] + fileOnly.map { Setting.later($0) }
 
     private static let fileOnly = [
-        "webhookFilters", "webhookSsrfAtDelivery", "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
+        "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
         "circuitBreakerThreshold", "circuitBreakerCooldownSeconds",
         "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
@@ -307,7 +304,7 @@ extension Setting {
 
 /// The chapters of the table of settings, in the order in which the help text shows them.
 package enum SettingSection: CaseIterable, Sendable {
-    case backend, pricing, access, state, http, process, later
+    case backend, pricing, access, state, webhooks, http, process, later
 
     /// The heading in the help text.
     package var title: String {
@@ -316,6 +313,7 @@ package enum SettingSection: CaseIterable, Sendable {
         case .pricing: "Pricing and the gate"
         case .access: "Access"
         case .state: "State"
+        case .webhooks: "Webhooks"
         case .http: "HTTP"
         case .process: "The process"
         case .later: "Accepted, without effect in this version"
@@ -329,6 +327,7 @@ package enum SettingSection: CaseIterable, Sendable {
         case .pricing: Setting.pricing
         case .access: Setting.access
         case .state: Setting.state + Setting.redis
+        case .webhooks: Setting.webhooks
         case .http: Setting.http
         case .process: Setting.process
         case .later: Setting.later

@@ -5,6 +5,7 @@ import GateDomain
 extension Settings {
     func check(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
         checkBackend(sources, &diagnostics)
+        checkWebhooks(&diagnostics)
         if cors.credentials {
             switch cors.origin {
             case .listed: break

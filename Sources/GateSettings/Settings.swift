@@ -1,6 +1,7 @@
 // The settings that a node runs with.
 
 package import GateDomain
+package import GateValues
 
 /// Every setting of a node with its resolved value; the defaults stand here and nowhere else.
 ///
@@ -112,6 +113,21 @@ package struct Settings: Sendable, Equatable {
     package var durable = false
     /// What is done while Redis is away.
     package var onStoreLoss = OnStoreLoss.deny
+
+    // MARK: Webhooks
+
+    /// Where events are sent; nil for nowhere.
+    package var webhookUrl: WebhookURL?
+    /// What they are signed with; nil or empty for no signature.
+    package var webhookSecret: String?
+    /// Attempts after the first one, 0 to 100.
+    package var webhookMaxRetries = 5
+    /// Filters that the API cannot change.
+    package var webhookFilters: [WebhookFilterSettings] = []
+    /// Whether private addresses are refused, when a URL is set and at each delivery.
+    package var webhookSsrfAtDelivery = true
+    /// Milliseconds that fewer than ten events wait for more of them, 0 to 60,000.
+    package var webhookFlushMs = 5000
 
     // MARK: HTTP
 

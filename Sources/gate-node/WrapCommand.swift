@@ -28,6 +28,7 @@ struct WrapCommand: AsyncParsableCommand {
     @OptionGroup(title: SettingSection.pricing.title) var pricing: SettingOptions<Pricing>
     @OptionGroup(title: SettingSection.access.title) var access: SettingOptions<Access>
     @OptionGroup(title: SettingSection.state.title) var state: SettingOptions<State>
+    @OptionGroup(title: SettingSection.webhooks.title) var webhooks: SettingOptions<Webhooks>
     @OptionGroup(title: SettingSection.http.title) var http: SettingOptions<HTTP>
     @OptionGroup(title: SettingSection.process.title) var process: SettingOptions<Process>
     @OptionGroup(visibility: .hidden) var later: SettingOptions<Later>
@@ -65,7 +66,7 @@ struct WrapCommand: AsyncParsableCommand {
     /// What all flags said, by the setting's name.
     var flags: [String: [String]] {
         let groups = [
-            backend.given, pricing.given, access.given, state.given, http.given, process.given, later.given,
+            backend.given, pricing.given, access.given, state.given, webhooks.given, http.given, process.given, later.given,
             command.isEmpty ? [:] : ["serverCommand": [ShellWords.join(command)]],
         ]
         return groups.reduce(into: [:]) { all, group in all.merge(group) { $1 } }
@@ -77,6 +78,7 @@ extension WrapCommand {
     enum Pricing: SettingChapter { static let section = SettingSection.pricing }
     enum Access: SettingChapter { static let section = SettingSection.access }
     enum State: SettingChapter { static let section = SettingSection.state }
+    enum Webhooks: SettingChapter { static let section = SettingSection.webhooks }
     enum HTTP: SettingChapter { static let section = SettingSection.http }
     enum Process: SettingChapter { static let section = SettingSection.process }
     enum Later: SettingChapter { static let section = SettingSection.later }

@@ -100,6 +100,8 @@ package struct RedisKeys: Sendable {
     package var violations: String { tags[0] + "violations" }
     /// A hash: when each admin key was last used.
     package var adminUses: String { tags[0] + "admins:used" }
+    /// All that webhooks need besides their records. - Parameter part: as `WebhookQueue` says.
+    func webhooks(_ part: String) -> String { tags[0] + "webhooks:" + part }
     /// Which node makes the hourly sums.
     package var rollupTurn: String { tags[0] + "rollups:turn" }
     /// A hash: when each node was last heard.

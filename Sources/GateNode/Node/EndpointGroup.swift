@@ -15,6 +15,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case usage
     case analytics
     case gateway
+    case webhooks
     case operations = "admin-ops"
     case adminKeys = "admin-keys"
 
@@ -30,6 +31,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .usage: "The record of calls."
         case .analytics: "Reports over the hourly sums of calls."
         case .gateway: "What the gate does with calls, set while it runs."
+        case .webhooks: "Events that are sent to others: sinks, filters, dead letters."
         case .operations: "Running the cluster."
         case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
         }
@@ -53,6 +55,10 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .analytics: ReportPage.all.map { $0.endpoint() } + [Analytics.endpoint(), .consumerRetention]
         case .gateway:
             [.readConcurrency, .setConcurrency, .readGuardrails, .changeGuardrails, .deleteGuardrail, .listViolations, .clearViolations]
+        case .webhooks:
+            [.setKeyWebhook, .readKeyWebhook, .deleteKeyWebhook, .webhookStats, .webhookHealth, .adminWebhookHealth, .webhookLog]
+                + [.webhookDeliveries, .listDeadLetters, .clearDeadLetters, .replayDeadLetters, .pauseWebhooks, .resumeWebhooks]
+                + [.testWebhook, .listWebhookFilters, .createWebhookFilter, .updateWebhookFilter, .deleteWebhookFilter]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
         }

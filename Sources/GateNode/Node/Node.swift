@@ -19,6 +19,7 @@ final class Node: Sendable {
     let rollups: Rollups
     let rollupBook: RollupBook
     let violations: ViolationLog
+    let webhooks: Webhooks
     let members: Membership
     let addressLimiter: AddressLimiter
     let identity: NodeIdentity
@@ -68,6 +69,7 @@ final class Node: Sendable {
         rollups = Rollups(store: store)
         rollupBook = RollupBook(store: store)
         violations = ViolationLog(store: store)
+        webhooks = Webhooks(settings, store: store, origin: identity.base, clock: clock, ruleBook: ruleBook, reload: reload)
         addressLimiter = AddressLimiter(
             store: store,
             caps: [.admin: settings.adminRateLimit, .session: settings.sessionRateLimit, .public: settings.publicRateLimit])
@@ -90,6 +92,7 @@ extension Node {
     var adminParts: AdminParts {
         AdminParts(
             settings: settings, store: store, keys: keys, teams: teams, events: events, rollupBook: rollupBook, violations: violations,
+            webhooks: webhooks,
             clock: clock,
             ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,

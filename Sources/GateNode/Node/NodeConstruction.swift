@@ -66,6 +66,9 @@ struct NodeConstruction {
         if let isReplaced = try? await node.admins.isBootstrapReplaced, isReplaced {
             announcement = "Admin key: the key of the start holds no more; the one that has replaced it does."
         }
+        do { try await node.webhooks.queue.prepare() } catch {
+            throw StartupFailure("The streams of events cannot be read: Redis does not answer.", status: .storeUnavailable)
+        }
         try await ImportedKeys.create(settings.importKeys, in: node)
         await members.beat()
         await upstreams.discover(on: group.next())

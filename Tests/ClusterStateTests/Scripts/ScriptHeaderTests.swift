@@ -111,6 +111,7 @@ struct ScriptHeaderTests {
         try await node.run(
             .advance, keys: [node.keys.cursor("h", 0), node.keys.cursor("i", 0), node.keys.rollupHours(0), node.keys.rollup(1, 0)],
             ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])
+        try await useWebhooks(WebhookQueue(store: node.store))
         let members = node.membership()
         await members.beat()
         _ = try await OpenCalls(reading: node.store)
@@ -120,6 +121,17 @@ struct ScriptHeaderTests {
         await members.leave()
         #expect(members.reaped == 1)
         try await node.forgetMarks()
+    }
+
+    private static func useWebhooks(_ queue: WebhookQueue) async throws {
+        try await queue.prepare()
+        let page = try await queue.read(0..<1)[0]
+        let routes = [(sink: 0, event: 0), (sink: 1, event: 0), (sink: 0, event: 1)]
+        try await queue.spool(page, events: [[65], [66]], sinks: [("default", .gate), ("hook_1", .key)], routes: routes, flush: 0)
+        let batch = try #require(try await queue.take("default"))
+        _ = try await queue.end(batch, of: "default", as: .dead([67]), firstAttempt: 1, entry: [68], flush: 0)
+        #expect(try await queue.replay([67], events: batch.events, to: "default"))
+        try await queue.drop("hook_1")
     }
 
     /// Of a key in the shard of home 1.

@@ -35,7 +35,8 @@ struct ScriptHeader {
     }
 
     private static let counters: Set = [
-        "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows",
+        "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows", "cursors",
+        "sinks",
     ]
 
     /// Whether arguments have the shape that the header states: every count is the number of what follows it.

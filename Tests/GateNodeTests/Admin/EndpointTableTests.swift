@@ -166,7 +166,11 @@ struct EndpointTableTests {
 
     private func checkAnswers() async throws {
         // Named, so that the configuration can be reloaded; the bench reads it from elsewhere.
-        try await AdminBench.run(adjusting: { $0.configPath = "gate.json" }) { bench in
+        try await AdminBench.run(adjusting: { settings in
+            settings.configPath = "gate.json"
+            // One that nothing is sent to.
+            settings.webhookUrl = WebhookURL("http://127.0.0.1/hook")
+        }) { bench in
             for endpoint in Self.served where endpoint.media.first == MediaType.json {
                 let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
                 if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
@@ -187,6 +191,9 @@ struct EndpointTableTests {
                 if let token { good["token"] = token }
                 if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
                 if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
+                if endpoint.path.hasPrefix("/webhooks/filters/") {
+                    good["id"] = try await bench.post("/webhooks/filters", ["events": ["*"], "url": "https://1.1.1.1/"]).json["id"]
+                }
                 let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
                 var fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn", "keys": "\(key.id),\(other.id)"]
                 if endpoint.path == "/keys/schedule", endpoint.method == .delete {
@@ -245,9 +252,11 @@ struct EndpointTableTests {
             "key": .string(key), "credits": 5, "name": "test", "teamId": .string(team), "spendingLimit": 10, "ips": ["10.0.0.1"],
             "enabled": false, "from": .string(key), "to": .string(key), "reservationId": "rsv_0123456789abcdef01234567", "threshold": 5,
             "amount": 5, "tags": ["a": "b"], "text": "a note", "token": "pgt_a.b",
+            "apiKey": .string(key), "webhookUrl": "https://1.1.1.1/hook", "url": "https://1.1.1.1/hook", "events": ["usage"],
             "operations": [["action": "suspend", "key": .string(key)]],
         ]
         var body = endpoint.body.reduce(into: JSONObject()) { body, field in body[field.name] = values[field.name] }
+        if endpoint.path.hasPrefix("/webhooks/filters/") { body["id"] = "wf_0123456789abcdef" }
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
         if endpoint.path == "/keys/alias" { body["alias"] = "another" }
         if endpoint.path == "/keys/import" { body["keys"] = [["key": "pg_brought-along", "name": "imported"]] }

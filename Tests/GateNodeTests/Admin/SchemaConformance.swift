@@ -48,7 +48,10 @@ struct SchemaConformance {
         if schema["minLength"]?.intValue == 1 { violations.append("") }
         if schema["pattern"] != nil { violations += ["", "a b", "ä", "a\n", .string(String(repeating: "x", count: 101))] }
         if schema["enum"] != nil || schema["format"] != nil { violations += ["", "nonsense"] }
-        if schema["items"] != nil { violations += [[7], [true], [nil], [""], [["a"]], ["a\nb"]] }
+        if let item = schema["items"] {
+            violations += item["type"] == "integer" ? [[-1]] : [[7]]
+            violations += [[true], [nil], [""], [["a"]], ["a\nb"]]
+        }
         if let value = schema["additionalProperties"] {
             violations += [["a": 7], ["": "b"], ["a\tb": "c"]]
             if value["type"]?.arrayValue?.contains("null") != true { violations.append(["a": nil]) }

@@ -2,6 +2,7 @@ import GateDomain
 @testable import GateNode
 @testable import GateSettings
 import GateTesting
+import GateValues
 import MCPWire
 import Testing
 
@@ -48,6 +49,9 @@ import Testing
         "stateFile": ("/var/lib/s.json", { $0.stateDirectory == "/var/lib/s.json.d" }),
         "durable": ("true", { $0.durable }),
         "onStoreLoss": ("open", { $0.onStoreLoss == .open }),
+        "webhookUrl": ("https://h/hook", { $0.webhookUrl?.text == "https://h/hook" }),
+        "webhookSecret": ("to sign with", { $0.webhookSecret == "to sign with" }),
+        "webhookMaxRetries": ("0", { $0.webhookMaxRetries == 0 }),
         "port": ("0", { $0.port == 0 }),
         "host": ("127.0.0.1", { $0.host == "127.0.0.1" }),
         "customHeaders": (
@@ -120,7 +124,9 @@ import Testing
 
     @Test("Every setting that holds a secret may be given in a file")
     func secretSettings() {
-        #expect(Set(Self.secrets.compactMap(\.target)) == ["adminKey", "importKeys", "redisUrl", "redisPassword", "sentinelPassword"])
+        #expect(
+            Set(Self.secrets.compactMap(\.target))
+                == ["adminKey", "importKeys", "redisUrl", "redisPassword", "sentinelPassword", "webhookSecret"])
     }
 
     @Test("F-ENV-03: a flag wins over a variable, whichever of them names a file; of equals none is guessed")

@@ -152,9 +152,9 @@ import Testing
     @Test("Documented settings without effect are accepted with a warning, from the file and from flags")
     func notServed() {
         #expect(
-            lines(#""webhookUrl": "https://h", "oauth": {"accessTokenTtl": 1}"#) == [
-                "WARN [webhookUrl] Accepted, but it has no effect in this version.",
+            lines(#""mirror": {"url": "https://h"}, "oauth": {"accessTokenTtl": 1}"#) == [
                 "WARN [oauth] Accepted, but it has no effect in this version.",
+                "WARN [mirror] Accepted, but it has no effect in this version.",
             ])
         #expect(resolve(flags: ["stripeWebhookSecret": ["whsec_x"]]).diagnostics.entries.map(\.field) == ["stripeWebhookSecret"])
     }

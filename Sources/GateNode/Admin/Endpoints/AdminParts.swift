@@ -19,6 +19,7 @@ struct AdminParts: Sendable {
     let events: EventLog
     let rollupBook: RollupBook
     let violations: ViolationLog
+    let webhooks: Webhooks
     let clock: RedisClock
     let ruleBook: RuleBook
     let reload: RulesReload

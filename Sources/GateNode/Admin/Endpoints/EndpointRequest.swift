@@ -100,7 +100,7 @@ extension EndpointRequest {
     func audit(
         _ message: String, of key: KeyRecord? = nil, as type: String? = nil, _ facts: KeyValuePairs<String, String> = [:]
     ) -> AuditEntry {
-        let subject = key.map { [("keyMasked", $0.masked), ("keyId", $0.id), ("name", $0.name)] } ?? []
+        let subject = key.map { [("keyMasked", $0.masked), ("name", $0.name), ("keyId", $0.id)] } ?? []
         return AuditEntry(
             type: type ?? endpoint.audits.first ?? endpoint.pathName, actor: actor, message: message + remark,
             metadata: subject + facts.filter { !$0.value.isEmpty } + [("requestId", id)])

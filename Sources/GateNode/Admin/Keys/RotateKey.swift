@@ -17,7 +17,7 @@ extension Endpoint {
     ) { request, keys in
         let key = try await request.target(in: keys)
         let secret = Credential.generate()
-        let audit = request.audit("Key rotated", of: key, ["newKeyMasked": Credential.longMask(secret)])
+        let audit = request.audit("Key rotated", of: key, ["oldKeyMasked": key.masked, "newKeyMasked": Credential.longMask(secret)])
         let rotated = try await keys.rotate(key.id, to: secret, Operation(audit: audit))
         return [
             "message": "Key rotated. Store the new one now: it is not shown again, and the old one has stopped working.", "newKey": secret,

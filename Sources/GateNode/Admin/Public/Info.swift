@@ -79,7 +79,8 @@ extension Settings {
     /// What is switched on; features that this version does not have are false.
     fileprivate var features: JSONObject {
         .of([
-            "shadowMode": shadowMode, "webhooks": false, "webhookSignatures": false, "webhookFilters": false,
+            "shadowMode": shadowMode, "webhooks": webhookUrl != nil, "webhookSignatures": webhookSecret?.isEmpty == false,
+            "webhookFilters": true,
             "refundOnFailure": refundOnFailure, "oauth": false, "redis": redisUrl != nil, "teams": true, "plugins": false, "alerts": false,
             "expiryScanner": false, "templates": false, "multiServer": !servers.isEmpty, "quotas": true,
             "corsRestricted": cors.isRestricted,

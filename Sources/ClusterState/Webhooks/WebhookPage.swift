@@ -1,0 +1,97 @@
+// What webhooks read of the streams: calls that were charged, what was taken back of them, and what admins have changed.
+
+package import GateDomain
+
+/// Something that happened, as a sink may hear of it.
+package struct WebhookOccurrence: Sendable {
+    /// What it was.
+    package enum Kind: Sendable {
+        /// A call that was let in, and what it was charged.
+        case call(CallEvent, credits: Int)
+        /// A charge that was taken back after it may have been told; `credits` of it, `of` the id of the event that told it.
+        case correction(CallEvent, credits: Int, of: String)
+        /// A change by an admin, or by the gate itself.
+        case change(AuditEntry)
+    }
+
+    /// The same each time that it is told, and no other's: `evt_`, the stream, and the place in it.
+    package let id: String
+    /// Milliseconds since 1970 of Redis TIME.
+    package let time: Int
+    /// With all that is told of it.
+    package let kind: Kind
+
+    /// The id of the key that it is about; nil for none.
+    package var keyID: String? {
+        switch kind {
+        case .call(let event, _), .correction(let event, _, _): event.keyID.isEmpty ? nil : event.keyID
+        case .change(let entry): entry.metadata.first { $0.0 == "keyId" }?.1
+        }
+    }
+}
+
+/// What is new in both streams of one shard.
+package struct WebhookPage: Sendable {
+    /// One stream as far as it was read.
+    struct Reading: Sendable {
+        /// Names the stream among the cursors.
+        let field: String
+        /// As it stands in the store.
+        let cursor: String
+        let next: String
+    }
+
+    let readings: [Reading]
+    /// In the order of each stream.
+    package let occurrences: [WebhookOccurrence]
+    /// Whether there may be more.
+    package let isFull: Bool
+    /// Whether nothing is new.
+    package var isEmpty: Bool { readings.allSatisfy { $0.cursor == $0.next } }
+}
+
+extension WebhookOccurrence {
+    /// Reads an entry of a stream; nil for one that no sink hears of.
+    /// - Parameters:
+    ///   - stream: as `u0`.
+    ///   - cursor: where the page begins; what lies before it was told.
+    init?(_ entry: RedisReply, of stream: String, after cursor: String) {
+        guard let parts = entry.array, parts.count == 2, let place = parts[0].string, let fields = parts[1].array, fields.count >= 2,
+            let time = StreamPlace(place)?.milliseconds
+        else { return nil }
+        self.time = time
+        id = Self.id(stream, place)
+        if let call = LoggedCall(entry) {
+            kind = .call(call.event, credits: call.credits)
+        } else if fields.count == 6, ["x", "n"].contains(fields[0].string), let told = fields[1].string, let old = StreamPlace(told),
+            let read = StreamPlace(cursor), let credits = fields[3].integer, case .bytes(let bytes) = fields[5],
+            let event = CallEvent(packed: bytes)
+        {
+            // One that lies behind the cursor was gone before anybody has read it.
+            guard old <= read else { return nil }
+            kind = .correction(event, credits: credits, of: Self.id(stream, told))
+        } else if fields[0].string == "e", case .bytes(let bytes) = fields[1], let change = AuditEntry(packed: bytes) {
+            kind = .change(change)
+        } else {
+            return nil
+        }
+    }
+
+    private static func id(_ stream: String, _ place: String) -> String { "evt_\(stream)-\(place)" }
+}
+
+/// The id of an entry of a stream, as it is ordered.
+struct StreamPlace: Comparable {
+    let milliseconds: Int
+    let sequence: Int
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "-")
+        guard parts.count == 2, let milliseconds = Int(parts[0]), let sequence = Int(parts[1]) else { return nil }
+        (self.milliseconds, self.sequence) = (milliseconds, sequence)
+    }
+
+    static func < (left: StreamPlace, right: StreamPlace) -> Bool {
+        (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
+    }
+}
