@@ -38,7 +38,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     var endpoints: [Endpoint] {
         switch self {
         case .mcp: [.postMCP, .getMCP, .deleteMCP]
-        case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
+        case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots, .mcpCard, .mcpPayment, .serverCard]
         case .keys:
             [.createKey, .listKeys, .revokeKey, .suspendKey, .resumeKey, .setKeyAccess, .setKeyExpiry, .setKeyAddresses, .setKeyQuota]
                 + [.rotateKey, .cloneKey, .setKeyAlias, .setKeyTags, .searchKeys, .expiringKeys, .listNotes, .addNote, .deleteNote]
