@@ -15,10 +15,12 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case limitAddress = "limit_address"
     case openCalls = "open_calls"
     case outcome
+    case postMail = "post_mail"
     case raise
     case reserve
     case session
     case settle
+    case takeMail = "take_mail"
     case transfer
     case windows
     case webhookSpool = "webhook_spool"
@@ -50,10 +52,12 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .limitAddress: PackageResources.limit_address_lua
             case .openCalls: PackageResources.open_calls_lua
             case .outcome: PackageResources.outcome_lua
+            case .postMail: PackageResources.post_mail_lua
             case .raise: PackageResources.raise_lua
             case .reserve: PackageResources.reserve_lua
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
+            case .takeMail: PackageResources.take_mail_lua
             case .transfer: PackageResources.transfer_lua
             case .windows: PackageResources.windows_lua
             case .webhookSpool: PackageResources.webhook_spool_lua

@@ -84,6 +84,10 @@ package struct RedisKeys: Sendable {
     package func streams(_ session: String) -> String { tags[sessionShard(session)] + "streams:" + session }
     /// A string: a client's answer to a question that came over another node. - Parameter id: of the question.
     package func answer(_ id: String) -> String { tags[sessionShard(id)] + "answer:" + id }
+    /// A stream: what servers have said to a session outside of its requests.
+    package func mail(_ session: String) -> String { tags[sessionShard(session)] + "mail:" + session }
+    /// A string: the last message of a session that a stream has taken.
+    package func takenMail(_ session: String) -> String { tags[sessionShard(session)] + "mail:taken:" + session }
     /// Where a session lies.
     package func sessionShard(_ id: String) -> Int { shards == 1 ? 0 : shard(ofHome: Self.spread(id)) }
     /// Sessions that a key opened, and those that nobody did: lists of their own, as the second must not crowd out the first.

@@ -70,3 +70,39 @@ package struct SessionCommands: Sendable {
         return command
     }
 }
+
+/// What servers say to sessions outside of requests; see `post_mail.lua` and `take_mail.lua`.
+package struct MailCommands: Sendable {
+    private let keys: RedisKeys
+
+    package init(keys: RedisKeys) { self.keys = keys }
+
+    /// - Parameters:
+    ///   - most: messages of a session that are kept.
+    ///   - lifetime: milliseconds after the last message.
+    ///   - origin: the node.
+    package func post(_ message: [UInt8], to session: String, most: Int, lifetime: Int, origin: String) -> RedisCommand {
+        var command = RedisCommand(script: .postMail, keys: 1)
+        command.append(keys.mail(session))
+        command.append(most)
+        command.append(lifetime)
+        command.append(message)
+        command.append(keys.channel)
+        command.append(FeedMessage.ephemeral(.mail, session, origin: origin))
+        return command
+    }
+
+    /// - Parameters:
+    ///   - after: the id of a message; nil for what nobody has taken.
+    ///   - most: messages at once.
+    ///   - lifetime: milliseconds for which it is known what was taken.
+    package func take(_ session: String, after: String?, most: Int, lifetime: Int) -> RedisCommand {
+        var command = RedisCommand(script: .takeMail, keys: 2)
+        command.append(keys.mail(session))
+        command.append(keys.takenMail(session))
+        command.append(lifetime)
+        command.append(after ?? "")
+        command.append(most)
+        return command
+    }
+}

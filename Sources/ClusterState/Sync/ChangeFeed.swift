@@ -24,8 +24,10 @@ package enum Topic: String, Sendable, CaseIterable {
     case cancel
     /// A client has answered a server's question that came over another node. Said in passing too.
     case answer
+    /// A server has said something to a session outside of its requests. Said in passing too.
+    case mail
 
-    var isNumbered: Bool { self != .cancel && self != .answer }
+    var isNumbered: Bool { self != .cancel && self != .answer && self != .mail }
 }
 
 /// What the feed says has changed.
@@ -180,8 +182,11 @@ package struct FeedMessage: Equatable {
 
     /// The command that says something in passing to every node that listens. - Parameter id: without spaces, at most 400 bytes.
     package static func ephemeral(_ topic: Topic, _ id: String, keys: RedisKeys, origin: String) -> RedisCommand {
-        RedisCommand("PUBLISH", keys.channel, "\(topic.rawValue) \(id) 0 0 \(origin)")
+        RedisCommand("PUBLISH", keys.channel, ephemeral(topic, id, origin: origin))
     }
+
+    /// What is said so.
+    static func ephemeral(_ topic: Topic, _ id: String, origin: String) -> String { "\(topic.rawValue) \(id) 0 0 \(origin)" }
 }
 
 /// What the node knows of the feed; decides whether something was missed.

@@ -73,7 +73,9 @@ final class ClientQuestions {
     }
 
     private func hasRoom(for session: String) -> Bool {
-        if open.count >= Self.most || open.values.count(where: { $0.session == session }) >= Self.mostOfSession { sweep(at: .now()) }
+        if open.count >= Self.most || open.values.count(where: { $0.session == session }) >= Self.mostOfSession {
+            drop { $0.isOver }
+        }
         return open.count < Self.most && open.values.count { $0.session == session } < Self.mostOfSession
     }
 
@@ -143,10 +145,15 @@ final class ClientQuestions {
         }
     }
 
-    /// Forgets questions whose call is over, and those that nobody has answered in time.
+    /// Forgets the questions that nobody has answered in time. That the call is over on whose stream one went out says nothing: on standard
+    /// streams a question names no call, and may be another's.
     func sweep(at now: NIODeadline) {
+        drop { $0.until < now }
+    }
+
+    private func drop(_ isOver: (Open) -> Bool) {
         guard !open.isEmpty else { return }
-        for (id, entry) in open where entry.isOver || entry.until < now {
+        for (id, entry) in open where isOver(entry) {
             open[id] = nil
             entry.asker.refuse(code: -32603, "The client has not answered")
         }

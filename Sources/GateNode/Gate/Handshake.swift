@@ -46,6 +46,14 @@ enum Handshake {
         return .object(result)
     }
 
+    /// What the servers can, as far as they have said it; tools where none has said anything.
+    static func capabilities(of upstreams: UpstreamSet) -> JSONObject {
+        let all = upstreams.all.compactMap { upstream in
+            upstream.serverInfo.flatMap { try? JSONValue.parse(Array($0.bytes.readableBytesView)) }?["capabilities"]?.objectValue
+        }
+        return all.isEmpty ? ["tools": [:]] : merged(all)
+    }
+
     /// What one of the servers can, the gate can.
     private static func merged(_ all: [JSONObject]) -> JSONObject {
         var sum = JSONObject()

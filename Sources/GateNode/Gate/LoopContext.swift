@@ -60,7 +60,9 @@ final class LoopContext: ExchangeHandler {
             link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
         tasks = TaskOwners(link: link.value, keys: keys)
         questions = ClientQuestions(node: parts.id, loop: index, link: link.value, keys: keys)
-        streams = LiveStreams(link: link.value, commands: sessions.commands, most: parts.settings.maxConnections / max(1, loops) / 4)
+        streams = LiveStreams(
+            link: link.value, commands: sessions.commands, mail: SessionMail(link: link.value, keys: keys, origin: parts.id),
+            most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
 
@@ -125,11 +127,12 @@ final class LoopContext: ExchangeHandler {
         log.flush()
     }
 
-    /// The client for which servers keep something of its own: one that acts in its own session under a known key, where it can be asked
+    /// The client for which servers keep something of its own: one that acts in the session that its key has opened, where it can be asked
     /// something, or where each session has a server of its own (`--isolation`).
     /// - Parameter key: the id of the key that the request has shown.
     func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
-        guard let session = exchange.session, session.isPresented, parts.settings.isolation.isolates(session.capabilities), let key,
+        guard let session = exchange.session, session.isPresented, session.isOwned, parts.settings.isolation.isolates(session.capabilities),
+            let key,
             sessions.isOwn(session, exchange.credential)
         else { return nil }
         return UpstreamClient(session: session.id, key: key, capabilities: session.capabilities)
@@ -160,8 +163,12 @@ final class LoopContext: ExchangeHandler {
         switch change {
         case .record(.key, let id): cache.assumeIsolated { $0.forget(key: id) }
         // Many keys belong to a team, and changes of teams are rare.
-        case .record(.team, _), .everything: cache.assumeIsolated { $0.forgetAll() }
+        case .record(.team, _): cache.assumeIsolated { $0.forgetAll() }
+        case .everything:
+            cache.assumeIsolated { $0.forgetAll() }
+            streams.collectAll()
         case .record(.answer, let id): questions.collect(id)
+        case .record(.mail, let session): streams.collect(session: session)
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)

@@ -47,6 +47,12 @@ final class LoopContexts: Sendable {
         }
     }
 
+    /// Leaves a message for a session, wherever it listens.
+    func post(_ message: [UInt8], to session: String) {
+        guard let (loop, context) = all.first else { return }
+        loop.execute { context.value.streams.post(message, to: session) }
+    }
+
     /// Asks one event loop after the other until one says that it has done what there was to do.
     func first(_ body: @escaping @Sendable (LoopContext) -> Bool, otherwise: @escaping @Sendable () -> Void) {
         first(body, from: 0, otherwise: otherwise)

@@ -152,7 +152,8 @@ final class ProxiedRequest {
         guard keyID != nil, let credential = exchange.credential, let session = exchange.session, session.isPresented,
             let uri = exchange.envelope.uri.flatMap({ exchange.string($0) }), uri.utf8.count <= SubscriptionBook.longestURI
         else { return nil }
-        return (uri, .init(session: session.id, credential: KeyCache.digest(credential)))
+        let digest = KeyCache.digest(credential)
+        return (uri, .init(session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest))
     }
 
     // MARK: Judging

@@ -40,7 +40,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     var endpoints: [Endpoint] {
         switch self {
         case .mcp: [.postMCP, .getMCP, .deleteMCP]
-        case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots]
+        case .public: [.root, .health, .livez, .ready, .info, .pricing, .metrics, .openAPI, .robots, .mcpCard, .mcpPayment, .serverCard]
         case .keys:
             Self.keyVerbs + Resource.templates.endpoints
         case .tokens: [.createToken, .revokeToken, .revokedTokens]

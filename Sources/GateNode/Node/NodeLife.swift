@@ -76,12 +76,10 @@ struct NodeLife {
                     $0.streams.broadcast(message)
                 }
                 refresher.request(.tools)
-            case .updated(let message, let uri): loops.forEach { $0.streams.deliver(message, of: uri, to: subscriptions) }
-            case .said(let message, let session):
-                loops.first {
-                    $0.streams.send(message, session: session)
-                } otherwise: {
-                }
+            case .updated(let message, let uri):
+                for session in subscriptions.owned(of: uri) { loops.post(message, to: session) }
+                loops.forEach { $0.streams.deliver(message, of: uri, to: subscriptions) }
+            case .said(let message, let session): loops.post(message, to: session)
             case .asked(let question, let session):
                 loops.first {
                     $0.ask(question, session: session)

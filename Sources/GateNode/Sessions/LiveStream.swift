@@ -10,6 +10,7 @@ final class LiveStreams {
     private let link: RedisLink
     private let commands: SessionCommands
     private var streams: Set<LiveStream> = []
+    let mail: SessionMail
 
     /// Streams of one session over all nodes (F-MCP-03).
     static let cap = 3
@@ -21,7 +22,8 @@ final class LiveStreams {
 
     /// - Parameter most: streams of one key on this loop, and of all who have none. Streams stay open for as long as their clients like, so
     ///   nobody has all connections for them.
-    init(link: RedisLink, commands: SessionCommands, most: Int) {
+    init(link: RedisLink, commands: SessionCommands, mail: SessionMail, most: Int) {
+        self.mail = mail
         self.most = max(Self.cap, most)
         self.link = link
         self.commands = commands
@@ -37,7 +39,9 @@ final class LiveStreams {
             if case .success(let reply) = reply, reply.integer(at: 0) == 1 {
                 return exchange.refuse(429, "Too many streams on this session", retryAfter: 30)
             }
-            begin(exchange, session, holder: holder)
+            guard session.isOwned else { return begin(exchange, session, holder: holder, isResumed: false, SessionMail.Delivery()) }
+            let after = exchange.head.fields.string(of: .lastEventID).flatMap(SessionMail.message)
+            mail.take(session.id, after: after) { [self] in begin(exchange, session, holder: holder, isResumed: after != nil, $0) }
         }
     }
 
@@ -46,7 +50,8 @@ final class LiveStreams {
         return streams.count { $0.session.holder == session.holder } < most
     }
 
-    private func begin(_ exchange: MCPExchange, _ session: Session, holder: String) {
+    /// - Parameter isResumed: whether its client goes on with a stream that broke.
+    private func begin(_ exchange: MCPExchange, _ session: Session, holder: String, isResumed: Bool, _ delivery: SessionMail.Delivery) {
         guard let connection = exchange.handOver() else { return }
         let credential = exchange.credential.map { KeyCache.digest($0) } ?? ""
         let stream = LiveStream(session, credential: credential, of: self, connection, holder: holder)
@@ -59,7 +64,33 @@ final class LiveStreams {
         let hello: JSONValue = [
             "jsonrpc": "2.0", "method": "notifications/initialized", "params": ["sessionId": .string(session.id)],
         ]
-        stream.send(hello.bytes)
+        if !isResumed { stream.send(hello.bytes, of: delivery.before) }
+        give(delivery, to: stream)
+    }
+
+    // MARK: Mail
+
+    /// Leaves a message for a session whose stream may be on any node; without Redis it goes to a stream that is here.
+    func post(_ message: [UInt8], to session: String) {
+        mail.post(message, to: session) { [self] isKept in
+            if !isKept { _ = send(message, session: session) }
+        }
+    }
+
+    /// Takes what there is for a session, if it listens here.
+    func collect(session: String) {
+        guard let stream = oldest(of: session), stream.session.isOwned else { return }
+        mail.take(session, after: nil) { [self] delivery in give(delivery, to: oldest(of: session) ?? stream) }
+    }
+
+    /// Messages may have been left that nobody has told of.
+    func collectAll() {
+        for session in Set(streams.lazy.filter(\.session.isOwned).map(\.session.id)) { collect(session: session) }
+    }
+
+    private func give(_ delivery: SessionMail.Delivery, to stream: LiveStream) {
+        for (id, bytes) in delivery.messages { stream.send(bytes, of: id) }
+        if delivery.messages.count == SessionMail.batch { collect(session: stream.session.id) }
     }
 
     /// Sends what concerns every client to each session once: on the oldest of its streams here (MCP Transports, multiple connections).
@@ -69,9 +100,12 @@ final class LiveStreams {
         }
     }
 
-    /// Sends the news of one resource to the sessions that have asked for it, each once, and only where who listens is who asked.
+    /// Sends the news of one resource to the sessions without a key of their own that have asked for it, each once, and only where who listens
+    /// is who asked; the others get it by mail.
     func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook) {
-        let listening = streams.filter { subscriptions.holds(uri, for: .init(session: $0.session.id, credential: $0.credential)) }
+        let listening = streams.filter {
+            !$0.session.isOwned && subscriptions.holds(uri, for: .init(session: $0.session.id, credential: $0.credential, isOwned: false))
+        }
         for (_, streams) in Dictionary(grouping: listening, by: \.session.id) {
             streams.min { $0.openedAt < $1.openedAt }?.send(message)
         }
@@ -134,11 +168,13 @@ final class LiveStream: HeldConnection {
         self.holder = holder
     }
 
-    func send(_ message: some Collection<UInt8>) {
+    /// - Parameter mail: the id of the message among those of the session, if it is one.
+    func send(_ message: some Collection<UInt8>, of mail: String? = nil) {
         events += 1
         // A stream that nobody reads has missed something from here on: its client has to come again.
         guard connection.takesMore else { return connection.reset() }
-        connection.write(StreamFrame.event(message, id: "\(holder)-\(events)", allocator: connection.front.allocator))
+        let id = mail.map { "\($0).\(holder)" }
+        connection.write(StreamFrame.event(message, id: id, allocator: connection.front.allocator))
     }
 
     func tick(at now: NIODeadline) {
@@ -146,6 +182,7 @@ final class LiveStream: HeldConnection {
         nextKeepAlive = now + Self.keepAlive
         if connection.isRead { connection.write(StreamFrame.keepAlive(allocator: connection.front.allocator)) }
         all.place(session, holder: holder)
+        all.collect(session: session.id)
     }
 
     /// Ends the stream from our side.

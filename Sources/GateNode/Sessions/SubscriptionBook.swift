@@ -13,6 +13,8 @@ package final class SubscriptionBook: Sendable {
     struct Subscriber: Hashable, Sendable {
         let session: String
         let credential: String
+        /// Whether a key opened the session: then it hears of it on whichever node it listens.
+        let isOwned: Bool
     }
 
     private struct State {
@@ -65,6 +67,11 @@ package final class SubscriptionBook: Sendable {
 
     func holds(_ uri: String, for subscriber: Subscriber) -> Bool {
         state.withLock { $0.subscribers[ExactText(uri)]?[subscriber] != nil }
+    }
+
+    /// The sessions of keys that have asked for a resource.
+    func owned(of uri: String) -> Set<String> {
+        state.withLock { Set(($0.subscribers[ExactText(uri)] ?? [:]).keys.lazy.filter(\.isOwned).map(\.session)) }
     }
 
     private static func remove(_ uri: ExactText, _ subscriber: Subscriber, from state: inout State) {

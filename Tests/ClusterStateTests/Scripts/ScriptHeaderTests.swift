@@ -108,6 +108,9 @@ struct ScriptHeaderTests {
         let sessions = SessionCommands(keys: node.keys, lifetime: 1000, capacity: 9)
         _ = try await node.store.send(sessions.command(.create, "s", isOwned: true, owner: "me"))
         _ = try await node.store.send(sessions.place(of: "s", holder: "h", cap: 1, lifetime: 1000, leaving: false))
+        let mail = MailCommands(keys: node.keys)
+        _ = try await node.store.send(mail.post([65], to: "s", most: 9, lifetime: 1000, origin: "a"))
+        _ = try await node.store.send(mail.take("s", after: nil, most: 9, lifetime: 1000))
         try await node.run(
             .advance, keys: [node.keys.cursor("h", 0), node.keys.cursor("i", 0), node.keys.rollupHours(0), node.keys.rollup(1, 0)],
             ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])
