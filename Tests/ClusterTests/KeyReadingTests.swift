@@ -122,20 +122,25 @@ extension ClusterTests {
         func spendingLimit() async throws {
             try await GateCluster.run(nodes: 2, ["--price", "3", "--redis-shards", "16"]) { cluster in
                 let key = try await cluster[0].createKey(credits: 10_000, ["spendingLimit": 50, "alias": "capped"])
-                let outcomes = await concurrently(80, workers: 16) { await cluster[$0].echo(key: key) }
-                let tally = Tally(outcomes)
-                #expect(tally.served == 16 && tally.count("spending_limit_exceeded") == 64, "\(tally)")
-                #expect(try await cluster[1].balance(key).spent == 48)
+                func use(_ calls: Int, exactly expected: Int) async throws {
+                    let tally = Tally(await concurrently(calls, workers: 16) { await cluster[$0].echo(key: key) })
+                    // On a slow machine Redis may take too long for a call, which then gives back what it had.
+                    #expect(tally.served + tally.count("spending_limit_exceeded", "HTTP 503") == tally.total, "\(tally)")
+                    try await eventually("all that the limit lets through is spent", within: .seconds(30)) {
+                        let word = await cluster[0].echo(key: key).word
+                        let spent = try await cluster[1].balance(key).spent
+                        #expect(spent <= expected, "never more")
+                        return word == "spending_limit_exceeded" && spent == expected
+                    }
+                }
+                try await use(80, exactly: 48)
 
                 // What is reserved counts, and what is given back has room again.
                 try await cluster[1].order("/limits", ["key": "capped", "spendingLimit": 100])
                 let held = try await cluster[0].order("/keys/reserve", ["key": "capped", "credits": 40])
-                let some = Tally(await concurrently(40, workers: 16) { await cluster[$0].echo(key: key) })
-                #expect(some.served == 4 && some.count("spending_limit_exceeded") == 36, "\(some)")
+                try await use(40, exactly: 60)
                 try await cluster[1].order("/keys/reserve/release", ["reservationId": held["reservationId"] ?? held["id"] ?? .null])
-                let rest = Tally(await concurrently(40, workers: 16) { await cluster[$0].echo(key: key) })
-                #expect(rest.served == 13, "\(rest)")
-                #expect(try await cluster[0].balance(key).spent == 99)
+                try await use(40, exactly: 99)
 
                 // Lowered under load: from the answer on nothing more is spent, and before it never more than the old limit.
                 try await cluster[0].order("/limits", ["key": "capped", "spendingLimit": 9000])
@@ -144,13 +149,18 @@ extension ClusterTests {
                     try await eventually("something was spent", within: .seconds(30)) { try await cluster[0].balance(key).spent > 150 }
                     try await cluster[1].order("/limits", ["key": "capped", "spendingLimit": 120])
                     let late = Tally(await concurrently(20, workers: 8) { await cluster[$0].echo(key: key) })
-                    #expect(late.count("spending_limit_exceeded") == 20, "\(late)")
+                    #expect(late.served == 0 && late.count("spending_limit_exceeded") > 0, "\(late)")
                     after = try await cluster[0].balance(key).spent
                 }
                 #expect(try await cluster[1].balance(key).spent <= after)
                 for node in cluster.nodes { try await node.kill9() }
                 for node in cluster.nodes { try await node.restart() }
-                for node in 0..<2 { #expect(await cluster[node].echo(key: key).word == "spending_limit_exceeded") }
+                for node in 0..<2 {
+                    try await eventually("the limit holds after a restart") {
+                        await cluster[node].echo(key: key).word == "spending_limit_exceeded"
+                    }
+                }
+                #expect(try await cluster[0].balance(key).spent <= after)
             }
         }
 

@@ -62,7 +62,8 @@ package struct KeyDirectory: Sendable {
     ) async throws(RecordRefusal) {
         guard try await claim(keys.credential(digest), for: record.id, fields: ["kind": "key"]) else { throw .credentialExists }
         if let refusal = try await refusal(ofAlias: record.alias, of: record.id, secret: secret) {
-            try await leave(keys.credential(digest), of: record.id)
+            // Somebody who brings the same key along may have made it of this claim meanwhile.
+            if try await records.read(record.id) == nil { try await leave(keys.credential(digest), of: record.id) }
             throw refusal
         }
         _ = try await store.ask(RedisCommand("SADD", keys.credentials(of: record.id), digest))
