@@ -139,6 +139,7 @@ struct RightsTrial {
         ["ZRANGEBYSCORE", "*", "0", "1"], ["ZSCORE", "*", "a"], ["ZMSCORE", "*", "a"], ["ZREMRANGEBYSCORE", "*", "0", "1"],
         ["ZREMRANGEBYRANK", "*", "0", "0"],
         ["XADD", "*", "*", "a", "b"], ["XDEL", "*", "1-1"], ["XRANGE", "*", "-", "+", "COUNT", "1"], ["XTRIM", "*", "MAXLEN", "1"],
+        ["RPUSH", "*", "a"], ["LLEN", "*"], ["LRANGE", "*", "0", "0"], ["LREM", "*", "1", "a"], ["LTRIM", "*", "0", "0"],
         ["DEL", "*"], ["TIME"], ["SCRIPT", "LOAD", "return 1"], ["EVAL", "return 1", "0"],
         ["EVALSHA", "0000000000000000000000000000000000000000", "0"],
     ]
