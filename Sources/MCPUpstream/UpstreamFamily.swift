@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// What a server asks on standard streams names no request, and a capability is declared once a connection: so a client that can be asked has a
 /// member of its own, made when its session calls for the first time on this node. Invariant: a member works for one session, and there are
-/// `most` at a time. One that has nothing under way gives way to a new one: of the key that has most of them, the one used least lately.
+/// `most` at a time, half of them of one key. One that has nothing under way gives way to a new one: of the key that has most of them, the one used least lately.
 package final class UpstreamFamily: Upstream {
     private struct Member {
         let client: UpstreamClient
@@ -33,6 +33,7 @@ package final class UpstreamFamily: Upstream {
 
     private let shared: any Upstream
     private let most: Int
+    private var mostOfKey: Int { max(1, most / 2) }
     private let fallsBack: Bool
     private let make: @Sendable (UpstreamClient) -> (any Upstream)?
     private let state = Mutex(State())
@@ -100,12 +101,11 @@ package final class UpstreamFamily: Upstream {
                 state.members[name]?.waiting?.append(sending)
                 return .wait
             }
-            var leaving: (any Upstream)?
-            if state.members.count >= most {
-                guard let victim = Self.victim(among: state.members) else { return .refuse }
-                leaving = state.members.removeValue(forKey: victim)?.upstream
-            }
-            guard !state.isStopped, let upstream = make(client) else { return .refuse }
+            let own = state.members.filter { $0.value.client.key == client.key }
+            let crowd = own.count >= mostOfKey ? own : state.members.count >= most ? state.members : [:]
+            let victim = crowd.isEmpty ? nil : Self.victim(among: crowd)
+            guard crowd.isEmpty || victim != nil, !state.isStopped, let upstream = make(client) else { return .refuse }
+            let leaving = victim.flatMap { state.members.removeValue(forKey: $0)?.upstream }
             state.members[name] = Member(client: client, upstream: upstream, usedAt: .now(), open: 1, waiting: [sending])
             return .start(upstream, leaving: leaving)
         }
@@ -123,11 +123,13 @@ package final class UpstreamFamily: Upstream {
     private func begin(_ upstream: any Upstream, of session: String) async {
         // If it fails it is tried again in the background, and what waits hears of it as it would of any server.
         try? await upstream.start()
-        let waiting = state.withLock { state -> [Sending] in
-            guard let member = state.members[session], member.upstream === upstream else { return [] }
+        let waiting = state.withLock { state -> [Sending]? in
+            guard let member = state.members[session], member.upstream === upstream else { return nil }
             state.members[session]?.waiting = nil
-            return member.waiting ?? []
+            return member.waiting
         }
+        // It was ended before it had begun.
+        guard let waiting else { return await upstream.stop() }
         for sending in waiting {
             sending.loop.execute { upstream.send(sending.request, to: sending.receiver, on: sending.loop) }
         }
