@@ -1,7 +1,7 @@
 // Opens the wire to Redis: address, TLS, and nothing else; used for commands and for subscriptions.
 
 import GateDomain
-package import NIOCore
+import NIOCore
 import NIOPosix
 import NIOSSL
 

@@ -1,6 +1,6 @@
 // The queues of webhooks in Redis: what waits for each sink, how far the streams have been read, dead letters, the delivery log.
 
-package import GateDomain
+import GateDomain
 import LuaScripts
 
 /// All of it lies in shard 0, so that one script does each step; the streams lie in every shard and are only read.

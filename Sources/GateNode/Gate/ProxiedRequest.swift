@@ -119,9 +119,7 @@ final class ProxiedRequest {
     private func beginPersonal() {
         switch method {
         // A client with a server of its own hears of a resource as that server says.
-        case "resources/subscribe",
-            "resources/unsubscribe" where loop.client(of: exchange, key: keyID) != nil:
-            forward()
+        case "resources/unsubscribe" where loop.client(of: exchange, key: keyID) != nil: forward()
         case "resources/subscribe": forward()
         case "resources/unsubscribe":
             // Others may still want to hear of it.

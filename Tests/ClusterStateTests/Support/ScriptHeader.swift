@@ -35,7 +35,8 @@ struct ScriptHeader {
     }
 
     private static let counters: Set = [
-        "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows", "cursors",
+        "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows",
+        "cursors",
         "sinks",
     ]
 
