@@ -23,6 +23,7 @@ extension CSVText {
         }
         var found: [[String: String]] = []
         while let line = try reader.next() {
+            guard reader.line <= 2 * rows + 100 else { throw Fault(sentence: "The table has more than \(rows) lines.") }
             if line == [""] { continue }
             guard line.count == head.count else {
                 throw Fault(sentence: "Line \(reader.line) has \(line.count) values and not \(head.count).")

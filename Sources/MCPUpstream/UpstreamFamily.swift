@@ -12,6 +12,8 @@ import Synchronization
 /// `most` at a time, half of them of one key. One that has nothing under way gives way to a new one: of the key that has most of them, the one used least lately.
 package final class UpstreamFamily: Upstream {
     private struct Member {
+        /// No two members have the same, also of one session after another.
+        let number: Int
         let client: UpstreamClient
         let upstream: any Upstream
         var usedAt: NIODeadline
@@ -28,6 +30,7 @@ package final class UpstreamFamily: Upstream {
 
     private struct State {
         var members: [String: Member] = [:]
+        var number = 0
         var isStopped = false
     }
 
@@ -69,9 +72,10 @@ package final class UpstreamFamily: Upstream {
 
     package func send(_ request: UpstreamRequest, to receiver: NIOLoopBound<any UpstreamReceiver>, on loop: any EventLoop) {
         guard let client = request.client else { return shared.send(request, to: receiver, on: loop) }
-        let counting = NIOLoopBound<any UpstreamReceiver>(MemberReceiver(receiver, client.session, of: self), eventLoop: loop)
+        let member = MemberReceiver(receiver, client.session, of: self)
+        let counting = NIOLoopBound<any UpstreamReceiver>(member, eventLoop: loop)
         let sending = Sending(request: request, receiver: counting, loop: loop)
-        switch enter(client, sending) {
+        switch enter(client, sending, member) {
         case .send(let upstream): upstream.send(request, to: counting, on: loop)
         case .wait: break
         case .start(let upstream, let leaving):
@@ -90,13 +94,14 @@ package final class UpstreamFamily: Upstream {
         case refuse
     }
 
-    private func enter(_ client: UpstreamClient, _ sending: Sending) -> Entry {
+    private func enter(_ client: UpstreamClient, _ sending: Sending, _ receiver: MemberReceiver) -> Entry {
         state.withLock { state -> Entry in
             let name = client.session
             if let member = state.members[name] {
                 guard member.waiting.map({ $0.count < Self.mostWaiting }) ?? true else { return .refuse }
                 state.members[name]?.usedAt = .now()
                 state.members[name]?.open += 1
+                receiver.number = member.number
                 guard member.waiting != nil else { return .send(member.upstream) }
                 state.members[name]?.waiting?.append(sending)
                 return .wait
@@ -106,7 +111,10 @@ package final class UpstreamFamily: Upstream {
             let victim = crowd.isEmpty ? nil : Self.victim(among: crowd)
             guard crowd.isEmpty || victim != nil, !state.isStopped, let upstream = make(client) else { return .refuse }
             let leaving = victim.flatMap { state.members.removeValue(forKey: $0)?.upstream }
-            state.members[name] = Member(client: client, upstream: upstream, usedAt: .now(), open: 1, waiting: [sending])
+            state.number += 1
+            receiver.number = state.number
+            state.members[name] = Member(
+                number: state.number, client: client, upstream: upstream, usedAt: .now(), open: 1, waiting: [sending])
             return .start(upstream, leaving: leaving)
         }
     }
@@ -135,8 +143,10 @@ package final class UpstreamFamily: Upstream {
         }
     }
 
-    fileprivate func ended(_ session: String) {
+    fileprivate func ended(_ session: String, _ number: Int) {
         state.withLock { state in
+            // A member of the same session may have come after the one that this belongs to.
+            guard state.members[session]?.number == number else { return }
             state.members[session]?.open -= 1
             state.members[session]?.usedAt = .now()
         }
@@ -210,6 +220,8 @@ private final class MemberReceiver: UpstreamReceiver {
     private let receiver: NIOLoopBound<any UpstreamReceiver>
     private let session: String
     private let family: UpstreamFamily
+    /// Of the member that works on it; set before it is sent.
+    var number = 0
 
     init(_ receiver: NIOLoopBound<any UpstreamReceiver>, _ session: String, of family: UpstreamFamily) {
         self.receiver = receiver
@@ -221,7 +233,7 @@ private final class MemberReceiver: UpstreamReceiver {
     func upstreamAsked(_ question: UpstreamQuestion) { receiver.value.upstreamAsked(question) }
 
     func upstreamFinished(_ outcome: UpstreamOutcome) {
-        family.ended(session)
+        family.ended(session, number)
         receiver.value.upstreamFinished(outcome)
     }
 }

@@ -10,6 +10,8 @@ package final class Program: Sendable {
     private let process: Process
     private let directory: TemporaryDirectory
     private let shown = Atomic<Int>(0)
+    /// As the kernel has told it once. Foundation takes it away from there a moment before it says so itself.
+    private let ended = Mutex<Int32?>(nil)
 
     package init(_ name: String, _ command: [String], environment: [String: String] = [:], in workingDirectory: String? = nil) throws {
         self.name = name
@@ -37,6 +39,7 @@ package final class Program: Sendable {
 
     /// Exit status, negative for the signal that ended it, nil while it runs.
     package var exitStatus: Int32? {
+        if let status = ended.withLock(\.self) { return status }
         guard process.isRunning else {
             return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
         }
@@ -45,8 +48,10 @@ package final class Program: Sendable {
         guard waitid(P_PID, id_t(processIdentifier), &ending, WEXITED | WNOHANG | WNOWAIT) == 0, ending.si_signo == SIGCHLD else {
             return nil
         }
-        let status = ending._sifields._sigchld.si_status
-        return ending.si_code == CLD_EXITED ? status : -status
+        let number = ending._sifields._sigchld.si_status
+        let status = ending.si_code == CLD_EXITED ? number : -number
+        ended.withLock { $0 = status }
+        return status
     }
 
     package func signal(_ signal: Int32) {

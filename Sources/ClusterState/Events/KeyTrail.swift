@@ -36,7 +36,8 @@ package struct LoggedChange: Sendable {
 
     /// Whether it tells of a key: by its id, or where an entry has none by the mask of its secret.
     func tells(of key: KeyRecord) -> Bool {
-        if let id = fact("keyId") { return id.hasSameBytes(as: key.id) }
+        let ids = ["keyId", "fromId", "toId"].compactMap(fact)
+        if !ids.isEmpty { return ids.contains { $0.hasSameBytes(as: key.id) } }
         return ["keyMasked", "fromMasked", "toMasked"].contains { fact($0)?.hasSameBytes(as: key.masked) ?? false }
     }
 }

@@ -220,20 +220,26 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     package func ids(
         _ order: Order = .descending, in list: String? = nil, offset: Int = 0, count: Int
     ) async throws(RecordRefusal) -> [String] {
-        var found: [(id: String, at: Double)] = []
-        for shard in 0..<keys.shards {
+        guard count > 0 else { return [] }
+        if keys.shards == 1 {
             let reply = try await store.ask(
                 RedisCommand(
-                    order == .descending ? "ZREVRANGE" : "ZRANGE", keys.index(list ?? Record.kind, shard),
-                    keys.shards == 1 ? String(offset) : "0",
-                    String(offset + count - 1), "WITHSCORES"))
-            let entries = reply.array?.compactMap(\.string) ?? []
-            for index in stride(from: 0, to: entries.count - 1, by: 2) { found.append((entries[index], Double(entries[index + 1]) ?? 0)) }
+                    order == .descending ? "ZREVRANGE" : "ZRANGE", keys.index(list ?? Record.kind, 0), String(offset),
+                    String(offset + count - 1)))
+            return reply.array?.compactMap(\.string) ?? []
         }
-        guard keys.shards > 1 else { return found.map(\.id) }
-        found.sort { order == .descending ? ($0.at, $0.id) > ($1.at, $1.id) : ($0.at, $0.id) < ($1.at, $1.id) }
-        return found.dropFirst(offset).prefix(count).map(\.id)
+        var walk = walk(order, in: list)
+        var left = offset
+        while left > 0 {
+            let passed = try await walk.next(min(left, 500)).count
+            if passed == 0 { return [] }
+            left -= passed
+        }
+        return try await walk.next(count)
     }
+
+    /// Goes through all records, or those of one list, without holding them.
+    package func walk(_ order: Order, in list: String? = nil) -> IndexWalk<Record> { IndexWalk(store, order, in: list) }
 
     /// How many records of this kind, or of one list, there are, over all shards.
     /// - Throws: `store`.

@@ -79,20 +79,30 @@ package final class RedisStore: CommandStore {
         guard let results else { throw .unavailable("the node is shutting down") }
         var replies: [RedisReply] = []
         for (command, result) in zip(commands, results) {
-            if case .success(let reply) = result { replies.append(reply) } else { replies.append(try await sendPatiently(command)) }
+            switch result {
+            case .success(let reply): replies.append(reply)
+            case .failure(let failure): replies.append(try await sendPatiently(command, after: failure))
+            }
         }
         return replies
     }
 
     /// Sends a command whose double application does no harm, for as long as the caller may reasonably wait (2 s).
     package func sendPatiently(_ command: RedisCommand) async throws(StoreFailure) -> RedisReply {
+        try await sendPatiently(command, after: .unavailable("not tried yet"))
+    }
+
+    /// - Parameter first: how it has failed before: a command that may have been carried out once may have been, whatever comes of the others.
+    private func sendPatiently(_ command: RedisCommand, after first: StoreFailure) async throws(StoreFailure) -> RedisReply {
         let deadline = NIODeadline.now() + .seconds(2)
+        var mayBeDone = first.mayHaveBeenCarriedOut
         while true {
             do {
                 return try await send(command)
             } catch {
                 if case .fault = error { throw error }
-                if NIODeadline.now() >= deadline { throw error }
+                mayBeDone = mayBeDone || error.mayHaveBeenCarriedOut
+                if NIODeadline.now() >= deadline { throw mayBeDone ? .unknown : error }
                 do { try await Task.sleep(for: .milliseconds(50)) } catch { throw .unknown }
             }
         }

@@ -21,11 +21,11 @@ package struct WebhookOccurrence: Sendable {
     /// With all that is told of it.
     package let kind: Kind
 
-    /// The id of the key that it is about; nil for none.
+    /// The id of the key that it is about, of a transfer that of the sender; nil for none.
     package var keyID: String? {
         switch kind {
         case .call(let event, _), .correction(let event, _, _): event.keyID.isEmpty ? nil : event.keyID
-        case .change(let entry): entry.metadata.first { $0.0 == "keyId" }?.1
+        case .change(let entry): (entry.metadata.first { $0.0 == "keyId" } ?? entry.metadata.first { $0.0 == "fromId" })?.1
         }
     }
 }

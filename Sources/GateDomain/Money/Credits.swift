@@ -7,3 +7,12 @@ package enum Credits {
     /// The most that an account may hold: 2^53 - 1, beyond which a double skips integers.
     package static let balanceCeiling = 9_007_199_254_740_991
 }
+
+extension Int {
+    /// A sum over accounts, each of which may hold `Credits.balanceCeiling`: a thousand of them together pass what an integer holds, and the
+    /// sum then stays at the highest one. For numbers that are not negative.
+    package func saturating(adding other: Int) -> Int {
+        let (sum, isBeyond) = addingReportingOverflow(other)
+        return isBeyond ? .max : sum
+    }
+}

@@ -122,9 +122,11 @@ final class ProxiedRequest {
         case "resources/unsubscribe" where loop.client(of: exchange, key: keyID) != nil: forward()
         case "resources/subscribe": forward()
         case "resources/unsubscribe":
-            // Others may still want to hear of it.
-            guard let (uri, subscriber) = subscription, !loop.parts.subscriptions.remove(uri, for: subscriber) else { return forward() }
-            exchange.succeed(Array("{}".utf8))
+            // Nobody ends another's, and the last of those who want to hear of it tells the server.
+            guard let (uri, subscriber) = subscription, loop.parts.subscriptions.remove(uri, for: subscriber) else {
+                return exchange.succeed(Array("{}".utf8))
+            }
+            forward()
         case "tasks/list": forward()
         default: beginTask()
         }

@@ -48,10 +48,11 @@ package final class SubscriptionBook: Sendable {
         }
     }
 
-    /// - Returns: whether nobody is subscribed to the resource any more.
+    /// - Returns: whether this was the last one who was subscribed to the resource.
     func remove(_ uri: String, for subscriber: Subscriber) -> Bool {
         let uri = ExactText(uri)
         return state.withLock { state in
+            guard state.subscribers[uri]?[subscriber] != nil else { return false }
             Self.remove(uri, subscriber, from: &state)
             return state.subscribers[uri] == nil
         }

@@ -90,7 +90,7 @@ extension Webhooks {
         let (start, contents, settings) = (clock.milliseconds, batch.contents, settings)
         let headers = batch.attempts > 0 ? [("X-PayGate-Retry", String(batch.attempts))] : []
         let answer = await sender.post(
-            WebhookEvent.body(contents, at: start), to: sink.url, secret: sink.secret, at: start / 1000, headers: headers)
+            WebhookEvent.body(contents, at: start), to: sink.url, of: sink.kind, secret: sink.secret, at: start / 1000, headers: headers)
         // Whoever goes on sends it again.
         if Task.isCancelled { return nil }
         let types = contents.reduce(into: [String]()) { types, event in if !types.contains(event.type) { types.append(event.type) } }

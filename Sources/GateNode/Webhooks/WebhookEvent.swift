@@ -63,7 +63,8 @@ struct WebhookEvent: Sendable {
     }
 
     private static let amounts: Set = [
-        "credits", "creditsAdded", "newBalance", "amount", "threshold", "balance", "spendingLimit", "maxDaily", "ttlSeconds",
+        "credits", "creditsAdded", "newBalance", "amount", "threshold", "balance", "spendingLimit", "fromBalance", "toBalance", "maxDaily",
+        "ttlSeconds",
     ]
 
     // MARK: In a queue

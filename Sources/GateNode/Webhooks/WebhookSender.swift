@@ -1,6 +1,7 @@
 // Posts events to sinks: to addresses that are allowed and to no other, without following anybody, and never for long.
 
 import AsyncHTTPClient
+import ClusterState
 import Crypto
 import Foundation
 import GateDomain
@@ -38,17 +39,21 @@ struct WebhookSender: Sendable {
     private static let limit = Duration.seconds(10), connectLimit = TimeAmount.seconds(5)
     /// For an answer that goes on after its head; bytes of it that are read.
     private static let rest = (time: Duration.seconds(1), bytes: 16_384)
-    /// Look-ups block a thread each, for as long as the system's resolver takes.
-    private static let resolvers: NIOThreadPool = {
+    /// How long a look-up is waited for.
+    private static let lookUpLimit = Duration.seconds(5)
+    /// Look-ups block a thread each, for as long as the system's resolver takes. Whoever has a key's sink cannot hold up those of the gate.
+    private static let resolvers: [WebhookSinkKind: NIOThreadPool] = [.gate: pool(), .key: pool()]
+
+    private static func pool() -> NIOThreadPool {
         let pool = NIOThreadPool(numberOfThreads: 8)
         pool.start()
         return pool
-    }()
+    }
 
     /// Looks a host up and checks what it stands for.
     /// - Throws: why nothing may be sent there.
-    func address(of url: WebhookURL) async throws(WebhookFault) -> String {
-        let addresses = try await Self.addresses(of: url.host)
+    func address(of url: WebhookURL, for kind: WebhookSinkKind) async throws(WebhookFault) -> String {
+        let addresses = try await Self.addresses(of: url.host, for: kind)
         for text in addresses {
             guard let address = IPAddress(text), rule.allows(address) else { throw .forbidden }
         }
@@ -58,18 +63,20 @@ struct WebhookSender: Sendable {
 
     /// Whether a URL may be set: a host that is not known yet may be.
     /// - Throws: `forbidden`.
-    func check(_ url: WebhookURL) async throws(WebhookFault) {
-        do throws(WebhookFault) { _ = try await address(of: url) } catch {
+    func check(_ url: WebhookURL, for kind: WebhookSinkKind) async throws(WebhookFault) {
+        do throws(WebhookFault) { _ = try await address(of: url, for: kind) } catch {
             if case .forbidden = error { throw error }
         }
     }
 
     /// Makes one attempt.
     /// - Parameters:
+    ///   - kind: whose sink it is.
     ///   - time: seconds since 1970, as the signature says them.
     ///   - headers: further ones.
     func post(
-        _ body: [UInt8], to url: WebhookURL, secret: String?, at time: Int, headers: [(String, String)] = []
+        _ body: [UInt8], to url: WebhookURL, of kind: WebhookSinkKind = .gate, secret: String?, at time: Int,
+        headers: [(String, String)] = []
     ) async -> WebhookAnswer {
         let start = ContinuousClock.now
         var answer = WebhookAnswer()
@@ -81,7 +88,7 @@ struct WebhookSender: Sendable {
             if let authorization = url.authorization { request.headers.add(name: "Authorization", value: authorization) }
             if let secret { request.headers.add(name: "X-PayGate-Signature", value: Self.signature(of: body, at: time, secret: secret)) }
             request.body = .bytes(ByteBuffer(bytes: body))
-            answer.status = try await send(request, to: url, pinned: address(of: url))
+            answer.status = try await send(request, to: url, pinned: address(of: url, for: kind))
             if !answer.isSuccess { answer.error = "HTTP status \(answer.status)" }
         } catch {
             answer.error = Self.sentence(of: error)
@@ -119,13 +126,17 @@ struct WebhookSender: Sendable {
     }
 
     /// Every address of a host, as text; numbers stand for themselves, in whatever form a resolver reads them.
-    private static func addresses(of host: String) async throws(WebhookFault) -> [String] {
+    private static func addresses(of host: String, for kind: WebhookSinkKind) async throws(WebhookFault) -> [String] {
         if let address = IPAddress(host) { return [address.description] }
-        do {
-            return try await resolvers.runIfActive { lookUp(host) }
-        } catch {
-            throw .unknownHost
+        // The resolver cannot be stopped: its thread ends when it does, and nobody waits for it.
+        let (answers, answer) = AsyncStream.makeStream(of: [String].self, bufferingPolicy: .bufferingNewest(1))
+        resolvers[kind]?.submit { state in
+            answer.yield(state == .active ? lookUp(host) : [])
+            answer.finish()
         }
+        let found = try? await within(lookUpLimit) { await answers.first { _ in true } ?? [] }
+        guard let found else { throw .unknownHost }
+        return found
     }
 
     private static func lookUp(_ host: String) -> [String] {

@@ -48,13 +48,13 @@ struct Webhooks: Sendable {
         return [usual].compactMap(\.self) + (try await allFilters()).filter(\.isActive).compactMap { WebhookSink($0) }
     }
 
-    /// The sink of a name; nil if it is there no more.
+    /// The sink of a name; nil if it is there no more, or is a filter that has been switched off.
     /// - Throws: `store`.
     func sink(_ name: String) async throws(RecordRefusal) -> WebhookSink? {
         if name == WebhookSink.usual { return usual }
         if name.hasPrefix(KeyWebhook.prefix) { return try await keyHooks.read(name).flatMap { WebhookSink($0) } }
-        if let filter = configured.first(where: { $0.id == name }) { return WebhookSink(filter) }
-        return try await filters.read(name).flatMap { WebhookSink($0) }
+        if let filter = configured.first(where: { $0.id == name }) { return filter.isActive ? WebhookSink(filter) : nil }
+        return try await filters.read(name).flatMap { $0.isActive ? WebhookSink($0) : nil }
     }
 
     /// Whether anybody hears of anything at this moment.

@@ -26,7 +26,9 @@ package struct WebhookURL: Sendable, Equatable {
     package init?(_ text: String) {
         guard text.utf8.count <= Self.longest, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\\") }),
             let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(), ["http", "https"].contains(scheme),
-            var host = parts.percentEncodedHost?.lowercased(), !host.isEmpty, (1...65_535).contains(parts.port ?? 1)
+            var host = parts.percentEncodedHost?.lowercased(), !host.isEmpty, (1...65_535).contains(parts.port ?? 1),
+            // A port that is no number of a port is not there to Foundation; `***` is what we show in place of a user.
+            parts.port != nil || !Self.namesPort(text), parts.user != "***"
         else { return nil }
         if host.hasPrefix("["), let address = IPAddress(host) {
             guard host.utf8.allSatisfy({ $0 != UInt8(ascii: "%") }) else { return nil }
@@ -40,6 +42,13 @@ package struct WebhookURL: Sendable, Equatable {
         (user, password) = (parts.user, parts.password)
         let query = parts.percentEncodedQuery.map { "?" + $0 } ?? ""
         path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + query
+    }
+
+    private static func namesPort(_ text: String) -> Bool {
+        let authority = text.utf8.drop { $0 != UInt8(ascii: "/") }.dropFirst(2).prefix { !"/?#".utf8.contains($0) }
+        let place = authority.lastIndex(of: UInt8(ascii: "@")).map { authority[authority.index(after: $0)...] } ?? authority
+        let end = place.lastIndex(of: UInt8(ascii: "]")).map { place[place.index(after: $0)...] } ?? place
+        return end.contains(UInt8(ascii: ":"))
     }
 
     private static func isOfName(_ byte: UInt8) -> Bool {
@@ -77,8 +86,10 @@ extension ValueKind where Value == WebhookURL {
 
 extension ValueKind where Value == String {
     /// What events are signed with.
-    package static let webhookSecret = word(.string(0...500), isSecret: true, rule: "Must be text of at most 500 bytes.") {
-        $0.utf8.count <= 500
+    package static let webhookSecret = word(
+        .string(0...500), isSecret: true, rule: "Must be text of at most 500 bytes, and not ***, which stands for one that is not shown."
+    ) {
+        $0.utf8.count <= 500 && $0 != "***"
     }
     fileprivate static let eventType = word(.string, rule: "") { text in
         (1...64).contains(text.utf8.count)

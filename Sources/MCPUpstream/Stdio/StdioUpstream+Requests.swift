@@ -20,7 +20,8 @@ extension StdioUpstream {
     }
 
     package nonisolated func notify(_ message: ByteBuffer) {
-        atHome { if $0.state.isReady { $0.write(message) } }
+        // A server that does not read is told no more: what is not read yet lies in our memory.
+        atHome { if $0.state.isReady, $0.child?.isWritable ?? false { $0.write(message) } }
     }
 
     /// Runs the body on the home loop: at once if this is it.

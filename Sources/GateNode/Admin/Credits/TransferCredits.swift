@@ -23,7 +23,10 @@ extension Endpoint {
         let (credits, memo) = (try request[.movedCredits], try request[.memo])
         let audit = request.audit(
             "Credits transferred", as: nil,
-            ["fromMasked": sender.masked, "toMasked": receiver.masked, "credits": String(credits), "memo": memo])
+            [
+                "fromMasked": sender.masked, "toMasked": receiver.masked, "fromId": sender.id, "toId": receiver.id,
+                "credits": String(credits), "memo": memo,
+            ])
         let balances = try await Transfers(store: keys.store).move(
             credits, from: sender.id, to: receiver.id,
             Operation(id: request.operation, fingerprint: "transfer \(credits) \(receiver.id) \(memo)", audit: audit))

@@ -12,7 +12,7 @@ extension Endpoint {
         for: .atLeast(.admin),
         query: [Field.exportFormat, Field.exportNamespace, Field.activeOnly, Field.exportLimit, Field.exportOffset],
         answer: [
-            "version": .string, "exportedAt": .time, "total": .integer.described("Of all keys, whatever is chosen."),
+            "version": .string, "exportedAt": .time, "total": .integer.described("Of the keys that are chosen, on all pages."),
             "limit": .integer.nullable, "offset": .integer, "keys": .list(of: ExportedKey.view.schema), "count": .integer,
         ],
         media: [MediaType.json, MediaType.csv], audits: ["keys.exported"], using: \.keys
@@ -41,7 +41,7 @@ private struct KeyExport: Sendable {
         (limit, offset) = (try request[.exportLimit], try request[.exportOffset])
         let namespace = try request[.exportNamespace]?.lowercased()
         lists = (namespace.map { [KeyRecord.list(ofNamespace: $0)] } ?? []) + (try request[.activeOnly] ? [KeyRecord.living] : [])
-        total = try await keys.records.count()
+        total = try await keys.page(in: lists, .ascending, offset: 0, count: 0).total
         var note = RedisCommand(
             once: "XADD", keys.store.keys.audit(0), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
         note.append(request.audit("Keys exported", ["namespace": namespace ?? "", "limit": limit.map(String.init) ?? "all"]).packed)
@@ -114,7 +114,7 @@ private struct ExportedKey: Sendable {
 
     static let table = told.table([
         "key", "name", "credits", "totalSpent", "totalCalls", "createdAt", "lastUsedAt", "active", "namespace", "expiresAt",
-        "spendingLimit",
+        "spendingLimit", "suspended",
     ])
 }
 

@@ -19,8 +19,9 @@ extension Endpoint {
         ],
         audits: ["keys.imported"], using: \.keys
     ) { request, keys in
-        let given = try request[.importMode]
-        let mode = try request[.tableMode] ?? given
+        let (ofBody, ofTable) = (try request[.importMode], try request[.tableMode])
+        if ofTable != nil, ofBody != nil { throw HTTPFailure.badRequest("Invalid csvMode. The body says its mode itself.") }
+        let mode = ofTable ?? ofBody ?? .skip
         var (results, counts): ([JSONObject], [ImportOutcome: Int]) = ([], [:])
         var isAway = false
         for object in try request[.importedKeys] {
@@ -29,6 +30,7 @@ extension Endpoint {
             do {
                 // Nobody waits a thousand times for a store that is away.
                 if isAway { throw HTTPFailure(.serviceUnavailable, "Not tried: the store did not answer before") }
+                result["key"] = .string(ImportEntry.hint(of: object))
                 let entry = try ImportEntry(object, now: request.now)
                 result["key"] = .string(entry.record.masked)
                 result["name"] = .string(entry.record.name)
@@ -77,10 +79,20 @@ private struct ImportEntry {
     let record: KeyRecord
     let proof: ImportedSecret
     let money: KeyDirectory.Holding
+    /// Members that say something: what is not said does not change a key that is there.
+    let given: Set<String>
+
+    /// How a row is known again whose fields are not acceptable: never by its secret.
+    static func hint(of object: JSONObject) -> String {
+        guard let shown = object["key"]?.stringValue, (8...500).contains(shown.utf8.count) else { return "" }
+        return shown.hasPrefix(ImportedSecret.mark)
+            ? ImportedSecret.mark + shown.dropFirst(7).prefix(8) + "..." : Credential.longMask(shown)
+    }
 
     /// - Throws: `HTTPFailure` where its fields are not acceptable.
     init(_ object: JSONObject, now: Int) throws(HTTPFailure) {
         func value<Value>(_ field: Field<Value>) throws(HTTPFailure) -> Value { try field.value(of: object[field.name]) }
+        given = Set(object.filter { $0.value != .null }.map(\.name))
         let shown = object["key"]?.stringValue ?? ""
         var known = try value(.keyHash)
         if known == nil { known = try Self.digest(in: shown) }
@@ -108,6 +120,27 @@ private struct ImportEntry {
             addresses: try value(.importedAddresses), countries: try Self.countries(object), tags: try value(.importedTags),
             namespace: try value(.importedNamespace), alias: try value(.importedAlias), quota: try value(.importedQuota),
             autoTopUp: try value(.autoTopUp))
+    }
+
+    /// Takes over what the entry says, and nothing that it is silent about: a table has no column for a list of denied tools, and must not
+    /// lift it. Alias and team stay: they are claims of their own.
+    func overwrite(_ key: inout KeyRecord) {
+        func take<Value>(_ name: String, _ path: WritableKeyPath<KeyRecord, Value>) {
+            if given.contains(name) { key[keyPath: path] = record[keyPath: path] }
+        }
+        take("name", \.name)
+        if given.contains("active") || given.contains("suspended") { key.state = record.state }
+        take("expiresAt", \.expiresAt)
+        take("spendingLimit", \.spendingLimit)
+        take("allowedTools", \.access.allowed)
+        take("deniedTools", \.access.denied)
+        take("ipAllowlist", \.addresses)
+        take("allowedCountries", \.countries.allowed)
+        take("deniedCountries", \.countries.denied)
+        take("tags", \.tags)
+        take("namespace", \.namespace)
+        take("quota", \.quota)
+        take("autoTopup", \.autoTopUp)
     }
 
     private static func countries(_ object: JSONObject) throws(HTTPFailure) -> CountryAccess {
@@ -177,10 +210,19 @@ extension KeyDirectory {
                 return .imported
             } catch {
                 // Somebody else has made it meanwhile.
-                guard mode == .skip, error == .contended || error == .credentialExists else { throw error }
-                return .skipped
+                guard error == .contended || error == .credentialExists else { throw error }
+                guard let owner = try await self.owner(ofDigest: entry.proof.digest), let key = try await records.read(owner) else {
+                    throw error
+                }
+                return try await take(entry, mode, over: key, operation(of: key))
             }
         }
+        return try await take(entry, mode, over: key, operation(of: key))
+    }
+
+    private func take(
+        _ entry: ImportEntry, _ mode: ImportMode, over key: KeyRecord, _ operation: Operation
+    ) async throws -> ImportOutcome {
         switch mode {
         case .skip: return .skipped
         case .error: throw HTTPFailure.conflict("Key already exists")
@@ -189,17 +231,8 @@ extension KeyDirectory {
         guard key.state != .revoked, key.isProved(by: entry.proof.digest) else {
             throw HTTPFailure.conflict("Key was revoked or rotated; that is for good")
         }
-        try await overwrite(owner, by: entry.record, operation(of: key))
+        try await edit(key.id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in entry.overwrite(&key) }
         return .overwritten
-    }
-
-    /// Alias and team stay: they are claims of their own.
-    private func overwrite(_ id: String, by entry: KeyRecord, _ operation: Operation) async throws(RecordRefusal) {
-        try await edit(id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in
-            (key.name, key.state, key.expiresAt, key.spendingLimit) = (entry.name, entry.state, entry.expiresAt, entry.spendingLimit)
-            (key.access, key.addresses, key.countries, key.tags) = (entry.access, entry.addresses, entry.countries, entry.tags)
-            (key.namespace, key.quota, key.autoTopUp) = (entry.namespace, entry.quota, entry.autoTopUp)
-        }
     }
 }
 
@@ -217,11 +250,9 @@ extension Field where Value == [JSONObject] {
     )
 }
 
-extension Field where Value == ImportMode {
-    fileprivate static let importMode = Field("mode", .choice, "What becomes of a key that is there already.").default(.skip)
-}
-
 extension Field where Value == ImportMode? {
+    fileprivate static let importMode = Field<ImportMode>("mode", .choice, "What becomes of a key that is there already; skip by default.")
+        .optional
     fileprivate static let tableMode = Field<ImportMode>("csvMode", .choice, "What a table, which has no mode, is imported with.").optional
 }
 

@@ -24,7 +24,8 @@ extension Endpoint {
         let namespaces = count.namespaces.filter { namespace == nil || $0.key == namespace }
         var answer = JSONObject.of([
             "total": tally.total, "active": tally.active, "suspended": tally.suspended, "expired": tally.expired, "revoked": tally.revoked,
-            "totalCreditsAllocated": tally.credits + tally.spent, "totalCreditsSpent": tally.spent, "totalCreditsRemaining": tally.credits,
+            "totalCreditsAllocated": tally.credits.saturating(adding: tally.spent), "totalCreditsSpent": tally.spent,
+            "totalCreditsRemaining": tally.credits,
             "totalCalls": tally.calls, "byNamespace": namespaces.mapValues(\.total), "byGroup": JSONObject(),
         ])
         answer["filteredByNamespace"] = namespace.map(JSONValue.string)

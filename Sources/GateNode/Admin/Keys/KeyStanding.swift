@@ -86,22 +86,26 @@ struct KeyCalls: Sendable, Equatable {
 
     /// - Returns: in the order of the ids.
     static func read(of ids: [String], in book: RollupBook, at now: Int) async throws -> [KeyCalls] {
+        // Where so many keys call that nobody goes through a month of them for one, a day has to do.
+        for days in [Self.days, 1] {
+            do { return try await read(of: ids, in: book, days: days, at: now) } catch is RollupExcess { continue }
+        }
+        throw HTTPFailure(.serviceUnavailable, "The calls of a day have more hourly sums than are gone through for one key.")
+    }
+
+    private static func read(of ids: [String], in book: RollupBook, days: Int, at now: Int) async throws -> [KeyCalls] {
         let present = now / hour
-        do {
-            return try await book.read(from: now - days * 24 * hour, to: now + 1) { table in
-                var places = [Int](repeating: -1, count: table.names.keys.count)
-                for (number, key) in table.names.keys.enumerated() { places[number] = ids.firstIndex { $0.hasSameBytes(as: key) } ?? -1 }
-                var found = ids.map { _ in KeyCalls() }
-                for part in table.hours {
-                    for row in part.rows where places[Int(row.key)] >= 0 {
-                        found[places[Int(row.key)]].add(
-                            row.sum, table.names.kinds[Int(row.kind)], hour: part.hour, isOfLastDay: part.hour > present - 24)
-                    }
+        return try await book.read(from: now - days * 24 * hour, to: now + 1) { table in
+            var places = [Int](repeating: -1, count: table.names.keys.count)
+            for (number, key) in table.names.keys.enumerated() { places[number] = ids.firstIndex { $0.hasSameBytes(as: key) } ?? -1 }
+            var found = ids.map { _ in KeyCalls() }
+            for part in table.hours {
+                for row in part.rows where places[Int(row.key)] >= 0 {
+                    found[places[Int(row.key)]].add(
+                        row.sum, table.names.kinds[Int(row.kind)], hour: part.hour, isOfLastDay: part.hour > present - 24)
                 }
-                return found
             }
-        } catch is RollupExcess {
-            throw HTTPFailure(.serviceUnavailable, "The calls of \(days) days have more hourly sums than are gone through for one key.")
+            return found
         }
     }
 }

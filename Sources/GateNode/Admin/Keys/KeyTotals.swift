@@ -52,7 +52,7 @@ actor KeyTotals {
                 }
                 guard key.record.state != .revoked else { continue }
                 count.active += 1
-                count.credits += key.account.credits
+                count.credits = count.credits.saturating(adding: key.account.credits)
             }
             if ids.count == KeyDirectory.stride { try await Task.sleep(for: (ContinuousClock.now - start) * restFactor) }
         }
@@ -64,9 +64,9 @@ extension KeyTally {
     /// A state stands before those that follow it: revoked, suspended, expired, active (F-KEY-05).
     fileprivate mutating func add(_ key: KeySnapshot) {
         total += 1
-        credits += key.account.credits
-        spent += key.account.spent
-        calls += key.account.calls
+        credits = credits.saturating(adding: key.account.credits)
+        spent = spent.saturating(adding: key.account.spent)
+        calls = calls.saturating(adding: key.account.calls)
         switch key.record.state {
         case .revoked: revoked += 1
         case .suspended: suspended += 1

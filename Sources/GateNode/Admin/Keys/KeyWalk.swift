@@ -33,11 +33,10 @@ extension KeyDirectory {
         var sizes: [(list: String, size: Int)] = []
         if lists.count > 1 { for list in lists { sizes.append((list, try await records.count(in: list))) } }
         let shortest = sizes.min { $0.size < $1.size }?.list ?? lists.first
-        var offset = 0
+        var walk = records.walk(order, in: shortest)
         while true {
-            var ids = try await records.ids(order, in: shortest, offset: offset, count: Self.stride)
+            var ids = try await walk.next(Self.stride)
             if ids.isEmpty { return }
-            offset += ids.count
             for list in lists where list != shortest { ids = try await records.filter(ids, in: list) }
             if !ids.isEmpty { try await visit(ids) }
         }

@@ -33,7 +33,7 @@ struct QuotaUse: Sendable {
 
     init(of key: KeyRecord, global: Quota, used: Quota) {
         quota = key.quota ?? global
-        source = quota.isEmpty ? .none : key.quota == nil ? .global : .key
+        source = key.quota != nil ? .key : global.isEmpty ? .none : .global
         self.used = used
     }
 

@@ -13,9 +13,10 @@ extension Endpoint {
         answer: ["ok": .boolean, "keyName": .string, "webhookUrl": .string, "webhookSecret": .string.nullable],
         failures: [.notFound], audits: ["key.webhook_updated"], using: WebhookFilterParts.init
     ) { request, parts in
-        let (given, secret) = (try request[.keyWebhookURL], try request[.keyWebhookSecret])
+        let (given, secret) = (try request[.keyWebhookURL], try request[.keyWebhookSecret].flatMap { $0.isEmpty ? nil : $0 })
         let key = try await request.webhookKey(in: parts.keys)
-        let url = try await parts.webhooks.accepted(given, as: "webhookUrl")
+        guard key.state != .revoked else { throw HTTPFailure.unknownKey }
+        let url = try await parts.webhooks.accepted(given, as: "webhookUrl", for: .key)
         let hook = KeyWebhook(of: key.id, url: url, secret: secret, createdAt: request.now)
         let operation = Operation(audit: request.audit("Webhook set", of: key, ["webhookUrl": given.masked]))
         try await parts.webhooks.set(hook, operation)
@@ -58,10 +59,11 @@ extension Endpoint {
 }
 
 extension EndpointRequest {
-    /// The key that a request is about, by the name that the field has here or the one that it has everywhere else.
+    /// The key that a request is about, by the name that the field has here or the one that it has everywhere else. One that is revoked
+    /// still has a webhook that can be seen and removed.
     fileprivate func webhookKey(in keys: KeyDirectory) async throws -> KeyRecord {
         guard let reference = try self[.webhookKey] ?? self[.otherWebhookKey] else { throw HTTPFailure.badRequest("Missing apiKey") }
-        guard let key = try await keys.find(reference), key.state != .revoked else { throw HTTPFailure.unknownKey }
+        guard let key = try await keys.find(reference) else { throw HTTPFailure.unknownKey }
         return key
     }
 }

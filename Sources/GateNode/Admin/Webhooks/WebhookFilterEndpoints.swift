@@ -35,7 +35,7 @@ extension Endpoint {
         var filter = WebhookFilter(id: id, name: name.isEmpty ? "Filter \(id)" : name, createdAt: request.now)
         filter.events = try request[.filterEvents]
         filter.isActive = try request[.newFilterActive]
-        filter.secret = try request[.newFilterSecret]
+        filter.secret = try request[.newFilterSecret].flatMap { $0.isEmpty ? nil : $0 }
         filter.url = try await parts.webhooks.accepted(request[.filterURL], as: "url")
         filter.keyPrefixes = try await parts.prefixes(request[.newKeyPrefixes])
         guard try await parts.webhooks.filters.count() < WebhookFilter.capacity else {
@@ -71,7 +71,7 @@ extension Endpoint {
             switch secret {
             case .unchanged: break
             case .cleared: filter.secret = nil
-            case .set(let value): filter.secret = value
+            case .set(let value): filter.secret = value.isEmpty ? nil : value
             }
         }
         do {
@@ -101,11 +101,13 @@ extension Endpoint {
 
 extension Webhooks {
     /// A URL as it is stored, after its host has been looked up.
-    /// - Parameter name: of the field that it was given in.
+    /// - Parameters:
+    ///   - name: of the field that it was given in.
+    ///   - kind: whose sink it is.
     /// - Throws: 400 for an address that may not be reached.
-    func accepted(_ url: WebhookURL, as name: String) async throws -> String {
+    func accepted(_ url: WebhookURL, as name: String, for kind: WebhookSinkKind = .gate) async throws -> String {
         do throws(WebhookFault) {
-            try await sender.check(url)
+            try await sender.check(url, for: kind)
         } catch {
             throw HTTPFailure.badRequest("Invalid \(name). Must not be \(error.sentence).")
         }
