@@ -27,7 +27,10 @@ extension RedisServer {
         try await eventually("the replica is in step", within: .seconds(10)) {
             let here = try await facts("replication")
             guard here["master_link_status"] == "up" else { return false }
-            return try await here["slave_repl_offset"] == master.facts("replication")["master_repl_offset"]
+            let there = try await master.facts("replication")
+            // Up to a second after its copy is whole a replica is sent nothing of what comes.
+            let isOnline = there.values.contains { $0.contains("port=\(port),state=online") }
+            return isOnline && here["slave_repl_offset"] == there["master_repl_offset"]
         }
     }
 

@@ -114,7 +114,7 @@ private struct ExportedKey: Sendable {
 
     static let table = told.table([
         "key", "name", "credits", "totalSpent", "totalCalls", "createdAt", "lastUsedAt", "active", "namespace", "expiresAt",
-        "spendingLimit", "suspended",
+        "spendingLimit",
     ])
 }
 
