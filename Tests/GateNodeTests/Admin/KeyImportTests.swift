@@ -83,6 +83,45 @@ struct KeyImportTests {
         }
     }
 
+    @Test("An import in mode overwrite leaves alone what it is silent about: a table cannot lift what it has no column for")
+    func silence() async throws {
+        try await AdminBench.run { bench in
+            let key = try await bench.createKey([
+                "name": "guarded", "credits": 9, "deniedTools": ["rm"], "ipAllowlist": ["10.0.0.0/8"], "tags": ["env": "prod"],
+                "quota": ["dailyCallLimit": 5],
+            ])
+            _ = try await bench.post("/keys/suspend", ["key": .string(key.id)])
+            let before = try await bench.get("/keys?namePrefix=guarded").json["keys"]?[0]
+            let table = "key,name,credits,spendingLimit\r\n\(key.secret),guarded,1000,7\r\n"
+            let answer = try await bench.send(
+                .post, "/keys/import?csvMode=overwrite", ["X-Admin-Key": AdminBench.adminKey, "Content-Type": "text/csv"],
+                bytes: Array(table.utf8))
+            #expect(statuses(answer) == ["overwritten"], "\(answer.text)")
+            let after = try await bench.get("/keys?namePrefix=guarded").json["keys"]?[0]
+            #expect(after?["spendingLimit"] == 7)
+            for name in before?.objectValue?.names ?? [] where name != "spendingLimit" { #expect(after?[name] == before?[name], "\(name)") }
+            let both = try await bench.post(
+                "/keys/import?csvMode=overwrite", ["mode": "error", "keys": [["key": .string(key.secret), "name": "x"]]])
+            #expect(both.status == 400 && both.error?.contains("csvMode") == true, "\(both.text)")
+        }
+    }
+
+    @Test("Accounts that hold the most that there is are counted without a trap: the sum stays at the highest number")
+    func fullAccounts() async throws {
+        try await AdminBench.run { bench in
+            for part in 0..<2 {
+                let rows: [JSONValue] = (0..<600).map { index in
+                    ["key": .string("pg_full_\(part)_\(index)_0000"), "credits": 9_007_199_254_740_991]
+                }
+                let answer = try await bench.post("/keys/import", ["keys": .array(rows)])
+                #expect(answer.json["imported"] == 600, "\(answer.text.prefix(200))")
+            }
+            let stats = try await bench.get("/keys/stats")
+            #expect(stats.status == 200 && stats.json["total"] == 1200, "\(stats.text)")
+            #expect(stats.json["totalCreditsRemaining"]?.intValue == .max)
+        }
+    }
+
     @Test("F-KEY-10: each row says what became of it, money is never undone, and what is wrong changes nothing")
     func rows() async throws {
         try await AdminBench.run { bench in

@@ -30,6 +30,7 @@ struct WebhookTests {
         arguments: [
             "ftp://a.example", "http://", "https:///path", "http://a b/", "http://a\\b/", "http://a.example:0/", "http://a.example:70000/",
             "http://a%2eexample/", "http://exämple/", "http://[::1%25eth0]/", "http://1.2.3.4%25x/", "http://a.example/\n", "//a.example",
+            "http://a.example:99999999999999999999/", "http://u@a.example:x/", "http://***@a.example/",
             "javascript:alert(1)", "http://" + String(repeating: "a", count: 300), "http://a/" + String(repeating: "b", count: 2048), "",
         ])
     func refused(_ text: String) {
@@ -54,6 +55,7 @@ struct WebhookTests {
         let never = [
             "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.2.1", "::", "::7f00:1", "fe80::1", "ff02::1",
             "64:ff9b::a00:1", "2002:a00:1::", "2001:db8::1", "::ffff:169.254.169.254", "fec0::1",
+            "168.63.129.16", "100.100.100.200", "fd00:ec2::254", "::ffff:0:127.0.0.1",
         ]
         let good = ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "192.167.255.255"]
         let (strict, lenient) = (WebhookAddressRule(allowsPrivate: false), WebhookAddressRule(allowsPrivate: true))
