@@ -48,7 +48,6 @@ struct GateRouter: HTTPResponder {
         let route = routes.match(request.uri.path)
         var response: Response
         do {
-            guard request.method.isCommon else { throw HTTPFailure.unknownMethod }
             guard let route else { throw HTTPFailure.unknownPath }
             response = try await route.value.respond(to: request, captures: route.captures, context: context)
         } catch {

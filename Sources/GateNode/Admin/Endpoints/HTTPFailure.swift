@@ -26,7 +26,6 @@ extension HTTPFailure {
 
     static let unknownKey = notFound("Key not found")
     static let unknownPath = notFound("Not found")
-    static let unknownMethod = HTTPFailure(.notImplemented, "Unknown method")
     static let `internal` = HTTPFailure(.internalServerError, "Internal error")
 
     static func forbidden(required: AdminRole, current: AdminRole) -> HTTPFailure {

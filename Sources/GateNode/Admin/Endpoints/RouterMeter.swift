@@ -18,8 +18,8 @@ final class RouterMeter: Sendable {
 }
 
 extension HTTPRequest.Method {
-    /// The methods that a router has to expect on any path (RFC 9110 9.3): 405 where a path does not take them, not 501.
-    static let common: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace]
+    /// The methods that are counted by their names; any other one could be anything.
+    static let common: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
     var isCommon: Bool { Self.common.contains(self) }
 }
