@@ -79,6 +79,11 @@ package struct Tally: Sendable, CustomStringConvertible {
     /// How many had one of these words of `CallOutcome.word`.
     package func count(_ words: String...) -> Int { words.reduce(0) { $0 + counts[$1, default: 0] } }
     package var served: Int { count("served") }
+    /// Whether all were served; on a machine that others use, some may have been refused instead (503): it stands still for longer than Redis
+    /// is waited for.
+    package var wereServed: Bool {
+        served == total || Duration.patience > 1 && served > 0 && served + count("HTTP 503") == total
+    }
     /// Those of which the client cannot know whether they were charged.
     package var unknown: Int { total - counts.filter { Self.isDefinite($0.key) }.values.reduce(0, +) }
 

@@ -211,6 +211,7 @@ extension KeyDirectory {
             } catch {
                 // Somebody else has made it meanwhile.
                 guard error == .contended || error == .credentialExists else { throw error }
+                if mode == .skip { return .skipped }
                 guard let owner = try await self.owner(ofDigest: entry.proof.digest), let key = try await records.read(owner) else {
                     throw error
                 }
