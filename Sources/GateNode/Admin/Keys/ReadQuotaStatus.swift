@@ -33,7 +33,8 @@ struct QuotaUse: Sendable {
 
     init(of key: KeyRecord, global: Quota, used: Quota) {
         quota = key.quota ?? global
-        source = key.quota != nil ? .key : global.isEmpty ? .none : .global
+        // A key's quota of zeros lifts the global one: then none holds, whoever has said so.
+        source = quota.isEmpty ? .none : key.quota == nil ? .global : .key
         self.used = used
     }
 
