@@ -11,6 +11,8 @@ import Testing
     /// A text for each setting that the command line knows, and what it does.
     static let examples: [String: (text: String, holds: @Sendable (Settings) -> Bool)] = [
         "serverCommand": ("node 'my server.js' -v", { $0.serverCommand == "node" && $0.serverArgs == ["my server.js", "-v"] }),
+        "isolation": ("session", { $0.isolation == .session }),
+        "toolSeparator": ("__", { $0.toolSeparator == "__" }),
         "remoteUrl": ("https://h/mcp", { $0.remoteUrl == "https://h/mcp" }),
         "serverEnv": ("A_1, B=x=y", { $0.serverEnv == ["A_1", "B=x=y"] }),
         "inheritEnv": ("true", { $0.inheritEnv }),
