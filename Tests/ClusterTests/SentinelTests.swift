@@ -54,7 +54,9 @@ extension ClusterTests {
                 }
                 #expect(balance.credits + balance.spent == Self.granted, "nothing is lost or made: \(balance)")
                 for node in 0...1 {
-                    #expect(try await cluster[node].balance(key) == balance)
+                    try await eventually("node \(node) knows the balance") {
+                        try await cluster[node].balance(key) == cluster[0].balance(key)
+                    }
                     #expect(try await cluster[node].metrics().sum("paygate_redis_failovers_total") == 1)
                     #expect(try await cluster[node].get("/health").json["redis"]?["sentinels"] == 3)
                 }

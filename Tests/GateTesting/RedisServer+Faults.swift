@@ -24,13 +24,14 @@ extension RedisServer {
     /// Copies another one and follows it; returns once it has all of it.
     package func follow(_ master: RedisServer) async throws {
         try await command("REPLICAOF", "127.0.0.1", "\(master.port)")
+        // A replica is called online up to a second before it is sent what comes after its copy: only a byte of that shows that it is in step.
+        try await eventually("the replica is online", within: .seconds(10)) {
+            try await master.facts("replication").values.contains { $0.contains("port=\(port),state=online") }
+        }
+        try await master.command("PUBLISH", "gate-testing", "in step?")
         try await eventually("the replica is in step", within: .seconds(10)) {
-            let here = try await facts("replication")
-            guard here["master_link_status"] == "up" else { return false }
-            let there = try await master.facts("replication")
-            // Up to a second after its copy is whole a replica is sent nothing of what comes.
-            let isOnline = there.values.contains { $0.contains("port=\(port),state=online") }
-            return isOnline && here["slave_repl_offset"] == there["master_repl_offset"]
+            let (here, there) = (try await facts("replication"), try await master.facts("replication"))
+            return here["master_link_status"] == "up" && here["slave_repl_offset"] == there["master_repl_offset"]
         }
     }
 
