@@ -44,6 +44,10 @@ extension Setting {
             flags: ["tool-separator"], variables: ["PAYGATE_TOOL_SEPARATOR"],
             "What stands between the prefix of one of several servers and a tool's name; some MCP clients refuse the colon."),
         Setting(
+            "discoveryMode", \.discoveryMode, .choice(),
+            flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"],
+            "What clients see of the tools: static, all of them; dynamic, three by which the others are listed, searched and called."),
+        Setting(
             "toolTimeoutMs", \.toolTimeoutMs, .number("ms"),
             flags: ["tool-timeout"], variables: ["PAYGATE_TOOL_TIMEOUT"],
             "Give a tool call up after this time; 0 for the hard maximum of five minutes."),
@@ -290,7 +294,6 @@ extension Setting {
     static let later: [Setting] =
         [
             .later("stripeWebhookSecret", flags: ["stripe-secret"], variables: ["PAYGATE_STRIPE_SECRET"]),
-            .later("discoveryMode", flags: ["discovery"], variables: ["PAYGATE_DISCOVERY_MODE"]),
             .later("auditFile", flags: ["audit-file"], variables: ["PAYGATE_AUDIT_FILE"]),
             .later("alertRules", reloadable: true),
         ] + fileOnly.map { Setting.later($0) }

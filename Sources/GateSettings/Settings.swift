@@ -25,6 +25,8 @@ package struct Settings: Sendable, Equatable {
     package var serverUser: String?
     /// What stands between the prefix of one of several servers and a name of its own; 1 to 4 characters.
     package var toolSeparator = ":"
+    /// What of the servers' tools a client sees at once.
+    package var discoveryMode = DiscoveryMode.static
     /// Which clients a server works for in a process, or a session, of their own.
     package var isolation = Isolation.auto
     /// Streamable HTTP endpoint, http or https.
@@ -200,6 +202,14 @@ extension Settings {
         case shared
         /// Each session under a key.
         case session
+    }
+
+    /// What tools/list answers.
+    package enum DiscoveryMode: String, Sendable, CaseIterable {
+        /// All tools.
+        case `static`
+        /// Three tools, by which the others are found and called (F-DISC-01).
+        case dynamic
     }
 
     /// What a node does with calls while its store is away.

@@ -11,7 +11,8 @@ package final class UpstreamSet: Sendable {
     package let all: [any Upstream]
     /// `stdio`, `http` or `multi-server`.
     package let transport: String
-    private let lists: Mutex<[ToolNames?]>
+    private let lists: Mutex<(revision: Int, of: [ToolNames?])>
+    private let keepsLists: Bool
     private let labels = Mutex<Set<ExactText>>([])
     private let hasMissed = Mutex(false)
     /// What stands between a server's prefix and a tool's name.
@@ -24,16 +25,18 @@ package final class UpstreamSet: Sendable {
     /// - Parameters:
     ///   - transport: `stdio`, `http` or `multi-server`.
     ///   - separator: what stands between a prefix and a name.
+    ///   - keepsLists: whether `toolLists` is wanted.
     ///   - notifications: what the servers were made with.
     package init(
-        _ upstreams: [any Upstream], transport: String, separator: String = ":",
+        _ upstreams: [any Upstream], transport: String, separator: String = ":", keepsLists: Bool = false,
         notifications: UpstreamNotifications = UpstreamNotifications()
     ) {
         self.separator = separator
+        self.keepsLists = keepsLists
         self.notifications = notifications
         all = upstreams
         self.transport = transport
-        lists = Mutex(upstreams.map { _ in nil })
+        lists = Mutex((0, upstreams.map { _ in nil }))
     }
 
     /// The server that requests go to which name no tool.
@@ -49,10 +52,17 @@ package final class UpstreamSet: Sendable {
     }
 
     /// The names of all tools that were found, with their prefixes.
-    package var tools: [String] { lists.withLock { $0.flatMap { $0?.names ?? [] } } }
+    package var tools: [String] { lists.withLock { $0.of.flatMap { $0?.names ?? [] } } }
+
+    /// The results of tools/list as the servers have answered it, page by page in their order; the revision rises when they are read again.
+    package var toolLists: (revision: Int, lists: [(prefix: String?, result: [UInt8])]) {
+        lists.withLock { lists in
+            (lists.revision, zip(all, lists.of).flatMap { upstream, names in (names?.pages ?? []).map { (upstream.prefix, $0) } })
+        }
+    }
 
     /// Whether every server has said which tools it has.
-    package var isDiscovered: Bool { lists.withLock { !$0.isEmpty && $0.allSatisfy { $0 != nil } } }
+    package var isDiscovered: Bool { lists.withLock { !$0.of.isEmpty && $0.of.allSatisfy { $0 != nil } } }
 
     /// A tool's name if it is a known one; anything else has one label, so that callers cannot make up metrics.
     package func label(of tool: String) -> String {
@@ -106,7 +116,7 @@ package final class UpstreamSet: Sendable {
     }
 
     private func route(_ tool: String, to index: Int, name: String?) -> Route {
-        guard lists.withLock({ $0.indices.contains(index) && $0[index]?.lacks(tool) ?? false }) else {
+        guard lists.withLock({ $0.of.indices.contains(index) && $0.of[index]?.lacks(tool) ?? false }) else {
             guard all.indices.contains(index) else { return .refused("Invalid params: there is no MCP server") }
             return .to(all[index], name: name)
         }
@@ -153,8 +163,11 @@ package final class UpstreamSet: Sendable {
                     resources.learn(await ToolDiscovery.uris(method, of: upstream, on: loop), of: index)
                 }
             }
-            guard let list = await ToolDiscovery.tools(of: upstream, separator, on: loop) else { continue }
-            lists.withLock { $0[index] = list }
+            guard let list = await ToolDiscovery.tools(of: upstream, separator, keepsPages: keepsLists, on: loop) else { continue }
+            lists.withLock { lists in
+                lists.revision += 1
+                lists.of[index] = list
+            }
         }
         let names = tools
         labels.withLock { $0 = Set(names.prefix(ToolNames.most).map(ExactText.init)) }
@@ -172,14 +185,16 @@ extension Upstream {
 /// The tools that one server has named, with its prefix.
 private struct ToolNames {
     let names: [String]
+    /// The results that they were read from, where those are wanted.
+    let pages: [[UInt8]]
     /// All of them; nil where the list has not come whole, or names none, so that it says nothing of what it does not name.
     private let whole: Set<ExactText>?
 
     /// Tools of a server whose names are kept.
     static let most = 10_000
 
-    init(_ names: [String], isWhole: Bool) {
-        self.names = names
+    init(_ names: [String], pages: [[UInt8]] = [], isWhole: Bool) {
+        (self.names, self.pages) = (names, pages)
         whole = isWhole && !names.isEmpty && names.count <= Self.most ? Set(names.map(ExactText.init)) : nil
     }
 
@@ -190,10 +205,12 @@ private struct ToolNames {
 /// are kept, and none that nobody could call because its name is too long.
 private enum ToolDiscovery {
     private static let pages = 100
+    /// Bytes of the pages of one server that are kept.
+    private static let mostBytes = 8 << 20
 
     /// Nil if the server does not say.
-    static func tools(of upstream: any Upstream, _ separator: String, on loop: any EventLoop) async -> ToolNames? {
-        var names: [String] = []
+    static func tools(of upstream: any Upstream, _ separator: String, keepsPages: Bool, on loop: any EventLoop) async -> ToolNames? {
+        var (names, kept, bytes) = ([String](), [[UInt8]](), 0)
         var cursor: String?
         for number in 0..<pages {
             guard let result = await page(of: upstream, "tools/list", "tools", "name", cursor: cursor, on: loop) else {
@@ -202,11 +219,15 @@ private enum ToolDiscovery {
             }
             names += result.names.map { name in upstream.prefix.map { $0 + separator + name } ?? name }
                 .filter { $0.utf8.count <= ClientText.toolName }
-            guard names.count <= ToolNames.most else { return ToolNames(Array(names.prefix(ToolNames.most)), isWhole: false) }
+            bytes += result.bytes.count
+            if keepsPages && bytes <= mostBytes { kept.append(result.bytes) }
+            guard names.count <= ToolNames.most else {
+                return ToolNames(Array(names.prefix(ToolNames.most)), pages: kept, isWhole: false)
+            }
             cursor = result.nextCursor
-            if cursor == nil { return ToolNames(names, isWhole: true) }
+            if cursor == nil { return ToolNames(names, pages: kept, isWhole: true) }
         }
-        return ToolNames(names, isWhole: false)
+        return ToolNames(names, pages: kept, isWhole: false)
     }
 
     /// The first pages of a list of resources, or of their templates.
@@ -226,7 +247,7 @@ private enum ToolDiscovery {
 
     private static func page(
         of upstream: any Upstream, _ method: String, _ list: StaticString, _ name: StaticString, cursor: String?, on loop: any EventLoop
-    ) async -> (names: [String], nextCursor: String?)? {
+    ) async -> (names: [String], nextCursor: String?, bytes: [UInt8])? {
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
         let answer = try? await loop.flatSubmit {
             let promise = loop.makePromise(of: [UInt8]?.self)
@@ -236,10 +257,11 @@ private enum ToolDiscovery {
             }
             return promise.futureResult
         }.get()
-        return answer.flatMap { $0 }?.withUnsafeBytes { result in
+        guard let bytes = answer.flatMap({ $0 }) else { return nil }
+        return bytes.withUnsafeBytes { result in
             func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: result[range])) }
             guard let list = ListScan(result, list: list, members: [name]) else { return nil }
-            return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text))
+            return (list.entries.compactMap { $0.values[0].flatMap(text) }, list.nextCursor.flatMap(text), bytes)
         }
     }
 }

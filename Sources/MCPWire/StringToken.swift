@@ -13,7 +13,7 @@ package struct StringToken: Sendable {
     package var content: Range<Int> { range.lowerBound + 1..<range.upperBound - 1 }
 
     /// Whether the decoded string is `text`, which has to be ASCII.
-    func spells(_ text: StaticString, in bytes: UnsafeRawBufferPointer) -> Bool {
+    package func spells(_ text: StaticString, in bytes: UnsafeRawBufferPointer) -> Bool {
         let content = bytes.piece(content)
         if isPlain { return content.spells(text) }
         var decoded: [UInt8] = []

@@ -52,6 +52,11 @@ package struct PriceRow: Sendable, Equatable {
     /// 0 for none of its own.
     package let rateLimitPerMin: Int
 
+    /// A tool that costs nothing and has no limit of its own.
+    package static func free(_ name: String) -> PriceRow {
+        PriceRow(name: name, creditsPerCall: 0, creditsPerKbInput: 0, creditsPerKbOutput: 0, rateLimitPerMin: 0)
+    }
+
     /// `dynamic` when the size of the call counts (F-PRICE-10).
     package var pricingModel: String { creditsPerKbInput > 0 || creditsPerKbOutput > 0 ? "dynamic" : "flat" }
     /// Whether no call of it ever costs anything.

@@ -25,6 +25,9 @@ final class LoopContext: ExchangeHandler {
     let log: CallLog
     /// Whether calls that cost nothing pass while the store is away.
     let opensWithoutStore: Bool
+    /// Whether clients see three tools in the place of all (F-DISC-01).
+    let discoversDynamically: Bool
+    private var catalog: (revision: Int, tools: ToolCatalog)?
     var meter = GateMeter()
     /// Requests that a client may still cancel, by session and its own id.
     var cancellable: [CancelKey: CallFlow] = [:]
@@ -46,6 +49,7 @@ final class LoopContext: ExchangeHandler {
         self.eventLoop = eventLoop
         self.log = log
         opensWithoutStore = parts.settings.onStoreLoss == .open
+        discoversDynamically = parts.settings.discoveryMode == .dynamic
         self.link = link.value
         let keys = parts.store.keys
         front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers, loops: loops)
@@ -83,6 +87,15 @@ final class LoopContext: ExchangeHandler {
         if !fresh, let known = cache.assumeIsolated({ $0.remembered(secret) }) { return completion(.found(known), false) }
         let bound = NIOLoopBound(completion, eventLoop: eventLoop)
         cache.assumeIsolated { $0.load(secret) { bound.value($0, true) } }
+    }
+
+    /// What servers have said of their tools.
+    func tools() -> ToolCatalog {
+        let (revision, lists) = parts.upstreams.toolLists
+        if let catalog, catalog.revision == revision { return catalog.tools }
+        let tools = ToolCatalog(lists, separator: parts.upstreams.separator)
+        catalog = (revision, tools)
+        return tools
     }
 
     func receive(_ exchange: MCPExchange) {

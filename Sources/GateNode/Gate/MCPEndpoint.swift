@@ -96,7 +96,9 @@ enum MCPEndpoint {
             switch envelope.method {
             case .initialize: Handshake.answer(exchange, on: loop)
             case .ping: exchange.succeed(Array("{}".utf8))
+            case .toolsCall where loop.discoversDynamically && MetaTool.take(exchange, on: loop): break
             case .toolsCall, .toolsCallBatch: CallFlow.begin(exchange, on: loop)
+            case .toolsList where loop.discoversDynamically: exchange.succeed(MetaTool.listing)
             case .toolsList: ProxiedRequest(exchange, .toolList, on: loop).begin()
             default: ProxiedRequest(exchange, .asItIs, on: loop).begin()
             }

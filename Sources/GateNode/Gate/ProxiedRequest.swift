@@ -15,6 +15,8 @@ final class ProxiedRequest {
         case asItIs
         /// Filtered by what the key may call, and priced.
         case toolList
+        /// What the servers have said of their tools, answered by the gate; free, and filtered like the list (F-DISC-03).
+        case catalog(ToolCatalog.Query)
     }
 
     private let exchange: MCPExchange
@@ -42,9 +44,12 @@ final class ProxiedRequest {
         method = token.flatMap { $0.count <= Envelope.longestName * 6 ? exchange.string($0) : nil } ?? ""
     }
 
+    private var isToolList: Bool { if case .toolList = shape { true } else { false } }
+    private var isCatalog: Bool { if case .catalog = shape { true } else { false } }
+
     func begin() {
-        let isFree = loop.snapshot.isFree(exchange.envelope, in: exchange.body)
-        if isFree && shape == .asItIs && !isPersonal { return beginFree() }
+        let isFree = isCatalog || loop.snapshot.isFree(exchange.envelope, in: exchange.body)
+        if isFree, case .asItIs = shape, !isPersonal { return beginFree() }
         guard let credential = exchange.credential else { return proceed(isFree) }
         identify(credential) { [self] isAway in
             if isAway && !isFree { return exchange.failForStore() }
@@ -67,6 +72,7 @@ final class ProxiedRequest {
 
     private func proceed(_ isFree: Bool) {
         if !isFree, !isShadow, case .denied(let denial) = judge(.identity) { return refuse(denial) }
+        if case .catalog(let query) = shape { return tell(query) }
         if isPersonal { return beginPersonal() }
         if isFree && isFirstPage { return readCopies() }
         if isFree && keyID == nil { return forwardForStranger() }
@@ -252,20 +258,32 @@ final class ProxiedRequest {
             loop.parts.subscriptions.add(uri, for: subscriber)
         }
         let set = loop.parts.upstreams
-        guard shape == .toolList || set.isSeveral && MergedList.members(of: method) != nil, first.reply.result != nil else {
+        guard isToolList || set.isSeveral && MergedList.members(of: method) != nil, first.reply.result != nil else {
             return exchange.relay(first.message, first.reply)
         }
         let pages = self.pages
         let merged = set.isSeveral ? MergedList(pages, of: method, in: set) : nil
-        guard shape == .toolList else {
+        guard isToolList else {
             guard let merged else { return failUnusable() }
             return exchange.succeed(MergedList.result(method, merged.entries, nextCursor: merged.nextCursor))
         }
         let lists = pages.map { (prefix: set.all[$0.index].prefix, result: $0.result) }
         guard let list = ToolList(lists, separator: set.separator) else { return failUnusable() }
-        let prices = (caller.policy?.rules ?? loop.rules).prices
         exchange.succeed(
             list.shown(prices: prices, isBarred: isBarred, nextCursor: merged?.nextCursor) { judge(.policy, tool: $0) == .passed })
+    }
+
+    private var prices: PriceBook { (caller.policy?.rules ?? loop.rules).prices }
+
+    /// Answers as a tool does, with JSON as its text.
+    private func tell(_ query: ToolCatalog.Query) {
+        let (prices, isBarred) = (prices, isBarred)
+        let told = loop.tools().answer(query, prices: prices) { [self] tool in
+            (!isBarred || prices.row(for: tool).isFree) && judge(.policy, tool: tool) == .passed
+        }
+        var result = Array(#"{"content":[{"type":"text","text":"#.utf8)
+        JSONText.append(String(decoding: told, as: UTF8.self), to: &result)
+        exchange.succeed(result + "}],\"isError\":false}".utf8)
     }
 
     /// The results of the servers, in the order of the configuration.

@@ -103,8 +103,13 @@ struct NodeLife {
             Heartbeat(members: node.members), refresher,
             RollupService(
                 rollups: node.rollups, book: node.rollupBook, node: node.id, clock: node.clock, upstreams: node.upstreams, logger: logger),
-            DueCredits(transfers: Transfers(store: node.store), clock: node.clock, logger: logger),
-            DueSchedules(schedules: Schedules(node.keys), clock: node.clock, logger: logger),
+            DueWork(name: "reservations and transfers", clock: node.clock, logger: logger) {
+                [transfers = Transfers(store: node.store)] now in
+                try await transfers.seeToDue(at: now)
+            },
+            DueWork(name: "schedules of keys", clock: node.clock, logger: logger) { [schedules = Schedules(node.keys)] now in
+                try await schedules.seeToDue(at: now)
+            },
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
             listener,
             Drain(node: node, loops: loops),

@@ -41,6 +41,9 @@ struct UpstreamFactory {
         return command
     }
 
+    /// Clients are told of tools by the gate, which then has to know more of them than their names.
+    private var keepsLists: Bool { settings.discoveryMode == .dynamic }
+
     func make() throws(StartupFailure) -> UpstreamSet {
         if !settings.servers.isEmpty {
             var upstreams: [any Upstream] = []
@@ -50,10 +53,13 @@ struct UpstreamFactory {
                         command: server.serverCommand, arguments: server.serverArgs, environment: server.serverEnv, url: server.remoteUrl,
                         prefix: server.prefix))
             }
-            return UpstreamSet(upstreams, transport: "multi-server", separator: settings.toolSeparator, notifications: notifications)
+            return UpstreamSet(
+                upstreams, transport: "multi-server", separator: settings.toolSeparator, keepsLists: keepsLists,
+                notifications: notifications)
         }
         let upstream = try one(command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil)
-        return UpstreamSet([upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", notifications: notifications)
+        return UpstreamSet(
+            [upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", keepsLists: keepsLists, notifications: notifications)
     }
 
     /// Processes, and sessions over HTTP, that one server has on this node for single clients.

@@ -29,7 +29,7 @@ struct Session: Sendable {
 /// its settlement (F24).
 final class MCPExchange {
     let head: HTTP1RequestHead
-    let body: ByteBuffer
+    private(set) var body: ByteBuffer
     let front: FrontContext
     let receivedAt = NIODeadline.now()
     /// Set by the endpoint once the body has been read.
@@ -112,6 +112,15 @@ final class MCPExchange {
     /// a loopback address, and through no proxy that we know.
     var cameToLoopback: Bool { connection?.isLocal ?? false }
 
+    /// Takes other bytes for what the client has sent, with the same id.
+    /// - Returns: whether they are a request; if not, nothing has changed.
+    func replace(_ message: [UInt8]) -> Bool {
+        let buffer = ByteBuffer(bytes: message)
+        guard case .success(let envelope) = buffer.scanEnvelope() else { return false }
+        (body, self.envelope) = (buffer, envelope)
+        return true
+    }
+
     // MARK: Answers
 
     /// Ends the exchange with a message as it stands.
@@ -147,9 +156,9 @@ final class MCPExchange {
 
     /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.
     func send(_ message: some Collection<UInt8>) {
-        guard !isAnswered, canStream, head.fields.contains(.accept), head.fields.accepts(.eventStream) else { return }
+        guard canSend else { return }
         // Whoever does not read is not written to: what comes ahead of the answer may be left out, the answer may not.
-        guard connection?.takesMore ?? true else { return }
+        guard connection?.takesMore == true else { return }
         if !isStreaming { beginStream() }
         write(event: message)
     }

@@ -12,6 +12,7 @@ import Testing
     static let examples: [String: (text: String, holds: @Sendable (Settings) -> Bool)] = [
         "serverCommand": ("node 'my server.js' -v", { $0.serverCommand == "node" && $0.serverArgs == ["my server.js", "-v"] }),
         "isolation": ("session", { $0.isolation == .session }),
+        "discoveryMode": ("dynamic", { $0.discoveryMode == .dynamic }),
         "toolSeparator": ("__", { $0.toolSeparator == "__" }),
         "remoteUrl": ("https://h/mcp", { $0.remoteUrl == "https://h/mcp" }),
         "serverEnv": ("A_1, B=x=y", { $0.serverEnv == ["A_1", "B=x=y"] }),

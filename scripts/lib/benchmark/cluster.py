@@ -2,7 +2,7 @@
 
 import load
 from gate import CALL, Node
-from processes import Fault, free_port, is_open, progress
+from processes import free_port, is_open, progress
 from sides import RICH, Side
 from statistics import median
 from store import Store

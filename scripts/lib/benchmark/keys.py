@@ -5,13 +5,13 @@ import hashlib
 import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
 
+import report
 from gate import ADMIN_KEY, Node
-from processes import Fault, Workshop, progress
+from processes import Fault, Workshop, measured, progress
 from seeding import CHUNK, key_name
 from sides import nginx_sides
 from store import Store, encode
@@ -161,17 +161,10 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        results = measure(given, os.environ["GATE_NODE"])
-    except Fault as fault:
-        sys.exit(f"error: {fault}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    results = measured(measure, given)
     show(results)
     if given.json:
-        with open(given.json, "w") as file:
-            json.dump(results, file, indent=2)
+        report.write(given.json, results)
     walking = [name for name, found in results["kinds"].items() if found["commands"] > BOUNDS["commands"]]
     if walking:
         sys.exit(f"error: more than {BOUNDS['commands']} commands a request, so no index is read: {', '.join(walking)}")

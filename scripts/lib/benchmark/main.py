@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 from statistics import median
 
@@ -12,7 +11,7 @@ import keys
 import memory
 import report
 import reports
-from processes import Fault, Workshop, progress
+from processes import Workshop, measured, progress
 from sides import gate_sides, nginx_sides
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
@@ -100,13 +99,7 @@ def run(given, binary):
 
 def main():
     given = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        results = run(given, os.environ["GATE_NODE"])
-    except Fault as fault:
-        sys.exit(f"error: {fault}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    results = measured(run, given)
     print()
     report.print_sides(results["sides"])
     report.print_memory(results["memory"])

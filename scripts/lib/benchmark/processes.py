@@ -19,6 +19,17 @@ def progress(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def measured(measure, given):
+    """What `measure` finds for the gate-node under test; ends the program where it cannot, or where somebody ends it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return measure(given, os.environ["GATE_NODE"])
+    except Fault as fault:
+        sys.exit(f"error: {fault}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 class Cores:
     """The side under test has cores of its own where there is more than one; load, upstream and Redis share the rest."""
 

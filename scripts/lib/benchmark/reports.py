@@ -1,10 +1,8 @@
 """Reports over many calls: how long each takes, what the calls keep of their rate meanwhile, and whether the sums are those of the ledger."""
 
 import argparse
-import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -12,8 +10,9 @@ from datetime import datetime, timezone
 from statistics import median
 
 import load
+import report
 from gate import ADMIN_KEY, CALL, Node
-from processes import Fault, Workshop, progress
+from processes import Fault, Workshop, measured, progress
 from seeding import seed
 from sides import nginx_sides
 from store import Store, encode
@@ -214,17 +213,10 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        results = measure(given, os.environ["GATE_NODE"])
-    except Fault as fault:
-        sys.exit(f"error: {fault}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    results = measured(measure, given)
     show(results)
     if given.json:
-        with open(given.json, "w") as file:
-            json.dump(results, file, indent=2)
+        report.write(given.json, results)
     if given.quick:
         return
     slow = [name for name, found in results["milliseconds"].items() if found["median"] > BOUNDS["milliseconds"]]

@@ -18,9 +18,10 @@ extension Endpoint {
         media: [MediaType.json, MediaType.csv], audits: ["keys.exported"], using: \.keys
     ) { request, keys in
         let export = try await KeyExport(request, keys)
-        var answer = try request[.exportFormat] == .csv ? export.csv : export.json
-        let (date, name) = (Timestamp.text(milliseconds: request.now).prefix(10), try request[.exportFormat].rawValue)
-        answer.headers[.contentDisposition] = "attachment; filename=\"paygate-keys-\(date).\(name)\""
+        let format = try request[.exportFormat]
+        var answer = export.answer(as: format)
+        let date = Timestamp.text(milliseconds: request.now).prefix(10)
+        answer.headers[.contentDisposition] = "attachment; filename=\"paygate-keys-\(date).\(format.rawValue)\""
         return answer
     }
 }
@@ -48,35 +49,15 @@ private struct KeyExport: Sendable {
         _ = try await keys.store.send(note)
     }
 
-    var json: EndpointResponse {
-        EndpointResponse(streaming: MediaType.json) { write in
+    func answer(as format: UsageFormat) -> EndpointResponse {
+        switch format {
+        case .json:
             let head = JSONObject.of([
                 "version": "1.0", "exportedAt": Timestamp.text(milliseconds: now), "total": total, "limit": limit, "offset": offset,
             ])
-            var part = Array(JSONValue.object(head).bytes.dropLast()) + Array(",\"keys\":[".utf8)
-            var count = 0
-            try await forEachPart { keys in
-                for key in keys {
-                    if count > 0 { part.append(UInt8(ascii: ",")) }
-                    JSONValue.object(ExportedKey.view.json(key)).append(to: &part)
-                    count += 1
-                }
-                try await write(part)
-                part.removeAll(keepingCapacity: true)
-            }
-            try await write(part + "],\"count\":\(count)}".utf8)
-        }
-    }
-
-    var csv: EndpointResponse {
-        EndpointResponse(streaming: MediaType.csv) { write in
-            var part = ExportedKey.table.head
-            try await forEachPart { keys in
-                for key in keys { ExportedKey.table.append(key, to: &part) }
-                try await write(part)
-                part.removeAll(keepingCapacity: true)
-            }
-            try await write(part)
+            return EndpointResponse(streaming: ExportedKey.view, as: "keys", behind: head, parts: forEachPart)
+        case .csv:
+            return EndpointResponse(streaming: ExportedKey.table, parts: forEachPart)
         }
     }
 

@@ -16,8 +16,11 @@ extension Endpoint {
         let since = try request[.since]
         let record = try await UsageRecord(events.pages(since: since ?? 0), namespace: request[.namespaceFilter]?.lowercased())
         return switch try request[.format] {
-        case .json: record.json(since: since.map(Timestamp.text) ?? "all")
-        case .csv: record.csv
+        case .json:
+            EndpointResponse(
+                streaming: LoggedCall.view, as: "events", behind: .of(["since": since.map(Timestamp.text) ?? "all"]),
+                parts: record.forEachPage)
+        case .csv: EndpointResponse(streaming: LoggedCall.table, parts: record.forEachPage)
         }
     }
 }
@@ -35,36 +38,7 @@ private struct UsageRecord: Sendable {
         self.namespace = namespace
     }
 
-    func json(since: String) -> EndpointResponse {
-        EndpointResponse(streaming: MediaType.json) { write in
-            var part = Array("{\"since\":\(JSONValue.string(since).text),\"events\":[".utf8)
-            var count = 0
-            try await forEachPage { calls in
-                for call in calls {
-                    if count > 0 { part.append(UInt8(ascii: ",")) }
-                    JSONValue.object(LoggedCall.view.json(call)).append(to: &part)
-                    count += 1
-                }
-                try await write(part)
-                part.removeAll(keepingCapacity: true)
-            }
-            try await write(part + "],\"count\":\(count)}".utf8)
-        }
-    }
-
-    var csv: EndpointResponse {
-        EndpointResponse(streaming: MediaType.csv) { write in
-            var part = LoggedCall.table.head
-            try await forEachPage { calls in
-                for call in calls { LoggedCall.table.append(call, to: &part) }
-                try await write(part)
-                part.removeAll(keepingCapacity: true)
-            }
-            try await write(part)
-        }
-    }
-
-    private func forEachPage(_ body: ([LoggedCall]) async throws -> Void) async throws {
+    func forEachPage(_ body: ([LoggedCall]) async throws -> Void) async throws {
         var (page, pages) = (first, rest)
         while let calls = page {
             try await body(namespace == nil ? calls : calls.filter { $0.key.namespace == namespace })
