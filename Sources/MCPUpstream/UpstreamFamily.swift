@@ -77,13 +77,30 @@ package final class UpstreamFamily: Upstream {
         let sending = Sending(request: request, receiver: counting, loop: loop)
         switch enter(client, sending, member) {
         case .send(let upstream): upstream.send(request, to: counting, on: loop)
-        case .wait: break
+        case .wait: watch(request, of: client.session, on: loop)
         case .start(let upstream, let leaving):
+            watch(request, of: client.session, on: loop)
             // Owned by this family: it ends with the member's start, and `stop` ends that.
             Task { await begin(upstream, of: client.session) }
             if let leaving { end(leaving) }
         case .refuse where fallsBack: shared.send(request, to: receiver, on: loop)
         case .refuse: loop.execute { receiver.value.upstreamFinished(.failed(.unavailable)) }
+        }
+    }
+
+    /// Gives a request up that still waits for its member's start at its deadline: a start may take longer than anybody wants to wait.
+    private func watch(_ request: UpstreamRequest, of session: String, on loop: any EventLoop) {
+        guard let deadline = request.deadline else { return }
+        loop.scheduleTask(deadline: deadline) { [weak self] in
+            guard let self, let waiting = takeWaiting(request.number, of: session) else { return }
+            waiting.receiver.value.upstreamFinished(.failed(.overdue))
+        }
+    }
+
+    private func takeWaiting(_ number: UInt64, of session: String) -> Sending? {
+        state.withLock { state in
+            guard let index = state.members[session]?.waiting?.firstIndex(where: { $0.request.number == number }) else { return nil }
+            return state.members[session]?.waiting?.remove(at: index)
         }
     }
 

@@ -17,17 +17,23 @@ package final class SubscriptionBook: Sendable {
         let isOwned: Bool
     }
 
-    private struct State {
-        var subscribers: [ExactText: [Subscriber: UInt64]] = [:]
+    /// One credential's subscriptions.
+    private struct Share {
         /// The oldest first, with those that are gone already.
         var order: Deque<(uri: ExactText, subscriber: Subscriber, number: UInt64)> = []
+        var count = 0
+    }
+
+    private struct State {
+        var subscribers: [ExactText: [Subscriber: UInt64]] = [:]
+        var shares: [String: Share] = [:]
         var count = 0
         var number: UInt64 = 0
     }
 
     private let state = Mutex(State())
 
-    /// Subscriptions of the node; beyond it the oldest is forgotten.
+    /// Subscriptions of the node; beyond it the oldest of the credential that has most is forgotten, so that nobody pushes out others'.
     static let capacity = 10_000
     /// Bytes of a resource's URI.
     static let longestURI = 2_048
@@ -36,15 +42,28 @@ package final class SubscriptionBook: Sendable {
         let uri = ExactText(uri)
         state.withLock { state in
             state.number += 1
-            if state.subscribers[uri, default: [:]].updateValue(state.number, forKey: subscriber) == nil { state.count += 1 }
-            state.order.append((uri, subscriber, state.number))
-            while state.count > Self.capacity, let (uri, subscriber, number) = state.order.first {
-                state.order.removeFirst()
-                if state.subscribers[uri]?[subscriber] == number { Self.remove(uri, subscriber, from: &state) }
+            if state.subscribers[uri, default: [:]].updateValue(state.number, forKey: subscriber) == nil {
+                state.count += 1
+                state.shares[subscriber.credential, default: Share()].count += 1
             }
-            if state.order.count > 2 * Self.capacity {
-                state.order.removeAll { state.subscribers[$0.uri]?[$0.subscriber] != $0.number }
+            state.shares[subscriber.credential]?.order.append((uri, subscriber, state.number))
+            Self.tidy(subscriber.credential, in: &state)
+            while state.count > Self.capacity, let most = state.shares.max(by: { $0.value.count < $1.value.count })?.key {
+                Self.removeOldest(of: most, from: &state)
             }
+        }
+    }
+
+    /// Drops what is gone from a credential's order before it is twice as long as what there is.
+    private static func tidy(_ credential: String, in state: inout State) {
+        guard let share = state.shares[credential], share.order.count > 2 * share.count + 16 else { return }
+        let subscribers = state.subscribers
+        state.shares[credential]?.order.removeAll { subscribers[$0.uri]?[$0.subscriber] != $0.number }
+    }
+
+    private static func removeOldest(of credential: String, from state: inout State) {
+        while let (uri, subscriber, number) = state.shares[credential]?.order.popFirst() {
+            if state.subscribers[uri]?[subscriber] == number { return remove(uri, subscriber, from: &state) }
         }
     }
 
@@ -78,6 +97,8 @@ package final class SubscriptionBook: Sendable {
     private static func remove(_ uri: ExactText, _ subscriber: Subscriber, from state: inout State) {
         guard state.subscribers[uri]?.removeValue(forKey: subscriber) != nil else { return }
         state.count -= 1
+        state.shares[subscriber.credential]?.count -= 1
+        if state.shares[subscriber.credential]?.count == 0 { state.shares[subscriber.credential] = nil }
         if state.subscribers[uri]?.isEmpty ?? false { state.subscribers[uri] = nil }
     }
 }

@@ -1,0 +1,36 @@
+// Subscriptions of many: who is forgotten when there are too many.
+
+import Testing
+
+@testable import GateNode
+
+@Suite struct SubscriptionBookTests {
+    private func subscriber(_ credential: String, _ session: String = "s") -> SubscriptionBook.Subscriber {
+        .init(session: session, credential: credential, isOwned: true)
+    }
+
+    @Test("One credential with more subscriptions than there is room for loses its own oldest, and nobody else's")
+    func shares() {
+        let book = SubscriptionBook()
+        for number in 0..<10 { book.add("test://\(number)", for: subscriber("quiet")) }
+        for number in 0..<SubscriptionBook.capacity + 50 { book.add("test://\(number)", for: subscriber("greedy")) }
+        for number in 0..<10 { #expect(book.holds("test://\(number)", for: subscriber("quiet"))) }
+        #expect(!book.holds("test://0", for: subscriber("greedy")) && !book.holds("test://59", for: subscriber("greedy")))
+        #expect(book.holds("test://60", for: subscriber("greedy")))
+        #expect(book.holds("test://\(SubscriptionBook.capacity + 49)", for: subscriber("greedy")))
+    }
+
+    @Test("What is subscribed to again and again, or given up, takes no room; the last who gives a resource up is told so")
+    func again() {
+        let book = SubscriptionBook()
+        for _ in 0..<1000 { book.add("test://1", for: subscriber("one")) }
+        book.add("test://1", for: subscriber("two"))
+        #expect(!book.remove("test://1", for: subscriber("one")) && !book.remove("test://1", for: subscriber("one")))
+        #expect(book.remove("test://1", for: subscriber("two")))
+        book.add("test://2", for: subscriber("one", "a"))
+        book.add("test://2", for: subscriber("one", "b"))
+        #expect(book.owned(of: "test://2") == ["a", "b"])
+        book.forget(session: "a")
+        #expect(book.owned(of: "test://2") == ["b"])
+    }
+}
