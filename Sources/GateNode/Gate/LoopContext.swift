@@ -22,6 +22,7 @@ final class LoopContext: ExchangeHandler {
     let lists = ListCopies()
     let questions: ClientQuestions
     let streams: LiveStreams
+    let listeners: ListenStreams
     let log: CallLog
     /// Whether calls that cost nothing pass while the store is away.
     let opensWithoutStore: Bool
@@ -33,6 +34,8 @@ final class LoopContext: ExchangeHandler {
     var rules: GateRules { snapshot.rules }
     /// The contexts of the other event loops, and this one.
     weak var siblings: LoopContexts?
+    /// What `server/discover` was answered last.
+    var discovered: (result: [UInt8], at: NIODeadline)?
     /// How many of each key were noted since the last sweep.
     private var notedViolations: [String: Int] = [:]
     private var sequence: UInt64 = 0
@@ -63,6 +66,7 @@ final class LoopContext: ExchangeHandler {
         streams = LiveStreams(
             link: link.value, commands: sessions.commands, mail: SessionMail(link: link.value, keys: keys, origin: parts.id),
             most: parts.settings.maxConnections / max(1, loops) / 4)
+        listeners = ListenStreams(most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
 
@@ -128,9 +132,13 @@ final class LoopContext: ExchangeHandler {
     }
 
     /// The client for which servers keep something of its own: one that acts in the session that its key has opened, where it can be asked
-    /// something, or where each session has a server of its own (`--isolation`).
+    /// something, or where each session has a server of its own (`--isolation`). A stateless client has no session: there its key stands for
+    /// one.
     /// - Parameter key: the id of the key that the request has shown.
     func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
+        if exchange.isStateless, parts.settings.isolation == .session, let key {
+            return UpstreamClient(session: StatelessEndpoint.session(of: key), key: key, capabilities: [])
+        }
         guard let session = exchange.session, session.isPresented, session.isOwned, parts.settings.isolation.isolates(session.capabilities),
             let key,
             sessions.isOwn(session, exchange.credential)
