@@ -21,6 +21,7 @@ final class LoopContext: ExchangeHandler {
     let tasks: TaskOwners
     let lists = ListCopies()
     let questions: ClientQuestions
+    let rounds: CallRounds
     let streams: LiveStreams
     let listeners: ListenStreams
     let log: CallLog
@@ -63,6 +64,7 @@ final class LoopContext: ExchangeHandler {
             link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
         tasks = TaskOwners(link: link.value, keys: keys)
         questions = ClientQuestions(node: parts.id, loop: index, link: link.value, keys: keys)
+        rounds = CallRounds(node: parts.id, loop: index, link: link.value, keys: keys)
         streams = LiveStreams(
             link: link.value, commands: sessions.commands, mail: SessionMail(link: link.value, keys: keys, origin: parts.id),
             most: parts.settings.maxConnections / max(1, loops) / 4)
@@ -128,6 +130,7 @@ final class LoopContext: ExchangeHandler {
         sessions.sweep(at: now)
         notedViolations.removeAll(keepingCapacity: true)
         questions.sweep(at: now)
+        rounds.sweep(at: now)
         log.flush()
     }
 
@@ -136,8 +139,10 @@ final class LoopContext: ExchangeHandler {
     /// one.
     /// - Parameter key: the id of the key that the request has shown.
     func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
-        if exchange.isStateless, parts.settings.isolation == .session, let key {
-            return UpstreamClient(session: StatelessEndpoint.session(of: key), key: key, capabilities: [])
+        if exchange.isStateless {
+            let capabilities = exchange.envelope.method == .toolsCall ? StatelessEra.capabilities(of: exchange) : []
+            guard let key, parts.settings.isolation.isolates(capabilities) else { return nil }
+            return UpstreamClient(session: StatelessEndpoint.session(of: key, capabilities), key: key, capabilities: capabilities)
         }
         guard let session = exchange.session, session.isPresented, session.isOwned, parts.settings.isolation.isolates(session.capabilities),
             let key,
@@ -175,7 +180,9 @@ final class LoopContext: ExchangeHandler {
         case .everything:
             cache.assumeIsolated { $0.forgetAll() }
             streams.collectAll()
-        case .record(.answer, let id): questions.collect(id)
+        case .record(.answer, let id):
+            questions.collect(id)
+            rounds.collect(id, on: self)
         case .record(.mail, let session): streams.collect(session: session)
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):

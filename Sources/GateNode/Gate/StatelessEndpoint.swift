@@ -32,7 +32,8 @@ enum StatelessEndpoint {
     private static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
         switch exchange.envelope.method {
         case .serverDiscover: exchange.succeed(loop.discovery())
-        case .toolsCall, .toolsCallBatch: CallFlow.begin(exchange, on: loop)
+        case .toolsCall: if !loop.rounds.take(exchange, on: loop) { CallFlow.begin(exchange, on: loop) }
+        case .toolsCallBatch: CallFlow.begin(exchange, on: loop)
         case .subscriptionsListen: ProxiedRequest(exchange, .listening, on: loop).begin()
         case .toolsList: ProxiedRequest(exchange, .toolList, on: loop).begin()
         default:
@@ -41,11 +42,14 @@ enum StatelessEndpoint {
         }
     }
 
-    /// What stands for the session of a key where each session has a server of its own.
-    static func session(of key: String) -> String { sessionPrefix + key }
+    /// What stands for the session of a key whose requests declare these capabilities, where that has a server of its own.
+    static func session(of key: String, _ capabilities: ClientCapabilities) -> String { "\(sessionPrefix)\(key):\(capabilities.rawValue)" }
 
     /// The key for which it stands; nil for a session of the other era.
-    static func key(ofSession name: String) -> String? { name.hasPrefix(sessionPrefix) ? String(name.dropFirst(sessionPrefix.count)) : nil }
+    static func key(ofSession name: String) -> String? {
+        guard name.hasPrefix(sessionPrefix) else { return nil }
+        return name.dropFirst(sessionPrefix.count).split(separator: ":").first.map(String.init)
+    }
 
     private static let sessionPrefix = "stateless:"
 

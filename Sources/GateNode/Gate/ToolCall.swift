@@ -145,6 +145,12 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamAsked(_ question: UpstreamQuestion) {
         guard let flow else { return question.refuse() }
+        if flow.exchange.isStateless {
+            guard flow.calls.count == 1, flow.loop.rounds.ask(question, flow, on: flow.loop) else {
+                return question.refuse(code: -32603, "The client cannot be asked this")
+            }
+            return
+        }
         flow.loop.ask(question, on: flow.exchange)
     }
 

@@ -42,6 +42,10 @@ final class MCPExchange {
     var isStateless = false
     /// Gives up what the request has asked for: in the stateless era a client does that by closing the stream of the answer.
     var onAbandoned: (() -> Void)?
+    /// The name of the call whose client has been asked something: its end is told in another request.
+    var parkedAs: String?
+    /// Gets that end, as a whole message under this request's id.
+    var onAnswer: (([UInt8]) -> Void)?
     private var lastSaidAt = NIODeadline.now()
     private var connection: FrontHandler?
     private var isStreaming = false
@@ -121,6 +125,10 @@ final class MCPExchange {
 
     /// Ends the exchange with a message as it stands.
     func answer(status: Int = 200, _ message: some Collection<UInt8>) {
+        if let onAnswer {
+            self.onAnswer = nil
+            return onAnswer(Array(message))
+        }
         if isStreaming { return endStream(message) }
         guard wantsStream && status == 200 && !message.isEmpty else { return deliver(status: status, type: "application/json", message) }
         // A stream is chunked, which HTTP/1.0 cannot read: there the one event is a body of known length.

@@ -114,6 +114,15 @@ enum StatelessEra {
         return Array(bytes)
     }
 
+    /// What the client can be asked in this request; of a declaration longer than any, nothing.
+    static func capabilities(of exchange: MCPExchange) -> ClientCapabilities {
+        guard let range = exchange.envelope.declaredCapabilities, (3...16_384).contains(range.count) else { return [] }
+        var capabilities = ClientCapabilities(try? JSONValue.parse(exchange.body.token(range)))
+        // Nobody tells of it in this era.
+        capabilities.remove(.rootsListChanged)
+        return capabilities
+    }
+
     // MARK: What an answer has to say
 
     /// The HTTP status that a JSON-RPC error travels on, if it is known before the stream begins.
