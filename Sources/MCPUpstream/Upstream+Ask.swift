@@ -5,15 +5,18 @@ package import NIOCore
 
 extension Upstream {
     /// Asks with a message of the gate's own, and hands over what became of it, once.
-    /// - Parameter limit: how long the server may take.
+    /// - Parameters:
+    ///   - limit: how long the server may take.
+    ///   - client: whose own server it is asked of; nil for the one that all share.
     package func ask(
-        _ method: String, _ params: JSONValue = [:], within limit: TimeAmount, on loop: any EventLoop,
+        _ method: String, _ params: JSONValue = [:], within limit: TimeAmount, of client: UpstreamClient? = nil, on loop: any EventLoop,
         _ completion: @escaping (UpstreamOutcome) -> Void
     ) {
         let number = nextNumber()
         let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": params]
         let request = UpstreamRequest(
-            number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + limit, isCall: false, owner: .gate)
+            number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + limit, isCall: false,
+            owner: client.map { .key($0.key) } ?? .gate, client: client)
         send(request, to: NIOLoopBound(Asker(completion), eventLoop: loop), on: loop)
     }
 }

@@ -106,7 +106,9 @@ private struct EnvelopeScan {
         while let name = try scanner.nextMember() {
             switch recognise(name, among: &seen) {
             case .progressToken: envelope.progressToken = try scalarToken()
-            case .protocolVersion: envelope.declaredVersion = try decodedString()
+            case .protocolVersion:
+                envelope.declaresVersion = true
+                envelope.declaredVersion = try decodedString()
             case .clientCapabilities: envelope.declaredCapabilities = try scanner.locateValue()
             case nil: try scanner.skipValue()
             }

@@ -67,7 +67,9 @@ package struct Envelope: Sendable {
     package internal(set) var meta: Range<Int>?
     /// The raw token of params._meta.progressToken; only set if it is a string or a number.
     package internal(set) var progressToken: Range<Int>?
-    /// params._meta["io.modelcontextprotocol/protocolVersion"], with which a stateless request declares its revision.
+    /// Whether params._meta has "io.modelcontextprotocol/protocolVersion", with which a stateless request declares its revision.
+    package internal(set) var declaresVersion = false
+    /// That revision; nil if it is no string, or longer than any.
     package internal(set) var declaredVersion: String?
     /// The raw value of params._meta["io.modelcontextprotocol/clientCapabilities"].
     package internal(set) var declaredCapabilities: Range<Int>?

@@ -23,6 +23,10 @@ package enum Method: UInt8, Sendable, CaseIterable {
     case notificationsCancelled
     /// `notifications/progress`.
     case notificationsProgress
+    /// `server/discover`, with which a stateless client begins (2026-07-28).
+    case serverDiscover
+    /// `subscriptions/listen`, the stream of a stateless client (2026-07-28).
+    case subscriptionsListen
     /// Any other method; its name is in the message.
     case other
 
@@ -30,7 +34,8 @@ package enum Method: UInt8, Sendable, CaseIterable {
     @inlinable package var isFree: Bool {
         switch self {
         case .initialize, .initialized, .ping, .toolsList, .resourcesList, .promptsList: true
-        case .toolsCall, .toolsCallBatch, .notificationsCancelled, .notificationsProgress, .other: false
+        case .toolsCall, .toolsCallBatch, .notificationsCancelled, .notificationsProgress, .serverDiscover, .subscriptionsListen, .other:
+            false
         }
     }
 
@@ -58,7 +63,9 @@ package enum Method: UInt8, Sendable, CaseIterable {
             case 11: (.initialized, "initialized")
             case 12: (.promptsList, "prompts/list")
             case 14: (.resourcesList, "resources/list")
+            case 15: (.serverDiscover, "server/discover")
             case 16: (.toolsCallBatch, "tools/call_batch")
+            case 20: (.subscriptionsListen, "subscriptions/listen")
             case 22: (.notificationsProgress, "notifications/progress")
             case 23: (.notificationsCancelled, "notifications/cancelled")
             case 25: (.initialized, "notifications/initialized")

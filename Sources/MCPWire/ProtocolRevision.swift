@@ -2,9 +2,9 @@
 
 /// A revision of MCP by its date; the cases are in the order newest first.
 package enum ProtocolRevision: String, Sendable, CaseIterable {
-    /// Without sessions; known, and not served yet.
+    /// Without sessions: each request says everything itself.
     case july2026 = "2026-07-28"
-    /// The newest one that is served.
+    /// The newest one with a handshake.
     case november2025 = "2025-11-25"
     /// Adds `MCP-Protocol-Version` and takes batches of JSON-RPC away.
     case june2025 = "2025-06-18"
@@ -29,13 +29,21 @@ package enum ProtocolRevision: String, Sendable, CaseIterable {
         }
     }
 
-    /// The revisions that a request may name, newest first: those of sessions alone, as nothing serves the stateless era yet.
+    /// The revisions that a handshake can agree on, newest first.
     package static let served = allCases.filter { $0.era == .session }
+
+    /// The revisions that a client may name, newest first: those of both eras.
+    package static let supported = allCases
 
     /// The newest revision that a handshake can agree on; what the gate proposes to servers.
     package static let newest = november2025
 
-    /// The served revision with this name, or nil.
+    /// The revision with this name, of either era, or nil.
+    package static func supported(named name: String) -> Self? {
+        name.utf8.count <= Envelope.longestName ? Self(rawValue: name) : nil
+    }
+
+    /// The revision with this name that a handshake can agree on, or nil.
     package static func served(named name: String) -> Self? {
         guard name.utf8.count <= Envelope.longestName else { return nil }
         return Self(rawValue: name).flatMap { served.contains($0) ? $0 : nil }

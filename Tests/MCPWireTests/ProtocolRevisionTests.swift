@@ -25,5 +25,9 @@ struct ProtocolRevisionTests {
     func eras() {
         #expect(ProtocolRevision.served.allSatisfy { $0.era == .session })
         #expect(ProtocolRevision.july2026.era == .stateless)
+        #expect(ProtocolRevision.supported.first == .july2026 && ProtocolRevision.supported(named: "2026-07-28") == .july2026)
+        for name in ["", "2026-07-28 ", "2026-07-29", String(repeating: "2", count: 1_000_000)] {
+            #expect(ProtocolRevision.supported(named: name) == nil)
+        }
     }
 }

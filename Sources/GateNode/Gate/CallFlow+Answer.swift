@@ -62,7 +62,7 @@ extension CallFlow {
             if entry.receipt.charged > 0 { loop.meter.credits[label, default: 0] += entry.receipt.charged }
             if entry.isRefunded { loop.meter.refunds[label, default: 0] += 1 }
         }
-        exchange.answer(answer())
+        exchange.answer(status: isBatch ? 200 : calls[0].status(for: exchange), answer())
         log(machine.shadowed.map { "shadow:\($0.label.rawValue)" } ?? (hasFailed ? "failed" : "ok"), credits: receipt.charged)
     }
 
@@ -79,9 +79,7 @@ extension CallFlow {
     /// The whole message. What the servers said stays bytes, in a batch too.
     private func answer() -> [UInt8] {
         guard isBatch else { return calls[0].answer(to: exchange) }
-        var message = Array(#"{"jsonrpc":"2.0","id":"#.utf8)
-        message += exchange.idToken
-        message += #","result":{"results":["#.utf8
+        var message = Array(#"{"results":["#.utf8)
         for (part, call) in calls.enumerated() {
             if part > 0 { message.append(UInt8(ascii: ",")) }
             message += #"{"tool":"#.utf8
@@ -96,8 +94,8 @@ extension CallFlow {
         JSONText.append(machine.receipt.charged, to: &message)
         message += #","remainingCredits":"#.utf8
         JSONText.append(machine.credits ?? 0, to: &message)
-        message += "}}".utf8
-        return message
+        message.append(UInt8(ascii: "}"))
+        return exchange.message(member: "result", message)
     }
 
     /// What a repetition is answered with. It is kept in the same step that charges, so it says of a surcharge what the balance had for it

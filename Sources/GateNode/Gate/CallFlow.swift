@@ -33,6 +33,7 @@ final class CallFlow {
                 status: 400, code: -32600, "X-Idempotency-Key must be 1 to \(ClientText.idempotencyKey) visible ASCII characters")
         }
         let flow = CallFlow(exchange, calls, on: loop, idempotencyKey: key)
+        if exchange.isStateless { exchange.onAbandoned = { [weak flow] in flow?.cancel() } }
         flow.perform(flow.machine.begin())
     }
 

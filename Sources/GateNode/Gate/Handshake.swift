@@ -31,19 +31,24 @@ enum Handshake {
 
     /// The requested revision if it is served, else the latest one; capabilities and instructions are the upstream's.
     private static func result(for exchange: MCPExchange, _ parts: GateParts) -> JSONValue {
-        let infos = parts.upstreams.all.compactMap { upstream in
-            upstream.serverInfo.flatMap { try? JSONValue.parse(Array($0.bytes.readableBytesView)) }.map { (upstream.prefix, $0) }
-        }
         var result: JSONObject = [
             "protocolVersion": .string(ProtocolRevision.agreed(on: exchange.envelope.protocolVersion).rawValue),
-            "capabilities": infos.isEmpty ? ["tools": [:]] : .object(merged(infos.compactMap { $0.1["capabilities"]?.objectValue })),
+            "capabilities": .object(capabilities(of: parts.upstreams)),
             "serverInfo": ["name": .string(parts.settings.name), "version": .string(ProductVersion.current)],
         ]
-        let instructions = infos.compactMap { prefix, info in
-            info["instructions"]?.stringValue.map { text in prefix.map { "[\($0)] \(text)" } ?? text }
-        }
-        if !instructions.isEmpty { result["instructions"] = .string(instructions.joined(separator: "\n\n")) }
+        if let instructions = instructions(of: parts.upstreams) { result["instructions"] = .string(instructions) }
         return .object(result)
+    }
+
+    /// What the servers say of their use; nil if none says anything.
+    static func instructions(of upstreams: UpstreamSet) -> String? {
+        let all = upstreams.all.compactMap { upstream -> String? in
+            guard let info = upstream.serverInfo, let value = try? JSONValue.parse(Array(info.bytes.readableBytesView)),
+                let text = value["instructions"]?.stringValue
+            else { return nil }
+            return upstream.prefix.map { "[\($0)] \(text)" } ?? text
+        }
+        return all.isEmpty ? nil : all.joined(separator: "\n\n")
     }
 
     /// What the servers can, as far as they have said it; tools where none has said anything.

@@ -21,7 +21,9 @@ final class LoopContext: ExchangeHandler {
     let tasks: TaskOwners
     let lists = ListCopies()
     let questions: ClientQuestions
+    let rounds: CallRounds
     let streams: LiveStreams
+    let listeners: ListenStreams
     let log: CallLog
     /// Whether calls that cost nothing pass while the store is away.
     let opensWithoutStore: Bool
@@ -36,6 +38,8 @@ final class LoopContext: ExchangeHandler {
     var rules: GateRules { snapshot.rules }
     /// The contexts of the other event loops, and this one.
     weak var siblings: LoopContexts?
+    /// What `server/discover` was answered last.
+    var discovered: (result: [UInt8], at: NIODeadline)?
     /// How many of each key were noted since the last sweep.
     private var notedViolations: [String: Int] = [:]
     private var sequence: UInt64 = 0
@@ -64,9 +68,11 @@ final class LoopContext: ExchangeHandler {
             link: link.value, keys: keys, mint: parts.sessions.mint, clock: parts.clock, limiter: parts.addressLimiter)
         tasks = TaskOwners(link: link.value, keys: keys)
         questions = ClientQuestions(node: parts.id, loop: index, link: link.value, keys: keys)
+        rounds = CallRounds(node: parts.id, loop: index, link: link.value, keys: keys)
         streams = LiveStreams(
             link: link.value, commands: sessions.commands, mail: SessionMail(link: link.value, keys: keys, origin: parts.id),
             most: parts.settings.maxConnections / max(1, loops) / 4)
+        listeners = ListenStreams(most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
 
@@ -137,13 +143,20 @@ final class LoopContext: ExchangeHandler {
         sessions.sweep(at: now)
         notedViolations.removeAll(keepingCapacity: true)
         questions.sweep(at: now)
+        rounds.sweep(at: now)
         log.flush()
     }
 
     /// The client for which servers keep something of its own: one that acts in the session that its key has opened, where it can be asked
-    /// something, or where each session has a server of its own (`--isolation`).
+    /// something, or where each session has a server of its own (`--isolation`). A stateless client has no session: there its key stands for
+    /// one.
     /// - Parameter key: the id of the key that the request has shown.
     func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
+        if exchange.isStateless {
+            let capabilities = exchange.envelope.method == .toolsCall ? StatelessEra.capabilities(of: exchange) : []
+            guard let key, parts.settings.isolation.isolates(capabilities) else { return nil }
+            return UpstreamClient(session: StatelessEndpoint.session(of: key, capabilities), key: key, capabilities: capabilities)
+        }
         guard let session = exchange.session, session.isPresented, session.isOwned, parts.settings.isolation.isolates(session.capabilities),
             let key,
             sessions.isOwn(session, exchange.credential)
@@ -180,7 +193,9 @@ final class LoopContext: ExchangeHandler {
         case .everything:
             cache.assumeIsolated { $0.forgetAll() }
             streams.collectAll()
-        case .record(.answer, let id): questions.collect(id)
+        case .record(.answer, let id):
+            questions.collect(id)
+            rounds.collect(id, on: self)
         case .record(.mail, let session): streams.collect(session: session)
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):

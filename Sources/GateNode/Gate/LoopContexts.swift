@@ -106,7 +106,7 @@ extension LoopContext {
         reading.settlementBacklog = ledger.backlog
         (reading.refusedSettlements, reading.settlementRefusals, reading.droppedSettlements) = ledger.refused
         reading.connections = front.connections.count
-        reading.streams = streams.count
+        reading.streams = streams.count + listeners.count
         let keys = cache.assumeIsolated { (hits: $0.hits, misses: $0.misses, count: $0.count) }
         reading.cachedKeys = keys.count
         reading.cacheHits = keys.hits

@@ -20,8 +20,11 @@ enum MCPEndpoint {
         }
         switch exchange.head.method {
         case .post: post(exchange, on: loop)
-        case .get: stream(exchange, on: loop)
-        case .delete: end(exchange, on: loop)
+        case .get, .delete:
+            if StatelessEra.isNamed(by: exchange.head) {
+                return exchange.refuseMethod("Method not allowed. This revision of MCP knows POST alone.", allowing: "POST, OPTIONS")
+            }
+            if exchange.head.method == .get { stream(exchange, on: loop) } else { end(exchange, on: loop) }
         default: exchange.refuseMethod("Method not allowed. Use POST, GET or DELETE.")
         }
     }
@@ -34,12 +37,9 @@ enum MCPEndpoint {
         case .success(let envelope): exchange.envelope = envelope
         case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
         }
-        if let version = exchange.head.fields.string(of: .mcpProtocolVersion).map({ $0.cut(toBytes: ClientText.revision) }),
-            ProtocolRevision.served(named: version) == nil
-        {
-            return exchange.fail(
-                status: 400, code: -32022, "Unsupported protocol version",
-                data: ["supported": .array(ProtocolRevision.served.map { .string($0.rawValue) }), "requested": .string(version)])
+        if StatelessEra.claims(exchange) { return StatelessEndpoint.receive(exchange, on: loop) }
+        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.supported(named: version) == nil {
+            return exchange.failForVersion(version)
         }
         enter(exchange, on: loop) { dispatch(exchange, on: loop) }
     }

@@ -17,12 +17,13 @@ final class ProxiedRequest {
         case toolList
         /// What the servers have said of their tools, answered by the gate; free, and filtered like the list (F-DISC-03).
         case catalog(ToolCatalog.Query)
+        /// A stream of what servers say outside of requests.
+        case listening
     }
 
     private let exchange: MCPExchange
     private let shape: Shape
     private let loop: LoopContext
-    /// The method's decoded name; empty if it is longer than any that we know, however it is escaped.
     private let method: String
     private var caller = CallView.Caller.nobody
     private var keyID: String?
@@ -35,13 +36,14 @@ final class ProxiedRequest {
     private var failure = UpstreamFailure.unavailable
     /// Whether it takes a place of the strangers' share.
     private var isStranger = false
+    /// What is under way for this request alone.
+    private var tickets: [UpstreamTicket] = []
 
     init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
         self.exchange = exchange
         self.shape = shape
         self.loop = loop
-        let token = exchange.envelope.methodName.map { $0.lowerBound - 1..<$0.upperBound + 1 }
-        method = token.flatMap { $0.count <= Envelope.longestName * 6 ? exchange.string($0) : nil } ?? ""
+        method = exchange.method
     }
 
     private var isToolList: Bool { if case .toolList = shape { true } else { false } }
@@ -73,6 +75,7 @@ final class ProxiedRequest {
     private func proceed(_ isFree: Bool) {
         if !isFree, !isShadow, case .denied(let denial) = judge(.identity) { return refuse(denial) }
         if case .catalog(let query) = shape { return tell(query) }
+        if case .listening = shape { return Listening.begin(exchange, for: keyID, on: loop) }
         if isPersonal { return beginPersonal() }
         if isFree && isFirstPage { return readCopies() }
         if isFree && keyID == nil { return forwardForStranger() }
@@ -195,7 +198,20 @@ final class ProxiedRequest {
 
     private func send(to targets: [ServerChoice.Target]) {
         pending = targets.count
+        if exchange.isStateless {
+            guard exchange.clientIsThere else {
+                if isStranger { loop.lists.left() }
+                return exchange.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
+            }
+            exchange.onAbandoned = { [weak self] in self?.giveUp() }
+        }
         for target in targets { Inquiry(self, target).send() }
+    }
+
+    /// Its client has closed the stream of the answer.
+    private func giveUp() {
+        others = []
+        for ticket in tickets { ticket.upstream.cancel(ticket.number, on: loop.eventLoop) }
     }
 
     /// One server's share of the answer.
@@ -212,9 +228,10 @@ final class ProxiedRequest {
             let (loop, exchange) = (request.loop, request.exchange)
             let upstream = loop.parts.upstreams.all[target.index]
             let number = upstream.nextNumber()
+            request.tickets.append(UpstreamTicket(upstream: upstream, number: number))
             let bytes = UpstreamRequest.rewritten(
                 exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
-                allocator: loop.allocator)
+                isStateless: exchange.isStateless, allocator: loop.allocator)
             upstream.send(
                 UpstreamRequest(
                     number: number, bytes: bytes, deadline: .now() + (request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait),

@@ -105,7 +105,7 @@ final class ToolCall: UpstreamReceiver {
             ? built(number, name: name ?? tool, exchange)
             : UpstreamRequest.rewritten(
                 exchange.body, exchange.envelope, number: number, toolName: name.map { ($0, request.toolNameToken) },
-                arguments: arguments,
+                arguments: arguments, isStateless: exchange.isStateless,
                 allocator: loop.allocator)
         let message = UpstreamRequest(
             number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
@@ -145,6 +145,12 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamAsked(_ question: UpstreamQuestion) {
         guard let flow else { return question.refuse() }
+        if flow.exchange.isStateless {
+            guard flow.calls.count == 1, flow.loop.rounds.ask(question, flow, on: flow.loop) else {
+                return question.refuse(code: -32603, "The client cannot be asked this")
+            }
+            return
+        }
         flow.loop.ask(question, on: flow.exchange)
     }
 
@@ -244,6 +250,16 @@ final class ToolCall: UpstreamReceiver {
         case .failed(let failure): return exchange.failure(code: failure.code, failure.sentence)
         case .withheld(let denial): return exchange.failure(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
         case .none: return exchange.failure(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
+        }
+    }
+
+    /// The HTTP status that the answer to a single call travels on.
+    func status(for exchange: MCPExchange) -> Int {
+        switch answer {
+        case .message(_, let reply): exchange.status(of: reply)
+        case .failed(let failure): exchange.status(of: failure.code)
+        case .withheld(let denial): exchange.status(of: denial.code)
+        case .none, .written: 200
         }
     }
 

@@ -74,12 +74,18 @@ struct NodeLife {
                 loops.forEach {
                     $0.lists.forget()
                     $0.streams.broadcast(message)
+                    $0.listeners.changed(message)
                 }
                 refresher.request(.tools)
             case .updated(let message, let uri):
                 for session in subscriptions.owned(of: uri) { loops.post(message, to: session) }
-                loops.forEach { $0.streams.deliver(message, of: uri, to: subscriptions) }
-            case .said(let message, let session): loops.post(message, to: session)
+                loops.forEach {
+                    $0.streams.deliver(message, of: uri, to: subscriptions)
+                    $0.listeners.updated(message, of: uri)
+                }
+            case .said(let message, let session):
+                guard let key = StatelessEndpoint.key(ofSession: session) else { return loops.post(message, to: session) }
+                loops.forEach { Listening.tell(message, to: key, on: $0) }
             case .asked(let question, let session):
                 loops.first {
                     $0.ask(question, session: session)
@@ -87,7 +93,10 @@ struct NodeLife {
                     question.refuse(code: -32603, "The client listens to nothing now")
                 }
             case .arrived:
-                loops.forEach { $0.lists.forget() }
+                loops.forEach {
+                    $0.lists.forget()
+                    Listening.renew(on: $0)
+                }
                 refresher.request(.tools)
             }
         }

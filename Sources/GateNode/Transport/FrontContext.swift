@@ -2,6 +2,7 @@
 
 import GateDomain
 import GateSettings
+import MCPWire
 import NIOCore
 
 /// Who answers requests to `/mcp`: called on the event loop of the connection, and answers through the exchange, now or later.
@@ -17,6 +18,13 @@ protocol HeldConnection: AnyObject {
     func tick(at now: NIODeadline)
     /// The connection is gone.
     func ended()
+    /// The node ends the connection: the last that is said on it.
+    func farewell()
+}
+
+extension HeldConnection {
+    /// Nothing is said.
+    func farewell() {}
 }
 
 /// The connections of one event loop and what they share; confined to that loop.
@@ -30,6 +38,11 @@ final class FrontContext {
     var meter = RequestMeter()
     var connections: Set<FrontHandler> = []
     var memory: MemoryAccount
+    /// Which server answers, as results of the revision 2026-07-28 say it: a member of their `_meta`.
+    private(set) lazy var serverStamp: [UInt8] = {
+        let info: JSONValue = ["name": .string(settings.name), "version": .string(ProductVersion.current)]
+        return Array("\"\(StatelessMeta.serverInfo)\":".utf8) + info.bytes
+    }()
     /// Connections that are only told that there is no room for them.
     var turnedAway = 0
     /// Until when there is certainly no idle connection.

@@ -388,6 +388,9 @@ final class FrontHandler: ChannelDuplexHandler {
         peerHasEnded = true
         switch occupant {
         case .nobody, .arriving, .stream: close()
+        // There a client gives up by closing the stream of the answer, and one that has closed its end cannot be told from one that has
+        // closed both before something is written.
+        case .gate(let exchange) where exchange.isStateless: close()
         case .gate, .router: closesAfterAnswer = true
         case .closing: if isLingering { context?.close(promise: nil) }
         }
@@ -411,7 +414,9 @@ final class FrontHandler: ChannelDuplexHandler {
         closesAfterAnswer = true
         switch occupant {
         case .nobody where parser.isIdle: close(lingers: false)
-        case .stream: close()
+        case .stream(let stream):
+            stream.farewell()
+            close()
         default: break
         }
     }
@@ -460,7 +465,8 @@ final class FrontHandler: ChannelDuplexHandler {
         case .closing:
             let late = front.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
             if waited > (isLingering ? Self.lingering : late) { context?.close(promise: nil) }
-        case .gate, .router: break
+        case .gate(let exchange): exchange.tick(at: now)
+        case .router: break
         }
     }
 

@@ -28,13 +28,14 @@ extension MCPExchange {
     }
 
     /// 405 with the methods that will do (RFC 9110 15.5.6).
-    func refuseMethod(_ sentence: String) {
-        readings.allow = "GET, POST, DELETE, OPTIONS"
+    func refuseMethod(_ sentence: String, allowing methods: StaticString = "GET, POST, DELETE, OPTIONS") {
+        readings.allow = methods
         refuse(405, sentence)
     }
 
     /// A JSON-RPC result under the client's own id; `result` is a JSON value.
     func succeed(_ result: some Collection<UInt8>) {
+        if isStateless { return answer(message(member: "result", Array(result))) }
         var message = opening(capacity: result.count)
         message += #""result":"#.utf8
         message += result
@@ -45,8 +46,11 @@ extension MCPExchange {
     /// A JSON-RPC error under the client's own id.
     func fail(status: Int = 200, code: Int, _ sentence: String, data: JSONValue? = nil, retryAfter: Int? = nil) {
         readings.retryAfter = retryAfter ?? readings.retryAfter
-        answer(status: status, failure(code: code, sentence, data: data))
+        answer(status: status == 200 ? self.status(of: code) : status, failure(code: code, sentence, data: data))
     }
+
+    /// The HTTP status that a JSON-RPC error travels on: in the era of sessions always 200.
+    func status(of code: Int) -> Int { isStateless ? StatelessEra.status(of: code) : 200 }
 
     func failure(code: Int, _ sentence: String, data: JSONValue? = nil) -> [UInt8] {
         var message = opening(capacity: 256)
@@ -64,6 +68,7 @@ extension MCPExchange {
 
     /// A whole message under the client's own id. - Parameter value: JSON.
     func message(member: StaticString, _ value: [UInt8]) -> [UInt8] {
+        let value = isStateless && "\(member)" == "result" ? frame.dressed(value) : value
         var message = opening(capacity: value.count + 16)
         message.append(UInt8(ascii: "\""))
         member.withUTF8Buffer { message.append(contentsOf: $0) }
@@ -81,6 +86,12 @@ extension MCPExchange {
         body.withUnsafeReadableBytes { JSONText.string(UnsafeRawBufferPointer(rebasing: $0[token])) }
     }
 
+    /// The method's decoded name; empty if it is longer than any that we know, however it is escaped.
+    var method: String {
+        let token = envelope.methodName.map { $0.lowerBound - 1..<$0.upperBound + 1 }
+        return token.flatMap { $0.count <= Envelope.longestName * 6 ? string($0) : nil } ?? ""
+    }
+
     private func opening(capacity: Int) -> [UInt8] {
         var message: [UInt8] = []
         message.reserveCapacity(capacity + 96)
@@ -95,6 +106,9 @@ extension MCPExchange {
         envelope.id.map { body.token($0) } ?? Array("null".utf8)
     }
 
+    /// What a result of the stateless era says besides.
+    private var frame: StatelessResult { StatelessEra.frame(of: self) }
+
     /// The store is away: retryable, and said at once (F25).
     func failForStore() {
         fail(status: 503, code: -32603, "The store is unavailable; nothing was charged. Try again.", retryAfter: 1)
@@ -102,18 +116,46 @@ extension MCPExchange {
 
     /// Passes an upstream's message on under the client's own id.
     func relay(_ message: ByteBuffer, _ reply: Reply) {
-        answer(restored(message, reply))
+        answer(status: status(of: reply), restored(message, reply))
+    }
+
+    /// As `status(of:)`, of what a server has answered.
+    func status(of reply: Reply) -> Int {
+        guard isStateless, case .error(let code) = reply.kind else { return 200 }
+        return status(of: StatelessEra.code(code))
+    }
+
+    /// What has to be changed in a server's answer for a client of the stateless era.
+    private func edits(in bytes: UnsafeRawBufferPointer, _ reply: Reply) -> [Splice.Edit] {
+        guard isStateless else { return [] }
+        if let result = reply.result, reply.error == nil {
+            return frame.edits(in: UnsafeRawBufferPointer(rebasing: bytes[result]), at: result.lowerBound)
+        }
+        guard case .error(let code) = reply.kind, let error = reply.error, StatelessEra.code(code) != code,
+            let place = MemberScan.range(of: ["code"], in: UnsafeRawBufferPointer(rebasing: bytes[error]))
+        else { return [] }
+        let number = Array(String(StatelessEra.code(code)).utf8)
+        return [.init(error.lowerBound + place.lowerBound..<error.lowerBound + place.upperBound, .bytes(number))]
     }
 
     /// The message with the client's id in it, byte for byte as the client wrote it (F33).
     func restored(_ message: ByteBuffer, _ reply: Reply) -> [UInt8] {
         message.withUnsafeReadableBytes { bytes in
-            if let id = reply.id { return Splice.apply([.init(id, .bytes(idToken))], to: bytes) }
+            let own = edits(in: bytes, reply)
+            if let id = reply.id {
+                let restored = Splice.Edit(id, .bytes(idToken))
+                guard !own.isEmpty else { return Splice.apply([restored], to: bytes) }
+                let all = [restored] + own
+                return Splice.apply(all.sorted { $0.range.lowerBound < $1.range.lowerBound }, to: bytes)
+            }
             // An answer for nobody in particular, which its connection or its being alone has told to be ours.
             let (member, value) = reply.error.map { ("error", $0) } ?? ("result", reply.result ?? 0..<0)
             var answer = opening(capacity: value.count + 16)
             answer += #""\#(member)":"#.utf8
-            answer += bytes[value]
+            let moved = own.map {
+                Splice.Edit($0.range.lowerBound - value.lowerBound..<$0.range.upperBound - value.lowerBound, $0.replacement)
+            }
+            Splice.append(moved, to: UnsafeRawBufferPointer(rebasing: bytes[value]), output: &answer)
             answer.append(UInt8(ascii: "}"))
             return answer
         }
@@ -121,6 +163,7 @@ extension MCPExchange {
 
     /// Passes a notification on that belongs to this request, under the client's own progress token.
     func relay(notification message: ByteBuffer, _ reply: Reply) {
+        guard !isStateless || StatelessEra.hears(message, reply, exchange: self) else { return }
         guard let token = reply.progressToken else { return send(message.readableBytesView) }
         guard let own = envelope.progressToken else { return }
         send(message.withUnsafeReadableBytes { Splice.apply([.init(token, .bytes(body.token(own)))], to: $0) })

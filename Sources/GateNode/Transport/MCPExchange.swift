@@ -36,8 +36,17 @@ final class MCPExchange {
     var envelope = Envelope()
     /// What the answer says of credits and limits; nothing if no key was given.
     var readings = Readings()
-    /// The session that the answer names (F-HDR-10).
+    /// The session that the answer names (F-HDR-10); none in the era without sessions.
     var session: Session?
+    /// Whether the request says everything itself (revision 2026-07-28): its answer then has what that revision asks for.
+    var isStateless = false
+    /// Gives up what the request has asked for: in the stateless era a client does that by closing the stream of the answer.
+    var onAbandoned: (() -> Void)?
+    /// The name of the call whose client has been asked something: its end is told in another request.
+    var parkedAs: String?
+    /// Gets that end, as a whole message under this request's id.
+    var onAnswer: (([UInt8]) -> Void)?
+    private var lastSaidAt = NIODeadline.now()
     private var connection: FrontHandler?
     private var isStreaming = false
     private(set) var isAnswered = false
@@ -125,6 +134,10 @@ final class MCPExchange {
 
     /// Ends the exchange with a message as it stands.
     func answer(status: Int = 200, _ message: some Collection<UInt8>) {
+        if let onAnswer {
+            self.onAnswer = nil
+            return onAnswer(Array(message))
+        }
         if isStreaming { return endStream(message) }
         guard wantsStream && status == 200 && !message.isEmpty else { return deliver(status: status, type: "application/json", message) }
         // A stream is chunked, which HTTP/1.0 cannot read: there the one event is a body of known length.
@@ -172,7 +185,19 @@ final class MCPExchange {
         connection.write(buffer)
     }
 
+    /// A stream on which nothing is said for longer is taken for dead by what lies between.
+    private static let keepAlive = TimeAmount.seconds(15)
+
+    /// Called about every second: keeps the stream of a long call open, where the client's closing of it has a meaning.
+    func tick(at now: NIODeadline) {
+        guard isStateless, canSend, now - lastSaidAt > Self.keepAlive, let connection, connection.isRead else { return }
+        if !isStreaming { beginStream() }
+        lastSaidAt = now
+        connection.write(StreamFrame.keepAlive(allocator: front.allocator))
+    }
+
     private func write(event message: some Collection<UInt8>) {
+        lastSaidAt = .now()
         connection?.write(StreamFrame.event(message, allocator: front.allocator))
     }
 
@@ -187,6 +212,7 @@ final class MCPExchange {
     private func conclude(_ status: Int) -> Bool {
         guard !isAnswered else { return false }
         isAnswered = true
+        onAbandoned = nil
         front.switches.left()
         front.meter.answered(.mcp(head.method), status: status)
         return true
@@ -202,5 +228,8 @@ final class MCPExchange {
     func clientLeft() {
         connection = nil
         // The call is still counted as in flight: its settlement is what a graceful stop waits for.
+        let abandon = onAbandoned
+        onAbandoned = nil
+        abandon?()
     }
 }

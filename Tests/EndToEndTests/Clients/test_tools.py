@@ -122,8 +122,8 @@ async def alternating(key, nodes):
         assert all(posts.count(address) >= 5 for address in nodes), session.requests
 
 
-@guarantee("mcp-notes 1: a client of the stateless era that looks for it first falls back to the handshake")
-async def fallback(key, nodes):
+@guarantee("mcp-notes 1: a client that looks for the stateless era first finds it")
+async def stateless(key, nodes):
     if Client is None:
         return
     from connection import http_client
@@ -132,7 +132,7 @@ async def fallback(key, nodes):
     client, _ = http_client(nodes, key)
     async with client:
         async with Client(streamable_http_client(nodes[0] + "/mcp", http_client=client)) as session:
-            assert session.protocol_version in ("2025-06-18", "2025-11-25"), session.protocol_version
+            assert session.protocol_version == "2026-07-28", session.protocol_version
             assert text(await session.call_tool("echo", {"text": "hello"})) == "hello"
 
 

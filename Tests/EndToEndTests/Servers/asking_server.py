@@ -2,7 +2,8 @@
 
     asking_server.py stdio|PORT [DIRECTORY]
 
-Tools: echo(text), sample(text), elicit(text, times), roots(apart), declared(), change(), touch(uri), wait(seconds). Resources: test://one, test://item/{name}; prompt: greet(name); completion of its argument.
+Tools: echo(text), sample(text), elicit(text, times), roots(apart), declared(), change(), touch(uri), wait(seconds), slow(seconds, steps) with progress,
+log(text, level), meta(text). Resources: test://one, test://item/{name}; prompt: greet(name); completion of its argument.
 DIRECTORY/calls gets one line for each call that began, DIRECTORY/cancelled one for each that was cancelled, DIRECTORY/starts one a process.
 """
 
@@ -105,6 +106,29 @@ async def wait(seconds: float) -> str:
         append("cancelled", "wait")
         raise
     return "waited"
+
+
+@server.tool()
+async def slow(seconds: float, steps: int, ctx: Context) -> str:
+    """Answers after some seconds, with steps of progress on the way."""
+    for step in range(steps):
+        await asyncio.sleep(seconds / steps)
+        await ctx.report_progress(step + 1, steps)
+    return "slow"
+
+
+@server.tool()
+async def log(text: str, level: str, ctx: Context) -> str:
+    """Says the text in a log message."""
+    await ctx.log(level, text)
+    return "logged"
+
+
+@server.tool()
+def meta(text: str, ctx: Context) -> str:
+    """What the request has said of itself."""
+    said = ctx.request_context.meta
+    return json.dumps(said.model_dump(exclude_none=True, by_alias=True) if said else {}, sort_keys=True)
 
 
 @server._mcp_server.subscribe_resource()

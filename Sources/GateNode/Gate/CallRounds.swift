@@ -1,0 +1,361 @@
+// A call whose server asks something of a stateless client: each question ends a round, and the client's next request begins another (MRTR, 2026-07-28).
+
+import ClusterState
+import GateDomain
+import MCPUpstream
+import MCPWire
+import NIOCore
+
+/// The calls of one event loop that are between two rounds, and the rounds that wait on it for a call of another; confined to that loop.
+///
+/// The call goes on where it began: its hold, its place at the server, its only charge. What the client gets is a name for it, `requestState`, sealed
+/// for the key and for what was asked, and good for one round: so any node takes the next one, and brings it to the loop that has the call.
+/// Invariants: a question is answered once, or refused; a call that nobody comes back for ends by itself, and is settled as any other.
+final class CallRounds {
+    private struct Parked {
+        let exchange: MCPExchange
+        let cancel: () -> Void
+        let key: String
+        /// Digest of what was asked.
+        let subject: String
+        var round = 0
+        var asked: [String: UpstreamQuestion] = [:]
+        var waiting: [UpstreamQuestion] = []
+        /// The end of the call, while nobody is there to be told.
+        var outcome: [UInt8]?
+        /// The round that waits for the call; nil while it is the client's turn.
+        var ticket: String?
+        var until = NIODeadline.now() + patience
+    }
+
+    private struct Waiting {
+        let exchange: MCPExchange
+        let since = NIODeadline.now()
+        /// Under which name its call's node was told; nil for this one, and once it has taken it.
+        var message: String?
+    }
+
+    private let node: String
+    private let name: String
+    private let link: RedisLink
+    private let keys: RedisKeys
+    private var parked: [String: Parked] = [:]
+    private var rounds: [String: Waiting] = [:]
+    private var sequence = 0
+
+    /// Calls between two rounds, of this loop and of one key.
+    private static let (most, mostOfKey) = (1_000, 64)
+    /// Questions of one call that wait for their turn.
+    private static let mostQuestions = 16
+    /// For how long a call waits for its client, and a round for its call.
+    private static let patience = TimeAmount.seconds(300)
+    /// How long another node may take to hear of a round.
+    private static let hearing = TimeAmount.seconds(5)
+    /// Milliseconds that a message for another node is kept.
+    private static let passage = 60_000
+    /// Bytes of a state that is looked at.
+    private static let longest = 160
+
+    init(node: String, loop: Int, link: RedisLink, keys: RedisKeys) {
+        self.node = node
+        name = "\(node).\(loop)"
+        self.link = link
+        self.keys = keys
+    }
+
+    // MARK: The call's side
+
+    /// A server asks the client of a call; false if the client has not said that it can be asked this, or there is no room.
+    func ask(_ question: UpstreamQuestion, _ flow: CallFlow, on loop: LoopContext) -> Bool {
+        guard let key = flow.caller?.record.id, Self.mayAsk(question, StatelessEra.capabilities(of: flow.exchange)) else { return false }
+        let call = flow.exchange.parkedAs ?? "\(name).\(next())"
+        if parked[call] == nil {
+            guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !flow.exchange.isAnswered else {
+                return false
+            }
+            parked[call] = Parked(
+                exchange: flow.exchange, cancel: { [weak flow] in flow?.cancel() }, key: key, subject: Self.subject(of: flow.exchange))
+            flow.exchange.parkedAs = call
+        }
+        guard let count = parked[call]?.waiting.count, count < Self.mostQuestions else { return false }
+        parked[call]?.waiting.append(question)
+        advance(call, on: loop)
+        return true
+    }
+
+    /// Tells whoever waits what there is to tell: the next questions, or the end.
+    private func advance(_ call: String, on loop: LoopContext) {
+        guard var entry = parked[call] else { return }
+        let isFirst = entry.round == 0
+        guard isFirst || entry.ticket != nil else { return }
+        // On standard streams a question names no call: one that came to this call may be another's, and waits for its answer all the same.
+        if let outcome = entry.outcome, entry.asked.isEmpty, entry.waiting.isEmpty {
+            parked[call] = nil
+            if let ticket = entry.ticket { deliver(outcome, to: ticket, on: loop) }
+            return
+        }
+        guard !entry.waiting.isEmpty || !entry.asked.isEmpty else { return }
+        for question in entry.waiting { entry.asked["q\(next())"] = question }
+        entry.waiting = []
+        entry.round += 1
+        entry.until = .now() + Self.patience
+        let ticket = entry.ticket
+        entry.ticket = nil
+        parked[call] = entry
+        let result = Self.result(asking: entry.asked, state: state(call, entry, on: loop))
+        guard isFirst else {
+            return deliver(Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + result + "}".utf8, to: ticket ?? "", on: loop)
+        }
+        entry.exchange.answer(entry.exchange.message(member: "result", result))
+        entry.exchange.onAnswer = { [weak self, weak loop] message in
+            guard let self, let loop, self.parked[call] != nil else { return }
+            self.parked[call]?.outcome = message
+            self.advance(call, on: loop)
+        }
+    }
+
+    private static func result(asking questions: [String: UpstreamQuestion], state: String) -> [UInt8] {
+        var result = Array(#"{"resultType":"input_required","inputRequests":{"#.utf8)
+        for (index, name) in questions.keys.sorted().enumerated() {
+            guard let question = questions[name], let method = question.reply.methodName else { continue }
+            if index > 0 { result.append(UInt8(ascii: ",")) }
+            JSONText.append(name, to: &result)
+            result += #":{"method":""#.utf8
+            result += question.message.token(method)
+            result.append(UInt8(ascii: "\""))
+            if let params = question.reply.params {
+                result += #","params":"#.utf8
+                result += question.message.token(params)
+            }
+            result.append(UInt8(ascii: "}"))
+        }
+        result += #"},"requestState":"#.utf8
+        JSONText.append(state, to: &result)
+        result.append(UInt8(ascii: "}"))
+        return result
+    }
+
+    private static func mayAsk(_ question: UpstreamQuestion, _ capabilities: ClientCapabilities) -> Bool {
+        guard let method = question.reply.methodName else { return false }
+        return switch question.message.text(method) {
+        case "sampling/createMessage": capabilities.contains(.sampling)
+        case "elicitation/create": !capabilities.isDisjoint(with: [.elicitation, .elicitationURL])
+        case "roots/list": capabilities.contains(.roots)
+        default: false
+        }
+    }
+
+    /// The client's answers have come, or its giving up; nil for that.
+    private func resume(_ call: String, _ round: Int, _ responses: JSONObject?, ticket: String, on loop: LoopContext) {
+        guard call.hasPrefix(name + ".") else { return }
+        guard var entry = parked[call], entry.round == round, entry.ticket == nil || responses == nil else {
+            if responses != nil { deliver(Self.expired, to: ticket, on: loop) }
+            return
+        }
+        guard let responses else {
+            drop(call)
+            return entry.cancel()
+        }
+        entry.ticket = ticket
+        for (name, question) in entry.asked {
+            guard let response = responses[name] else { continue }
+            entry.asked[name] = nil
+            let message = Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + response.bytes + "}".utf8
+            question.asker.answer(ByteBuffer(bytes: message), id: 22..<23)
+        }
+        parked[call] = entry
+        advance(call, on: loop)
+    }
+
+    private static let expired = Array(
+        #"{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"Invalid params: the requestState has been used, or its call has ended"}}"#
+            .utf8)
+
+    private func drop(_ call: String) {
+        guard let entry = parked.removeValue(forKey: call) else { return }
+        for question in Array(entry.asked.values) + entry.waiting { question.refuse(code: -32603, "The client has not answered") }
+    }
+
+    // MARK: The client's side
+
+    /// Takes a request that names a call between two rounds; false if it names none, so that it is a call of its own.
+    func take(_ exchange: MCPExchange, on loop: LoopContext) -> Bool {
+        guard let params = exchange.envelope.params else { return false }
+        let (state, responses) = exchange.body.withUnsafeReadableBytes { body -> (String?, JSONObject) in
+            let bytes = UnsafeRawBufferPointer(rebasing: body[params])
+            guard bytes.holds("requestState"), let place = MemberScan.range(of: ["requestState"], in: bytes) else { return (nil, [:]) }
+            let text = place.count <= Self.longest ? JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[place])) : nil
+            let answers = MemberScan.range(of: ["inputResponses"], in: bytes).flatMap { try? JSONValue.parse(Array(bytes[$0])) }
+            return (text ?? "", answers?.objectValue ?? [:])
+        }
+        guard let state else { return false }
+        guard let credential = exchange.credential else {
+            refuse(exchange)
+            return true
+        }
+        loop.identify(credential, fresh: true) { [self] lookup, _ in
+            switch lookup {
+            case .found(let key):
+                if let denial = Self.denial(.key(key.policy), exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
+                join(exchange, state, responses, key.record.id, on: loop)
+            case .unknown:
+                if let denial = Self.denial(.unknown, exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
+                refuse(exchange)
+            case .failed: exchange.failForStore()
+            }
+        }
+        return true
+    }
+
+    /// Why the key may not go on with the call; what it costs was settled when it began.
+    private static func denial(_ caller: CallView.Caller, _ exchange: MCPExchange, on loop: LoopContext) -> Denial? {
+        guard !loop.rules.isShadow else { return nil }
+        for phase in [Phase.identity, .policy] {
+            var view = CallView(
+                caller: caller, tool: exchange.envelope.toolName ?? "", address: exchange.address,
+                country: exchange.country(for: caller.key),
+                now: loop.now, headers: exchange.header)
+            if case .denied(let denial) = loop.snapshot.pipeline.run(phase, &view) { return denial }
+        }
+        return nil
+    }
+
+    private static func deny(_ exchange: MCPExchange, _ denial: Denial, on loop: LoopContext) {
+        loop.meter.count(denial, of: "none")
+        exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
+    }
+
+    private func join(_ exchange: MCPExchange, _ state: String, _ responses: JSONObject, _ key: String, on loop: LoopContext) {
+        guard let (owner, call, round) = Self.read(state, key, Self.subject(of: exchange), on: loop) else { return refuse(exchange) }
+        let ticket = "round_\(name).\(next())"
+        rounds[ticket] = Waiting(exchange: exchange, message: owner == node ? nil : Self.message(call, round))
+        send(call, round, responses, ticket: ticket, to: owner, on: loop)
+        exchange.onAbandoned = { [weak self, weak loop] in
+            guard let self, let loop, self.rounds.removeValue(forKey: ticket) != nil else { return }
+            exchange.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
+            self.send(call, round, nil, ticket: ticket, to: owner, on: loop)
+        }
+    }
+
+    private func refuse(_ exchange: MCPExchange) {
+        exchange.fail(code: -32602, "Invalid params: the requestState is not one of this key and this request, or has expired")
+    }
+
+    /// The round is over: its client hears what the call has come to.
+    private func ended(_ ticket: String, _ message: [UInt8]) {
+        guard let exchange = rounds.removeValue(forKey: ticket)?.exchange else { return }
+        let buffer = ByteBuffer(bytes: message)
+        guard let reply = message.withUnsafeBytes({ Reply.scan($0) }) else { return exchange.failForStore() }
+        exchange.relay(buffer, reply)
+    }
+
+    // MARK: Between loops and nodes
+
+    private func send(_ call: String, _ round: Int, _ responses: JSONObject?, ticket: String, to owner: String, on loop: LoopContext) {
+        if owner == node {
+            loop.siblings?.forEach { $0.rounds.resume(call, round, responses, ticket: ticket, on: $0) }
+            return
+        }
+        var body: JSONObject = ["call": .string(call), "round": .int(Int64(round)), "ticket": .string(ticket)]
+        if let responses { body["responses"] = .object(responses) }
+        post(JSONValue.object(body).bytes, as: Self.message(call, round) + (responses == nil ? ".x" : ""))
+    }
+
+    private static func message(_ call: String, _ round: Int) -> String { "resume_\(call).\(round)" }
+
+    private func deliver(_ message: [UInt8], to ticket: String, on loop: LoopContext) {
+        let words = ticket.split(separator: ".")
+        guard words.count == 3 else { return }
+        if words[0].dropFirst("round_".count) == node[...] {
+            loop.siblings?.forEach { $0.rounds.ended(ticket, message) }
+        } else {
+            post(message, as: ticket)
+        }
+    }
+
+    private func post(_ message: [UInt8], as id: String) {
+        var command = RedisCommand("SET", keys.answer(id))
+        message.withUnsafeBytes { command.append($0) }
+        for word in ["PX", "\(Self.passage)"] { command.append(word) }
+        link.send(command) { [link, keys, node] result in
+            guard case .success = result else { return }
+            link.send(FeedMessage.ephemeral(.answer, id, keys: keys, origin: node)) { _ in }
+        }
+    }
+
+    /// Something has come over another node.
+    func collect(_ id: String, on loop: LoopContext) {
+        if rounds[id] != nil { return fetch(id) { [self] in ended(id, $0) } }
+        guard id.hasPrefix("resume_\(name).") else { return }
+        fetch(id) { [self] bytes in
+            guard let body = try? JSONValue.parse(bytes), let call = body["call"]?.stringValue, let round = body["round"]?.intValue,
+                let ticket = body["ticket"]?.stringValue
+            else { return }
+            resume(call, Int(round), body["responses"]?.objectValue, ticket: ticket, on: loop)
+        }
+    }
+
+    private func fetch(_ id: String, _ next: @escaping ([UInt8]) -> Void) {
+        link.send(RedisCommand("GETDEL", keys.answer(id))) { result in
+            if case .success(.bytes(let bytes)) = result { next(bytes) }
+        }
+    }
+
+    func sweep(at now: NIODeadline) {
+        for (call, entry) in parked where entry.until < now && entry.ticket == nil { drop(call) }
+        for (ticket, waiting) in rounds {
+            if now - waiting.since > Self.patience {
+                rounds[ticket] = nil
+                waiting.exchange.fail(code: UpstreamFailure.timedOut.code, UpstreamFailure.timedOut.sentence)
+            } else if let message = waiting.message, now - waiting.since > Self.hearing {
+                rounds[ticket]?.message = nil
+                checkHeard(message, ticket)
+            }
+        }
+    }
+
+    /// A message that lies where it was left was for a node that is gone, and the call with it.
+    private func checkHeard(_ message: String, _ ticket: String) {
+        link.send(RedisCommand("EXISTS", keys.answer(message))) { [self] result in
+            guard case .success(let reply) = result, reply.integer == 1 else { return }
+            rounds.removeValue(forKey: ticket)?.exchange.fail(
+                code: -32603, "The node that had the call has ended, and the call with it. Begin anew.")
+        }
+    }
+
+    // MARK: Names
+
+    private func next() -> String {
+        sequence += 1
+        return String(sequence, radix: 36)
+    }
+
+    /// `call_<node>.<loop>.<number>.<seconds>.<round>.<seal>`
+    private func state(_ call: String, _ entry: Parked, on loop: LoopContext) -> String {
+        let text = "call_\(call).\(String(loop.now / 1000, radix: 36)).\(entry.round)"
+        return text + "." + Self.seal(text, entry.key, entry.subject, loop)
+    }
+
+    private static func seal(_ text: String, _ key: String, _ subject: String, _ loop: LoopContext) -> String {
+        loop.sessions.mint.seal("\(text)/\(key)/\(subject)")
+    }
+
+    private static func read(_ state: String, _ key: String, _ subject: String, on loop: LoopContext) -> (
+        owner: String, call: String, round: Int
+    )? {
+        let words = state.split(separator: ".", omittingEmptySubsequences: false)
+        guard words.count == 6, words[0].hasPrefix("call_"), let time = Int(words[3], radix: 36), time > loop.now / 1000 - 600,
+            let round = Int(words[4]), let end = state.utf8.lastIndex(of: UInt8(ascii: ".")),
+            words[5].hasSameBytes(as: seal(String(state[..<end]), key, subject, loop))
+        else { return nil }
+        let owner = String(words[0].dropFirst("call_".count))
+        return (owner, "\(owner).\(words[1]).\(words[2])", round)
+    }
+
+    /// What a call asks: its tool and its arguments as they stand.
+    private static func subject(of exchange: MCPExchange) -> String {
+        let call = exchange.envelope.call
+        let arguments = call.arguments.map { exchange.body.text($0) } ?? ""
+        return KeyCache.digest((call.toolName ?? "") + "\u{0}" + arguments)
+    }
+}
