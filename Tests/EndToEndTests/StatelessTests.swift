@@ -218,7 +218,7 @@ extension EndToEndTests {
                 }
                 #expect(checks.count == 10 && run.status == 0, "\(run.output.suffix(2000))")
                 try await eventually("the call that was given up is cancelled", within: .seconds(10)) { server.cancelled.count == 1 }
-                // 50 at once, one with progress, four with logs, one each of meta, sample, wait, change and touch.
+                // 50 at once, one with progress, four with logs, one each of meta, sample, change and touch, and the one that was given up.
                 try await eventually("each call is charged once", within: .seconds(10)) { try await cluster[1].balance(key).spent == 60 }
                 try await closing(on: cluster, server, key)
             }
@@ -317,10 +317,10 @@ extension EndToEndTests {
                 for check in checks where check["failure"] != .null {
                     Issue.record("\(check["guarantee"]?.string ?? ""): \(check["failure"]?.string ?? "")")
                 }
-                #expect(checks.count == 4 && run.status == 0, "\(run.output.suffix(2000))")
-                // declared twice; two turns of three, and an echo; six at once; one that is not asked.
+                #expect(checks.count == 5 && run.status == 0, "\(run.output.suffix(2000))")
+                // declared twice; two turns of three, and an echo; six at once; two with a stream; one that is not asked.
                 try await eventually("each call is charged once", within: .seconds(10)) {
-                    try await cluster[1].balance(key).spent == 2 + 7 + 6 + 1
+                    try await cluster[1].balance(key).spent == 2 + 7 + 6 + 2 + 1
                 }
             }
         }

@@ -26,6 +26,11 @@ final class CallRounds {
         /// The round that waits for the call; nil while it is the client's turn.
         var ticket: String?
         var until = NIODeadline.now() + patience
+
+        /// What is held for it beside the call itself.
+        var bytes: Int {
+            (asked.values.map(\.message) + waiting.map(\.message)).reduce(exchange.body.readableBytes) { $0 + $1.readableBytes }
+        }
     }
 
     private struct Waiting {
@@ -45,6 +50,8 @@ final class CallRounds {
 
     /// Calls between two rounds, of this loop and of one key.
     private static let (most, mostOfKey) = (1_000, 64)
+    /// Bytes of their requests and questions, of this loop and of one key.
+    private static let (mostBytes, mostBytesOfKey) = (64 << 20, 16 << 20)
     /// Questions of one call that wait for their turn.
     private static let mostQuestions = 16
     /// For how long a call waits for its client, and a round for its call.
@@ -68,6 +75,7 @@ final class CallRounds {
     /// A server asks the client of a call; false if the client has not said that it can be asked this, or there is no room.
     func ask(_ question: UpstreamQuestion, _ flow: CallFlow, on loop: LoopContext) -> Bool {
         guard let key = flow.caller?.record.id, Self.mayAsk(question, StatelessEra.capabilities(of: flow.exchange)) else { return false }
+        guard hasRoom(for: question.message.readableBytes + flow.exchange.body.readableBytes, of: key) else { return false }
         let call = flow.exchange.parkedAs ?? "\(name).\(next())"
         if parked[call] == nil {
             guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !flow.exchange.isAnswered else {
@@ -81,6 +89,15 @@ final class CallRounds {
         parked[call]?.waiting.append(question)
         advance(call, on: loop)
         return true
+    }
+
+    private func hasRoom(for bytes: Int, of key: String) -> Bool {
+        var (all, own) = (bytes, bytes)
+        for entry in parked.values {
+            all += entry.bytes
+            if entry.key == key { own += entry.bytes }
+        }
+        return all <= Self.mostBytes && own <= Self.mostBytesOfKey
     }
 
     /// Tells whoever waits what there is to tell: the next questions, or the end.
@@ -108,8 +125,9 @@ final class CallRounds {
         }
         entry.exchange.answer(entry.exchange.message(member: "result", result))
         entry.exchange.onAnswer = { [weak self, weak loop] message in
-            guard let self, let loop, self.parked[call] != nil else { return }
-            self.parked[call]?.outcome = message
+            guard let self, let loop, let entry = self.parked[call] else { return }
+            let isKept = entry.ticket != nil || message.count <= CallFlow.longestStoredAnswer
+            self.parked[call]?.outcome = isKept ? message : Self.tooLarge
             self.advance(call, on: loop)
         }
     }
@@ -169,6 +187,10 @@ final class CallRounds {
 
     private static let expired = Array(
         #"{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"Invalid params: the requestState has been used, or its call has ended"}}"#
+            .utf8)
+
+    private static let tooLarge = Array(
+        #"{"jsonrpc":"2.0","id":0,"error":{"code":-32603,"message":"The call was charged once, and its answer was too large to keep"}}"#
             .utf8)
 
     private func drop(_ call: String) {

@@ -153,7 +153,9 @@ final class LoopContext: ExchangeHandler {
     /// - Parameter key: the id of the key that the request has shown.
     func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
         if exchange.isStateless {
-            let capabilities = exchange.envelope.method == .toolsCall ? StatelessEra.capabilities(of: exchange) : []
+            // What is asked outside of calls, and who listens to what comes of them, has to reach the same server.
+            let isOwn = exchange.envelope.method == .toolsCall || exchange.envelope.method == .subscriptionsListen
+            let capabilities = isOwn ? StatelessEra.capabilities(of: exchange) : []
             guard let key, parts.settings.isolation.isolates(capabilities) else { return nil }
             return UpstreamClient(session: StatelessEndpoint.session(of: key, capabilities), key: key, capabilities: capabilities)
         }

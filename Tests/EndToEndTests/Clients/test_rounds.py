@@ -11,6 +11,7 @@ import sys
 from connection import http_client, text
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
 from report import guarantee, run
 
 
@@ -60,6 +61,16 @@ async def several(key, nodes):
         calls += [session.call_tool("sample", {"text": str(n)}) for n in range(3)]
         answers = [text(answer) for answer in await asyncio.gather(*calls)]
         assert answers == ["user: eve eve"] * 3 + [f"model: eve says {n}" for n in range(3)], answers
+
+
+@guarantee("a client that can be asked hears on its listening stream what its calls have changed")
+async def listening(key, nodes):
+    async with client(nodes[:1], key, "ada") as session:
+        async with session.listen(tools_list_changed=True, resource_subscriptions=["test://one"]) as stream:
+            assert text(await session.call_tool("change", {})) == "changed"
+            assert isinstance(await anext(stream), ToolsListChanged)
+            assert text(await session.call_tool("touch", {"uri": "test://one"})) == "touched"
+            assert isinstance(await anext(stream), ResourceUpdated)
 
 
 @guarantee("a client that can be asked less is not asked the rest")

@@ -97,9 +97,14 @@ async def unasked(key, nodes):
 
 @guarantee("a call that is given up ends at once")
 async def cancellation(key, nodes):
+    begun = asyncio.Event()
+
+    async def note(progress, total, message):
+        begun.set()
+
     async with connected(nodes, key) as session:
-        call = asyncio.create_task(session.call_tool("wait", {"seconds": 60}))
-        await asyncio.sleep(0.5)
+        call = asyncio.create_task(session.call_tool("slow", {"seconds": 600, "steps": 6000}, progress_callback=note))
+        await begun.wait()
         call.cancel()
         await asyncio.wait([call], timeout=5)
         assert call.done()

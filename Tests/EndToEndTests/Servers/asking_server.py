@@ -111,9 +111,13 @@ async def wait(seconds: float) -> str:
 @server.tool()
 async def slow(seconds: float, steps: int, ctx: Context) -> str:
     """Answers after some seconds, with steps of progress on the way."""
-    for step in range(steps):
-        await asyncio.sleep(seconds / steps)
-        await ctx.report_progress(step + 1, steps)
+    try:
+        for step in range(steps):
+            await asyncio.sleep(seconds / steps)
+            await ctx.report_progress(step + 1, steps)
+    except asyncio.CancelledError:
+        append("cancelled", "slow")
+        raise
     return "slow"
 
 

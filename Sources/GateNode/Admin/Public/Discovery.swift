@@ -67,7 +67,7 @@ private struct DiscoveryPage {
     static let card = View<DiscoveryPage>([
         .text("name", \.settings.name), .text("version") { _ in ProductVersion.current }, .text("description", \.description),
         .text("protocol") { _ in "mcp" }, .texts("transport") { _ in ["streamable-http"] },
-        .texts("protocolVersions") { _ in ProtocolRevision.served.map(\.rawValue) },
+        .texts("protocolVersions") { _ in ProtocolRevision.supported.map(\.rawValue) },
         .object("capabilities", abilities, \.self), .object("payment", price, \.self), .object("auth", auth, \.self),
         .of("endpoints", .map(of: .string)) { $0.table.index(marksRoles: false) },
         .of("links", .map(of: .string)) { _ in links },
