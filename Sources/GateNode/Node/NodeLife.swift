@@ -104,7 +104,7 @@ struct NodeLife {
             RollupService(
                 rollups: node.rollups, book: node.rollupBook, node: node.id, clock: node.clock, upstreams: node.upstreams, logger: logger),
             DueCredits(transfers: Transfers(store: node.store), clock: node.clock, logger: logger),
-            DueSchedules(schedules: Schedules(node.keys), clock: node.clock, logger: logger),
+            DueSchedules(schedules: Schedules(node.keys), expiries: Expiries(node.keys), clock: node.clock, logger: logger),
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
             listener,
             Drain(node: node, loops: loops),
