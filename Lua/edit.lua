@@ -2,12 +2,12 @@
 -- KEYS  record, operation, feed, audit, account, versions, index, list...
 -- ARGV  fingerprint, retention, expected, topic, id, channel, origin, audit event, retained, guard, score,
 --       end, fields, {field, value}..., removed, {field}..., account fields, {field, value}..., lists, {place}...
--- REPLY {0 done, version} {1 not as expected, version or -1} {2 the operation id was used for another request}
+-- REPLY {0 done, version} {1 not as expected, version or -1} {2 the operation id was used for another request} {3 the index is full}
 -- EFFECT the record has the fields and the next version, its account the account fields and the same version; `guard`, if any, is that
 -- version in `versions`; `index`, if a score is given, lists the id, and so does each list, by its place in it, or not any more where that is '';
 -- a record that has an end (ms) is gone then; audit stream and change feed are told. An operation that was carried
 -- out before is answered as it was then, for `retention` ms. `expected` is the version that the change was made for, '' for none:
--- a new record, or 'delete:' and a version: the record goes, its account stays. The last three keys are used only where they are asked for.
+-- a new record, 'under:' and a number: a new one where the index lists fewer, or 'delete:' and a version: the record goes, its account stays. The last three keys are used only where they are asked for.
 --#include integer
 local done = redis.call('HMGET', KEYS[2], 'fingerprint', 'version')
 if done[1] then
@@ -16,8 +16,10 @@ if done[1] then
 end
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '-1')
 local expected, deletes = string.match(ARGV[3], '^delete:(%d+)$'), false
-if expected then deletes = true else expected = ARGV[3] end
+local room = tonumber(string.match(ARGV[3], '^under:(%d+)$') or '')
+if expected then deletes = true else expected = room and '' or ARGV[3] end
 if (expected == '' and version ~= -1) or (expected ~= '' and tonumber(expected) ~= version) then return {1, version} end
+if room and redis.call('ZCARD', KEYS[7]) >= room then return {3} end
 -- A successor of a record that was deleted goes on where its account is: no version of one id ever stands for two things.
 version = math.max(version, tonumber(redis.call('HGET', KEYS[5], 'version') or 0)) + 1
 local at = 13

@@ -2,7 +2,8 @@
 -- KEYS  record, account, operation, audit
 -- ARGV  amount, fingerprint, retention, audit event, retained, ceiling
 -- REPLY {0 applied, credits} {1 no such key} {2 refused, state} {3 the operation id was used for another request} {4 above the ceiling}
--- EFFECT credits and granted grow by amount; the operation remembers its answer for `retention` ms; the audit stream has its entry.
+-- EFFECT credits and granted grow by amount; the operation remembers its answer for `retention` ms; the audit stream has its entry, with the
+-- balance after it.
 --#include integer
 local done = redis.call('HMGET', KEYS[3], 'fingerprint', 'credits')
 if done[1] then
@@ -20,5 +21,5 @@ if credits + tonumber(account[4] or 0) > tonumber(ARGV[6]) then return {4} end
 redis.call('HSET', KEYS[2], 'credits', integer(credits), 'granted', integer(tonumber(account[2] or '0') + tonumber(ARGV[1])))
 redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'credits', integer(credits))
 redis.call('PEXPIRE', KEYS[3], ARGV[3])
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[4])
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[5], '*', 'e', ARGV[4] .. '\031.newBalance=' .. integer(credits))
 return {0, credits}

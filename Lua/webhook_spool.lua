@@ -1,7 +1,7 @@
 -- webhook_spool: what the events of a page mean to the sinks, and how far the streams have been read, in one step.
 -- KEYS  cursors, counts, due, due of keys, {queue, state}...
 -- ARGV  flush, batch, room, cursors, {field, expected, next}..., sinks, {name, list, capacity}..., events, {event}..., {sink#, event#}...
--- REPLY {0 done, dropped} {1 a cursor is elsewhere}
+-- REPLY {0 done, {sink, dropped}...} {1 a cursor is elsewhere}
 -- EFFECT if every cursor is where its page began, each goes to where it ends, and every pair of sink and event is in the sink's queue: at its
 -- end, or counted as dropped where the queue has `capacity` events, or all queues of keys have `room`. `list` is 1 for sinks of the gate,
 -- 2 for those of keys. A sink is due after `flush` ms, and at once with `batch` events; one that waits for its next attempt goes on waiting.
@@ -36,7 +36,7 @@ for i = at, #ARGV, 2 do
     if ofKey then waiting = waiting + 1 end
   end
 end
-local lost = 0
+local losses = {0}
 for sink, own in pairs(queued) do
   local name, place = sinks[sink * 3 - 2], tonumber(sinks[sink * 3 - 1])
   if #own > 0 then
@@ -51,10 +51,10 @@ for sink, own in pairs(queued) do
     end
   end
   if dropped[sink] > 0 then
-    lost = lost + dropped[sink]
+    losses[#losses + 1], losses[#losses + 2] = name, dropped[sink]
     redis.call('HINCRBY', KEYS[2], 'dropped', dropped[sink])
     if place == 1 then redis.call('HINCRBY', KEYS[2], 'dropped:' .. name, dropped[sink]) end
   end
 end
 for i = 1, #cursors, 3 do redis.call('HSET', KEYS[1], cursors[i], cursors[i + 2]) end
-return {0, lost}
+return losses

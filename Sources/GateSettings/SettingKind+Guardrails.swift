@@ -61,7 +61,7 @@ extension SettingKind where Value == [GuardrailRule] {
 extension ValueKind where Value == [GuardrailRule] {
     /// Rules in their order, no two of one id.
     package static let guardrails = Self(
-        .list(of: ValueKind<GuardrailRule>.guardrailRule.schema),
+        .list(of: ValueKind<GuardrailRule>.guardrailRule.schema).with("maxItems", GuardrailRule.capacity),
         reading: { json, findings in
             guard case .array(let entries) = json, entries.count <= GuardrailRule.capacity else {
                 findings.refuse("Must be a list of at most \(GuardrailRule.capacity) rules.", showing: json)

@@ -30,6 +30,15 @@ extension ValueKind {
         }
     }
 
+    /// A list that has so many elements, or breaks `rule`; they are counted before any of them is read.
+    package static func bounded<Element: Sendable>(_ kind: ValueKind<[Element]>, _ counts: ClosedRange<Int>, _ rule: String) -> Self
+    where Value == [Element] {
+        Self(kind.schema.with("minItems", counts.lowerBound).with("maxItems", counts.upperBound)) { json throws(ValueFault) in
+            guard json.arrayValue.map({ counts.contains($0.count) }) ?? true else { throw ValueFault(rule) }
+            return try kind.value(of: json)
+        }
+    }
+
     /// An object whose members are values of one kind. A member that is wrong is left out and told; all of them are looked at, in the order
     /// of their names, so that the same object gives the same sentences.
     /// - Parameter hasSecretNames: no sentence repeats the name of a member.

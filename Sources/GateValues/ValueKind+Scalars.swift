@@ -14,24 +14,35 @@ extension ValueKind where Value == Int {
         case refused, clamped
     }
 
-    /// A whole number of a request; a fraction is floored before it is compared, but never to a 0 that is taken (F-PRICE-02, X35).
+    /// A whole number of a request; a fraction is none (X35).
     package static func integer(_ range: ClosedRange<Int>, excess: Excess = .refused) -> Self {
         let schema =
             excess == .refused ? Schema.integer(range) : Schema.integer.described("Kept within \(range.lowerBound) to \(range.upperBound).")
+        let rule = "Must be a whole number" + (excess == .refused ? " of \(range.lowerBound) to \(range.upperBound)." : ".")
+        return whole(range, excess, schema, floors: false, otherwise: rule, outside: rule)
+    }
+
+    /// Credits of a request; a fraction is floored before it is compared, but never to a 0 that is taken (F-PRICE-02).
+    package static func credits(_ range: ClosedRange<Int>) -> Self {
+        let rule = "Must be a whole number of \(range.lowerBound) to \(range.upperBound)."
         return whole(
-            range, excess, schema, otherwise: "Must be a number.",
-            outside: "Must be a whole number of \(range.lowerBound) to \(range.upperBound).")
+            range, .refused, .integer(range).described("Fractions are rounded down."), floors: true, otherwise: rule, outside: rule)
     }
 
     /// A whole number of the configuration; a fraction is floored, but never to a 0 that is taken (F-PRICE-02).
     package static func amount(_ range: ClosedRange<Int> = 0...Int.largestSetting) -> Self {
         let bounds = "\(range.lowerBound)–\(range.upperBound)"
-        return whole(range, .refused, .integer(range), otherwise: "Must be a number, \(bounds).", outside: "Must be \(bounds).")
+        return whole(
+            range, .refused, .integer(range), floors: true, otherwise: "Must be a number, \(bounds).", outside: "Must be \(bounds).")
     }
 
-    private static func whole(_ range: ClosedRange<Int>, _ excess: Excess, _ schema: Schema, otherwise: String, outside: String) -> Self {
+    private static func whole(
+        _ range: ClosedRange<Int>, _ excess: Excess, _ schema: Schema, floors: Bool, otherwise: String, outside: String
+    ) -> Self {
         Self(schema, given: JSONValue.plainNumber) { json throws(ValueFault) in
-            guard let given = json.numberValue, !given.isNaN else { throw ValueFault(otherwise, showing: json) }
+            guard let given = json.numberValue, !given.isNaN, floors || given == given.rounded(.down) else {
+                throw ValueFault(otherwise, showing: json)
+            }
             let number = given.rounded(.down)
             // Where 0 is a value it stands for something: no limit, free of charge. Who asks for a little did not mean that.
             if excess == .refused, number == 0, given > 0, range.contains(0) {
@@ -44,7 +55,7 @@ extension ValueKind where Value == Int {
     }
 
     /// An amount of credits that one operation may move.
-    package static let credits = integer(1...Credits.operationCeiling)
+    package static let credits: Self = .credits(1...Credits.operationCeiling)
 
     /// ISO 8601 as milliseconds since 1970; without a zone it is UTC.
     package static let time = Self(.time) { json throws(ValueFault) in

@@ -198,6 +198,140 @@ extension ClusterTests {
             try await sink.end()
         }
 
+        @Test("F-WH-05, W41: batches of a sink come in their order over few connections, though some fail and a node is killed")
+        func order() async throws {
+            let sink = try await WebhookReceiver()
+            sink.reply { _, before in before % 12 == 3 ? .status(500) : .status(200) }
+            try await GateCluster.run(nodes: 2, ["--webhook-url", sink.url()], config: Self.config) { cluster in
+                let key = try await cluster[1].createKey()
+                try await cluster[1].order("/webhooks/pause", [:])
+                _ = await concurrently(250, workers: 8) { await cluster[$0].echo(key: key) }
+                try await cluster[1].order("/webhooks/resume", [:])
+                try await eventually("some are told", within: .seconds(20)) { sink.taken().count >= 50 }
+                try await cluster.nodes[0].kill9()
+                _ = await concurrently(20, workers: 2) { _ in await cluster[1].echo(key: key) }
+                try await eventually("all are told", within: .seconds(40), every: .milliseconds(100)) {
+                    Set(sink.taken().compactMap { $0["id"]?.string }).count >= 270
+                }
+                var seen: Set<String> = []
+                let ids = sink.taken().compactMap { $0["id"]?.string }.filter { seen.insert($0).inserted }
+                let places = ids.compactMap { id in id.wholeMatch(of: /evt_u0-(\d+)-(\d+)/).map { (Int($0.1) ?? 0, Int($0.2) ?? 0) } }
+                #expect(places.count == ids.count && zip(places, places.dropFirst()).allSatisfy { $0 < $1 }, "none overtakes another")
+                #expect(sink.connections < sink.deliveries().count / 2, "\(sink.connections) connections")
+            }
+            try await sink.end()
+        }
+
+        @Test("F-WH-12: what a full queue drops is counted in the stats and on the metrics page, and told in the log, once in a while")
+        func dropped() async throws {
+            let sink = try await WebhookReceiver()
+            try await GateCluster.run(nodes: 1, config: Self.config) { cluster in
+                let key = try await cluster[0].createKey(["alias": "busy"])
+                try await cluster[0].order("/keys/webhook", ["apiKey": "busy", "webhookUrl": .string(sink.url())])
+                try await cluster[0].order("/webhooks/pause", [:])
+                // Two fill its queue of a thousand, a hundred at a time.
+                let calls = 12
+                let body: JSON = [
+                    "jsonrpc": "2.0", "id": 1, "method": "tools/call_batch",
+                    "params": ["calls": .array(Array(repeating: ["name": "echo", "arguments": ["text": "x"]], count: 100))],
+                ]
+                for _ in 0..<calls { #expect(try await cluster[0].post(body.bytes, key: key).status == 200) }
+                try await eventually("the rest is dropped", within: .seconds(30)) {
+                    try await cluster[0].page("/webhooks/stats")["droppedEvents"]?.int ?? 0 >= 100 * calls - 1000
+                }
+                let dropped = try await cluster[0].page("/webhooks/stats")["droppedEvents"]?.int ?? 0
+                let page = try await cluster[0].get("/metrics").text
+                #expect(page.contains("paygate_webhook_events_total{outcome=\"dropped\"} \(dropped)"), "\(dropped)")
+                try await eventually("and told", within: .seconds(20)) { cluster.nodes[0].log.contains("queues of webhooks are full") }
+                #expect(cluster.nodes[0].log.split(separator: "queues of webhooks are full").count <= 4)
+                #expect(cluster.nodes[0].log.contains("hook_"), "with the name of the sink")
+            }
+            try await sink.end()
+        }
+
+        @Test("F-WH-10: fifty filters and no more, though two nodes are asked at once; each answers for its own fault")
+        func capacity() async throws {
+            try await GateCluster.run(nodes: 2, ["--redis-shards", "4"], config: Self.config) { cluster in
+                let statuses = try await concurrently(60, workers: 16) { turn in
+                    try await cluster[turn].admin(
+                        "/webhooks/filters", ["events": ["usage"], "url": .string("http://127.0.0.1:9/\(turn)"), "active": false]
+                    ).status
+                }
+                #expect(statuses.filter { $0 == 201 }.count == 50 && statuses.filter { $0 == 400 }.count == 10, "\(statuses)")
+                #expect(try await cluster[1].page("/webhooks/filters")["count"] == 50)
+                let first = try #require(try await cluster[0].page("/webhooks/filters")["filters"]?[0]?["id"]?.string)
+                try await cluster[1].order("/webhooks/filters/delete", ["id": .string(first)])
+                let prefixes = JSON.array(Array(repeating: "pg_", count: 51))
+                let url = JSON.string("http://127.0.0.1:9/")
+                for bad: [String: JSON] in [
+                    ["keyPrefixes": prefixes], ["keyPrefixes": [.string(String(repeating: "x", count: 201))]], ["keyPrefixes": [""]],
+                ] {
+                    let body = bad.merging(["events": ["usage"], "url": url]) { given, _ in given }
+                    let refused = try await cluster[0].admin("/webhooks/filters", .object(body))
+                    #expect(refused.status == 400 && refused.text.contains("keyPrefixes"), "\(refused.text)")
+                }
+                #expect(
+                    try await cluster[0].admin("/webhooks/filters", ["events": ["usage"], "url": url]).status == 201, "there is room again")
+                for indices: JSON in [[-1], [999_999_999_999], [-5, 3, 77]] {
+                    let replayed = try await cluster[0].order("/webhooks/replay", ["indices": indices])
+                    #expect(replayed["replayed"] == 0 && replayed["remaining"] == 0, "\(indices.text): what is no place is passed over")
+                }
+                for indices: JSON in [["a"], [1.5], 3, "all", [true]] {
+                    let refused = try await cluster[0].admin("/webhooks/replay", ["indices": indices])
+                    #expect(refused.status == 400 && refused.text.contains("indices"), "\(indices.text)")
+                }
+            }
+        }
+
+        @Test(
+            "F-WH-20, F-WH-07, F-WH-15: an expiry is told once over all nodes and restarts, a top-up with the balance, a transfer to both keys' sinks"
+        )
+        func told() async throws {
+            let sink = try await WebhookReceiver()
+            try await GateCluster.run(nodes: 3, ["--webhook-url", sink.url(), "--redis-shards", "4"], config: Self.config) { cluster in
+                let (from, to) = (try await cluster[0].createKey(credits: 10), try await cluster[1].createKey(credits: 5))
+                try await cluster[0].order("/keys/webhook", ["apiKey": .string(to), "webhookUrl": .string(sink.url("/to"))])
+                try await cluster[0].order("/topup", ["key": .string(from), "credits": 7])
+                try await cluster[1].order("/keys/transfer", ["from": .string(from), "to": .string(to), "credits": 3])
+                func changes(_ type: String, _ path: String = "/all") -> [JSON] {
+                    var seen: Set<String> = []
+                    return sink.deliveries(path).filter(\.isTaken).flatMap(\.changes).filter { change in
+                        change["type"]?.string == type && seen.insert(change["id"]?.string ?? "").inserted
+                    }
+                }
+                try await eventually("both are told", within: .seconds(20)) {
+                    changes("key.topup").count == 1 && changes("key.credits_transferred", "/to").count == 1
+                }
+                #expect(
+                    changes("key.topup").first?["metadata"]?["newBalance"] == 17
+                        && changes("key.topup").first?["metadata"]?["creditsAdded"] == 7)
+
+                func expire(_ key: String) async throws {
+                    try await cluster[0].order("/keys/expiry", ["key": .string(key), "expiresIn": 1])
+                }
+                for key in [from, to] { try await expire(key) }
+                try await eventually("each expiry is told", within: .seconds(20)) { changes("key.expired").count == 2 }
+                #expect(await cluster[2].echo(key: from).word == "api_key_expired")
+                let event = try #require(changes("key.expired", "/to").first)
+                #expect(event["metadata"]?["name"] == "test" && event["metadata"]?["keyMasked"]?.string?.hasPrefix(to.prefix(7)) == true)
+                #expect(event["metadata"]?["expiresAt"]?.string != nil && event["actor"] == "system")
+                for node in cluster.nodes[..<2] {
+                    try await node.kill9()
+                    try await node.restart()
+                }
+                // Extended, it lives again, and its next expiry is another one; a revoked key has none.
+                let gone = try await cluster[0].createKey(credits: 1, ["expiresIn": 2])
+                try await cluster[0].order("/keys/revoke", ["key": .string(gone)])
+                try await expire(from)
+                let last = try await cluster[0].createKey(credits: 1, ["expiresIn": 3])
+                try await eventually("they are told", within: .seconds(30)) {
+                    changes("key.expired").contains { $0["metadata"]?["keyMasked"]?.string?.hasSuffix(last.suffix(4)) == true }
+                }
+                #expect(changes("key.expired").count == 4 && changes("key.expired", "/to").count == 1)
+            }
+            try await sink.end()
+        }
+
         @Test("F-WH-19: a node that is stopped tells what it still knows, and events of the time without a sink are nobody's")
         func farewell() async throws {
             let sink = try await WebhookReceiver()

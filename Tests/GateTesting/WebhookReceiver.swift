@@ -16,6 +16,8 @@ package final class WebhookReceiver: Sendable {
         case redirect(String)
         /// Nothing, for ever.
         case silence
+        /// Nothing, and the connection is closed.
+        case hangUp
     }
 
     /// One request.
@@ -49,13 +51,15 @@ package final class WebhookReceiver: Sendable {
         var deliveries: [Delivery] = []
         var reply: @Sendable (String, Int) -> Reply = { _, _ in .status(200) }
         var counts: [String: Int] = [:]
+        var connections = 0
     }
 
     package init() async throws {
         let state = Shared()
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                state.state.withLock { $0.connections += 1 }
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
                     try channel.pipeline.syncOperations.addHandler(ReceiverHandler { state.receive($0, $1, $2) })
                 }
@@ -69,6 +73,9 @@ package final class WebhookReceiver: Sendable {
     package func reply(_ reply: @escaping @Sendable (_ path: String, _ before: Int) -> Reply) {
         shared.state.withLock { $0.reply = reply }
     }
+
+    /// Connections that were made to it.
+    package var connections: Int { shared.state.withLock { $0.connections } }
 
     package func url(_ path: String = "/all") -> String { "http://127.0.0.1:\(port)\(path)" }
 
@@ -129,6 +136,7 @@ private final class ReceiverHandler: ChannelInboundHandler {
         let status: Int
         switch reply {
         case .silence: return
+        case .hangUp: return context.close(promise: nil)
         case .status(let value): status = value
         case .redirect(let path):
             status = 302

@@ -33,7 +33,7 @@ package struct KeyDirectory: Sendable {
     /// refused are given back. No text is both a secret and an alias: whoever reads the alias in a list would have the key.
     /// - Throws: `credentialExists` or `aliasTaken` if a name belongs to another key, `aliasIsSecret`, `operationReused`, or `store`.
     package func create(_ record: KeyRecord, secret: String, credits: Int, _ operation: Operation) async throws(RecordRefusal) {
-        try await restore(record, digest: KeyCache.digest(secret), secret: secret, Holding(credits: credits), operation)
+        try await restore(record, digest: KeyCache.digest(secret), Holding(credits: credits), operation)
     }
 
     /// What a key holds and has done when it is made.
@@ -53,17 +53,15 @@ package struct KeyDirectory: Sendable {
     }
 
     /// Makes a key as `create` does, also one of whose secret only the SHA-256 is known, with what it has had elsewhere.
-    /// - Parameters:
-    ///   - digest: of the secret, in hex digits.
-    ///   - secret: nil where it is not known.
+    /// - Parameter digest: of the secret, in hex digits.
     /// - Throws: as `create`; `contended` where the key of that id is there already.
     package func restore(
-        _ record: KeyRecord, digest: String, secret: String?, _ holding: Holding, _ operation: Operation
+        _ record: KeyRecord, digest: String, _ holding: Holding, _ operation: Operation
     ) async throws(RecordRefusal) {
         guard try await claim(keys.credential(digest), for: record.id, fields: ["kind": "key"]) else { throw .credentialExists }
-        if let refusal = try await refusal(ofAlias: record.alias, of: record.id, secret: secret) {
+        if let refusal = try await refusal(ofAlias: record.alias, of: record.id, digest: digest) {
             // Somebody who brings the same key along may have made it of this claim meanwhile.
-            if try await records.read(record.id) == nil { try await leave(keys.credential(digest), of: record.id) }
+            if try await records.read(record.id) == nil { try await leave(name: keys.credential(digest), of: record.id) }
             throw refusal
         }
         _ = try await store.ask(RedisCommand("SADD", keys.credentials(of: record.id), digest))
@@ -98,9 +96,8 @@ package struct KeyDirectory: Sendable {
     /// Claims the alias of a key whose credential is claimed; why it cannot have it, nil if it has.
     ///
     /// Both names are claimed before either is compared, so that of two keys that are made at once one sees the other.
-    private func refusal(ofAlias alias: String?, of id: String, secret: String?) async throws(RecordRefusal) -> RecordRefusal? {
-        // A secret of our own making is no alias by chance, and need not be asked for by its name.
-        if let secret, !Credential.isGenerated(secret), try await owner(keys.alias(secret)) != nil { return .aliasIsSecret }
+    private func refusal(ofAlias alias: String?, of id: String, digest: String) async throws(RecordRefusal) -> RecordRefusal? {
+        if try await isAlias(digest) { return .aliasIsSecret }
         guard let alias else { return nil }
         return try await refusal(ofAlias: alias, of: id)
     }
@@ -111,9 +108,36 @@ package struct KeyDirectory: Sendable {
             guard try await isAbandoned(alias) else { return .aliasTaken }
             return try await refusal(ofAlias: alias, of: id)
         }
-        guard try await owner(keys.credential(KeyCache.digest(alias))) != nil else { return nil }
-        try await leave(keys.alias(alias), of: id)
-        return .aliasIsSecret
+        let digest = KeyCache.digest(alias)
+        let hasDigest = try await claim(digestOfAlias: digest, for: id)
+        if hasDigest, try await owner(keys.credential(digest)) == nil { return nil }
+        try await leave(alias, of: id)
+        return hasDigest ? .aliasIsSecret : .aliasTaken
+    }
+
+    /// Claims what a secret of which only the digest is known is compared with.
+    private func claim(digestOfAlias digest: String, for id: String) async throws(RecordRefusal) -> Bool {
+        let name = keys.aliasDigest(digest)
+        if try await claim(name, for: id, fields: ["at": String(try await seconds())]) { return true }
+        // What an earlier owner has left there is nobody's.
+        guard try await !isAlias(digest), let owner = try await owner(name) else { return false }
+        try await leave(name: name, of: owner)
+        return try await claim(name, for: id, fields: ["at": String(try await seconds())])
+    }
+
+    /// Gives an alias back, and before it what is found by its digest: so whoever has claimed an alias can claim that.
+    private func leave(_ alias: String, of id: String) async throws(RecordRefusal) {
+        try await leave(name: keys.aliasDigest(KeyCache.digest(alias)), of: id)
+        try await leave(name: keys.alias(alias), of: id)
+    }
+
+    /// Whether some key bears the alias of a digest, or has just claimed it.
+    private func isAlias(_ digest: String) async throws(RecordRefusal) -> Bool {
+        let reply = try await store.ask(RedisCommand("HMGET", keys.aliasDigest(digest), "owner", "at"))
+        guard let owner = reply.array?.first?.string else { return false }
+        if try await seconds() - reply.integer(at: 1) <= Self.claimLife { return true }
+        // Whoever was about to give it to a key may have been cut short.
+        return try await records.read(owner)?.alias.map { KeyCache.digest($0) == digest } ?? false
     }
 
     /// Takes an alias from a key that has claimed it long ago and does not bear it: whoever was about to give it to the key was cut short.
@@ -124,7 +148,7 @@ package struct KeyDirectory: Sendable {
         guard try await seconds() - reply.integer(at: 1) > Self.claimLife, try await records.read(owner)?.bears(alias) != true else {
             return false
         }
-        try await leave(keys.alias(alias), of: owner)
+        try await leave(alias, of: owner)
         return true
     }
 
@@ -146,13 +170,15 @@ package struct KeyDirectory: Sendable {
         do {
             try await edit(id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in key.alias = alias }
         } catch {
-            if let alias, before.alias != alias, error.isCertain { try await leave(keys.alias(alias), of: id) }
+            if let alias, before.alias != alias, error.isCertain { try await leave(alias, of: id) }
             throw error
         }
         // Somebody else may have given it back meanwhile: the record decides.
         guard let old = before.alias, try await records.read(id)?.bears(old) != true else { return }
-        try await leave(keys.alias(old), of: id)
-        if try await records.read(id)?.bears(old) == true { _ = try await claim(keys.alias(old), for: id) }
+        try await leave(old, of: id)
+        if try await records.read(id)?.bears(old) == true {
+            for name in [keys.alias(old), keys.aliasDigest(KeyCache.digest(old))] { _ = try await claim(name, for: id) }
+        }
     }
 
     /// Gives a key another secret, and changes nothing else of it (F-KEY-06). The old one proves nothing from the moment that the record is
@@ -257,7 +283,7 @@ package struct KeyDirectory: Sendable {
         try await store.ask(Self.claim(name, owner, "take", fields)).status == 0
     }
 
-    private func leave(_ name: String, of owner: String) async throws(RecordRefusal) {
+    private func leave(name: String, of owner: String) async throws(RecordRefusal) {
         _ = try await store.ask(Self.claim(name, owner, "leave", [:]))
     }
 

@@ -22,6 +22,8 @@ extension KeyRecord: StoredRecord {
         case deniedCountries = "countries_denied"
         /// The digest of the secret that proves it since it was rotated.
         case credential
+        /// Milliseconds since 1970.
+        case toldExpiry = "expiry_told"
     }
 
     package var fields: [String: String] {
@@ -37,6 +39,7 @@ extension KeyRecord: StoredRecord {
         if let quota { fields[.quota] = quota.text }
         if let autoTopUp { fields[.autoTopUp] = autoTopUp.text }
         if let credential { fields[.credential] = credential }
+        if let toldExpiry { fields[.toldExpiry] = String(toldExpiry) }
         return Dictionary(uniqueKeysWithValues: fields.map { ($0.key.rawValue, $0.value) })
     }
 
@@ -48,6 +51,7 @@ extension KeyRecord: StoredRecord {
         var listings = [Self.list(ofNamespace: namespace): createdAt, state == .revoked ? Self.revoked : Self.living: createdAt]
         if state == .suspended { listings[Self.suspended] = createdAt }
         if let expiresAt, state != .revoked { listings[Self.expiring] = expiresAt }
+        if let expiresAt, state != .revoked, expiresAt != toldExpiry { listings[Self.untold] = expiresAt }
         if expiresAt != nil { listings[Self.ending] = createdAt }
         for (name, value) in tags { listings[Self.list(ofTag: name, value)] = createdAt }
         return listings
@@ -61,6 +65,8 @@ extension KeyRecord: StoredRecord {
     package static let revoked = "keys.revoked"
     /// Keys that are not revoked and expire at some time, by that time.
     package static let expiring = "keys.expiring"
+    /// Of these, by the same time, those of whose expiry nobody was told yet.
+    package static let untold = "keys.untold"
     /// Keys that expire at some time, whatever their state.
     package static let ending = "keys.ending"
     /// Keys of a namespace.
@@ -83,7 +89,9 @@ extension KeyRecord: StoredRecord {
             countries: CountryAccess(allowed: text(.allowedCountries).asLines, denied: text(.deniedCountries).asLines),
             tags: [String: String](lines: text(.tags)), namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
             teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), autoTopUp: AutoTopUp(text: text(.autoTopUp)),
-            suspendReason: text(.suspendReason), credential: text(.credential).isEmpty ? nil : text(.credential), version: version)
+            suspendReason: text(.suspendReason), credential: text(.credential).isEmpty ? nil : text(.credential),
+            toldExpiry: Int(text(.toldExpiry)),
+            version: version)
     }
 }
 

@@ -129,6 +129,8 @@ package enum RecordRefusal: Error, Sendable, Equatable {
     /// Redis did not answer as it should; `StoreFailure` says whether the change may have been made.
     case store(StoreFailure)
 
+    /// There are as many as there may be.
+    package static let full = RecordRefusal.state("full")
     /// An answer that the script does not give.
     static let unexpected = RecordRefusal.store(.fault("an answer that belongs to no script"))
 }
@@ -152,11 +154,15 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     }
 
     /// Writes a new record, with its account if it has one. Sending the same operation twice makes one.
-    /// - Parameter account: further fields of a new account, e.g. its credits.
-    /// - Throws: `contended` where a record of that id is there already, `operationReused`, or `store`.
-    package func create(_ record: Record, account: [String: String] = [:], _ operation: Operation) async throws(RecordRefusal) {
+    /// - Parameters:
+    ///   - account: further fields of a new account, e.g. its credits.
+    ///   - room: how many there may be with it in its shard; for records whose ids all lie in one.
+    /// - Throws: `contended` where a record of that id is there already, `full` where there is no room, `operationReused`, or `store`.
+    package func create(
+        _ record: Record, account: [String: String] = [:], room: Int? = nil, _ operation: Operation
+    ) async throws(RecordRefusal) {
         let edit = Edit(
-            expected: "", fields: record.fields, removed: [],
+            expected: room.map { "under:\($0)" } ?? "", fields: record.fields, removed: [],
             account: record.accountFields.isEmpty && account.isEmpty ? [:] : record.accountFields.merging(account) { $1 },
             places: record.listings.mapValues(String.init), end: record.end, lists: Record.isListed)
         guard try await apply(edit, to: record.id, createdAt: record.createdAt, operation) else { throw .contended }
@@ -350,6 +356,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         case 0: return true
         case 1: return false
         case 2: throw .operationReused
+        case 3: throw .full
         default: throw .unexpected
         }
     }

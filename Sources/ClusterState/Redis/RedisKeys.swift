@@ -76,6 +76,8 @@ package struct RedisKeys: Sendable {
     package func credential(_ digest: String) -> String { tags[shard(of: digest)] + "credential:" + digest }
     /// A hash: whose an alias is.
     package func alias(_ alias: String) -> String { tags[shard(ofHome: Self.spread(alias))] + "alias:" + alias }
+    /// A hash: whose the alias is that has this SHA-256. - Parameter digest: in hex digits.
+    package func aliasDigest(_ digest: String) -> String { tags[shard(of: digest)] + "alias:sha256:" + digest }
     /// A string: the window of one address in one scope.
     package func visits(_ scope: String, _ address: String) -> String {
         tags[shard(ofHome: Self.spread(address))] + "visits:\(scope):\(address)"

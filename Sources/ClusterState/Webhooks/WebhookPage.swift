@@ -21,11 +21,14 @@ package struct WebhookOccurrence: Sendable {
     /// With all that is told of it.
     package let kind: Kind
 
-    /// The id of the key that it is about, of a transfer that of the sender; nil for none.
-    package var keyID: String? {
+    /// The ids of the keys that it is about: one, of a transfer those of sender and receiver, or none.
+    package var keyIDs: [String] {
         switch kind {
-        case .call(let event, _), .correction(let event, _, _): event.keyID.isEmpty ? nil : event.keyID
-        case .change(let entry): (entry.metadata.first { $0.0 == "keyId" } ?? entry.metadata.first { $0.0 == "fromId" })?.1
+        case .call(let event, _), .correction(let event, _, _): event.keyID.isEmpty ? [] : [event.keyID]
+        case .change(let entry):
+            ["keyId", "fromId", "toId"].compactMap { name in entry.metadata.first { $0.0 == name }?.1 }.reduce(into: []) { ids, id in
+                if !ids.contains(where: { $0.hasSameBytes(as: id) }) { ids.append(id) }
+            }
         }
     }
 }
@@ -39,6 +42,8 @@ package struct WebhookPage: Sendable {
         /// As it stands in the store.
         let cursor: String
         let next: String
+        /// Of what occurred in it, in its order.
+        var places: [String] = []
     }
 
     let readings: [Reading]
@@ -48,6 +53,56 @@ package struct WebhookPage: Sendable {
     package let isFull: Bool
     /// Whether nothing is new.
     package var isEmpty: Bool { readings.allSatisfy { $0.cursor == $0.next } }
+}
+
+/// Something that occurred, as it is sent, and who gets it.
+package struct WebhookParcel: Sendable {
+    /// As it lies in a queue.
+    package let event: [UInt8]
+    /// By their places in the list of sinks that it goes with.
+    package let sinks: [Int]
+
+    package init(event: [UInt8] = [], sinks: [Int] = []) {
+        (self.event, self.sinks) = (event, sinks)
+    }
+}
+
+/// A part of a page that is put into the queues at once.
+struct WebhookStep: Sendable {
+    /// How far each stream is read with it; of a stream that has nothing in it nothing.
+    let readings: [WebhookPage.Reading]
+    /// Places of its occurrences in the page.
+    let occurrences: Range<Int>
+
+    /// Entries that one step writes into queues at most; with them a script takes a millisecond or two. One occurrence is always taken whole.
+    static let entries = 400
+    /// Bytes that it writes at most, likewise.
+    static let bytes = 1 << 19
+}
+
+extension WebhookPage {
+    /// The page in steps, none of which keeps Redis for long, however many sinks there are; in the order of the streams.
+    /// - Parameter parcels: of each occurrence.
+    func steps(_ parcels: [WebhookParcel]) -> [WebhookStep] {
+        var (steps, moves): ([WebhookStep], [Reading]) = ([], [])
+        var (first, index, entries, bytes) = (0, 0, 0, 0)
+        for reading in readings {
+            var (from, last) = (reading.cursor, reading.cursor)
+            for place in reading.places {
+                let own = index < parcels.count ? parcels[index].sinks.count : 0
+                let size = own == 0 ? 0 : own * parcels[index].event.count
+                if index > first, entries + own > WebhookStep.entries || bytes + size > WebhookStep.bytes {
+                    if from != last { moves.append(Reading(field: reading.field, cursor: from, next: last)) }
+                    steps.append(WebhookStep(readings: moves, occurrences: first..<index))
+                    (from, moves, first, entries, bytes) = (last, [], index, 0, 0)
+                }
+                (entries, bytes, last, index) = (entries + own, bytes + size, place, index + 1)
+            }
+            if from != reading.next { moves.append(Reading(field: reading.field, cursor: from, next: reading.next)) }
+        }
+        if !moves.isEmpty { steps.append(WebhookStep(readings: moves, occurrences: first..<index)) }
+        return steps
+    }
 }
 
 extension WebhookOccurrence {

@@ -26,6 +26,8 @@ package struct WebhookQueue: Sendable {
     package static let logged = 500
     /// Events of a page of one stream: few enough not to occupy Redis.
     private static let page = 100
+    /// Dead letters that are read at once.
+    private static let letterPage = 50
     /// Milliseconds for which a node has the turn.
     private static let turn = 3000
 
@@ -97,8 +99,14 @@ package struct WebhookQueue: Sendable {
                 let (name, entries) = (streams[place].name, replies[place].array ?? [])
                 let cursor = found[name] ?? ""
                 let next = entries.last?.array?.first?.string ?? cursor
-                readings.append(WebhookPage.Reading(field: name, cursor: cursor, next: next))
-                occurrences += entries.compactMap { WebhookOccurrence($0, of: name, after: cursor) }
+                var places: [String] = []
+                for entry in entries {
+                    guard let occurrence = WebhookOccurrence(entry, of: name, after: cursor), let place = entry.array?.first?.string
+                    else { continue }
+                    occurrences.append(occurrence)
+                    places.append(place)
+                }
+                readings.append(WebhookPage.Reading(field: name, cursor: cursor, next: next, places: places))
                 isFull = isFull || entries.count == Self.page
             }
             return WebhookPage(readings: readings, occurrences: occurrences, isFull: isFull)
@@ -130,38 +138,61 @@ package struct WebhookQueue: Sendable {
         return Dictionary(zip(ids, replies.map { KeyLabel($0) }), uniquingKeysWith: { first, _ in first })
     }
 
-    /// Puts the events of a page into the queues and moves the cursors, in one step. Where another node was faster nothing happens.
+    /// Puts the events of a page into the queues and moves the cursors, in steps, each of which does both. Where another node was faster
+    /// nothing more happens.
     /// - Parameters:
-    ///   - events: as they are sent, each once.
-    ///   - routes: which of them goes to which sink, by their places in `events` and `sinks`.
+    ///   - parcels: what each occurrence of the page is sent as, and to which of `sinks`; empty where nobody hears of any.
     ///   - flush: milliseconds until less than a batch is sent.
-    /// - Returns: events that the bounds have dropped.
+    /// - Returns: how many events the bounds have dropped, by the names of their sinks.
     /// - Throws: `StoreFailure`.
     @discardableResult
     package func spool(
-        _ page: WebhookPage, events: [[UInt8]], sinks: [(name: String, kind: WebhookSinkKind)], routes: [(sink: Int, event: Int)],
-        flush: Int
-    ) async throws -> Int {
+        _ page: WebhookPage, _ parcels: [WebhookParcel] = [], to sinks: [(name: String, kind: WebhookSinkKind)] = [], flush: Int
+    ) async throws -> [String: Int] {
+        var dropped: [String: Int] = [:]
+        for step in page.steps(parcels) {
+            let parcels = step.occurrences.upperBound <= parcels.count ? Array(parcels[step.occurrences]) : []
+            guard let lost = try await spool(step.readings, parcels, to: sinks, flush: flush) else { break }
+            dropped.merge(lost, uniquingKeysWith: +)
+        }
+        return dropped
+    }
+
+    /// One step. - Returns: nil where a cursor is elsewhere.
+    func spool(
+        _ readings: [WebhookPage.Reading], _ parcels: [WebhookParcel], to all: [(name: String, kind: WebhookSinkKind)], flush: Int
+    ) async throws -> [String: Int]? {
+        let parcels = parcels.filter { !$0.sinks.isEmpty }
+        let used = Set(parcels.flatMap(\.sinks)).sorted()
+        let sinks = used.map { all[$0] }
+        let numbers = Dictionary(zip(used, 1...), uniquingKeysWith: { first, _ in first })
         var command = RedisCommand(script: .webhookSpool, keys: 4 + sinks.count * 2)
         for name in [cursors, counts, due(.gate), due(.key)] + sinks.flatMap({ [queue($0.name), state($0.name)] }) { command.append(name) }
         command.append(flush)
         command.append(Self.batch)
         command.append(Self.keyRoom)
-        command.append(page.readings.count)
-        for reading in page.readings { for word in [reading.field, reading.cursor, reading.next] { command.append(word) } }
+        command.append(readings.count)
+        for reading in readings { for word in [reading.field, reading.cursor, reading.next] { command.append(word) } }
         command.append(sinks.count)
         for sink in sinks {
             command.append(sink.name)
             command.append(sink.kind.rawValue)
             command.append(sink.kind.capacity)
         }
-        command.append(events.count)
-        for event in events { command.append(event) }
-        for route in routes {
-            command.append(route.sink + 1)
-            command.append(route.event + 1)
+        command.append(parcels.count)
+        for parcel in parcels { command.append(parcel.event) }
+        for (index, parcel) in parcels.enumerated() {
+            for sink in parcel.sinks {
+                command.append(numbers[sink] ?? 0)
+                command.append(index + 1)
+            }
         }
-        return try await store.sendPatiently(command).integer(at: 1)
+        let reply = try await store.sendPatiently(command)
+        guard reply.status == 0 else { return nil }
+        let losses = reply.array?.dropFirst().map(\.self) ?? []
+        return stride(from: 0, to: losses.count - 1, by: 2).reduce(into: [:]) { dropped, index in
+            dropped[losses[index].string ?? "", default: 0] += losses[index + 1].integer ?? 0
+        }
     }
 
     // MARK: Delivering
@@ -253,8 +284,13 @@ package struct WebhookQueue: Sendable {
     /// Dead letters, the oldest first, `count` of them from `offset` on.
     /// - Throws: `StoreFailure`.
     package func letters(offset: Int = 0, count: Int = WebhookQueue.deadLetters) async throws -> [[UInt8]] {
-        let reply = try await store.sendPatiently(RedisCommand("LRANGE", dead, String(offset), String(offset + count - 1)))
-        return (reply.array ?? []).compactMap { word in if case .bytes(let bytes) = word { bytes } else { nil } }
+        let end = min(offset + count, try await letterCount())
+        // In pages: a thousand of them are megabytes.
+        let pages = try await store.sendAll(
+            stride(from: offset, to: end, by: Self.letterPage).map { start in
+                RedisCommand("LRANGE", dead, String(start), String(min(start + Self.letterPage, end) - 1))
+            })
+        return pages.flatMap { $0.array ?? [] }.compactMap { word in if case .bytes(let bytes) = word { bytes } else { nil } }
     }
 
     /// How many dead letters there are.

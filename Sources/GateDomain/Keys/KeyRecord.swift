@@ -19,6 +19,8 @@ package struct KeyRecord: Sendable, Equatable {
     package var state: KeyState
     /// Milliseconds since 1970 of Redis TIME; nil means never (F-KEY-08).
     package var expiresAt: Int?
+    /// The expiry that everybody has been told of since it has come; nil before the first one.
+    package var toldExpiry: Int?
     /// Lifetime credits that may be spent, 0 for no limit (F-CREDIT-11).
     package var spendingLimit: Int
     /// Which tools it may call.
@@ -50,7 +52,8 @@ package struct KeyRecord: Sendable, Equatable {
         expiresAt: Int? = nil, spendingLimit: Int = 0, access: ToolAccess = ToolAccess(), addresses: [AddressRange] = [],
         countries: CountryAccess = CountryAccess(), tags: [String: String] = [:], namespace: String = "default", alias: String? = nil,
         teamID: String? = nil,
-        quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", credential: String? = nil, version: Int = 1
+        quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", credential: String? = nil, toldExpiry: Int? = nil,
+        version: Int = 1
     ) {
         self.id = id
         self.name = name
@@ -71,6 +74,7 @@ package struct KeyRecord: Sendable, Equatable {
         self.autoTopUp = autoTopUp
         self.suspendReason = suspendReason
         self.credential = credential
+        self.toldExpiry = toldExpiry
         self.version = version
     }
 

@@ -52,6 +52,9 @@ extension Metric {
         .level("cache_entries", "Keys in the caches") { $0.gate.cachedKeys },
         .count("cache_hits_total", "Keys found in a cache") { $0.gate.cacheHits },
         .count("cache_misses_total", "Keys that had to be read") { $0.gate.cacheMisses },
+        .counter("webhook_events_total", "Events of webhooks by what became of them on this node") { figures in
+            figures.webhookEvents.samples(by: "outcome")
+        },
     ]
 
     private static let store: [Metric] = [

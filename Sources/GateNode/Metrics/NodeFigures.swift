@@ -22,6 +22,8 @@ struct NodeFigures: Sendable {
     var sessions = 0
     /// Things that wait, by the queue that they wait in.
     var queueDepths: [String: Int] = [:]
+    /// Events of webhooks by what became of them.
+    var webhookEvents: [String: Int] = [:]
     var uptimeSeconds = 0
     var isReady = true
 

@@ -18,6 +18,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
     case webhooks
     case operations = "admin-ops"
     case adminKeys = "admin-keys"
+    case audit
 
     var help: String {
         switch self {
@@ -34,6 +35,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .webhooks: "Events that are sent to others: sinks, filters, dead letters."
         case .operations: "Running the cluster."
         case .adminKeys: "Who administers: keys with the roles viewer, admin and super_admin."
+        case .audit: "What was changed, when and by whom."
         }
     }
 
@@ -61,6 +63,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
                 + [.testWebhook, .listWebhookFilters, .createWebhookFilter, .updateWebhookFilter, .deleteWebhookFilter]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
+        case .audit: [.readAudit, .exportAudit, .auditStats]
         }
     }
 }

@@ -33,6 +33,7 @@ struct MetricsCollector: Sendable {
             }
         }
         figures.queueDepths = ["settlements": figures.gate.settlementBacklog, "refused": figures.gate.refusedSettlements]
+        figures.webhookEvents = node.webhooks.tally.events
         figures.keys = await keys.latest()
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
         figures.isReady = await Readiness(node.switches, node.upstreams, node.storeProbe).isReady

@@ -119,6 +119,9 @@ struct NodeLife {
             DueWork(name: "schedules of keys", clock: node.clock, logger: logger) { [schedules = Schedules(node.keys)] now in
                 try await schedules.seeToDue(at: now)
             },
+            DueWork(name: "expiries of keys", clock: node.clock, logger: logger) { [expiries = Expiries(node.keys)] now in
+                while try await expiries.tell(at: now), !Task.isCancelled {}
+            },
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
             listener,
             Drain(node: node, loops: loops),

@@ -113,6 +113,11 @@ extension Webhooks {
         }
         let wait = try await queue.end(
             batch, of: sink.name, as: verdict, firstAttempt: first, entry: attempt.packed, flush: settings.webhookFlushMs)
+        switch verdict {
+        case .done: tally.add(contents.count, .delivered)
+        case .dead: tally.add(contents.count, .failed)
+        case .retry: break
+        }
         return answer.isSuccess ? wait : nil
     }
 

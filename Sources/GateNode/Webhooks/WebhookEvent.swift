@@ -9,18 +9,22 @@ import MCPWire
 struct WebhookEvent: Sendable {
     static let usage = "usage"
 
+    /// A key that an event is about: its id, and its first 10 characters.
+    struct Subject: Sendable {
+        let id: String
+        let prefix: String
+    }
+
     let type: String
     let json: JSONValue
-    /// The key that it is about; nil for none.
-    var keyID: String?
-    /// The first 10 characters of that key; empty for none.
-    var keyPrefix = ""
+    /// The keys that it is about: none, one, or the two of a transfer.
+    var keys: [Subject] = []
 
-    /// - Parameter label: what its key is called today.
-    init(_ occurrence: WebhookOccurrence, label: KeyLabel) {
-        keyID = occurrence.keyID
+    /// - Parameter labels: what its keys are called today, by their ids.
+    init(_ occurrence: WebhookOccurrence, labels: [String: KeyLabel]) {
         // Without the dots behind it, which a short key has among its first ten.
-        keyPrefix = String(label.prefix.dropLast(3))
+        keys = occurrence.keyIDs.map { Subject(id: $0, prefix: String((labels[$0]?.prefix ?? "").dropLast(3))) }
+        let label = occurrence.keyIDs.first.flatMap { labels[$0] } ?? KeyLabel()
         let time = Timestamp.text(milliseconds: occurrence.time)
         switch occurrence.kind {
         case .call(let event, let credits):

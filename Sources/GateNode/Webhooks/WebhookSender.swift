@@ -30,13 +30,15 @@ struct WebhookAnswer: Sendable {
 
 /// Sends requests over connections of their own threads, so that no sink holds up a call.
 ///
-/// Invariant: the host is looked up once for each attempt, every address that it has is checked, and the connection is made to one of
-/// those; no name is looked up a second time, so that what was checked is what is reached (F-WH-16).
+/// Invariant: of a host that is looked up every address is checked, and connections are made to one of those, for as long as the look-up
+/// holds (`WebhookConnections`); a connection looks no name up, so that what was checked is what is reached (F-WH-16).
 struct WebhookSender: Sendable {
     let rule: WebhookAddressRule
+    /// Those that are kept open between attempts.
+    let connections = WebhookConnections()
 
-    /// For a whole attempt, and for its connection (F-WH-17).
-    private static let limit = Duration.seconds(10), connectLimit = TimeAmount.seconds(5)
+    /// For a whole attempt but its look-up (F-WH-17).
+    private static let limit = Duration.seconds(10)
     /// For an answer that goes on after its head; bytes of it that are read.
     private static let rest = (time: Duration.seconds(1), bytes: 16_384)
     /// How long a look-up is waited for.
@@ -50,21 +52,25 @@ struct WebhookSender: Sendable {
         return pool
     }
 
-    /// Looks a host up and checks what it stands for.
+    /// Looks a host up and checks what it stands for. - Returns: every address that it has, at least one.
     /// - Throws: why nothing may be sent there.
-    func address(of url: WebhookURL, for kind: WebhookSinkKind) async throws(WebhookFault) -> String {
+    func addresses(of url: WebhookURL, for kind: WebhookSinkKind) async throws(WebhookFault) -> [String] {
         let addresses = try await Self.addresses(of: url.host, for: kind)
         for text in addresses {
-            guard let address = IPAddress(text), rule.allows(address) else { throw .forbidden }
+            guard let address = IPAddress(text), rule.allows(address) else {
+                // Nor over a connection that is still open.
+                connections.forget(url.host)
+                throw .forbidden
+            }
         }
-        guard let first = addresses.first else { throw .unknownHost }
-        return first
+        if addresses.isEmpty { throw .unknownHost }
+        return addresses
     }
 
     /// Whether a URL may be set: a host that is not known yet may be.
     /// - Throws: `forbidden`.
     func check(_ url: WebhookURL, for kind: WebhookSinkKind) async throws(WebhookFault) {
-        do throws(WebhookFault) { _ = try await address(of: url, for: kind) } catch {
+        do throws(WebhookFault) { _ = try await addresses(of: url, for: kind) } catch {
             if case .forbidden = error { throw error }
         }
     }
@@ -88,7 +94,7 @@ struct WebhookSender: Sendable {
             if let authorization = url.authorization { request.headers.add(name: "Authorization", value: authorization) }
             if let secret { request.headers.add(name: "X-PayGate-Signature", value: Self.signature(of: body, at: time, secret: secret)) }
             request.body = .bytes(ByteBuffer(bytes: body))
-            answer.status = try await send(request, to: url, pinned: address(of: url, for: kind))
+            answer.status = try await send(request, to: url, of: kind)
             if !answer.isSuccess { answer.error = "HTTP status \(answer.status)" }
         } catch {
             answer.error = Self.sentence(of: error)
@@ -103,26 +109,46 @@ struct WebhookSender: Sendable {
         return "t=\(time),v1=\(Hex.string(code))"
     }
 
-    private func send(_ request: HTTPClientRequest, to url: WebhookURL, pinned address: String) async throws -> Int {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout.connect = Self.connectLimit
-        configuration.httpVersion = .http1Only
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.dnsOverride = [url.host: address]
-        let client = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
+    /// - Throws: why there is no answer.
+    private func send(_ request: HTTPClientRequest, to url: WebhookURL, of kind: WebhookSinkKind) async throws -> Int {
+        let client = try await client(for: url, of: kind)
+        let (start, mayBeOld) = (ContinuousClock.now, client.hasServed)
+        do { return try await exchange(request, over: client, within: Self.limit) } catch {
+            guard mayBeOld, Self.isBroken(error), !Task.isCancelled else { throw error }
+        }
+        // The sink may have closed the connection just when it was used again. That is no failure of the sink: events have ids, and are sent
+        // once more over a new one.
+        let left = Self.limit - (ContinuousClock.now - start)
+        return try await exchange(request, over: try await self.client(for: url, of: kind), within: left)
+    }
+
+    private func client(for url: WebhookURL, of kind: WebhookSinkKind) async throws(WebhookFault) -> WebhookConnections.Client {
+        if let client = connections.client(of: url.host) { return client }
+        return connections.client(of: url.host, checked: try await addresses(of: url, for: kind))
+    }
+
+    /// Sends a request over a client, and lets go of that. - Returns: the status of the answer.
+    private func exchange(
+        _ request: HTTPClientRequest, over client: WebhookConnections.Client, within limit: Duration
+    ) async throws -> Int {
         do {
-            let status = try await within(Self.limit) {
-                let response = try await client.execute(request, timeout: .seconds(10))
-                // The answer is the status; what follows is read only so that its connection ends well.
+            let status = try await within(limit) {
+                let response = try await client.execute(request, within: .seconds(10))
+                // The answer is the status; what follows is read only so that its connection can be used again.
                 _ = try? await within(Self.rest.time) { try await response.body.collect(upTo: Self.rest.bytes) }
                 return Int(response.status.code)
             }
-            try? await client.shutdown()
+            connections.release(client)
             return status
         } catch {
-            try? await client.shutdown()
+            connections.drop(client)
             throw error
         }
+    }
+
+    /// Whether the other side may have closed a connection before it has seen the request.
+    private static func isBroken(_ error: any Error) -> Bool {
+        (error as? HTTPClientError) == .remoteConnectionClosed || error is IOError || error is ChannelError
     }
 
     /// Every address of a host, as text; numbers stand for themselves, in whatever form a resolver reads them.

@@ -34,6 +34,8 @@ struct WebhookService: Service {
         } onGracefulShutdown: {
             course.stop()
         }
+        webhooks.sender.connections.end()
+        webhooks.tally.report(to: logger, atOnce: true)
         await webhooks.queue.leaveTurn(node)
     }
 
@@ -51,6 +53,7 @@ struct WebhookService: Service {
                 // The streams and queues are gone on with where they stand when the store is there again.
                 logger.debug("webhooks wait for the store", metadata: ["error": "\(error)"])
             }
+            webhooks.tally.report(to: logger)
             if !hasMore { try? await Task.sleep(for: course.hasTurn ? Self.interval : Self.interval * 2) }
         }
     }
@@ -75,7 +78,7 @@ struct WebhookService: Service {
             // The ends are read before the sinks: whoever is named after that hears of all that comes after him.
             let ends = try await webhooks.queue.remainders()
             if try await !webhooks.hasSinks() {
-                for page in ends where !page.isEmpty { try await webhooks.queue.spool(page, events: [], sinks: [], routes: [], flush: 0) }
+                for page in ends where !page.isEmpty { try await webhooks.queue.spool(page, flush: 0) }
                 return false
             }
         }
@@ -93,31 +96,27 @@ struct WebhookService: Service {
     }
 
     private func spool(_ page: WebhookPage, to gateSinks: [WebhookSink]) async throws {
-        let keys = Array(Set(page.occurrences.compactMap(\.keyID)))
+        let keys = Array(Set(page.occurrences.flatMap(\.keyIDs)))
         let hooks = try await webhooks.keyHooks.count() > 0 ? webhooks.keyHooks.read(keys.map { KeyWebhook.id(of: $0) }) : []
         let sinks = gateSinks + hooks.compactMap { WebhookSink($0) }
         let labels = sinks.isEmpty ? [:] : try await webhooks.queue.labels(of: keys)
-        var (events, routes): ([[UInt8]], [(sink: Int, event: Int)]) = ([], [])
-        if !sinks.isEmpty {
-            for occurrence in page.occurrences {
-                let event = WebhookEvent(occurrence, label: occurrence.keyID.flatMap { labels[$0] } ?? KeyLabel())
-                let takers = Self.takers(of: event, among: sinks)
-                if takers.isEmpty { continue }
-                routes += takers.map { ($0, events.count) }
-                events.append(event.packed)
-            }
+        let parcels = page.occurrences.map { occurrence in
+            if sinks.isEmpty { return WebhookParcel() }
+            let event = WebhookEvent(occurrence, labels: labels)
+            let takers = Self.takers(of: event, among: sinks)
+            return takers.isEmpty ? WebhookParcel() : WebhookParcel(event: event.packed, sinks: takers)
         }
         let dropped = try await webhooks.queue.spool(
-            page, events: events, sinks: sinks.map { ($0.name, $0.kind) }, routes: routes, flush: webhooks.settings.webhookFlushMs)
-        if dropped > 0 { logger.warning("queues of webhooks are full", metadata: ["dropped": "\(dropped)"]) }
+            page, parcels, to: sinks.map { ($0.name, $0.kind) }, flush: webhooks.settings.webhookFlushMs)
+        webhooks.tally.lost(dropped)
     }
 
     /// Places of the sinks that an event goes to; of filters that send the same to the same place the first counts.
     private static func takers(of event: WebhookEvent, among sinks: [WebhookSink]) -> [Int] {
         var takers: [Int] = []
-        let hook = event.keyID.map { KeyWebhook.id(of: $0) }
+        let hooks = event.keys.map { KeyWebhook.id(of: $0.id) }
         for (place, sink) in sinks.enumerated() {
-            guard sink.kind == .gate ? sink.takes(event) : sink.name == hook else { continue }
+            guard sink.kind == .gate ? sink.takes(event) : hooks.contains(sink.name) else { continue }
             let isTold =
                 sink.filter != nil
                 && takers.contains { sinks[$0].filter != nil && sinks[$0].url == sink.url && sinks[$0].secret == sink.secret }
@@ -149,7 +148,7 @@ struct WebhookService: Service {
         while course.hasTurn, !course.isPaused, !Task.isCancelled {
             guard let sink = try await webhooks.sink(name) else {
                 // The configured sink may come back with the next configuration; the others are gone for good.
-                if name != WebhookSink.usual { try await webhooks.queue.drop(name) }
+                if name != WebhookSink.usual { try await webhooks.drop(name) }
                 return
             }
             guard let batch = try await webhooks.queue.take(name), !course.isStopping || batch.attempts == 0 else { return }

@@ -42,9 +42,10 @@ struct WebhookSink: Sendable {
         guard let filter else { return true }
         guard filter.events.contains(where: { $0 == "*" || WebhookEvent.usualType($0).hasSameBytes(as: event.type) }) else { return false }
         return filter.keyPrefixes.isEmpty
-            || filter.keyPrefixes.contains { entry in
-                entry.hasSameBytes(as: event.keyID ?? "")
-                    || event.keyPrefix.utf8.starts(with: entry.utf8.prefix(WebhookFilter.longestPrefix))
+            || event.keys.contains { key in
+                filter.keyPrefixes.contains { entry in
+                    entry.hasSameBytes(as: key.id) || key.prefix.utf8.starts(with: entry.utf8.prefix(WebhookFilter.longestPrefix))
+                }
             }
     }
 }

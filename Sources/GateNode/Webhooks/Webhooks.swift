@@ -11,6 +11,8 @@ struct Webhooks: Sendable {
     let filters: RecordStore<WebhookFilter>
     let keyHooks: RecordStore<KeyWebhook>
     let sender: WebhookSender
+    /// What this node has counted.
+    let tally = WebhookTally()
     let clock: RedisClock
     /// Filters of the configuration, which no route changes.
     let configured: [WebhookFilter]
@@ -24,7 +26,7 @@ struct Webhooks: Sendable {
         keyHooks = RecordStore(store: store, origin: origin)
         switches = RecordStore(store: store, origin: origin)
         sender = WebhookSender(rule: settings.webhookAddressRule)
-        configured = settings.webhookFilters.compactMap { WebhookFilter($0) }
+        configured = WebhookFilter.filters(settings.webhookFilters)
         (self.clock, self.ruleBook, self.reload) = (clock, ruleBook, reload)
     }
 
@@ -72,6 +74,15 @@ struct Webhooks: Sendable {
         return try await keyHooks.count() > 0
     }
 
+    /// What waits for a sink that is there no more is dropped. - Returns: events.
+    /// - Throws: `StoreFailure`.
+    @discardableResult
+    func drop(_ name: String) async throws -> Int {
+        let dropped = try await queue.drop(name)
+        tally.add(dropped, .dropped)
+        return dropped
+    }
+
     // MARK: Pausing
 
     private static let name = "webhooks"
@@ -98,13 +109,19 @@ struct Webhooks: Sendable {
 }
 
 extension WebhookFilter {
-    /// One of the configuration: its id follows from what it says, so that every node has the same.
-    fileprivate init?(_ settings: WebhookFilterSettings) {
-        guard let url = settings.url else { return nil }
-        let text = ([settings.name, url.text] + settings.events + settings.keyPrefixes).joined(separator: "\n")
-        let id = Self.prefix + KeyCache.digest(text).prefix(16)
-        self.init(
-            id: id, name: settings.name.isEmpty ? "Filter \(id)" : settings.name, events: settings.events, url: url.text,
-            secret: settings.secret, keyPrefixes: settings.keyPrefixes, isActive: settings.isActive, createdAt: 0)
+    /// Those of the configuration: the id of each follows from what it says, so that every node has the same. Of several that say the same
+    /// but for what is not part of the id, as their secrets, the place among these is part of it.
+    static func filters(_ all: [WebhookFilterSettings]) -> [WebhookFilter] {
+        var counts: [String: Int] = [:]
+        return all.compactMap { settings in
+            guard let url = settings.url else { return nil }
+            let text = ([settings.name, url.text] + settings.events + settings.keyPrefixes).joined(separator: "\n")
+            let before = counts[text, default: 0]
+            counts[text] = before + 1
+            let id = prefix + KeyCache.digest(before == 0 ? text : "\(text)\n\n\(before)").prefix(16)
+            return WebhookFilter(
+                id: id, name: settings.name.isEmpty ? "Filter \(id)" : settings.name, events: settings.events, url: url.text,
+                secret: settings.secret, keyPrefixes: settings.keyPrefixes, isActive: settings.isActive, createdAt: 0)
+        }
     }
 }

@@ -91,12 +91,13 @@ extension ValueKind where Value == String {
     ) {
         $0.utf8.count <= 500 && $0 != "***"
     }
-    fileprivate static let eventType = word(.string, rule: "") { text in
+    fileprivate static let eventType = word(.string(1...64), rule: "") { text in
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || "._*".utf8.contains($0) }
     }
-    fileprivate static let keyPrefix = word(.string, rule: "") { text in
-        (1...500).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+    fileprivate static let keyPrefix = word(.string(1...200), rule: "") { text in
+        // A whole key may stand there, too.
+        (1...200).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }
 }
 
@@ -108,13 +109,5 @@ extension ValueKind where Value == [String] {
     package static let keyPrefixes = bounded(list(of: .keyPrefix, rule: prefixRule), 0...50, prefixRule)
 
     private static let eventRule = "Must be 1 to 50 types of events, as key.created, or *."
-    private static let prefixRule = "Must be at most 50 texts without spaces."
-
-    private static func bounded(_ kind: Self, _ counts: ClosedRange<Int>, _ rule: String) -> Self {
-        Self(kind.schema.with("minItems", counts.lowerBound).with("maxItems", counts.upperBound)) { json throws(ValueFault) in
-            let values = try kind.value(of: json)
-            guard counts.contains(values.count) else { throw ValueFault(rule) }
-            return values
-        }
-    }
+    private static let prefixRule = "Must be at most 50 texts of 1 to 200 visible ASCII characters without spaces."
 }

@@ -129,8 +129,8 @@ struct ScriptHeaderTests {
     private static func useWebhooks(_ queue: WebhookQueue) async throws {
         try await queue.prepare()
         let page = try await queue.read(0..<1)[0]
-        let routes = [(sink: 0, event: 0), (sink: 1, event: 0), (sink: 0, event: 1)]
-        try await queue.spool(page, events: [[65], [66]], sinks: [("default", .gate), ("hook_1", .key)], routes: routes, flush: 0)
+        let parcels = [WebhookParcel(event: [65], sinks: [0, 1]), WebhookParcel(event: [66], sinks: [0])]
+        _ = try await queue.spool(page.readings, parcels, to: [("default", .gate), ("hook_1", .key)], flush: 0)
         let batch = try #require(try await queue.take("default"))
         _ = try await queue.end(batch, of: "default", as: .dead([67]), firstAttempt: 1, entry: [68], flush: 0)
         #expect(try await queue.replay([67], events: batch.events, to: "default"))

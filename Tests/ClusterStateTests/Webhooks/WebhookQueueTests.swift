@@ -96,9 +96,9 @@ struct WebhookQueueTests {
         let node = try await TestNode()
         let queue = WebhookQueue(store: node.store)
         let sink = KeyWebhook.prefix + "0123456789abcdef"
-        var dropped = 0
-        for _ in 0..<11 { dropped += try await queue.fill(sink, with: 100) }
-        #expect(dropped == 100)
+        var dropped: [String: Int] = [:]
+        for _ in 0..<11 { dropped.merge(try await queue.fill(sink, with: 100), uniquingKeysWith: +) }
+        #expect(dropped == [sink: 100], "and says whose")
         let figures = try await queue.figures()
         #expect(figures["waiting"] == WebhookQueue.keyCapacity && figures["dropped"] == 100 && figures["waiting:keys"] == 1000)
         for number in 0..<5 {
@@ -110,6 +110,64 @@ struct WebhookQueueTests {
         #expect(try await queue.letters(offset: 0, count: 2).map { String(decoding: $0, as: UTF8.self) } == ["0", "1"])
         #expect(try await queue.clearLetters() == 7)
         #expect(try await queue.letterCount() == 0)
+    }
+
+    @Test(
+        "F26: however many sinks hear of a page, no step writes more than so much, and each event is in each queue once",
+        arguments: [0, 3, 7])
+    func steps(_ commands: Int) async throws {
+        let node = try await TestNode()
+        let queue = WebhookQueue(store: node.store)
+        try await queue.prepare()
+        for number in 0..<100 { try await queue.note(.numbered(number)) }
+        let page = try await queue.read(0)
+        let sinks = (0..<50).map { (name: "wf_\($0)", kind: WebhookSinkKind.gate) }
+        let parcels = page.occurrences.map { WebhookParcel(event: Array($0.id.utf8), sinks: Array(0..<50)) }
+        let steps = page.steps(parcels)
+        #expect(steps.map(\.occurrences).reduce(0) { $0 == $1.lowerBound ? $1.upperBound : -1 } == 100, "none is left out, or there twice")
+        #expect(steps.count >= 5 && steps.allSatisfy { $0.occurrences.count * 50 <= WebhookStep.entries })
+        let heavy = page.occurrences.map { _ in WebhookParcel(event: [UInt8](repeating: 65, count: 20_000), sinks: Array(0..<50)) }
+        #expect(page.steps(heavy).count == 100, "nor more bytes")
+        // A node that dies between two steps, and the one that goes on.
+        let dying = DyingStore(node.store)
+        dying.dies(after: commands, answering: false)
+        _ = try? await WebhookQueue(store: dying).spool(page, parcels, to: sinks, flush: 0)
+        while true {
+            let rest = try await queue.read(0)
+            if rest.isEmpty { break }
+            let parcels = rest.occurrences.map { WebhookParcel(event: Array($0.id.utf8), sinks: Array(0..<50)) }
+            try await queue.spool(rest, parcels, to: sinks, flush: 0)
+        }
+        for sink in [sinks[0], sinks[49]] {
+            let found = try await node.send("LRANGE", node.keys.webhooks("queue:" + sink.name), "0", "-1").array?.compactMap(\.string)
+            #expect(found == page.occurrences.map(\.id))
+        }
+        #expect(try await queue.figures()["waiting"] == 5000)
+    }
+
+    @Test("F-WH-10: of many who make a filter at once on two nodes as many succeed as there may be")
+    func room() async throws {
+        let node = try await TestNode(shards: 4)
+        let stores = ["a", "b"].map { RecordStore<WebhookFilter>(store: node.store, origin: $0) }
+        let made = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<60 {
+                group.addTask { await Self.make(number, in: stores[number % 2]) }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(made == WebhookFilter.capacity)
+        #expect(try await stores[0].count() == WebhookFilter.capacity)
+    }
+
+    private static func make(_ number: Int, in store: RecordStore<WebhookFilter>) async -> Bool {
+        let filter = WebhookFilter(id: "wf_00000000" + RandomHex.digits(8), url: "https://a.example", createdAt: number)
+        do throws(RecordRefusal) {
+            try await store.create(filter, room: WebhookFilter.capacity, .test())
+            return true
+        } catch {
+            #expect(error == .full)
+            return false
+        }
     }
 
     @Test("Reads back what an audit entry says, and its key")
@@ -136,23 +194,28 @@ extension WebhookPage {
 extension WebhookQueue {
     /// Puts all of a page into one queue; an event is its id.
     fileprivate func spool(all page: WebhookPage) async throws {
-        _ = try await spool(
-            page, events: page.occurrences.map { Array($0.id.utf8) }, sinks: [("default", .gate)],
-            routes: page.occurrences.indices.map { (0, $0) }, flush: 0)
+        try await spool(
+            page, page.occurrences.map { WebhookParcel(event: Array($0.id.utf8), sinks: [0]) }, to: [("default", .gate)], flush: 0)
     }
 
     fileprivate func read(_ shard: Int) async throws -> WebhookPage { try await read(shard..<shard + 1)[0] }
 
     /// - Returns: how many were dropped.
     @discardableResult
-    fileprivate func fill(_ sink: String, with count: Int) async throws -> Int {
+    fileprivate func fill(_ sink: String, with count: Int) async throws -> [String: Int] {
         try await spool(
-            WebhookPage(readings: [], occurrences: [], isFull: false), events: (0..<count).map { Array("event \($0)".utf8) },
-            sinks: [(sink, WebhookSinkKind(of: sink))], routes: (0..<count).map { (0, $0) }, flush: 0)
+            [], (0..<count).map { WebhookParcel(event: Array("event \($0)".utf8), sinks: [0]) }, to: [(sink, WebhookSinkKind(of: sink))],
+            flush: 0) ?? [:]
     }
 
     fileprivate func finish(_ batch: WebhookBatch, as verdict: WebhookVerdict) async throws -> Int? {
         try await end(batch, of: "default", as: verdict, firstAttempt: 7, entry: Array("{}".utf8), flush: 60_000)
+    }
+}
+
+extension AuditEntry {
+    fileprivate static func numbered(_ number: Int) -> AuditEntry {
+        AuditEntry(type: "key.created", actor: "test", message: "\(number)", metadata: [])
     }
 }
 

@@ -58,7 +58,8 @@ struct EndpointShapeTests {
             #expect(try await bench.send(.post, "/things/7/a%20b%2Fc/end").json == ["id": 7, "word": "a b/c"])
             #expect(try await bench.send(.get, "/things/first").json == ["id": "first"])
             for (path, sentence) in [
-                ("/things/x", "Invalid id. Must be a number."), ("/things/101", "Invalid id. Must be a whole number of 1 to 100."),
+                ("/things/x", "Invalid id. Must be a whole number of 1 to 100."),
+                ("/things/101", "Invalid id. Must be a whole number of 1 to 100."),
                 ("/things/%zz", "Invalid id. Must be percent-encoded UTF-8."),
                 ("/things/%ff", "Invalid id. Must be percent-encoded UTF-8."),
             ] {

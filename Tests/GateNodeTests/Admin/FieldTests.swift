@@ -26,16 +26,27 @@ struct FieldTests {
         #expect(throws: HTTPFailure.self) { try credits.value(of: json) }
     }
 
+    @Test(
+        "X35: a number that is no amount of credits is whole, and in its range",
+        arguments: [0.5, 1.5, -0.5, -1, 1_000_000_001, 1e300, "5", true, [], [:]] as [JSONValue])
+    func noNumbers(_ json: JSONValue) throws {
+        let field = Field("count", .integer(0...1_000_000_000), "")
+        #expect(Self.sentence(of: json, in: field) == "Invalid count. Must be a whole number of 0 to 1000000000.")
+        #expect(try field.value(of: .double(2)) == 2 && field.value(of: 0) == 0)
+    }
+
     @Test("says which field is missing, and which rule is broken")
     func sentences() {
-        let sentence = { (json: JSONValue?) in
-            do throws(HTTPFailure) {
-                _ = try credits.value(of: json)
-                return ""
-            } catch { return error.sentence }
-        }
+        let sentence = { (json: JSONValue?) in Self.sentence(of: json, in: credits) }
         #expect(sentence(nil) == "Missing credits" && sentence(.null) == "Missing credits")
         #expect(sentence(0) == "Invalid credits. Must be a whole number of 1 to 1000000000.")
+    }
+
+    private static func sentence(of json: JSONValue?, in field: Field<Int>) -> String {
+        do throws(HTTPFailure) {
+            _ = try field.value(of: json)
+            return ""
+        } catch { return error.sentence }
     }
 
     @Test("may be left out, have a default, or be cleared")

@@ -16,6 +16,49 @@ struct KeyImportTests {
         answer.json["results"]?.arrayValue?.compactMap { $0["status"]?.stringValue } ?? []
     }
 
+    @Test("F-ALIAS-02: no import makes an alias a secret, nor a secret an alias, though only its digest is known")
+    func aliases() async throws {
+        try await AdminBench.run { bench in
+            func bring(_ entry: JSONValue) async throws -> JSONValue {
+                let answer = try await bench.post("/keys/import", ["keys": [entry]])
+                return try #require(answer.json["results"]?.arrayValue?.first, "\(answer.text)")
+            }
+            let alias = "pg_seen-by-everybody"
+            let key = try await bench.createKey(["alias": .string(alias)])
+            let hash = JSONValue.string(KeyCache.digest(alias))
+            let refused = try await bring(["keyHash": hash, "name": "trap"])
+            #expect(refused["status"] == "error" && refused["error"]?.stringValue?.contains("lias") == true, "\(refused.text)")
+            #expect(try await bring(["key": .string(alias), "name": "trap"])["status"] == "error")
+            #expect(try await bench.balance(alias).status == 401)
+            let generated = "pg_" + String(repeating: "0a", count: 24)
+            _ = try await bench.createKey(["alias": .string(generated)])
+            #expect(try await bring(["key": .string(generated), "name": "trap"])["status"] == "error", "one of our own form, too")
+            #expect(try await bring(["keyHash": hash, "name": "trap", "alias": .string(alias)])["status"] == "error")
+
+            // Given back, it may be a secret; and then no alias again.
+            _ = try await bench.post("/keys/alias", ["key": .string(key.id), "alias": .null])
+            #expect(try await bring(["keyHash": hash, "name": "taken"])["status"] == "imported")
+            #expect(try await bench.post("/keys/alias", ["key": .string(key.id), "alias": .string(alias)]).status == 409)
+            #expect(try await bench.post("/keys", ["alias": .string(alias)]).status == 409)
+            let own = JSONValue.string(KeyCache.digest("own-alias"))
+            #expect(try await bring(["keyHash": own, "name": "both", "alias": "own-alias"])["status"] == "error")
+            #expect(try await bench.post("/keys", ["alias": "own-alias"]).status == 201, "what was refused is given back")
+        }
+    }
+
+    @Test("F-ALIAS-02: of an alias and an import of its digest that are made at once at most one is there")
+    func aliasesAtOnce() async throws {
+        try await AdminBench.run { bench in
+            for round in 0..<20 {
+                let alias = "at-once-\(round)"
+                async let made = bench.post("/keys", ["alias": .string(alias)])
+                async let brought = bench.post("/keys/import", ["keys": [["keyHash": .string(KeyCache.digest(alias)), "name": "x"]]])
+                let (first, second) = try await (made, brought)
+                #expect(!(first.status == 201 && second.json["imported"] == 1), "\(first.text) \(second.text)")
+            }
+        }
+    }
+
     @Test(
         "F-KEY-10: an export is imported by another gate with all that it has, as JSON and as a table, and again without harm",
         arguments: ["json", "csv"])

@@ -33,7 +33,7 @@ private struct Team: Sendable, Equatable {
                     Field(
                         "name", .word(.string(1...200), rule: "Must be 1 to 200 characters.") { (1...200).contains($0.count) }, "Its name."),
                     \.name),
-                .defaulting(Field("budget", .integer(0...1_000_000_000), "What it may spend."), to: 0, \.budget),
+                .defaulting(Field("budget", .credits(0...1_000_000_000), "What it may spend."), to: 0, \.budget),
                 .optional(Field("quota", .integer(1...1000), "Its calls a day."), \.quota),
                 .merging(Field("tags", .tags, "Labels."), Field("tags", .tagChanges, "Labels; null removes one."), \.tags),
             ],

@@ -49,9 +49,11 @@ struct SchemaConformance {
         if schema["pattern"] != nil { violations += ["", "a b", "ä", "a\n", .string(String(repeating: "x", count: 101))] }
         if schema["enum"] != nil || schema["format"] != nil { violations += ["", "nonsense"] }
         if let item = schema["items"] {
-            violations += item["type"] == "integer" ? [[-1]] : [[7]]
+            violations += item["type"] == "integer" ? [[.int((item["minimum"]?.intValue ?? 0) - 1)], [1.5]] : [[7]]
             violations += [[true], [nil], [""], [["a"]], ["a\nb"]]
         }
+        if let most = schema["maxItems"]?.intValue { violations.append(.array(Array(repeating: "x", count: Int(most) + 1))) }
+        if types.contains("integer"), schema["description"]?.stringValue?.contains("rounded down") != true { violations.append(1.5) }
         if let value = schema["additionalProperties"] {
             violations += [["a": 7], ["": "b"], ["a\tb": "c"]]
             if value["type"]?.arrayValue?.contains("null") != true { violations.append(["a": nil]) }

@@ -3,7 +3,7 @@
 @testable import ClusterState
 import GateDomain
 @testable import GateNode
-import GateSettings
+@testable import GateSettings
 import GateValues
 import MCPWire
 import Testing
@@ -72,7 +72,7 @@ struct WebhookTests {
             let filter = WebhookFilter(
                 id: "wf_0123456789abcdef", events: events, url: "https://a.example", keyPrefixes: prefixes, createdAt: 0)
             var event = WebhookEvent(type: type, json: [:])
-            (event.keyID, event.keyPrefix) = (key, prefix)
+            event.keys = key.map { [.init(id: $0, prefix: prefix)] } ?? []
             return WebhookSink(filter)?.takes(event) ?? false
         }
         #expect(takes(["*"], [], "usage") && takes(["usage"], [], "usage") && !takes(["usage"], [], "key.created"))
@@ -85,6 +85,19 @@ struct WebhookTests {
         #expect(!takes(["*"], ["pg_01"], "team.created", key: nil, prefix: ""))
     }
 
+    @Test("F-WH-10: filters of the configuration that differ in their secrets alone are two, and each keeps its id on every node")
+    func configured() {
+        let url = WebhookURL("https://a.example/")
+        func settings(_ secret: String?, _ events: [String] = ["usage"], _ prefixes: [String] = []) -> WebhookFilterSettings {
+            WebhookFilterSettings(events: events, url: url, secret: secret, keyPrefixes: prefixes)
+        }
+        let filters = WebhookFilter.filters([
+            settings("one"), settings("two"), settings(nil), settings("one", ["usage", "x"]), settings("one", ["usage"], ["x"]),
+        ])
+        #expect(Set(filters.map(\.id)).count == 5 && filters.map(\.secret) == ["one", "two", nil, "one", "one"])
+        #expect(WebhookFilter.filters([settings("three")]).first?.id == filters[0].id, "no id tells of a secret")
+    }
+
     @Test("F-WH-02, F-WH-03: usage and admin events are apart, with the fields that are documented")
     func body() throws {
         let call = CallEvent(keyID: "key_1", tool: "echo", outcome: .ok, milliseconds: 5, requestID: "req_1")
@@ -92,9 +105,10 @@ struct WebhookTests {
         var label = KeyLabel()
         (label.name, label.prefix, label.namespace) = ("n", "pg_0123456...", "default")
         let events = [
-            WebhookEvent(WebhookOccurrence(id: "evt_1", time: 0, kind: .call(call, credits: 3)), label: label),
-            WebhookEvent(WebhookOccurrence(id: "evt_2", time: 0, kind: .correction(call, credits: 3, of: "evt_1")), label: label),
-            WebhookEvent(WebhookOccurrence(id: "evt_3", time: 0, kind: .change(change)), label: label),
+            WebhookEvent(WebhookOccurrence(id: "evt_1", time: 0, kind: .call(call, credits: 3)), labels: ["key_1": label]),
+            WebhookEvent(
+                WebhookOccurrence(id: "evt_2", time: 0, kind: .correction(call, credits: 3, of: "evt_1")), labels: ["key_1": label]),
+            WebhookEvent(WebhookOccurrence(id: "evt_3", time: 0, kind: .change(change)), labels: [:]),
         ]
         let waiting = events.compactMap { WebhookEvent(packed: $0.packed) }
         let body = try JSONValue.parse(String(decoding: WebhookEvent.body(waiting, at: 0), as: UTF8.self))

@@ -40,14 +40,15 @@ extension ValueKind where Value == AutoTopUp {
     /// An object of threshold, amount and maxDaily, as `POST /keys/auto-topup` takes them.
     static let autoTopUp = Self(
         Schema(members: [
-            ("threshold", .integer(1...AutoTopUp.ceiling)), ("amount", .integer(1...AutoTopUp.ceiling)),
+            ("threshold", ValueKind<Int>.credits(1...AutoTopUp.ceiling).schema),
+            ("amount", ValueKind<Int>.credits(1...AutoTopUp.ceiling).schema),
             ("maxDaily", .integer(0...Credits.operationCeiling).maybe),
         ])
     ) { json throws(ValueFault) in
         guard let members = json.objectValue, let threshold = members["threshold"], let amount = members["amount"] else {
             throw ValueFault("Must be an object with threshold and amount.")
         }
-        let credits = ValueKind<Int>.integer(1...AutoTopUp.ceiling)
+        let credits = ValueKind<Int>.credits(1...AutoTopUp.ceiling)
         var order = AutoTopUp(threshold: try credits.value(of: threshold), amount: try credits.value(of: amount), maxDaily: 0)
         if let most = members["maxDaily"], !most.isNull {
             order.maxDaily = try ValueKind<Int>.integer(0...Credits.operationCeiling).value(of: most)
@@ -74,10 +75,10 @@ extension EndpointRequest {
 
 extension Field where Value == Int? {
     fileprivate static let threshold = Field<Int>(
-        "threshold", .integer(1...AutoTopUp.ceiling), "A balance below it is low; needed unless disable is true."
+        "threshold", .credits(1...AutoTopUp.ceiling), "A balance below it is low; needed unless disable is true."
     ).optional
     fileprivate static let topUpAmount = Field<Int>(
-        "amount", .integer(1...AutoTopUp.ceiling), "What is added; needed unless disable is true."
+        "amount", .credits(1...AutoTopUp.ceiling), "What is added; needed unless disable is true."
     ).optional
 }
 

@@ -117,7 +117,7 @@ private struct BulkStep {
 extension Field where Value == [JSONObject] {
     fileprivate static let operations = Field(
         "operations",
-        ValueKind<[JSONObject]>(.list(of: .object)) { json throws(ValueFault) in
+        ValueKind<[JSONObject]>(.list(of: .object).with("minItems", 1).with("maxItems", BulkStep.most)) { json throws(ValueFault) in
             let orders = json.arrayValue?.compactMap(\.objectValue) ?? []
             guard (1...BulkStep.most).contains(orders.count), orders.count == json.arrayValue?.count else {
                 throw ValueFault("Must be a list of 1 to \(BulkStep.most) objects.")

@@ -11,7 +11,7 @@ extension Field where Value == [String] {
 
 extension Field where Value == Int {
     static let spendingLimit = Field(
-        "spendingLimit", .integer(0...Credits.operationCeiling), "Credits that it may spend in its life; 0 for no limit.")
+        "spendingLimit", .credits(0...Credits.operationCeiling), "Credits that it may spend in its life; 0 for no limit.")
 }
 
 extension Field where Value == Edit<Int> {

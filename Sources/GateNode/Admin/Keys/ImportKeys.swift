@@ -110,16 +110,19 @@ private struct ImportEntry {
         let (isActive, isSuspended) = (try value(.importedActive), try value(.importedSuspended))
         let name = try value(.importedName)
         let masks = Self.masks(of: proof, shown: shown, object["keyPrefix"]?.stringValue ?? "")
+        let expiry = try value(.importedExpiry).map { max(1, $0) }
         record = KeyRecord(
             id: AccountID.make("key").text, name: name.isEmpty ? "imported" : name, prefix: masks.prefix, masked: masks.masked,
             createdAt: max(0, min(now, try value(.importedCreatedAt) ?? now)),
             state: !isActive ? .revoked : isSuspended ? .suspended : .active,
-            expiresAt: try value(.importedExpiry).map { max(1, $0) }, spendingLimit: try value(.importedLimit),
+            expiresAt: expiry, spendingLimit: try value(.importedLimit),
             access: ToolAccess(
                 allowed: try value(Field.allowedTools.default([])), denied: try value(Field.deniedTools.default([]))),
             addresses: try value(.importedAddresses), countries: try Self.countries(object), tags: try value(.importedTags),
             namespace: try value(.importedNamespace), alias: try value(.importedAlias), quota: try value(.importedQuota),
-            autoTopUp: try value(.autoTopUp))
+            autoTopUp: try value(.autoTopUp),
+            // One that was over when it came was told where it came from.
+            toldExpiry: expiry.flatMap { $0 <= now ? $0 : nil })
     }
 
     /// Takes over what the entry says, and nothing that it is silent about: a table has no column for a list of denied tools, and must not
@@ -206,7 +209,7 @@ extension KeyDirectory {
             if let owner { record.id = owner }
             do throws(RecordRefusal) {
                 try await restore(
-                    record, digest: entry.proof.digest, secret: entry.proof.secret, entry.money, operation(of: record))
+                    record, digest: entry.proof.digest, entry.money, operation(of: record))
                 return .imported
             } catch {
                 // Somebody else has made it meanwhile.
@@ -240,7 +243,7 @@ extension KeyDirectory {
 extension Field where Value == [JSONObject] {
     fileprivate static let importedKeys = Field(
         "keys",
-        ValueKind<[JSONObject]>(.list(of: .object)) { json throws(ValueFault) in
+        ValueKind<[JSONObject]>(.list(of: .object).with("minItems", 1).with("maxItems", ImportEntry.most)) { json throws(ValueFault) in
             let entries = json.arrayValue?.compactMap(\.objectValue) ?? []
             guard (1...ImportEntry.most).contains(entries.count), entries.count == json.arrayValue?.count else {
                 throw ValueFault("Must be a list of 1 to \(ImportEntry.most) objects.")
@@ -282,10 +285,10 @@ extension Field where Value == String? {
 }
 
 extension Field where Value == Int {
-    private static let holding = ValueKind<Int>.integer(0...Credits.balanceCeiling)
+    private static let holding = ValueKind<Int>.credits(0...Credits.balanceCeiling)
     fileprivate static let importedCredits = Field("credits", holding, "").default(0)
     fileprivate static let importedSpent = Field("totalSpent", holding, "").default(0)
-    fileprivate static let importedCalls = Field("totalCalls", holding, "").default(0)
+    fileprivate static let importedCalls = Field("totalCalls", .integer(0...Credits.balanceCeiling), "").default(0)
     fileprivate static let importedLimit = Field.spendingLimit.default(0)
 }
 

@@ -109,7 +109,7 @@ extension Field where Value == Int {
 extension Field where Value == Int? {
     fileprivate static let scheduleParameters = Field<Int>(
         "params",
-        ValueKind<Int>(Schema(members: [("credits", .integer(1...Credits.operationCeiling))])) { json throws(ValueFault) in
+        ValueKind<Int>(Schema(members: [("credits", ValueKind<Int>.credits.schema)])) { json throws(ValueFault) in
             guard let credits = json.objectValue?["credits"] else { throw ValueFault("Must be an object with credits.") }
             do throws(ValueFault) {
                 return try ValueKind<Int>.credits.value(of: credits)

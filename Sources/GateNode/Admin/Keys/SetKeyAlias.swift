@@ -32,7 +32,7 @@ extension Field where Value == Edit<String> {
 }
 
 extension ValueKind where Value == String {
-    fileprivate static let aliasOrNone = Self(.string.described("1 to 100 letters, digits, hyphens or underscores.")) {
+    fileprivate static let aliasOrNone = Self(.string(0...100).described("1 to 100 letters, digits, hyphens or underscores.")) {
         json throws(ValueFault) in json.stringValue?.isEmpty == true ? "" : try ValueKind.alias.value(of: json)
     }
 }

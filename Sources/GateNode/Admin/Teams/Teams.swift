@@ -15,7 +15,7 @@ extension Resource where Record == TeamSnapshot {
             .defaulting(Field("description", .text(upTo: 1000), "What it is for."), to: "", \.record.description),
             .defaulting(
                 Field(
-                    "budget", .integer(0...Credits.operationCeiling),
+                    "budget", .credits(0...Credits.operationCeiling),
                     "Credits that its keys may spend together in its life; 0 for no limit."), to: 0,
                 \.record.budget),
             .optional(Field("quota", .quota, "What its keys may do together a UTC day and month."), \.quota),

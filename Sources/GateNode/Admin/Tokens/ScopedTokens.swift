@@ -137,7 +137,7 @@ extension Field where Value == String {
     fileprivate static let token = Field(
         "token",
         .word(
-            .string.described("Begins with \(ScopedToken.prefix)."), isSecret: true,
+            .string(1...ClientText.credential).described("Begins with \(ScopedToken.prefix)."), isSecret: true,
             rule: "Must be a token, which begins with \(ScopedToken.prefix)."
         ) { $0.hasPrefix(ScopedToken.prefix) && $0.utf8.count <= ClientText.credential }, "The token.")
 }

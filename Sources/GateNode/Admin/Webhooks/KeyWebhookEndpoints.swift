@@ -53,7 +53,7 @@ extension Endpoint {
         } catch RecordRefusal.missing {
             // As it shall be.
         }
-        try await parts.webhooks.queue.drop(id)
+        try await parts.webhooks.drop(id)
         return ["ok": true, "keyName": key.name, "webhookUrl": String?.none]
     }
 }

@@ -270,9 +270,17 @@ extension Field where Value == Bool? {
 
 extension Field where Value == [Int]? {
     fileprivate static let letterIndices = Field<[Int]>(
-        "indices", .list(of: .integer(0...Credits.operationCeiling), first: 1000, rule: "Must be a list of places, from 0 on."),
-        "Places in the list; all of them without it. What is no place is left out."
+        "indices", .places,
+        "Places in the list, from 0 on; all of them without it, or where it is empty. A number that is no place is passed over."
     ).optional
+}
+
+extension ValueKind where Value == [Int] {
+    /// Whole numbers, also such as are no place.
+    fileprivate static let places = bounded(
+        list(of: ValueKind<Int>.integer(-Credits.balanceCeiling...Credits.balanceCeiling), rule: placeRule), 0...WebhookQueue.deadLetters,
+        placeRule)
+    private static let placeRule = "Must be a list of at most \(WebhookQueue.deadLetters) whole numbers."
 }
 
 extension Field where Value == String? {

@@ -1,0 +1,112 @@
+// The audit log of all shards as one: what admins, and the gate by itself, have changed.
+
+package import GateDomain
+
+/// The newest entries first, over all shards (F-AUDIT-10).
+///
+/// Bounded: `searched` entries are gone through, a page of a shard at a time, so that neither the node nor Redis is kept by a long log.
+package struct AuditLog: Sendable {
+    /// What is asked for.
+    package struct Filter: Sendable {
+        /// Types as `key.created`; empty for all.
+        package var types: Set<String>
+        /// Part of the actor's name, in whatever case; empty for all.
+        package var actor: String
+        /// Milliseconds since 1970, included.
+        package var since: Int?
+        /// Milliseconds since 1970, included.
+        package var until: Int?
+
+        package init(types: Set<String> = [], actor: String = "", since: Int? = nil, until: Int? = nil) {
+            self.types = types
+            self.actor = actor.lowercased()
+            self.since = since
+            self.until = until
+        }
+
+        func takes(_ change: LoggedChange) -> Bool {
+            (types.isEmpty || types.contains(change.type)) && (actor.isEmpty || change.actor.lowercased().contains(actor))
+        }
+    }
+
+    /// An entry with its number.
+    package struct Entry: Sendable {
+        /// Grows with the time, and is no other entry's as long as no millisecond of a shard has more than 4,096 / shards of them.
+        package let number: Int
+        /// What was changed, when and by whom.
+        package let change: LoggedChange
+    }
+
+    /// Entries that are gone through at most, the newest ones.
+    package static let searched = 100_000
+    /// Entries of a command: few enough not to occupy Redis.
+    fileprivate static let page = 500
+
+    private let store: any CommandStore
+
+    package init(store: any CommandStore) {
+        self.store = store
+    }
+
+    /// Hands out what the filter takes, the newest first.
+    /// - Throws: `StoreFailure`, and what `body` throws.
+    package func forEach(_ filter: Filter, _ body: (Entry) async throws -> Void) async throws {
+        let keys = store.keys
+        var cursors = (0..<keys.shards).map { AuditCursor(shard: $0, of: keys, filter) }
+        for _ in 0..<Self.searched {
+            for index in cursors.indices where cursors[index].needsMore { try await cursors[index].fill(from: store) }
+            guard let newest = cursors.indices.filter({ cursors[$0].head != nil }).max(by: { cursors[$0].isBefore(cursors[$1]) }),
+                let entry = cursors[newest].next()
+            else { return }
+            if filter.takes(entry.change) { try await body(entry) }
+        }
+    }
+}
+
+/// Reads the stream of one shard from its end on.
+private struct AuditCursor {
+    private let shard: Int
+    private let shards: Int
+    private let stream: String
+    private let start: String
+    private var end: String
+    private var entries: ArraySlice<(place: StreamPlace, change: LoggedChange)> = []
+    private var isAtEnd = false
+
+    init(shard: Int, of keys: RedisKeys, _ filter: AuditLog.Filter) {
+        (self.shard, shards, stream) = (shard, keys.shards, keys.audit(shard))
+        start = filter.since.map { String(max(0, $0)) } ?? "-"
+        end = filter.until.map { String(max(0, $0)) } ?? "+"
+    }
+
+    var head: StreamPlace? { entries.first?.place }
+    var needsMore: Bool { entries.isEmpty && !isAtEnd }
+
+    /// Both have a head.
+    func isBefore(_ other: AuditCursor) -> Bool {
+        guard let own = head, let others = other.head else { return false }
+        return own < others
+    }
+
+    mutating func fill(from store: any CommandStore) async throws {
+        while needsMore {
+            let page =
+                try await store.sendPatiently(RedisCommand("XREVRANGE", stream, end, start, "COUNT", String(AuditLog.page))).array ?? []
+            isAtEnd = page.count < AuditLog.page
+            if let last = page.last?.array?.first?.string { end = "(" + last }
+            entries =
+                page.compactMap { entry in
+                    guard let place = (entry.array?.first?.string).flatMap({ StreamPlace($0) }), let change = LoggedChange(entry) else {
+                        return nil
+                    }
+                    return (place, change)
+                }[...]
+        }
+    }
+
+    mutating func next() -> AuditLog.Entry? {
+        guard let (place, change) = entries.popFirst() else { return nil }
+        let number = place.milliseconds * 4096 + (place.sequence * shards + shard) % 4096
+        return AuditLog.Entry(number: number, change: change)
+    }
+}

@@ -1,0 +1,61 @@
+// Tells, once for all nodes, that a key has run out of its time.
+
+import GateDomain
+
+/// `key.expired` in the audit log, and with it to every webhook (F-WH-20).
+///
+/// Invariant: the entry is written in the step that notes in the record that it was, under an operation of its own. So each expiry is told
+/// once, by whichever node sees it, whenever one dies; one that is set anew is told anew, a key that was revoked before is not.
+package struct Expiries: Sendable {
+    private let keys: KeyDirectory
+    /// Keys of a shard that one look sees to.
+    private static let atOnce = 100
+
+    /// - Parameter keys: those whose expiries are told.
+    package init(_ keys: KeyDirectory) {
+        self.keys = keys
+    }
+
+    /// Tells of the expiries that have come.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    /// - Returns: whether there may be more, and looking again at once helps.
+    /// - Throws: `store`; what is left is told with the next look.
+    package func tell(at now: Int) async throws(RecordRefusal) -> Bool {
+        let store = keys.store
+        let pages: [RedisReply]
+        do {
+            pages = try await store.sendAll(
+                (0..<store.keys.shards).map {
+                    RedisCommand(
+                        "ZRANGEBYSCORE", store.keys.index(KeyRecord.untold, $0), "-inf", String(now), "LIMIT", "0", String(Self.atOnce))
+                })
+        } catch {
+            throw .store(error)
+        }
+        var hasTold = false
+        for id in pages.flatMap({ $0.array ?? [] }).compactMap(\.string) where try await tell(id, at: now) { hasTold = true }
+        return hasTold && pages.contains { ($0.array?.count ?? 0) >= Self.atOnce }
+    }
+
+    private func tell(_ id: String, at now: Int) async throws(RecordRefusal) -> Bool {
+        guard let key = try await keys.records.read(id), let expiry = key.expiresAt, key.toldExpiry != expiry, expiry <= now else {
+            return false
+        }
+        let audit = AuditEntry(
+            type: "key.expired", actor: "system", message: "Key expired",
+            metadata: [
+                ("keyMasked", key.masked), ("keyId", key.id), ("name", key.name), ("expiresAt", Timestamp.text(milliseconds: expiry)),
+            ])
+        do {
+            _ = try await keys.records.edit(id, Operation(id: "expired:\(id):\(expiry)", audit: audit)) { (key) throws(RecordRefusal) in
+                guard key.expiresAt == expiry, key.state != .revoked else { throw .state("changed") }
+                key.toldExpiry = expiry
+            }
+            return true
+        } catch {
+            // Somebody has changed the expiry, or revoked the key, just before.
+            if case .store = error { throw error }
+            return false
+        }
+    }
+}

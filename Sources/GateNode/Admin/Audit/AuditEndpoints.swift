@@ -1,0 +1,157 @@
+// /audit: what admins, and the gate by itself, have changed (F-AUDIT-10).
+
+import ClusterState
+import GateDomain
+import GateValues
+import HTTPTypes
+import MCPWire
+
+extension Endpoint {
+    static let readAudit = Endpoint(
+        .get, "/audit", "Query the audit log, newest first; of a longer one the newest \(AuditLog.searched) entries.",
+        for: .atLeast(.viewer),
+        query: [Field.auditTypes, Field.auditSince, Field.auditUntil, Field.auditLimit, Field.auditOffset, Field.auditActor],
+        answer: ["total": .integer, "offset": .integer, "limit": .integer, "events": .list(of: AuditLog.Entry.view.schema)],
+        using: \.store
+    ) { request, store in
+        let (limit, offset) = (try request[.auditLimit], try request[.auditOffset])
+        let filter = AuditLog.Filter(
+            types: try request[.auditTypes].auditTypes, actor: try request[.auditActor] ?? "", since: try request[.auditSince],
+            until: try request[.auditUntil])
+        var (events, total): ([JSONObject], Int) = ([], 0)
+        try await AuditLog(store: store).forEach(filter) { entry in
+            if total >= offset, events.count < limit { events.append(AuditLog.Entry.view.json(entry)) }
+            total += 1
+        }
+        return ["total": total, "offset": offset, "limit": limit, "events": events]
+    }
+
+    static let exportAudit = Endpoint(
+        .get, "/audit/export", "Export the audit log, newest first, as JSON or CSV; all of it unless a limit is given.",
+        for: .atLeast(.viewer),
+        query: [Field.auditFormat, Field.auditTypes, Field.auditSince, Field.auditUntil, Field.exportedAudit, Field.auditOffset],
+        answer: [
+            "limit": .integer.nullable, "offset": .integer, "events": .list(of: AuditLog.Entry.view.schema), "count": .integer,
+            "total": .integer,
+        ],
+        media: [MediaType.json, MediaType.csv], using: \.store
+    ) { request, store in
+        let filter = AuditLog.Filter(
+            types: try request[.auditTypes].auditTypes, since: try request[.auditSince], until: try request[.auditUntil])
+        let export = AuditExport(
+            log: AuditLog(store: store), filter: filter, limit: try request[.exportedAudit], offset: try request[.auditOffset])
+        return try request[.auditFormat] == .json ? export.json : export.csv
+    }
+
+    static let auditStats = Endpoint(
+        .get, "/audit/stats", "Count the audit log.", for: .atLeast(.viewer),
+        answer: [
+            "totalEvents": .integer, "oldestEvent": .time.nullable, "newestEvent": .time.nullable, "eventsByType": .map(of: .integer),
+            "eventsLastHour": .integer, "eventsLast24h": .integer,
+        ],
+        using: \.store
+    ) { request, store in
+        let now = request.now
+        var (total, oldest, newest, lastHour, lastDay) = (0, Int?.none, Int?.none, 0, 0)
+        var types: [String: Int] = [:]
+        try await AuditLog(store: store).forEach(AuditLog.Filter()) { entry in
+            let time = entry.change.time
+            total += 1
+            types[entry.change.type, default: 0] += 1
+            (oldest, newest) = (time, newest ?? time)
+            if now - time < 3_600_000 { lastHour += 1 }
+            if now - time < 86_400_000 { lastDay += 1 }
+        }
+        return [
+            "totalEvents": total, "oldestEvent": oldest.map(Timestamp.text), "newestEvent": newest.map(Timestamp.text),
+            "eventsByType": types, "eventsLastHour": lastHour, "eventsLast24h": lastDay,
+        ]
+    }
+}
+
+/// The log as somebody takes it along, written as it is read.
+private struct AuditExport: Sendable {
+    let log: AuditLog
+    let filter: AuditLog.Filter
+    /// Nil for all.
+    let limit: Int?
+    let offset: Int
+
+    /// Bytes that are written at once, about.
+    private static let part = 65_536
+
+    var json: EndpointResponse {
+        EndpointResponse(streaming: MediaType.json) { write in
+            let head = JSONObject.of(["limit": limit, "offset": offset])
+            var part = Array(JSONValue.object(head).bytes.dropLast()) + Array(",\"events\":[".utf8)
+            var (count, total) = (0, 0)
+            try await log.forEach(filter) { entry in
+                defer { total += 1 }
+                guard total >= offset, count < limit ?? .max else { return }
+                if count > 0 { part.append(UInt8(ascii: ",")) }
+                JSONValue.object(AuditLog.Entry.view.json(entry)).append(to: &part)
+                count += 1
+                if part.count > Self.part {
+                    try await write(part)
+                    part.removeAll(keepingCapacity: true)
+                }
+            }
+            try await write(part + "],\"count\":\(count),\"total\":\(total)}".utf8)
+        }
+    }
+
+    var csv: EndpointResponse {
+        EndpointResponse(streaming: MediaType.csv) { write in
+            var part = AuditLog.Entry.table.head
+            var (count, total) = (0, 0)
+            try await log.forEach(filter) { entry in
+                defer { total += 1 }
+                guard total >= offset, count < limit ?? .max else { return }
+                AuditLog.Entry.table.append(entry, to: &part)
+                count += 1
+                if part.count > Self.part {
+                    try await write(part)
+                    part.removeAll(keepingCapacity: true)
+                }
+            }
+            try await write(part)
+        }
+    }
+}
+
+extension AuditLog.Entry {
+    fileprivate static let view = View<AuditLog.Entry>([
+        .integer("id", \.number), .time("timestamp", \.change.time), .text("type", \.change.type), .text("actor", \.change.actor),
+        .text("message", \.change.message),
+        .of("metadata", .object) { entry in JSONObject(entry.change.metadata.map { ($0.0, .string($0.1)) }) },
+    ])
+
+    fileprivate static let table = view.table(["id", "timestamp", "type", "actor", "message"])
+}
+
+extension String? {
+    /// The types of a list with commas.
+    fileprivate var auditTypes: Set<String> { Set(self?.commaSeparatedParts ?? []) }
+}
+
+extension Field where Value == UsageFormat {
+    fileprivate static let auditFormat = Field("format", .choice, "How the log is written.").default(.json)
+}
+
+extension Field where Value == String? {
+    fileprivate static let auditTypes = Field<String>("types", .text(upTo: 2000), "Types of events with commas between them.").optional
+    fileprivate static let auditActor = Field<String>("actor", .text(upTo: 200), "Part of the actor, in whatever case.").optional
+}
+
+extension Field where Value == Int? {
+    fileprivate static let auditSince = Field<Int>("since", .time, "Events at or after this time.").optional
+    fileprivate static let auditUntil = Field<Int>("until", .time, "Events at or before this time.").optional
+    fileprivate static let exportedAudit = Field<Int>("limit", .integer(1...1000, excess: .clamped), "How many; all of them by default.")
+        .optional
+}
+
+extension Field where Value == Int {
+    fileprivate static let auditLimit = Field("limit", .integer(1...1000, excess: .clamped), "How many are shown.").default(100)
+    fileprivate static let auditOffset = Field("offset", .integer(0...100_000, excess: .clamped), "How many are left out before them.")
+        .default(0)
+}
