@@ -1,4 +1,4 @@
-// Carries out what is due by Redis's time: schedules of keys, reservations that are over, transfers whose node has died on the way.
+// Carries out what is due by Redis's time: schedules and expiries of keys, reservations that are over, transfers whose node has died on the way.
 
 import ClusterState
 import Logging
