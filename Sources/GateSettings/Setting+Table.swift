@@ -183,7 +183,7 @@ extension Setting {
         Setting(
             "redisShards", \.redisShards, .number("n", 1...1024),
             flags: ["redis-shards"], variables: ["PAYGATE_REDIS_SHARDS"],
-            "Shards of a new store; one that was used before keeps its number."),
+            "Shards of a new store (default: 1, with Redis Cluster 64); one that was used before keeps its number."),
         Setting(
             "stateDir", \.stateDir, .path,
             flags: ["state-dir"], variables: ["PAYGATE_STATE_DIR"],

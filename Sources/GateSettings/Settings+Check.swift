@@ -59,9 +59,9 @@ extension Settings {
         if sentinelUser != nil, sentinelPassword == nil {
             diagnostics.error("sentinelUser", "A user needs a password; give it by sentinelPasswordFile (--sentinel-password-file).")
         }
-        if url?.topology == .cluster {
-            diagnostics.error(
-                "redisUrl", "A Redis Cluster cannot be used by this version; use a single Redis or Sentinel (redis+sentinel://).")
+        if url?.topology == .cluster, redisShards == 1 {
+            diagnostics.warn(
+                "redisShards", "With 1 shard everything lies in one slot, on one server of the Redis Cluster; leave it out for 64.")
         }
     }
 

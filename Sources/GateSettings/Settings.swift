@@ -105,8 +105,12 @@ package struct Settings: Sendable, Equatable {
     package var minReplicasAck = 0
     /// Prefix of every Redis key.
     package var redisKeyPrefix = "pg:"
-    /// Shards of a store that is used for the first time, 1 to 1024; a store keeps the number that it was first used with.
-    package var redisShards = 1
+    /// Shards of a store that is used for the first time, 1 to 1024; nil leaves that to `shardsOfNewStore`.
+    package var redisShards: Int?
+    /// The same, chosen by the kind of store where nobody has: 1, or 64 for a Redis Cluster. A store keeps the number that it was first used with.
+    package var shardsOfNewStore: Int {
+        redisShards ?? (redisUrl.flatMap { try? RedisURL($0) }?.topology == .cluster ? 64 : 1)
+    }
     /// Where the private Redis keeps its files; see `stateDirectory`.
     package var stateDir: String?
     /// The documented way to name a place for the state; see `stateDirectory`.

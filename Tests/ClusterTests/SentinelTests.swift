@@ -140,7 +140,8 @@ extension ClusterTests {
             let wrong = try directory.write("hunter2hunter2\n", to: "wrong")
             let rows: [(flags: [String], status: Int32, says: String)] = [
                 (["--redis-url", "redis+sentinel://a,b,c"], 1, "Must name the primary that the Sentinels watch"),
-                (["--redis-url", "redis+cluster://127.0.0.1:\(redis.port)"], 1, "A Redis Cluster cannot be used by this version"),
+                (["--redis-url", "redis+cluster://127.0.0.1:\(redis.port)"], 69, "is no server of a Redis Cluster"),
+                (["--redis-url", "redis+cluster://127.0.0.1:\(redis.port)/1"], 1, "has the database 0 alone"),
                 (
                     ["--redis-url", redis.url, "--redis-user", "poor", "--redis-password-file", password], 69,
                     "may not use EVALSHA; add +evalsha"

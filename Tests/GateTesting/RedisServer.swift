@@ -17,17 +17,21 @@ package final class RedisServer: Sendable {
     package let directory: TemporaryDirectory
     private let durability: Durability
     private let clock: SteppingClock?
+    private let flags: [String]
     private let program: Mutex<Program>
 
     /// Starts it and waits until it answers.
     ///
-    /// - Parameter clock: What it takes for the time of day.
-    package init(_ durability: Durability = .memory, clock: SteppingClock? = nil) async throws {
+    /// - Parameters:
+    ///   - clock: What it takes for the time of day.
+    ///   - flags: Further settings, as `redis-server` takes them.
+    package init(_ durability: Durability = .memory, clock: SteppingClock? = nil, flags: [String] = []) async throws {
         self.durability = durability
         self.clock = clock
+        self.flags = flags
         port = FreePort.take()
         directory = try TemporaryDirectory()
-        program = Mutex(try Self.launch(durability, port, in: directory, clock))
+        program = Mutex(try Self.launch(durability, port, in: directory, clock, flags))
         try await waitUntilItAnswers()
     }
 
@@ -43,7 +47,7 @@ package final class RedisServer: Sendable {
 
     /// Starts it anew on the files that it left, on the same port.
     package func restart() async throws {
-        let next = try Self.launch(durability, port, in: directory, clock)
+        let next = try Self.launch(durability, port, in: directory, clock, flags)
         program.withLock { $0 = next }
         try await waitUntilItAnswers()
     }
@@ -67,16 +71,18 @@ package final class RedisServer: Sendable {
 
     deinit { program.withLock { $0 }.signal(SIGKILL) }
 
+    package var isRunning: Bool { current.isRunning }
+
     private var current: Program { program.withLock { $0 } }
 
-    private static func launch(_ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?) throws
-        -> Program
-    {
+    private static func launch(
+        _ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?, _ flags: [String]
+    ) throws -> Program {
         var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", directory.file("redis.sock")]
         command += ["--save", "", "--dir", directory.path, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
         command += ["--appendonly", durability == .memory ? "no" : "yes"]
         if durability != .memory { command += ["--appendfsync", durability.rawValue, "--aof-use-rdb-preamble", "no"] }
-        return try Program("redis", command, environment: clock?.environment ?? [:])
+        return try Program("redis", command + flags, environment: clock?.environment ?? [:])
     }
 
     private func waitUntilItAnswers() async throws {

@@ -21,7 +21,7 @@ package enum KeyLookup: Sendable {
 /// ask while one is under way share the *next* one, as what that reads may be older than their question.
 package actor KeyCache {
     package nonisolated let unownedExecutor: UnownedSerialExecutor
-    private let link: NIOLoopBound<RedisLink>
+    private let link: NIOLoopBound<any StoreLink>
     private let keys: RedisKeys
     /// Cached keys by credential; they hold only while they are also the ones of their id.
     private var credentials: GenerationCache<ExactText, CachedKey>
@@ -76,7 +76,7 @@ package actor KeyCache {
 
     /// - Parameter onNewRules: told of a version that the store has and this cache has not; `adopt` must follow, whatever the rules are then.
     package init(
-        link: NIOLoopBound<RedisLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules,
+        link: NIOLoopBound<any StoreLink>, on loop: any EventLoop, keys: RedisKeys, rules: GateRules,
         onNewRules: @escaping @Sendable (Int) -> Void
     ) {
         self.onNewRules = onNewRules

@@ -342,10 +342,14 @@ package final class Ledger {
         retryUnacknowledged()
         guard link.isUsable else { return }
         for shard in closed.indices {
-            while case let done = takeAcknowledgements(of: shard), !done.isEmpty {
+            // A link that carries other shards may refuse this one at once.
+            var isRefused = false
+            while !isRefused, case let done = takeAcknowledgements(of: shard), !done.isEmpty {
                 let command = SettlementPart.command(for: [], acknowledging: done, shard: shard, keys: keys, releasableUntil: 0)
                 link.send(command) { result in
-                    if case .failure = result { for mark in done { self.closed[shard].append(mark) } }
+                    guard case .failure = result else { return }
+                    isRefused = true
+                    for mark in done { self.closed[shard].append(mark) }
                 }
             }
         }

@@ -14,7 +14,17 @@ package protocol CommandLink: AnyObject {
     func atEndOfTick(_ work: @escaping () -> Void)
 }
 
-extension RedisLink: CommandLink {
+/// A way from one event loop to the whole store: `RedisLink` to one server, `ClusterLink` to those of a Redis Cluster.
+package protocol StoreLink: CommandLink {
+    /// What it has counted so far.
+    var meter: RedisMeter { get }
+    /// Begins to connect, and goes on until `stop`; to be called on the event loop.
+    func start()
+    /// Closes what it has opened; whatever is waiting fails, and nothing is taken any more.
+    func stop()
+}
+
+extension RedisLink: CommandLink, StoreLink {
     package func atEndOfTick(_ work: @escaping () -> Void) {
         eventLoop.assumeIsolatedUnsafeUnchecked().execute(work)
     }

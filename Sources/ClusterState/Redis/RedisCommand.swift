@@ -16,6 +16,8 @@ package struct RedisCommand: Sendable {
     /// Whether a copy does no harm that comes at any time, even after another copy was answered. An admission's does: refused once, it may be
     /// let in later, when its caller has gone. What is not repeatable is `lost` with its connection.
     package let isRepeatable: Bool
+    /// Whether it runs the script as servers of a Redis Cluster have it.
+    private var isGuarded = false
 
     package init(_ words: String...) {
         script = nil
@@ -66,8 +68,17 @@ package struct RedisCommand: Sendable {
     /// The same call with the script's text in place of its digest, for a Redis that has forgotten it.
     package var withScriptText: RedisCommand {
         guard let script else { return self }
-        var command = RedisCommand("EVAL", script.source)
+        var command = RedisCommand("EVAL", isGuarded ? ClusterScript.source(of: script) : script.source)
         for word in words.dropFirst(2) { command.append(word) }
+        return command
+    }
+
+    /// The same call of the script as servers of a Redis Cluster have it; every other command as it is.
+    var guarded: RedisCommand {
+        guard let script, !isGuarded else { return self }
+        var command = self
+        command.bytes.replaceSubrange(ends[0]..<ends[1], with: ClusterScript.digest(of: script).utf8)
+        command.isGuarded = true
         return command
     }
 
@@ -80,8 +91,25 @@ package struct RedisCommand: Sendable {
     private static let readers = [
         "GET", "HGET", "HMGET", "HGETALL", "HEXISTS", "HKEYS", "HVALS", "HLEN", "HSCAN", "EXISTS", "TTL", "PTTL", "SMEMBERS", "SCARD",
         "SISMEMBER", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "XRANGE", "XREVRANGE", "XLEN", "TIME",
-        "PING", "ECHO", "INFO", "PUBLISH",
+        "PING", "ECHO", "INFO", "PUBLISH", "ASKING",
     ]
+
+    /// The slot of a Redis Cluster that its first key lies in; nil for a command without keys.
+    var slot: Int? {
+        guard let place = placeOfFirstKey, place < ends.count else { return nil }
+        return HashSlot.of(bytes[ends[place - 1]..<ends[place]])
+    }
+
+    private var placeOfFirstKey: Int? {
+        guard let end = ends.first else { return nil }
+        func isNamed(_ name: String) -> Bool { name.utf8.elementsEqual(bytes[..<end]) }
+        if script != nil || isNamed("EVAL") {
+            return ends.count > 3 && !bytes[ends[1]..<ends[2]].elementsEqual(CollectionOfOne(UInt8(ascii: "0"))) ? 3 : nil
+        }
+        return Self.keyless.contains(where: isNamed) ? nil : 1
+    }
+
+    private static let keyless = ["PUBLISH", "TIME", "PING", "ECHO", "INFO"]
 
     /// Its arguments, the command's name first.
     var words: [ArraySlice<UInt8>] {
@@ -129,11 +157,26 @@ package struct RedisCommand: Sendable {
 
 /// The names by which Redis knows our scripts.
 private enum ScriptDigest {
-    private static let digests: [LuaScript: String] = Dictionary(
-        uniqueKeysWithValues: LuaScript.allCases.map { script in
-            let digest = Insecure.SHA1.hash(data: Array(script.source.utf8))
-            return (script, Hex.string(digest))
-        })
+    private static let digests = all { $0.source }
 
     static func of(_ script: LuaScript) -> String { digests[script, default: ""] }
+
+    static func all(_ source: (LuaScript) -> String) -> [LuaScript: String] {
+        Dictionary(uniqueKeysWithValues: LuaScript.allCases.map { ($0, Hex.string(Insecure.SHA1.hash(data: Array(source($0).utf8)))) })
+    }
+}
+
+/// Our scripts as servers of a Redis Cluster have them: each looks first for a name that nobody has.
+///
+/// While a slot moves away, Redis ends a script at the first name that is not there, wherever the script is by then: one that has deleted a
+/// key, or found one expired, would be cut off half way. The look ends it before it has written anything, and it is sent again (TRYAGAIN).
+enum ClusterScript {
+    static let guardLine = "redis.call('EXISTS', string.match(KEYS[1], '^[^}]*}') .. '?')\n"
+    private static let digests = ScriptDigest.all { source(of: $0) }
+
+    static func source(of script: LuaScript) -> String { guardLine + script.source }
+    static func digest(of script: LuaScript) -> String { digests[script, default: ""] }
+
+    /// Whether an error is of that look.
+    static func isGuard(_ text: String) -> Bool { text.contains("Script attempted to access a non local key") }
 }

@@ -5,12 +5,17 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// How connections to one Redis, or to the primary that Sentinels name, are made; its certificate context is built once.
+/// How connections to one Redis, to the primary that Sentinels name, or to the servers of a Redis Cluster are made; its certificate context is
+/// built once.
 package struct RedisConnector: Sendable {
     /// How one logs in, and where Redis is, unless Sentinels say so.
-    package let target: RedisTarget
+    package private(set) var target: RedisTarget
     /// Who says which server is the primary; nil for a Redis of a fixed address.
     package let watch: PrimaryWatch?
+    /// Who knows the servers and their slots; nil unless it is a Redis Cluster.
+    package let cluster: ClusterWatch?
+    /// Whether it leads to the server of `target`, and not to the whole cluster.
+    private(set) var isPinned = false
     /// Replicas that have to have a write before it counts as done; 0 for none.
     package let replicasToAck: Int
     private let tls: NIOSSLContext?
@@ -19,22 +24,42 @@ package struct RedisConnector: Sendable {
 
     /// - Parameters:
     ///   - watch: where it is given, the address of `target` does not count.
+    ///   - cluster: likewise.
     ///   - replicasToAck: 0 to 16.
     /// - Throws: `RedisTLSFault` when the files for TLS cannot be used.
-    package init(_ target: RedisTarget, watch: PrimaryWatch? = nil, tls files: RedisTLS = RedisTLS(), replicasToAck: Int = 0) throws {
+    package init(
+        _ target: RedisTarget, watch: PrimaryWatch? = nil, cluster: ClusterWatch? = nil, tls files: RedisTLS = RedisTLS(),
+        replicasToAck: Int = 0
+    ) throws {
         self.target = target
         self.watch = watch
+        self.cluster = cluster
         self.replicasToAck = replicasToAck
         tls = target.usesTLS ? try files.context() : nil
     }
 
+    /// The same to one server of a cluster.
+    func leading(to place: RedisTarget.Address) -> RedisConnector {
+        var connector = self
+        connector.target.address = place
+        connector.isPinned = true
+        return connector
+    }
+
     /// Where connections lead, for logs: never shows a password.
     package var description: String {
+        if let cluster { return isPinned ? target.place : cluster.seeds.map(\.text).joined(separator: ",") + " (Redis Cluster)" }
         guard let watch else { return target.description }
         return watch.primary.map { "\($0.place) (primary of \(watch.name))" } ?? "the primary \(watch.name)"
     }
 
     func connect(on loop: any EventLoop, handler: @escaping @Sendable () -> any ChannelHandler) -> EventLoopFuture<any Channel> {
+        if let cluster, !isPinned {
+            guard let place = cluster.anyServer() else {
+                return loop.makeFailedFuture(StoreFailure.unavailable("no server of the Redis Cluster is known"))
+            }
+            return dial(place, on: loop, fence: nil, handler: handler)
+        }
         guard let watch else { return dial(target.address, on: loop, fence: nil, handler: handler) }
         guard let (primary, generation) = watch.whereToDial() else {
             return loop.makeFailedFuture(StoreFailure.unavailable("no majority of the Sentinels names a primary"))
@@ -90,8 +115,12 @@ package struct RedisConnector: Sendable {
         return "it is no primary"
     }
 
-    /// Something speaks against the primary that is known: the Sentinels are asked at once. Nothing where there are none.
-    func doubt() { watch?.doubt() }
+    /// Something speaks against the primary that is known: the Sentinels, or the servers of the cluster, are asked at once. Nothing where there
+    /// are none.
+    func doubt() {
+        watch?.doubt()
+        cluster?.doubt()
+    }
 }
 
 /// What a server says of itself in its answer to `HELLO`.

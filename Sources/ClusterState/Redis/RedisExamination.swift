@@ -11,10 +11,14 @@ package enum RedisExamination: Sendable, Equatable {
     /// It cannot be used until somebody changes something.
     case unfit(String)
 
-    private static let patience = TimeAmount.seconds(2)
+    static let patience = TimeAmount.seconds(2)
 
-    /// Asks the Redis that the connector leads to. It leaves nothing behind: what is tried is tried on a name of its own that expires.
+    /// Asks the Redis that the connector leads to, or every primary of its cluster. It leaves nothing behind: what is tried is tried on a name
+    /// of its own that expires.
     package static func of(_ connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop) async -> RedisExamination {
+        if let cluster = connector.cluster, !connector.isPinned {
+            return await ClusterExamination(connector: connector, seeds: cluster.seeds, keys: keys, loop: loop).verdict()
+        }
         guard let conversation = try? await RedisConversation.open(connector, on: loop) else { return .away(nil) }
         defer { conversation.close() }
         let place = connector.description
@@ -26,12 +30,14 @@ package enum RedisExamination: Sendable, Equatable {
             if let verdict = judge(hello, of: connector, at: place) { return verdict }
             // The trial ends with a subscription, after which nothing else may be asked.
             let facts = try await conversation.ask([RedisCommand("INFO")], within: patience)[0]
-            let trial = RightsTrial(keys: keys, waits: connector.replicasToAck > 0)
+            let coverage = try await ClusterExamination.remark(conversation, connector, at: place)
+            let trial = RightsTrial(keys: keys, waits: connector.replicasToAck > 0, isOfCluster: connector.cluster != nil)
             let answers = try await conversation.ask(trial.commands, within: patience)
             if let verdict = trial.verdict(on: answers, of: connector.target.username ?? "default", at: place) { return verdict }
-            let verdict = judge(RedisFacts(facts), at: place)
+            guard case .fit(var remarks) = judge(RedisFacts(facts), at: place) else { return judge(RedisFacts(facts), at: place) }
+            if let coverage { remarks.append(coverage) }
             // The last one tried is the subscription; nothing depends on the change feed for being right.
-            guard case .fit(let remarks) = verdict, case .error = answers.last else { return verdict }
+            guard case .error = answers.last else { return .fit(remarks: remarks) }
             let remark = "Redis at \(place) does not let this user use SUBSCRIBE: what is changed reaches this node's caches late."
             return .fit(remarks: remarks + [remark])
         } catch {
@@ -39,7 +45,7 @@ package enum RedisExamination: Sendable, Equatable {
         }
     }
 
-    private static func refusal(_ text: String, of connector: RedisConnector, at place: String) -> RedisExamination {
+    static func refusal(_ text: String, of connector: RedisConnector, at place: String) -> RedisExamination {
         if text.hasPrefix("NOAUTH") {
             return .unfit("Redis at \(place) asks for a password; put it into a file and name that with --redis-password-file.")
         }
@@ -58,17 +64,20 @@ package enum RedisExamination: Sendable, Equatable {
         return .away("refuses the connection")
     }
 
-    private static func judge(_ reply: RedisReply, of connector: RedisConnector, at place: String) -> RedisExamination? {
+    static func judge(_ reply: RedisReply, of connector: RedisConnector, at place: String) -> RedisExamination? {
         if case .error(let text) = reply { return refusal(text, of: connector, at: place) }
         guard let hello = RedisHello(reply) else { return .unfit("What answers at \(place) is no Redis.") }
         if hello.mode == "sentinel" {
             return .unfit("What answers at \(place) is a Sentinel; use redis+sentinel://HOST,HOST,HOST/PRIMARY.")
         }
         if hello.majorVersion < 7 { return .unfit(tooOld(place, hello.version)) }
-        if hello.mode == "cluster" {
-            return .unfit(
-                "Redis at \(place) is a server of a Redis Cluster, which this version cannot use; use a single Redis or Sentinel.")
+        if hello.mode == "cluster", connector.cluster == nil {
+            return .unfit("Redis at \(place) is a server of a Redis Cluster; use redis+cluster://HOST,HOST,HOST.")
         }
+        if hello.mode != "cluster", connector.cluster != nil {
+            return .unfit("Redis at \(place) is no server of a Redis Cluster (cluster-enabled no); use redis://.")
+        }
+        if connector.cluster != nil, !connector.isPinned { return nil }
         if !hello.isPrimary { return .away("is a replica and takes no writes") }
         return nil
     }
@@ -145,7 +154,7 @@ struct RightsTrial {
         ["EVALSHA", "0000000000000000000000000000000000000000", "0"],
     ]
 
-    init(keys: RedisKeys, waits: Bool) {
+    init(keys: RedisKeys, waits: Bool, isOfCluster: Bool = false) {
         let name = keys.trial()
         // Words of one letter would be no names of keys, so only the first star of a row stands for one.
         var rows = Self.trials.map { row -> [String] in
@@ -154,11 +163,12 @@ struct RightsTrial {
             return row
         }
         if waits { rows.append(["WAIT", "0", "1"]) }
+        if isOfCluster { rows += [["CLUSTER", "NODES"], ["ASKING"], ["EXISTS", name]] }
         // Nobody takes a word that is no topic for a message.
         rows.append(["PUBLISH", keys.channel, "trial"])
         rows.append(["SUBSCRIBE", keys.channel])
         prefix = keys.prefix
-        names = rows.map { $0[0] }
+        names = rows.map { $0[0] == "CLUSTER" ? "CLUSTER|" + $0[1] : $0[0] }
         commands = rows.map { row in
             var command = RedisCommand(row[0])
             for word in row.dropFirst() { command.append(word) }

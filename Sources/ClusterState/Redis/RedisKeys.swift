@@ -50,6 +50,8 @@ package struct RedisKeys: Sendable {
     // What there is once a shard.
     /// A hash: what one name of a node has open, or has closed and may be asked about.
     package func open(_ node: String, _ shard: Int) -> String { tags[shard] + "open:" + node }
+    /// A string that is written to see whether it can be; it expires.
+    func probe(_ shard: Int) -> String { tags[shard] + "probe" }
     /// A hash: versions of what policies are made of besides accounts.
     package func versions(_ shard: Int) -> String { tags[shard] + "versions" }
     /// A stream: calls that were charged, or let pass.

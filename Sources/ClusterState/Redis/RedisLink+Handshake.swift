@@ -34,7 +34,11 @@ extension RedisLink {
             return
         }
         self.channel = channel
-        let commands = connector.greeting + LuaScript.allCases.map { RedisCommand("SCRIPT", "LOAD", $0.source) }
+        let commands =
+            connector.greeting
+            + LuaScript.allCases.map {
+                RedisCommand("SCRIPT", "LOAD", connector.cluster == nil ? $0.source : ClusterScript.source(of: $0))
+            }
         state = .greeting(left: commands.count, refused: nil)
         for command in commands {
             enqueue(Waiter(command: command, sentAt: .now()) { self.greeted($0) })

@@ -29,11 +29,22 @@ package final class RedisLink {
         /// Nil once the caller was told that the outcome is unknown; the reply is then read and dropped.
         var completion: Completion?
         var isWritten = false
+        /// Whether a copy was written to a connection that broke, so that it may have been carried out whatever comes of this one.
+        var wasLost = false
+        /// Servers of a cluster that have sent it on without a pause.
+        var hops: UInt8 = 0
         /// Asks how many replicas have what was written before it; belongs to its connection.
         var isAcknowledgement = false
 
         /// What is known of it without a reply.
         var lostReply: StoreFailure { isWritten ? .unknown : .unavailable("no connection to Redis") }
+
+        /// The same, written to a connection that broke.
+        func lost() -> Waiter {
+            var waiter = self
+            waiter.wasLost = true
+            return waiter
+        }
     }
 
     enum State {
@@ -63,13 +74,17 @@ package final class RedisLink {
     /// Whether what is to be flushed has a write that replicas have to acknowledge.
     var isAcknowledgementDue = false
     /// When a connection that was well broke; until `commandTimeout` later commands wait for the next one.
-    private var lostAt: NIODeadline?
+    var lostAt: NIODeadline?
     var outbound = ByteBuffer()
     private var flushScheduled = false
     /// Index into `waiters` of the first whose caller still waits.
     private var told = 0
     private var stalledSince: NIODeadline?
     private var ticking: RepeatedTask?
+    /// Of a Redis Cluster: who sends on what this server refuses; nil everywhere else.
+    weak var cluster: ClusterLink?
+    /// Whether it only waits for answers that are under way, and is not connected again.
+    var isLeaving = false
     /// Called when the link has become ready after having been down.
     package var onReady: () -> Void = {}
 
@@ -86,24 +101,21 @@ package final class RedisLink {
 
     package func send(_ command: RedisCommand, _ completion: @escaping Completion) {
         eventLoop.assertInEventLoop()
-        guard stalledSince == nil else { return completion(.failure(.unavailable("Redis does not answer"))) }
-        guard waiters.count + resending.count < Self.capacity else {
-            return completion(.failure(.unavailable("too many commands are waiting")))
-        }
-        if let until = unreplicatedUntil, command.isWrite, until > .now() {
-            return completion(.failure(.unavailable("NOREPLICAS too few replicas acknowledge writes")))
-        }
+        if let why = obstacle(to: command) { return completion(.failure(.unavailable(why))) }
         let waiter = Waiter(command: command, sentAt: .now(), completion: completion)
-        if case .ready = state {
-            enqueue(waiter)
-        } else if isReplacing {
-            resending.append(waiter)
-        } else {
-            completion(.failure(.unavailable("no connection to Redis")))
-        }
+        if case .ready = state { enqueue(waiter) } else { resending.append(waiter) }
     }
 
-    private var isReplacing: Bool { lostAt.map { .now() - $0 < Self.commandTimeout } ?? false }
+    /// Why a command cannot be sent now; nil where it can be, or will be on the next connection.
+    func obstacle(to command: RedisCommand) -> String? {
+        if stalledSince != nil { return "Redis does not answer" }
+        if waiters.count + resending.count >= Self.capacity { return "too many commands are waiting" }
+        if let until = unreplicatedUntil, command.isWrite, until > .now() { return "NOREPLICAS too few replicas acknowledge writes" }
+        if case .ready = state { return nil }
+        return isReplacing ? nil : "no connection to Redis"
+    }
+
+    var isReplacing: Bool { lostAt.map { .now() - $0 < Self.commandTimeout } ?? false }
 
     func enqueue(_ waiter: Waiter) {
         var waiter = waiter
@@ -149,9 +161,12 @@ package final class RedisLink {
 
     private func refused(_ waiter: Waiter, _ completion: @escaping Completion, _ text: String) {
         if text.hasPrefix("NOSCRIPT") {
-            enqueue(Waiter(command: waiter.command.withScriptText, sentAt: waiter.sentAt, completion: completion))
+            var again = Waiter(command: waiter.command.withScriptText, sentAt: waiter.sentAt, completion: completion)
+            again.wasLost = waiter.wasLost
+            enqueue(again)
             return
         }
+        if let cluster, cluster.takeBack(waiter, text, from: connector.target.address) { return }
         completion(.failure(StoreFailure(errorText: text)))
         // The address leads to another server by now, or soon will.
         if StoreFailure.isMoved(errorText: text) {
@@ -180,6 +195,7 @@ package final class RedisLink {
             for waiter in expired { waiter.completion?(.failure(waiter.lostReply)) }
         }
         if let since = stalledSince, now - since > Self.silence { channel?.close(promise: nil) }
+        if isLeaving { endIfIdle() }
     }
 
     /// Begins to connect, and goes on until `stop`; to be called on the event loop.
@@ -214,11 +230,12 @@ package final class RedisLink {
         isAcknowledgementDue = false
         told = 0
         if case .ready = state {
-            resending = broken.filter { $0.completion != nil && $0.command.isRepeatable } + resending
+            let again = broken.filter { $0.completion != nil && $0.command.isRepeatable }
+            resending = again.map { $0.lost() } + resending
             if stalledSince == nil { lostAt = .now() }
         }
         stalledSince = nil
-        redial()
+        if isLeaving { endIfIdle() } else { redial() }
         for waiter in broken where !waiter.command.isRepeatable { waiter.completion?(.failure(.lost)) }
     }
 

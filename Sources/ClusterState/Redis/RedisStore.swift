@@ -1,16 +1,16 @@
-// The store as the rest of the node sees it: one link an event loop, and an async face for what is off the call path.
+// The store as the rest of the node sees it: one way to it an event loop, and an async face for what is off the call path.
 
 import GateDomain
 package import Logging
 package import NIOCore
 import Synchronization
 
-/// One Redis, reached from every event loop of this node.
+/// One Redis, or the servers of a Redis Cluster, reached from every event loop of this node.
 package final class RedisStore: CommandStore {
     package let keys: RedisKeys
     /// How its connections are made.
     package let connector: RedisConnector
-    private let links: [(loop: any EventLoop, link: NIOLoopBound<RedisLink>)]
+    private let links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)]
     private let turn = Atomic<Int>(0)
 
     /// Opens a link on each of the loops; returns before they are connected.
@@ -18,16 +18,21 @@ package final class RedisStore: CommandStore {
     package init(connector: RedisConnector, keys: RedisKeys, loops: [any EventLoop], logger: Logger) async throws {
         self.connector = connector
         self.keys = keys
-        var links: [(loop: any EventLoop, link: NIOLoopBound<RedisLink>)] = []
+        var links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)] = []
         for loop in loops {
             let link = try await loop.submit {
-                let link = RedisLink(connector: connector, eventLoop: loop, logger: logger)
+                let link = Self.link(connector, loop, logger)
                 link.start()
                 return NIOLoopBound(link, eventLoop: loop)
             }.get()
             links.append((loop, link))
         }
         self.links = links
+    }
+
+    private static func link(_ connector: RedisConnector, _ loop: any EventLoop, _ logger: Logger) -> any StoreLink {
+        guard let watch = connector.cluster else { return RedisLink(connector: connector, eventLoop: loop, logger: logger) }
+        return ClusterLink(connector, watch: watch, eventLoop: loop, logger: logger)
     }
 
     /// The same links under other names: those of a store whose shards are known.
@@ -38,7 +43,7 @@ package final class RedisStore: CommandStore {
     }
 
     /// The link of an event loop of this node.
-    package func link(of loop: any EventLoop) -> NIOLoopBound<RedisLink>? {
+    package func link(of loop: any EventLoop) -> NIOLoopBound<any StoreLink>? {
         links.first { $0.loop === loop }?.link
     }
 
@@ -108,7 +113,7 @@ package final class RedisStore: CommandStore {
         }
     }
 
-    /// Whether the first link is connected and Redis answers on it.
+    /// Whether the first link is connected and Redis answers on it; in a Redis Cluster, one server at least.
     package var isReachable: Bool {
         get async {
             let (loop, link) = links[0]
@@ -129,6 +134,7 @@ package final class RedisStore: CommandStore {
     /// Closes every link; what is waiting fails.
     package func stop() async {
         connector.watch?.stop()
+        connector.cluster?.stop()
         for (loop, link) in links { _ = try? await loop.submit { link.value.stop() }.get() }
     }
 }

@@ -42,7 +42,7 @@ final class CallRounds {
 
     private let node: String
     private let name: String
-    private let link: RedisLink
+    private let link: any CommandLink
     private let keys: RedisKeys
     private var parked: [String: Parked] = [:]
     private var rounds: [String: Waiting] = [:]
@@ -63,7 +63,7 @@ final class CallRounds {
     /// Bytes of a state that is looked at.
     private static let longest = 160
 
-    init(node: String, loop: Int, link: RedisLink, keys: RedisKeys) {
+    init(node: String, loop: Int, link: any CommandLink, keys: RedisKeys) {
         self.node = node
         name = "\(node).\(loop)"
         self.link = link

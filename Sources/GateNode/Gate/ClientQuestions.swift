@@ -25,7 +25,7 @@ final class ClientQuestions {
 
     private let node: String
     private let name: String
-    private let link: RedisLink
+    private let link: any CommandLink
     private let keys: RedisKeys
     private var open: [String: Open] = [:]
     private var sequence = 0
@@ -40,7 +40,7 @@ final class ClientQuestions {
     /// Milliseconds that an answer for another node is kept.
     private static let passage = 60_000
 
-    init(node: String, loop: Int, link: RedisLink, keys: RedisKeys) {
+    init(node: String, loop: Int, link: any CommandLink, keys: RedisKeys) {
         self.node = node
         name = "ask_\(node).\(loop)"
         self.link = link

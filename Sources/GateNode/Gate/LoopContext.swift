@@ -14,7 +14,7 @@ final class LoopContext: ExchangeHandler {
     let eventLoop: any EventLoop
     /// What the connections of the loop share.
     let front: FrontContext
-    let link: RedisLink
+    let link: any CommandLink
     let ledger: Ledger
     let cache: KeyCache
     let sessions: SessionBook
@@ -46,7 +46,7 @@ final class LoopContext: ExchangeHandler {
     private let holdPrefix: String
 
     init(
-        _ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<RedisLink>, headers: ResponseHeaders, index: Int, loops: Int,
+        _ parts: GateParts, eventLoop: any EventLoop, link: NIOLoopBound<any StoreLink>, headers: ResponseHeaders, index: Int, loops: Int,
         log: CallLog
     ) {
         self.parts = parts

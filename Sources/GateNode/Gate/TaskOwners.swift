@@ -8,7 +8,7 @@ import NIOCore
 ///
 /// Bounded by number and by time: a task that a key can have forgotten can no longer be asked for, by nobody.
 struct TaskOwners {
-    let link: RedisLink
+    let link: any CommandLink
     let keys: RedisKeys
 
     /// Tasks of one key; beyond it the oldest is forgotten.

@@ -55,7 +55,10 @@ final class Node: Sendable {
         admins = AdminKeyDirectory(adminKeys, store: store, origin: identity.base)
         adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)
         self.sessions = sessions
-        storeProbe = StoreProbe { (try? await sessions.agree(in: store)) != nil }
+        storeProbe = StoreProbe {
+            if (try? await sessions.agree(in: store)) != nil { return true }
+            return await store.takesWritesSomewhere()
+        }
         self.logger = logger
         // Nobody knows yet whether what was read at the start is what the cluster's version stands for: `RulesReload.follow` finds out.
         let (ruleBook, switches) = (RuleBook(settings, version: 0), Switches())

@@ -25,6 +25,8 @@ struct NodeConstruction {
     private(set) var store: RedisStore?
     /// Who says which Redis is the primary, if Sentinels do.
     private(set) var watch: PrimaryWatch?
+    /// Who knows the servers of a Redis Cluster, if it is one.
+    private(set) var cluster: ClusterWatch?
     private(set) var upstreams: UpstreamSet?
     /// What the operator is told of the admin key (F-ADMIN-09).
     private(set) var announcement: String?
@@ -96,7 +98,7 @@ struct NodeConstruction {
             }
             try? await Task.sleep(for: .milliseconds(20))
         }
-        let sharded = try await ClusterShards.settle(store, wanted: settings.redisShards, logger: logger)
+        let sharded = try await ClusterShards.settle(store, wanted: settings.shardsOfNewStore, logger: logger)
         self.store = sharded
         return sharded
     }
@@ -110,7 +112,7 @@ struct NodeConstruction {
             }
             let shared = SharedRedis(settings: settings, url: url, loop: group.next(), logger: logger)
             let connector = try shared.connector()
-            watch = connector.watch
+            (watch, cluster) = (connector.watch, connector.cluster)
             try await shared.examine(connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: url.database))
             return connector
         }
@@ -157,6 +159,7 @@ struct NodeConstruction {
         await upstreams?.stop()
         await store?.stop()
         watch?.stop()
+        cluster?.stop()
         await redis?.stop()
     }
 }

@@ -36,7 +36,9 @@ struct SharedRedis {
                 }
                 let watch = PrimaryWatch(sentinels: sentinels, name: primary, on: loop, logger: logger)
                 return try RedisConnector(server, watch: watch, tls: tls, replicasToAck: settings.minReplicasAck)
-            case .cluster: throw Self.unusable
+            case .cluster:
+                let watch = ClusterWatch(seeds: url.servers, connector: try RedisConnector(server, tls: tls), on: loop, logger: logger)
+                return try RedisConnector(server, cluster: watch, tls: tls, replicasToAck: settings.minReplicasAck)
             }
         } catch let failure as StartupFailure {
             throw failure
@@ -47,12 +49,13 @@ struct SharedRedis {
         }
     }
 
-    private static let unusable = StartupFailure("A Redis Cluster cannot be used by this version.", status: .invalidConfiguration)
+    private static let unusable = StartupFailure("The Redis URL names no server.", status: .invalidConfiguration)
 
     /// Waits until the Redis is there and has been looked at; remarks go to the log.
     /// - Throws: what keeps it from being the store, in a sentence.
     func examine(_ connector: RedisConnector, keys: RedisKeys) async throws(StartupFailure) {
         connector.watch?.start()
+        connector.cluster?.start()
         let deadline = ContinuousClock.now + Self.patience
         var hasSaid = false
         while true {
@@ -74,7 +77,10 @@ struct SharedRedis {
             if obstacle.isFinal { throw StartupFailure(obstacle.sentence, status: .storeUnavailable) }
             return obstacle.sentence
         }
+        if let cluster = connector.cluster, !cluster.isKnown { cluster.doubt() }
         switch await RedisExamination.of(connector, keys: keys, on: loop) {
+        case .fit where connector.cluster?.isKnown == false:
+            return "The servers of the Redis Cluster have not said yet who has which slots."
         case .fit(let remarks):
             for remark in remarks { logger.warning("\(remark)") }
             return nil

@@ -7,7 +7,7 @@ import NIOCore
 
 /// The live streams of one event loop; confined to that loop.
 final class LiveStreams {
-    private let link: RedisLink
+    private let link: any CommandLink
     private let commands: SessionCommands
     private var streams: Set<LiveStream> = []
     let mail: SessionMail
@@ -22,7 +22,7 @@ final class LiveStreams {
 
     /// - Parameter most: streams of one key on this loop, and of all who have none. Streams stay open for as long as their clients like, so
     ///   nobody has all connections for them.
-    init(link: RedisLink, commands: SessionCommands, mail: SessionMail, most: Int) {
+    init(link: any CommandLink, commands: SessionCommands, mail: SessionMail, most: Int) {
         self.mail = mail
         self.most = max(Self.cap, most)
         self.link = link

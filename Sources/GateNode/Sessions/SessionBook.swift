@@ -26,7 +26,7 @@ final class SessionBook {
         var provenBy: ExactText?
     }
 
-    private let link: RedisLink
+    private let link: any CommandLink
     let commands: SessionCommands
     private let clock: RedisClock
     private let limiter: AddressLimiter
@@ -39,7 +39,7 @@ final class SessionBook {
     private static let freshness = TimeAmount.seconds(1)
     private static let remembered = 4096
 
-    init(link: RedisLink, keys: RedisKeys, mint: SessionMint, clock: RedisClock, limiter: AddressLimiter) {
+    init(link: any CommandLink, keys: RedisKeys, mint: SessionMint, clock: RedisClock, limiter: AddressLimiter) {
         self.link = link
         self.clock = clock
         self.limiter = limiter

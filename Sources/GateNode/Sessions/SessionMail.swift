@@ -7,7 +7,7 @@ import NIOCore
 /// The mail of sessions that keys have opened, in Redis: bounded by number, bytes and time. Streams take it, each message once; a stream that
 /// broke is resumed after the last message that its client has seen, on any node.
 struct SessionMail {
-    let link: RedisLink
+    let link: any CommandLink
     let keys: RedisKeys
     /// Of this node, for the change feed.
     let origin: String

@@ -22,7 +22,7 @@ struct KeyCacheTests {
         init() async throws {
             let node = try await TestNode()
             self.node = node
-            cache = KeyCache(link: node.link, on: node.loop, keys: node.keys, rules: .test) { [wanted] version in
+            cache = KeyCache(link: node.way, on: node.loop, keys: node.keys, rules: .test) { [wanted] version in
                 wanted.versions.withLock { $0.append(version) }
             }
         }

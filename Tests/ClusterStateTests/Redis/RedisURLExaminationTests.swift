@@ -85,7 +85,9 @@ struct RedisURLExaminationTests {
             try Program(
                 "member", ["redis-server", "--port", "\(member)", "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", ""]),
         ]
-        for (port, says) in [(sentinel, "is a Sentinel; use redis+sentinel://"), (member, "a server of a Redis Cluster")] {
+        for (port, says) in [
+            (sentinel, "is a Sentinel; use redis+sentinel://"), (member, "is a server of a Redis Cluster; use redis+cluster://"),
+        ] {
             var said = ""
             try await eventually("it answers") {
                 said = Self.sentence(try await Self.look("redis://127.0.0.1:\(port)"))
@@ -108,7 +110,7 @@ struct RedisURLExaminationTests {
 
     @Test("Every command that the sources and the scripts send is among those whose right is tried")
     func complete() throws {
-        let tried = Set(RightsTrial(keys: Self.keys, waits: true).names)
+        let tried = Set(RightsTrial(keys: Self.keys, waits: true, isOfCluster: true).names)
         let scripts = LuaScript.allCases.map(\.source).joined(separator: "\n")
         var sent = Set(scripts.matches(of: /redis\.p?call\(\s*'([A-Z]+)'/).map { String($0.1) })
         let root = URL(fileURLWithPath: Repository.root).appendingPathComponent("Sources")
@@ -118,7 +120,7 @@ struct RedisURLExaminationTests {
             sent.formUnion(text.matches(of: /RedisCommand\((?:once: )?"([A-Z]+)"/).map { String($0.1) })
         }
         // Said before a right is asked for, asked apart, or meant for a Sentinel.
-        let greetings: Set = ["AUTH", "HELLO", "SELECT", "INFO", "SENTINEL"]
+        let greetings: Set = ["AUTH", "HELLO", "SELECT", "INFO", "SENTINEL", "CLUSTER", "CONFIG"]
         #expect(sent.count > 30 && sent.subtracting(greetings).subtracting(tried) == [])
     }
 }

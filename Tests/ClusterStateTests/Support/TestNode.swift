@@ -36,6 +36,8 @@ struct TestNode: Sendable {
     let directory: KeyDirectory
     let loop: any EventLoop
     let link: NIOLoopBound<RedisLink>
+    /// The same link, as what is above it sees it.
+    let way: NIOLoopBound<any StoreLink>
     let identity: NodeIdentity
     let clock: RedisClock
     private let ledger: NIOLoopBound<Ledger>
@@ -62,8 +64,12 @@ struct TestNode: Sendable {
         self.loop = loop
         self.identity = identity
         self.clock = clock
-        guard let link = store.link(of: loop) else { throw StoreFailure.unknown }
-        self.link = link
+        guard let way = store.link(of: loop) else { throw StoreFailure.unknown }
+        let link = try await loop.submit {
+            guard let link = way.value as? RedisLink else { throw StoreFailure.unknown }
+            return NIOLoopBound(link, eventLoop: loop)
+        }.get()
+        (self.link, self.way) = (link, way)
         let flaky = isFlaky ? try await loop.submit { NIOLoopBound(FlakyLink(link.value), eventLoop: loop) }.get() : nil
         self.flaky = flaky
         ledger = try await loop.submit {

@@ -195,8 +195,10 @@ import Testing
         #expect(lines(#""redisUrl": "rediss+sentinel://a,b,c/m", "redisPassword": "p", "sentinelPassword": "s", "redisCa": "/c""#) == [])
         let errors = lines(#""redisUrl": "rediss://h", "redisUser": "u", "sentinelUser": "u", "redisCertificate": "/c""#)
         #expect(errors.filter { $0.hasPrefix("ERROR") }.count == 3, "\(errors)")
-        let cluster = lines(#""redisUrl": "redis+cluster://a""#)
-        #expect(cluster.count == 1 && cluster[0].contains("A Redis Cluster cannot be used by this version"), "\(cluster)")
+        #expect(lines(#""redisUrl": "rediss+cluster://a,b:7000", "redisCa": "/c""#) == [])
+        let cluster = lines(#""redisUrl": "redis+cluster://a", "redisShards": 1"#)
+        #expect(cluster.count == 1 && cluster[0].hasPrefix("WARN [redisShards] With 1 shard everything lies in one slot"), "\(cluster)")
+        #expect(lines(#""redisUrl": "redis+cluster://a/1""#).contains { $0.contains("database 0 alone") })
     }
 
     @Test("A file that cannot be read is the only thing reported")

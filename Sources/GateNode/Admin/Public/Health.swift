@@ -23,10 +23,12 @@ extension Endpoint {
             health.servers = parts.upstreams.all.map { .init(name: $0.prefix ?? "", isConnected: $0.isConnected, trouble: $0.trouble) }
         }
         if let store = parts.sharedStore {
-            let sentinels = await store.servers().filter { $0.role == .sentinel }
+            let servers = await store.servers()
+            func count(_ role: StoreServer.Role) -> Int { servers.count { $0.role == role && $0.isReachable } }
             health.redis = Health.Redis(
                 isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected,
-                sentinels: sentinels.isEmpty ? nil : sentinels.filter(\.isReachable).count)
+                sentinels: store.isWatchedBySentinels ? count(.sentinel) : nil,
+                primaries: store.isCluster ? count(.primary) : nil, replicas: store.isCluster ? count(.replica) : nil)
         }
         return EndpointResponse(Health.view, health, status: parts.switches.isLeaving ? .serviceUnavailable : nil)
     }
@@ -45,6 +47,10 @@ private struct Health {
         let isSubscribed: Bool
         /// Those that answer; nil where there are none.
         let sentinels: Int?
+        /// Those that answer; nil unless it is a Redis Cluster.
+        let primaries: Int?
+        /// Likewise.
+        let replicas: Int?
     }
 
     /// One of several MCP servers.
@@ -74,6 +80,8 @@ private struct Health {
                 [
                     .flag("connected", \.isConnected), .flag("pubsub", \.isSubscribed),
                     .integer("sentinels", \.sentinels).maybe.described("Those that answer, with Sentinels."),
+                    .integer("primaries", \.primaries).maybe.described("Those that answer, with Redis Cluster."),
+                    .integer("replicas", \.replicas).maybe.described("Those that answer, with Redis Cluster."),
                 ]), \.redis
         )
         .maybe.described("With a shared Redis."),

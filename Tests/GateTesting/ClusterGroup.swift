@@ -1,0 +1,200 @@
+// A Redis Cluster of a test's own: three primaries with a replica each, real processes on 127.0.0.1.
+
+import Testing
+
+/// Slots lie evenly on the first three servers to begin with; the fourth follows the first, and so on.
+package final class ClusterGroup: Sendable {
+    /// Primaries first, as they are to begin with.
+    package let servers: [RedisServer]
+    private static let size = 3
+
+    /// Returns once every server knows all others, and every replica is in step.
+    /// - Parameter timeout: milliseconds of silence after which a server counts as dead to the others.
+    package init(timeout: Int = 1500) async throws {
+        let buses = (0..<2 * Self.size).map { _ in FreePort.take() }
+        let servers = try await withThrowingTaskGroup(of: (Int, RedisServer).self) { group in
+            for (index, bus) in buses.enumerated() {
+                let flags = [
+                    "--cluster-enabled", "yes", "--cluster-port", "\(bus)", "--cluster-node-timeout", "\(timeout)",
+                    "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0",
+                    "--cluster-announce-ip", "127.0.0.1",
+                ]
+                group.addTask { (index, try await RedisServer(flags: flags)) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+        self.servers = servers
+        let bounds = (0...Self.size).map { ClusterSlot.count * $0 / Self.size }
+        for (index, server) in servers.enumerated() {
+            try await server.command("CLUSTER", "SET-CONFIG-EPOCH", "\(index + 1)")
+            if index < Self.size { try await server.command("CLUSTER", "ADDSLOTSRANGE", "\(bounds[index])", "\(bounds[index + 1] - 1)") }
+            if index > 0 { try await servers[0].command("CLUSTER", "MEET", "127.0.0.1", "\(server.port)", "\(buses[index])") }
+        }
+        try await eventually("the servers know one another", within: .seconds(30), every: .milliseconds(100)) {
+            try await everyServerSays { members in members.count == servers.count && members.allSatisfy { !$0.isNew } }
+        }
+        for index in 0..<Self.size {
+            let id = try await servers[index].command("CLUSTER", "MYID")
+            try await servers[Self.size + index].command("CLUSTER", "REPLICATE", id)
+        }
+        try await settle()
+    }
+
+    /// What nodes are given: two of the servers.
+    package var url: String { "redis+cluster://127.0.0.1:\(servers[0].port),127.0.0.1:\(servers[1].port)" }
+
+    /// Waits until every server has the same three primaries and no replica is behind.
+    package func settle() async throws {
+        try await eventually("every slot has a server", within: .seconds(30), every: .milliseconds(100)) {
+            try await everyServerSays { members in
+                members.filter { !$0.slots.isEmpty }.count == Self.size && members.count { !$0.isPrimary } == Self.size
+                    && members.allSatisfy { !$0.isMissing }
+            }
+        }
+        for member in try await members() where member.isPrimary { try await waitForReplicas(of: member) }
+    }
+
+    /// A replica is called online up to a second before it is sent what comes after its copy: only a byte of that shows that it is in step.
+    private func waitForReplicas(of primary: Member) async throws {
+        guard let server = servers.first(where: { $0.port == primary.port }) else { return }
+        let followers = try await members().filter { $0.primary == primary.id }
+        let tags = (0..<1000).lazy.map { "{\($0)}" }
+        guard let tag = tags.first(where: { tag in primary.slots.contains { $0.contains(ClusterSlot.of(tag)) } }) else { return }
+        try await eventually("its replica is online", within: .seconds(20), every: .milliseconds(100)) {
+            try await server.facts("replication").values.contains { $0.contains("state=online") }
+        }
+        try await server.command("SET", tag + "in-step", "?")
+        try await server.command("DEL", tag + "in-step")
+        for follower in followers {
+            guard let replica = servers.first(where: { $0.port == follower.port }) else { continue }
+            try await eventually("the replica is in step", within: .seconds(20), every: .milliseconds(50)) {
+                let (here, there) = (try await replica.facts("replication"), try await server.facts("replication"))
+                return here["master_link_status"] == "up" && here["slave_repl_offset"] == there["master_repl_offset"]
+            }
+        }
+    }
+
+    /// Ends all of it.
+    package func end() async throws {
+        for server in servers { try await server.kill9() }
+    }
+}
+
+// Who has what.
+extension ClusterGroup {
+    /// A line of `CLUSTER NODES`.
+    package struct Member: Sendable {
+        package let id: String
+        package let port: Int
+        package let isPrimary: Bool
+        package let isMissing: Bool
+        /// Whether its greeting is under way.
+        package let isNew: Bool
+        /// The id of its primary.
+        package let primary: String
+        package let slots: [ClosedRange<Int>]
+
+        init?(_ line: Substring) {
+            let words = line.split(separator: " ")
+            guard words.count >= 8, let port = words[1].split(separator: "@").first?.split(separator: ":").last.flatMap({ Int($0) }) else {
+                return nil
+            }
+            (id, self.port, primary) = (String(words[0]), port, String(words[3]))
+            let flags = words[2].split(separator: ",")
+            isPrimary = flags.contains("master")
+            isMissing = flags.contains { $0.hasPrefix("fail") }
+            isNew = flags.contains("handshake")
+            slots = words.dropFirst(8).compactMap { word in
+                let ends = word.split(separator: "-").compactMap { Int($0) }
+                return ends.isEmpty || word.hasPrefix("[") ? nil : ends[0]...ends[ends.count - 1]
+            }
+        }
+    }
+
+    /// As the first server that runs knows them.
+    package func members() async throws -> [Member] {
+        for server in servers where server.isRunning { return try await Self.members(of: server) }
+        throw KitFailure("no server of the cluster runs")
+    }
+
+    private static func members(of server: RedisServer) async throws -> [Member] {
+        try await server.command("CLUSTER", "NODES").split(whereSeparator: \.isNewline).compactMap(Member.init)
+    }
+
+    private func everyServerSays(_ rule: ([Member]) -> Bool) async throws -> Bool {
+        for server in servers where server.isRunning {
+            guard rule(try await Self.members(of: server)) else { return false }
+        }
+        return true
+    }
+
+    /// The primary that has a slot.
+    package func owner(of slot: Int) async throws -> RedisServer {
+        let member = try await members().first { $0.isPrimary && $0.slots.contains { $0.contains(slot) } }
+        guard let server = servers.first(where: { $0.port == member?.port }) else { throw KitFailure("nobody has slot \(slot)") }
+        return server
+    }
+
+    /// Every name that matches, of all primaries.
+    package func names(_ pattern: String) async throws -> Set<String> {
+        var names: Set<String> = []
+        for member in try await members() where member.isPrimary && !member.slots.isEmpty {
+            guard let server = servers.first(where: { $0.port == member.port }) else { continue }
+            names.formUnion(try await server.command("KEYS", pattern).split(whereSeparator: \.isNewline).map(String.init))
+        }
+        return names
+    }
+}
+
+// What can happen to it.
+extension ClusterGroup {
+    /// Moves a slot to another primary as an operator does; returns where it went.
+    @discardableResult
+    package func move(_ slot: Int) async throws -> RedisServer {
+        let source = try await owner(of: slot)
+        let members = try await members()
+        guard let from = members.first(where: { $0.port == source.port }),
+            let to = members.first(where: { $0.isPrimary && !$0.slots.isEmpty && $0.id != from.id }),
+            let target = servers.first(where: { $0.port == to.port })
+        else { throw KitFailure("no server to move slot \(slot) to") }
+        try await target.command("CLUSTER", "SETSLOT", "\(slot)", "IMPORTING", from.id)
+        try await source.command("CLUSTER", "SETSLOT", "\(slot)", "MIGRATING", to.id)
+        while case let names = try await source.command("CLUSTER", "GETKEYSINSLOT", "\(slot)", "8").split(whereSeparator: \.isNewline),
+            !names.isEmpty
+        {
+            try await source.command(["MIGRATE", "127.0.0.1", "\(target.port)", "", "0", "5000", "KEYS"] + names.map(String.init))
+        }
+        for server in [target, source] { try await server.command("CLUSTER", "SETSLOT", "\(slot)", "NODE", to.id) }
+        return target
+    }
+
+    /// Lets the replica of a primary take its place while both live; returns the new primary.
+    package func failOver(_ primary: RedisServer) async throws -> RedisServer {
+        let replica = try await replica(of: primary)
+        try await replica.command("CLUSTER", "FAILOVER")
+        try await waitForPromotion(of: replica)
+        return replica
+    }
+
+    /// Ends a primary by SIGKILL; returns the replica that has taken its place.
+    package func kill(_ primary: RedisServer) async throws -> RedisServer {
+        let replica = try await replica(of: primary)
+        try await primary.kill9()
+        try await waitForPromotion(of: replica)
+        return replica
+    }
+
+    private func replica(of primary: RedisServer) async throws -> RedisServer {
+        let members = try await members()
+        let id = members.first { $0.port == primary.port }?.id
+        let follower = members.first { !$0.isPrimary && $0.primary == id }
+        guard let replica = servers.first(where: { $0.port == follower?.port }) else { throw KitFailure("no replica") }
+        return replica
+    }
+
+    private func waitForPromotion(of replica: RedisServer) async throws {
+        try await eventually("the replica is promoted", within: .seconds(30), every: .milliseconds(30)) {
+            try await Self.members(of: replica).contains { $0.port == replica.port && $0.isPrimary && !$0.slots.isEmpty }
+        }
+    }
+}
