@@ -81,10 +81,7 @@ final class ListenStreams {
         let stream = ListenStream(exchange, filter, of: key, in: self, connection, check: check, onEnd: onEnd)
         streams.insert(stream)
         connection.became(stream)
-        var head = exchange.front.allocator.buffer(capacity: 1024)
-        AnswerHead.write(status: 200, of: exchange, closes: true, into: &head)
-        AnswerHead.writeStreamFields(into: &head)
-        connection.write(head)
+        connection.write(AnswerHead.stream(of: exchange, closes: true))
         stream.acknowledge()
     }
 

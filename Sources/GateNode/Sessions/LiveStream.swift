@@ -57,10 +57,7 @@ final class LiveStreams {
         let stream = LiveStream(session, credential: credential, of: self, connection, holder: holder)
         streams.insert(stream)
         connection.became(stream)
-        var head = exchange.front.allocator.buffer(capacity: 1024)
-        AnswerHead.write(status: 200, of: exchange, closes: true, into: &head)
-        AnswerHead.writeStreamFields(into: &head)
-        connection.write(head)
+        connection.write(AnswerHead.stream(of: exchange, closes: true))
         let hello: JSONValue = [
             "jsonrpc": "2.0", "method": "notifications/initialized", "params": ["sessionId": .string(session.id)],
         ]

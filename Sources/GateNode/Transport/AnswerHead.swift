@@ -50,12 +50,16 @@ enum AnswerHead {
 
     static let eventStream: StaticString = "text/event-stream"
 
-    /// The fields of an event stream, and the end of the head.
-    static func writeStreamFields(into buffer: inout ByteBuffer) {
+    /// The whole head of an event stream.
+    /// - Parameter closes: whether the connection ends with the stream.
+    static func stream(of exchange: MCPExchange, closes: Bool) -> ByteBuffer {
+        var buffer = exchange.front.allocator.buffer(capacity: 1024)
+        write(status: 200, of: exchange, closes: closes, into: &buffer)
         HTTP1Writer.appendField("content-type", eventStream, into: &buffer)
         HTTP1Writer.appendField("x-accel-buffering", "no", into: &buffer)
         HTTP1Writer.appendField("transfer-encoding", "chunked", into: &buffer)
         HTTP1Writer.endHead(into: &buffer)
+        return buffer
     }
 }
 

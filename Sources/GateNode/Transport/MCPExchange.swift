@@ -179,10 +179,7 @@ final class MCPExchange {
     private func beginStream() {
         isStreaming = true
         guard let connection else { return }
-        var buffer = front.allocator.buffer(capacity: 1024)
-        AnswerHead.write(status: 200, of: self, closes: connection.willClose, into: &buffer)
-        AnswerHead.writeStreamFields(into: &buffer)
-        connection.write(buffer)
+        connection.write(AnswerHead.stream(of: self, closes: connection.willClose))
     }
 
     /// A stream on which nothing is said for longer is taken for dead by what lies between.
