@@ -35,6 +35,24 @@ package struct UpstreamQuestion: Sendable {
         asker = UpstreamAsker(idToken: reply.id.map { message.token($0) } ?? Array("null".utf8), send: answer)
     }
 
+    /// Whether it is an elicitation that sends somebody to a page; any other shows a form.
+    package var asksForURL: Bool {
+        guard let params = reply.params else { return false }
+        return message.withUnsafeReadableBytes { bytes in
+            let params = UnsafeRawBufferPointer(rebasing: bytes[params])
+            guard let mode = MemberScan.range(of: ["mode"], in: params) else { return false }
+            return JSONText.string(UnsafeRawBufferPointer(rebasing: params[mode])) == "url"
+        }
+    }
+
+    /// Whether its params have a member of this name.
+    package func names(_ member: StaticString) -> Bool {
+        guard let params = reply.params else { return false }
+        return message.withUnsafeReadableBytes { bytes in
+            MemberScan.range(of: [member], in: UnsafeRawBufferPointer(rebasing: bytes[params])) != nil
+        }
+    }
+
     /// Tells the server that nobody will answer.
     package func refuse(code: Int = -32601, _ sentence: String = "Method not found") { asker.refuse(code: code, sentence) }
 }

@@ -91,8 +91,8 @@ package final class UpstreamFamily: Upstream {
     /// Gives a request up that still waits for its member's start at its deadline: a start may take longer than anybody wants to wait.
     private func watch(_ request: UpstreamRequest, of session: String, on loop: any EventLoop) {
         guard let deadline = request.deadline else { return }
-        loop.scheduleTask(deadline: deadline) { [weak self] in
-            guard let self, let waiting = takeWaiting(request.number, of: session) else { return }
+        loop.scheduleTask(deadline: deadline) { [weak self, number = request.number] in
+            guard let self, let waiting = takeWaiting(number, of: session) else { return }
             waiting.receiver.value.upstreamFinished(.failed(.overdue))
         }
     }

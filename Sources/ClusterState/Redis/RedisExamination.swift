@@ -150,7 +150,7 @@ struct RightsTrial {
         ["XADD", "*", "*", "a", "b"], ["XDEL", "*", "1-1"], ["XRANGE", "*", "-", "+", "COUNT", "1"],
         ["XREVRANGE", "*", "+", "-", "COUNT", "1"], ["XTRIM", "*", "MAXLEN", "1"],
         ["RPUSH", "*", "a"], ["LLEN", "*"], ["LRANGE", "*", "0", "0"], ["LREM", "*", "1", "a"], ["LTRIM", "*", "0", "0"],
-        ["DEL", "*"], ["TIME"], ["SCRIPT", "LOAD", "return 1"], ["EVAL", "return 1", "0"],
+        ["EXISTS", "*"], ["GETDEL", "*"], ["DEL", "*"], ["TIME"], ["SCRIPT", "LOAD", "return 1"], ["EVAL", "return 1", "0"],
         ["EVALSHA", "0000000000000000000000000000000000000000", "0"],
     ]
 
@@ -163,7 +163,7 @@ struct RightsTrial {
             return row
         }
         if waits { rows.append(["WAIT", "0", "1"]) }
-        if isOfCluster { rows += [["CLUSTER", "NODES"], ["ASKING"], ["EXISTS", name]] }
+        if isOfCluster { rows += [["CLUSTER", "NODES"], ["ASKING"]] }
         // Nobody takes a word that is no topic for a message.
         rows.append(["PUBLISH", keys.channel, "trial"])
         rows.append(["SUBSCRIBE", keys.channel])

@@ -36,8 +36,11 @@ final class CallRounds {
     private struct Waiting {
         let exchange: MCPExchange
         let since = NIODeadline.now()
-        /// Under which name its call's node was told; nil for this one, and once it has taken it.
+        /// Whether its call is on another node.
+        let isElsewhere: Bool
+        /// Under which name that node was told; nil once it has taken it.
         var message: String?
+        var checkAt = NIODeadline.now() + CallRounds.hearing
     }
 
     private let node: String
@@ -56,8 +59,8 @@ final class CallRounds {
     private static let mostQuestions = 16
     /// For how long a call waits for its client, and a round for its call.
     private static let patience = TimeAmount.seconds(300)
-    /// How long another node may take to hear of a round.
-    private static let hearing = TimeAmount.seconds(5)
+    /// How often a round looks whether another node has heard of it, and has answered; and how long that may take to hear of it.
+    private static let (hearing, deafness) = (TimeAmount.seconds(5), TimeAmount.seconds(15))
     /// Milliseconds that a message for another node is kept.
     private static let passage = 60_000
     /// Bytes of a state that is looked at.
@@ -156,33 +159,57 @@ final class CallRounds {
     private static func mayAsk(_ question: UpstreamQuestion, _ capabilities: ClientCapabilities) -> Bool {
         guard let method = question.reply.methodName else { return false }
         return switch question.message.text(method) {
-        case "sampling/createMessage": capabilities.contains(.sampling)
-        case "elicitation/create": !capabilities.isDisjoint(with: [.elicitation, .elicitationURL])
+        case "sampling/createMessage":
+            capabilities.contains(.sampling)
+                && (capabilities.contains(.samplingTools) || !question.names("tools") && !question.names("toolChoice"))
+        case "elicitation/create": capabilities.contains(question.asksForURL ? .elicitationURL : .elicitation)
         case "roots/list": capabilities.contains(.roots)
         default: false
         }
     }
 
     /// The client's answers have come, or its giving up; nil for that.
-    private func resume(_ call: String, _ round: Int, _ responses: JSONObject?, ticket: String, on loop: LoopContext) {
+    /// - Parameter responses: the raw `inputResponses`.
+    private func resume(_ call: String, _ round: Int, _ responses: [UInt8]?, ticket: String, on loop: LoopContext) {
         guard call.hasPrefix(name + ".") else { return }
-        guard var entry = parked[call], entry.round == round, entry.ticket == nil || responses == nil else {
+        // Whoever comes with a state that another request has used waits for nothing, and ends nothing by leaving.
+        guard var entry = parked[call], entry.round == round, entry.ticket == (responses == nil ? ticket : nil) else {
             if responses != nil { deliver(Self.expired, to: ticket, on: loop) }
             return
         }
         guard let responses else {
-            drop(call)
+            drop(call, on: loop)
             return entry.cancel()
         }
         entry.ticket = ticket
-        for (name, question) in entry.asked {
-            guard let response = responses[name] else { continue }
-            entry.asked[name] = nil
-            let message = Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + response.bytes + "}".utf8
+        for (name, response) in Self.answers(in: responses) ?? [] {
+            guard let question = entry.asked.removeValue(forKey: name) else { continue }
+            let message = Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + response + "}".utf8
             question.asker.answer(ByteBuffer(bytes: message), id: 22..<23)
         }
         parked[call] = entry
         advance(call, on: loop)
+    }
+
+    /// The answers of a client by the names of their questions, each the bytes that it was; nil where they are no object of objects.
+    private static func answers(in responses: [UInt8]) -> [(name: String, value: [UInt8])]? {
+        responses.withUnsafeBytes { bytes in
+            var scanner = JSONScanner(bytes, depthCap: Reply.depthCap)
+            var answers: [(String, [UInt8])] = []
+            do {
+                guard scanner.next == UInt8(ascii: "{") else { return nil }
+                try scanner.openObject()
+                while let token = try scanner.nextMember() {
+                    guard scanner.next == UInt8(ascii: "{") else { return nil }
+                    let value = try scanner.locateValue()
+                    let name = JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[token.range]))
+                    answers.append((name ?? "", Array(bytes[value])))
+                }
+            } catch {
+                return nil
+            }
+            return answers
+        }
     }
 
     private static let expired = Array(
@@ -193,8 +220,14 @@ final class CallRounds {
         #"{"jsonrpc":"2.0","id":0,"error":{"code":-32603,"message":"The call was charged once, and its answer was too large to keep"}}"#
             .utf8)
 
-    private func drop(_ call: String) {
+    /// Ends the questions of calls that wait for their clients, so that the calls end: the node is leaving.
+    func end(on loop: LoopContext) {
+        for call in Array(parked.keys) { drop(call, on: loop) }
+    }
+
+    private func drop(_ call: String, on loop: LoopContext) {
         guard let entry = parked.removeValue(forKey: call) else { return }
+        if let ticket = entry.ticket { deliver(Self.expired, to: ticket, on: loop) }
         for question in Array(entry.asked.values) + entry.waiting { question.refuse(code: -32603, "The client has not answered") }
     }
 
@@ -203,14 +236,19 @@ final class CallRounds {
     /// Takes a request that names a call between two rounds; false if it names none, so that it is a call of its own.
     func take(_ exchange: MCPExchange, on loop: LoopContext) -> Bool {
         guard let params = exchange.envelope.params else { return false }
-        let (state, responses) = exchange.body.withUnsafeReadableBytes { body -> (String?, JSONObject) in
-            let bytes = UnsafeRawBufferPointer(rebasing: body[params])
-            guard bytes.holds("requestState"), let place = MemberScan.range(of: ["requestState"], in: bytes) else { return (nil, [:]) }
+        let (state, responses) = exchange.body.withUnsafeReadableBytes { body -> (String?, [UInt8]) in
+            let (bytes, nothing) = (UnsafeRawBufferPointer(rebasing: body[params]), Array("{}".utf8))
+            guard bytes.holds("requestState"), let place = MemberScan.range(of: ["requestState"], in: bytes),
+                !bytes[place].elementsEqual("null".utf8)
+            else { return (nil, nothing) }
             let text = place.count <= Self.longest ? JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[place])) : nil
-            let answers = MemberScan.range(of: ["inputResponses"], in: bytes).flatMap { try? JSONValue.parse(Array(bytes[$0])) }
-            return (text ?? "", answers?.objectValue ?? [:])
+            return (text ?? "", MemberScan.range(of: ["inputResponses"], in: bytes).map { Array(bytes[$0]) } ?? nothing)
         }
         guard let state else { return false }
+        guard Self.answers(in: responses) != nil else {
+            exchange.fail(status: 400, code: -32602, "Invalid params: inputResponses must be an object, and so must each answer in it")
+            return true
+        }
         guard let credential = exchange.credential else {
             refuse(exchange)
             return true
@@ -247,10 +285,12 @@ final class CallRounds {
         exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
-    private func join(_ exchange: MCPExchange, _ state: String, _ responses: JSONObject, _ key: String, on loop: LoopContext) {
+    private func join(_ exchange: MCPExchange, _ state: String, _ responses: [UInt8], _ key: String, on loop: LoopContext) {
         guard let (owner, call, round) = Self.read(state, key, Self.subject(of: exchange), on: loop) else { return refuse(exchange) }
         let ticket = "round_\(name).\(next())"
-        rounds[ticket] = Waiting(exchange: exchange, message: owner == node ? nil : Self.message(call, round))
+        let isElsewhere = owner != node
+        rounds[ticket] = Waiting(
+            exchange: exchange, isElsewhere: isElsewhere, message: isElsewhere ? Self.message(call, round, ticket) : nil)
         send(call, round, responses, ticket: ticket, to: owner, on: loop)
         exchange.onAbandoned = { [weak self, weak loop] in
             guard let self, let loop, self.rounds.removeValue(forKey: ticket) != nil else { return }
@@ -273,17 +313,20 @@ final class CallRounds {
 
     // MARK: Between loops and nodes
 
-    private func send(_ call: String, _ round: Int, _ responses: JSONObject?, ticket: String, to owner: String, on loop: LoopContext) {
+    private func send(_ call: String, _ round: Int, _ responses: [UInt8]?, ticket: String, to owner: String, on loop: LoopContext) {
         if owner == node {
             loop.siblings?.forEach { $0.rounds.resume(call, round, responses, ticket: ticket, on: $0) }
             return
         }
-        var body: JSONObject = ["call": .string(call), "round": .int(Int64(round)), "ticket": .string(ticket)]
-        if let responses { body["responses"] = .object(responses) }
-        post(JSONValue.object(body).bytes, as: Self.message(call, round) + (responses == nil ? ".x" : ""))
+        let head: JSONValue = ["call": .string(call), "round": .int(Int64(round)), "ticket": .string(ticket)]
+        let body = responses.map { head.bytes.dropLast() + #","responses":"#.utf8 + $0 + "}".utf8 } ?? head.bytes
+        post(body, as: Self.message(call, round, ticket) + (responses == nil ? ".x" : "")) { [weak self] in
+            self?.rounds.removeValue(forKey: ticket)?.exchange.failForStore()
+        }
     }
 
-    private static func message(_ call: String, _ round: Int) -> String { "resume_\(call).\(round)" }
+    /// Of a ticket of its own: requests with one and the same state do not write over one another.
+    private static func message(_ call: String, _ round: Int, _ ticket: String) -> String { "resume_\(call).\(round).\(ticket)" }
 
     private func deliver(_ message: [UInt8], to ticket: String, on loop: LoopContext) {
         let words = ticket.split(separator: ".")
@@ -291,18 +334,26 @@ final class CallRounds {
         if words[0].dropFirst("round_".count) == node[...] {
             loop.siblings?.forEach { $0.rounds.ended(ticket, message) }
         } else {
-            post(message, as: ticket)
+            // If it cannot be left there, the round that waits for it says so in its time.
+            post(message, as: ticket) {}
         }
     }
 
-    private func post(_ message: [UInt8], as id: String) {
+    /// Leaves a message for another node. - Parameter failed: is called if it was not left there for certain.
+    private func post(_ message: [UInt8], as id: String, failed: @escaping () -> Void) {
         var command = RedisCommand("SET", keys.answer(id))
         message.withUnsafeBytes { command.append($0) }
         for word in ["PX", "\(Self.passage)"] { command.append(word) }
-        link.send(command) { [link, keys, node] result in
-            guard case .success = result else { return }
-            link.send(FeedMessage.ephemeral(.answer, id, keys: keys, origin: node)) { _ in }
+        link.send(command) { [self] result in
+            switch result {
+            case .success: announce(id)
+            case .failure(let failure): if !failure.mayHaveBeenCarriedOut { failed() } else { announce(id) }
+            }
         }
+    }
+
+    private func announce(_ id: String) {
+        link.send(FeedMessage.ephemeral(.answer, id, keys: keys, origin: node)) { _ in }
     }
 
     /// Something has come over another node.
@@ -310,10 +361,17 @@ final class CallRounds {
         if rounds[id] != nil { return fetch(id) { [self] in ended(id, $0) } }
         guard id.hasPrefix("resume_\(name).") else { return }
         fetch(id) { [self] bytes in
-            guard let body = try? JSONValue.parse(bytes), let call = body["call"]?.stringValue, let round = body["round"]?.intValue,
-                let ticket = body["ticket"]?.stringValue
-            else { return }
-            resume(call, Int(round), body["responses"]?.objectValue, ticket: ticket, on: loop)
+            let (call, round, ticket, responses) = bytes.withUnsafeBytes { body in
+                func value(_ name: StaticString) -> UnsafeRawBufferPointer? {
+                    MemberScan.range(of: [name], in: body).map { UnsafeRawBufferPointer(rebasing: body[$0]) }
+                }
+                return (
+                    value("call").flatMap(JSONText.string), value("round").flatMap { Int(String(decoding: $0, as: UTF8.self)) },
+                    value("ticket").flatMap(JSONText.string), value("responses").map(Array.init)
+                )
+            }
+            guard let call, let round, let ticket else { return }
+            resume(call, round, responses, ticket: ticket, on: loop)
         }
     }
 
@@ -323,25 +381,31 @@ final class CallRounds {
         }
     }
 
-    func sweep(at now: NIODeadline) {
-        for (call, entry) in parked where entry.until < now && entry.ticket == nil { drop(call) }
+    func sweep(at now: NIODeadline, on loop: LoopContext) {
+        for (call, entry) in parked where entry.until < now && entry.ticket == nil { drop(call, on: loop) }
         for (ticket, waiting) in rounds {
             if now - waiting.since > Self.patience {
                 rounds[ticket] = nil
                 waiting.exchange.fail(code: UpstreamFailure.timedOut.code, UpstreamFailure.timedOut.sentence)
-            } else if let message = waiting.message, now - waiting.since > Self.hearing {
-                rounds[ticket]?.message = nil
-                checkHeard(message, ticket)
+            } else if waiting.isElsewhere, waiting.checkAt <= now {
+                rounds[ticket]?.checkAt = now + Self.hearing
+                // What is told over the feed may be lost; what lies in the store is not.
+                fetch(ticket) { [self] in ended(ticket, $0) }
+                if let message = waiting.message { checkHeard(message, ticket, isLast: now - waiting.since >= Self.deafness) }
             }
         }
     }
 
-    /// A message that lies where it was left was for a node that is gone, and the call with it.
-    private func checkHeard(_ message: String, _ ticket: String) {
-        link.send(RedisCommand("EXISTS", keys.answer(message))) { [self] result in
-            guard case .success(let reply) = result, reply.integer == 1 else { return }
+    /// A message that lies where it was left has not been heard of: it is told again, and in the end taken back.
+    private func checkHeard(_ message: String, _ ticket: String, isLast: Bool) {
+        link.send(RedisCommand(isLast ? "GETDEL" : "EXISTS", keys.answer(message))) { [self] result in
+            guard case .success(let reply) = result else { return }
+            if reply.integer == 1 { return announce(message) }
+            rounds[ticket]?.message = nil
+            guard case .bytes = reply else { return }
             rounds.removeValue(forKey: ticket)?.exchange.fail(
-                code: -32603, "The node that had the call has ended, and the call with it. Begin anew.")
+                code: -32603,
+                "The node that has the call does not answer. If it has ended, the call has ended with it, and can be begun anew.")
         }
     }
 

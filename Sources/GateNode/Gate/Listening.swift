@@ -40,7 +40,7 @@ final class Listening {
         (self.exchange, self.filter, self.loop) = (exchange, filter, loop)
         self.key = key ?? ""
         client = loop.client(of: exchange, key: key)
-        subscriber = .init(session: "listen:" + loop.nextID(), credential: "", isOwned: false)
+        subscriber = .init(session: "listen:" + loop.nextID(), credential: key ?? "", isOwned: false)
     }
 
     /// Asks the servers for news of resources, and keeps of the filter what they can tell.
@@ -70,7 +70,7 @@ final class Listening {
             guard let loop, let credential else { return answer(true) }
             loop.identify(credential, fresh: false) { lookup, _ in
                 switch lookup {
-                case .found(let key): answer(key.record.state == .active)
+                case .found(let key): answer(key.record.state == .active && !key.record.isExpired(at: loop.now))
                 case .unknown: answer(false)
                 case .failed: answer(true)
                 }

@@ -143,7 +143,7 @@ final class LoopContext: ExchangeHandler {
         sessions.sweep(at: now)
         notedViolations.removeAll(keepingCapacity: true)
         questions.sweep(at: now)
-        rounds.sweep(at: now)
+        rounds.sweep(at: now, on: self)
         log.flush()
     }
 

@@ -81,6 +81,11 @@ final class LoopContexts: Sendable {
         forEach { $0.front.quiesce() }
     }
 
+    /// Ends calls that wait for their clients between two rounds.
+    func endRounds() {
+        forEach { $0.rounds.end(on: $0) }
+    }
+
     /// Whether everything that was taken has been settled.
     var isSettled: Bool {
         get async {

@@ -129,7 +129,10 @@ enum MetaTool: String, CaseIterable {
         guard let text = arguments["query"]?.stringValue, (1...Self.longestQuery).contains(text.utf8.count) else {
             throw Fault(sentence: "query must be a text of 1 to \(Self.longestQuery) bytes")
         }
-        let words = text.split(whereSeparator: \.isWhitespace).prefix(Self.mostWords).map { ToolCatalog.searchable(String($0)) }
+        let words = Set(text.split(whereSeparator: \.isWhitespace).prefix(Self.mostWords).map { ToolCatalog.searchable(String($0)) }).sorted
+        {
+            $0.lexicographicallyPrecedes($1)
+        }
         guard !words.isEmpty else { throw Fault(sentence: "query must have a word") }
         var withSchemas = false
         if let value = arguments["includeSchema"], !value.isNull {

@@ -170,8 +170,10 @@ private struct Drain: Service {
         node.switches.isLeaving = true
         if node.switches.isWatched { try? await Task.sleep(for: Self.notice) }
         node.switches.isDraining = true
-        let deadline = ContinuousClock.now + .seconds(node.settings.drainSeconds)
-        while ContinuousClock.now < deadline {
+        let (start, limit) = (ContinuousClock.now, Duration.seconds(node.settings.drainSeconds))
+        while ContinuousClock.now < start + limit {
+            // Half of the time is for clients that are asked something just now.
+            if ContinuousClock.now > start + limit / 2 { loops.endRounds() }
             if node.switches.inFlight == 0, await loops.isSettled { break }
             try? await Task.sleep(for: .milliseconds(20))
         }
