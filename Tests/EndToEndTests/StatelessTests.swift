@@ -131,11 +131,13 @@ extension EndToEndTests.OneGate {
         var headers: [String: String?] = [:]
         /// The whole body, in the place of a request.
         var body: JSON?
+        /// A header that is there a second time.
+        var twice: String?
         var status = 400
         var code = -32020
 
         func send(_ client: GateClient, _ key: String) async throws -> GateResponse {
-            try await client.stateless(method, params, meta: meta, key: key, headers: headers, body: body)
+            try await client.stateless(method, params, meta: meta, key: key, headers: headers, twice: twice, body: body)
         }
 
         static let all = missing + mismatched + unserved
@@ -179,6 +181,9 @@ extension EndToEndTests.OneGate {
             .init(
                 name: "another Mcp-Name of a resource", method: "resources/read", params: ["uri": "test://one"],
                 headers: ["Mcp-Name": "test://two"]),
+            .init(name: "Mcp-Method twice", twice: "Mcp-Method"),
+            .init(name: "Mcp-Name twice", twice: "Mcp-Name"),
+            .init(name: "MCP-Protocol-Version twice", twice: "MCP-Protocol-Version"),
             .init(name: "another Mcp-Name of a task", method: "tasks/get", params: ["taskId": "a"], headers: ["Mcp-Name": "b"]),
         ]
 
@@ -436,7 +441,7 @@ extension GateClient {
     func stateless(
         _ method: String, _ params: [String: JSON] = [:], version: String? = nil, meta: JSON? = statelessMeta, key: String? = nil,
         id: JSON = 1,
-        headers changed: [String: String?] = [:], body: JSON? = nil
+        headers changed: [String: String?] = [:], twice: String? = nil, body: JSON? = nil
     ) async throws -> GateResponse {
         var params = params
         if let meta { params["_meta"] = meta }
@@ -456,8 +461,10 @@ extension GateClient {
         }
         for (name, value) in changed { headers[name] = .some(value) }
         if let key { headers["X-API-Key"] = key }
-        let fields = headers.compactMap { name, value in value.map { (key: name, value: $0) } }
+        var fields = headers.compactMap { name, value in value.map { (key: name, value: $0) } }
+        fields += fields.filter { $0.key == twice }
         let message: JSON = body ?? ["jsonrpc": "2.0", "id": id, "method": .string(method), "params": .object(params)]
         return try await send("POST", "/mcp", headers: fields, body: message.bytes)
     }
 }
+    ///   - twice: a header that is there a second time.

@@ -52,7 +52,9 @@ enum StatelessEra {
         return named.hasSameBytes(as: revision.rawValue) ? nil : .version(named)
     }
 
-    private static let mismatch = -32020
+    /// The code for headers that say something else than the body (Base Protocol, Error Codes).
+    static let mismatch = -32020
+    static let repetition = "MCP-Protocol-Version, Mcp-Method and Mcp-Name may be there once"
 
     /// What `_meta` has to say of every request (Base Protocol, `_meta`).
     private static func missing(in exchange: MCPExchange) -> String? {
