@@ -496,6 +496,7 @@ extension EndToEndTests {
 
         var text: String { connection.text }
         var isEnded: Bool { connection.isEnded }
+        func close() async { await connection.close() }
         var messages: [JSON] {
             text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data:") }.compactMap { JSON($0.dropFirst(5).utf8) }
         }
