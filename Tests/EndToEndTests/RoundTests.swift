@@ -30,6 +30,32 @@ extension EndToEndTests {
             }
         }
 
+        @Test("F-MCP-16: a later round hears of progress under its own token and of logs from its own level on, on whichever node it is")
+        func words() async throws {
+            let server = try await AskingServer(.handshakeEra(), over: "stdio")
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 10)
+                for (node, level) in [(0, "info"), (1, "info"), (1, "error")] {
+                    let call = AskedCall("ponder", ["text": "who", "seconds": 0.6, "steps": 3], key: key)
+                    var meta = try #require(AskedCall.meta.object)
+                    (meta["progressToken"], meta["io.modelcontextprotocol/logLevel"]) = ("later", .string(level))
+                    let round = try await call.open(
+                        on: cluster.nodes[node], try call.answers(to: try await call.begin(on: cluster[0])), meta: .object(meta))
+                    try await eventually("the call ends", within: .seconds(20)) { round.text.contains("pondered") }
+                    let messages = round.text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data:") }
+                        .compactMap { JSON($0.dropFirst(5).utf8) }
+                    let progress = messages.filter { $0["method"] == "notifications/progress" }
+                    #expect(progress.map { $0["params"]?["progress"] } == [1, 2, 3], "\(round.text)")
+                    #expect(progress.allSatisfy { $0["params"]?["progressToken"] == "later" })
+                    let logs = messages.filter { $0["method"] == "notifications/message" }
+                    #expect(logs.map { $0["params"]?["data"] } == (level == "info" ? ["step 1", "step 2", "step 3"] : []), "\(round.text)")
+                    #expect(messages.last?["id"] == 2 && messages.last?["result"]?["resultType"] == "complete")
+                    await round.close()
+                }
+                #expect(try await cluster[0].balance(key).spent == 3)
+            }
+        }
+
         @Test(
             "F-MCP-16: the calls of one key that wait for answers are bounded in bytes: one more is refused its question, another key's is not, and there is room again when they end"
         )

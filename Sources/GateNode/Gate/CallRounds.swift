@@ -26,6 +26,8 @@ final class CallRounds {
         /// The round that waits for the call; nil while it is the client's turn.
         var ticket: String?
         var until = NIODeadline.now() + patience
+        /// What another node was told within a second of the server's progress and logs.
+        var words = (count: 0, since: NIODeadline.now())
 
         /// What is held for it beside the call itself.
         var bytes: Int {
@@ -60,6 +62,8 @@ final class CallRounds {
     private static let hearing = TimeAmount.seconds(5)
     /// Milliseconds that a message for another node is kept.
     private static let passage = 60_000
+    /// Progress and log messages of one call that go to another node in a second, and bytes of one.
+    private static let (mostWords, longestWord) = (20, 65_536)
     /// Bytes of a state that is looked at.
     private static let longest = 160
 
@@ -89,6 +93,20 @@ final class CallRounds {
         parked[call]?.waiting.append(question)
         advance(call, on: loop)
         return true
+    }
+
+    /// What the server says of a call on the way: the round that waits for it hears of it, and between two rounds nobody. Some of it may be lost.
+    func tell(_ message: ByteBuffer, of call: String, on loop: LoopContext) {
+        guard var entry = parked[call], let ticket = entry.ticket else { return }
+        if isOwn(ticket) {
+            loop.siblings?.forEach { $0.rounds.heard(ticket, message) }
+            return
+        }
+        if .now() - entry.words.since > .seconds(1) { entry.words = (0, .now()) }
+        guard entry.words.count < Self.mostWords, message.readableBytes <= Self.longestWord else { return }
+        entry.words.count += 1
+        parked[call] = entry
+        post(Array(message.readableBytesView), as: "\(ticket).\(next())")
     }
 
     private func hasRoom(for bytes: Int, of key: String) -> Bool {
@@ -271,6 +289,12 @@ final class CallRounds {
         exchange.relay(buffer, reply)
     }
 
+    /// Passed on as the round wants it: under its progress token, from its level of logs on.
+    private func heard(_ ticket: String, _ message: ByteBuffer) {
+        guard let exchange = rounds[ticket]?.exchange, let reply = message.withUnsafeReadableBytes({ Reply.scan($0) }) else { return }
+        exchange.relay(notification: message, reply)
+    }
+
     // MARK: Between loops and nodes
 
     private func send(_ call: String, _ round: Int, _ responses: JSONObject?, ticket: String, to owner: String, on loop: LoopContext) {
@@ -286,14 +310,16 @@ final class CallRounds {
     private static func message(_ call: String, _ round: Int) -> String { "resume_\(call).\(round)" }
 
     private func deliver(_ message: [UInt8], to ticket: String, on loop: LoopContext) {
-        let words = ticket.split(separator: ".")
-        guard words.count == 3 else { return }
-        if words[0].dropFirst("round_".count) == node[...] {
+        guard ticket.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 2 else { return }
+        if isOwn(ticket) {
             loop.siblings?.forEach { $0.rounds.ended(ticket, message) }
         } else {
             post(message, as: ticket)
         }
     }
+
+    /// Whether a round waits on this node.
+    private func isOwn(_ ticket: String) -> Bool { ticket.hasPrefix("round_\(node).") }
 
     private func post(_ message: [UInt8], as id: String) {
         var command = RedisCommand("SET", keys.answer(id))
@@ -308,6 +334,9 @@ final class CallRounds {
     /// Something has come over another node.
     func collect(_ id: String, on loop: LoopContext) {
         if rounds[id] != nil { return fetch(id) { [self] in ended(id, $0) } }
+        if let end = id.lastIndex(of: "."), rounds[String(id[..<end])] != nil {
+            return fetch(id) { [self] in heard(String(id[..<end]), ByteBuffer(bytes: $0)) }
+        }
         guard id.hasPrefix("resume_\(name).") else { return }
         fetch(id) { [self] bytes in
             guard let body = try? JSONValue.parse(bytes), let call = body["call"]?.stringValue, let round = body["round"]?.intValue,

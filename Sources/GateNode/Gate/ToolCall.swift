@@ -140,6 +140,7 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
         guard let flow, flow.calls.count == 1, let (message, reply) = passed(message, reply, flow) else { return }
+        if let call = flow.exchange.parkedAs { return flow.loop.rounds.tell(message, of: call, on: flow.loop) }
         flow.exchange.relay(notification: message, reply)
     }
 
