@@ -16,7 +16,7 @@ extension EndToEndTests {
                 for node in 0..<2 {
                     let call = AskedCall("ponder", ["text": "who", "seconds": 300], key: key)
                     let first = try await call.begin(on: cluster[0])
-                    let round = try await call.open(on: cluster.nodes[node], try call.answers(to: first))
+                    let round = try await call.open(on: cluster.nodes[node], try AskedCall.answers(to: first))
                     try await eventually("the server works on it", within: .seconds(20)) { server.calls.count == node + 1 }
                     await round.close()
                     try await eventually("the server is told", within: .seconds(20)) { server.cancelled.count == node + 1 }
@@ -24,7 +24,7 @@ extension EndToEndTests {
                         try await cluster[1].balance(key).spent == node + 1
                     }
                     let late = try await cluster[1 - node].stateless(
-                        "tools/call", call.params.merging(try call.answers(to: first)) { $1 }, meta: AskedCall.meta, key: key)
+                        "tools/call", call.params.merging(try AskedCall.answers(to: first)) { $1 }, meta: AskedCall.meta, key: key)
                     #expect(late.status == 400 && late.json["error"]?["code"] == -32602, "\(late.text)")
                 }
             }
@@ -40,7 +40,7 @@ extension EndToEndTests {
                     var meta = try #require(AskedCall.meta.object)
                     (meta["progressToken"], meta["io.modelcontextprotocol/logLevel"]) = ("later", .string(level))
                     let round = try await call.open(
-                        on: cluster.nodes[node], try call.answers(to: try await call.begin(on: cluster[0])), meta: .object(meta))
+                        on: cluster.nodes[node], try AskedCall.answers(to: try await call.begin(on: cluster[0])), meta: .object(meta))
                     try await eventually("the call ends", within: .seconds(20)) { round.text.contains("pondered") }
                     let messages = round.text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data:") }
                         .compactMap { JSON($0.dropFirst(5).utf8) }
@@ -53,6 +53,45 @@ extension EndToEndTests {
                     await round.close()
                 }
                 #expect(try await cluster[0].balance(key).spent == 3)
+            }
+        }
+
+        @Test(
+            "F-MCP-16: a server that asks during prompts/get and resources/read asks in rounds, on any node, and what cost nothing costs nothing",
+            arguments: ["stdio", "http"])
+        func requests(_ transport: String) async throws {
+            let server = try await AskingServer(.handshakeEra(), over: transport)
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 10)
+                let requests: [(method: String, params: [String: JSON], other: [String: JSON], text: String)] = [
+                    (
+                        "prompts/get", ["name": "inquire", "arguments": ["name": "eve"]],
+                        ["name": "inquire", "arguments": ["name": "bob"]],
+                        "Inquire ada"
+                    ),
+                    ("resources/read", ["uri": "test://asked"], ["uri": "test://one"], "for ada"),
+                ]
+                for (turn, (method, params, other, text)) in requests.enumerated() {
+                    let first = try await cluster[0].stateless(method, params, meta: AskedCall.meta, key: key)
+                    #expect(first.json["result"]?["resultType"] == "input_required", "\(first.text)")
+                    let answers = try AskedCall.answers(to: first)
+                    for node in 0..<2 {
+                        let refused = try await cluster[node].stateless(
+                            method, other.merging(answers) { $1 }, meta: AskedCall.meta, key: key)
+                        #expect(refused.status == 400 && refused.json["error"]?["code"] == -32602, "\(refused.text)")
+                    }
+                    let last = try await cluster[1 - turn].stateless(
+                        method, params.merging(answers) { $1 }, meta: AskedCall.meta, key: key)
+                    #expect(last.status == 200 && last.text.contains(text), "\(last.text)")
+                    #expect(last.json["result"]?["resultType"] == "complete", "\(last.text)")
+                }
+                // Who has not said that it can be asked is not, and what does not ask is answered at once.
+                let silent = try await cluster[1].stateless("resources/read", ["uri": "test://asked"], key: key)
+                #expect(silent.json["error"] != nil, "\(silent.text)")
+                let plain = try await cluster[1].stateless("resources/read", ["uri": "test://one"], meta: AskedCall.meta, key: key)
+                #expect(plain.text.contains("the one resource") && plain.json["result"]?["ttlMs"] == 0, "\(plain.text)")
+                #expect(server.calls.count == 3)
+                #expect(try await cluster[0].balance(key).spent == 0)
             }
         }
 
@@ -80,7 +119,7 @@ extension EndToEndTests {
                 #expect(others.json["result"]?["resultType"] == "input_required", "\(others.text.prefix(500))")
                 for response in asked {
                     let last = try await cluster[0].stateless(
-                        "tools/call", large.params.merging(try large.answers(to: response)) { $1 }, meta: AskedCall.meta, key: keys[0])
+                        "tools/call", large.params.merging(try AskedCall.answers(to: response)) { $1 }, meta: AskedCall.meta, key: keys[0])
                     #expect(last.outcome.text == "user: ada", "\(last.text.prefix(500))")
                 }
                 let again = try await large.begin(on: cluster[0])
@@ -110,7 +149,7 @@ extension EndToEndTests {
         }
 
         /// What the next round says to the questions of the last one.
-        func answers(to response: GateResponse) throws -> [String: JSON] {
+        static func answers(to response: GateResponse) throws -> [String: JSON] {
             let result = response.json["result"]
             let (state, questions) = (try #require(result?["requestState"]), try #require(result?["inputRequests"]?.object))
             let ada: JSON = ["action": "accept", "content": ["name": "ada"]]

@@ -76,18 +76,25 @@ final class CallRounds {
 
     // MARK: The call's side
 
-    /// A server asks the client of a call; false if the client has not said that it can be asked this, or there is no room.
-    func ask(_ question: UpstreamQuestion, _ flow: CallFlow, on loop: LoopContext) -> Bool {
-        guard let key = flow.caller?.record.id, Self.mayAsk(question, StatelessEra.capabilities(of: flow.exchange)) else { return false }
-        guard hasRoom(for: question.message.readableBytes + flow.exchange.body.readableBytes, of: key) else { return false }
-        let call = flow.exchange.parkedAs ?? "\(name).\(next())"
+    /// A server asks the client of a request; false if that is none that can be asked, or the client has not said that it can be asked this,
+    /// or there is no room.
+    /// - Parameters:
+    ///   - key: the id of the key that the request has shown.
+    ///   - cancel: gives up what the request has asked for.
+    func ask(_ question: UpstreamQuestion, _ exchange: MCPExchange, of key: String?, on loop: LoopContext, cancel: @escaping () -> Void)
+        -> Bool
+    {
+        guard let key, StatelessEra.canBeAsked(exchange), Self.mayAsk(question, StatelessEra.capabilities(of: exchange)) else {
+            return false
+        }
+        guard hasRoom(for: question.message.readableBytes + exchange.body.readableBytes, of: key) else { return false }
+        let call = exchange.parkedAs ?? "\(name).\(next())"
         if parked[call] == nil {
-            guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !flow.exchange.isAnswered else {
+            guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !exchange.isAnswered else {
                 return false
             }
-            parked[call] = Parked(
-                exchange: flow.exchange, cancel: { [weak flow] in flow?.cancel() }, key: key, subject: Self.subject(of: flow.exchange))
-            flow.exchange.parkedAs = call
+            parked[call] = Parked(exchange: exchange, cancel: cancel, key: key, subject: Self.subject(of: exchange))
+            exchange.parkedAs = call
         }
         guard let count = parked[call]?.waiting.count, count < Self.mostQuestions else { return false }
         parked[call]?.waiting.append(question)
@@ -247,12 +254,13 @@ final class CallRounds {
         return true
     }
 
-    /// Why the key may not go on with the call; what it costs was settled when it began.
+    /// Why the key may not go on with the request; what it costs was settled when it began. What is no call is of no tool.
     private static func denial(_ caller: CallView.Caller, _ exchange: MCPExchange, on loop: LoopContext) -> Denial? {
-        guard !loop.rules.isShadow else { return nil }
-        for phase in [Phase.identity, .policy] {
+        let isCall = exchange.envelope.method == .toolsCall
+        guard !loop.rules.isShadow, isCall || !loop.snapshot.isFree(exchange.envelope, in: exchange.body) else { return nil }
+        for phase in isCall ? [Phase.identity, .policy] : [.identity] {
             var view = CallView(
-                caller: caller, tool: exchange.envelope.toolName ?? "", address: exchange.address,
+                caller: caller, tool: isCall ? exchange.envelope.toolName ?? "" : "", address: exchange.address,
                 country: exchange.country(for: caller.key),
                 now: loop.now, headers: exchange.header)
             if case .denied(let denial) = loop.snapshot.pipeline.run(phase, &view) { return denial }
@@ -403,10 +411,11 @@ final class CallRounds {
         return (owner, "\(owner).\(words[1]).\(words[2])", round)
     }
 
-    /// What a call asks: its tool and its arguments as they stand.
+    /// What is asked for: the method, what it names, and the arguments as they stand.
     private static func subject(of exchange: MCPExchange) -> String {
-        let call = exchange.envelope.call
-        let arguments = call.arguments.map { exchange.body.text($0) } ?? ""
-        return KeyCache.digest((call.toolName ?? "") + "\u{0}" + arguments)
+        let envelope = exchange.envelope
+        let text = { (range: Range<Int>?) in range.map { exchange.body.text($0) } ?? "" }
+        let parts = [exchange.method, text(envelope.toolNameToken), text(envelope.uri), text(envelope.call.arguments)]
+        return KeyCache.digest(parts.joined(separator: "\u{0}"))
     }
 }

@@ -45,6 +45,7 @@ enum StatelessEndpoint {
         case .toolsList: ProxiedRequest(exchange, .toolList, on: loop).begin()
         default:
             if removed.contains(exchange.method) { return refuseMethod(exchange) }
+            if StatelessEra.canBeAsked(exchange), loop.rounds.take(exchange, on: loop) { return }
             ProxiedRequest(exchange, .asItIs, on: loop).begin()
         }
     }

@@ -147,7 +147,10 @@ final class ToolCall: UpstreamReceiver {
     func upstreamAsked(_ question: UpstreamQuestion) {
         guard let flow else { return question.refuse() }
         if flow.exchange.isStateless {
-            guard flow.calls.count == 1, flow.loop.rounds.ask(question, flow, on: flow.loop) else {
+            guard flow.calls.count == 1,
+                flow.loop.rounds.ask(
+                    question, flow.exchange, of: flow.caller?.record.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
+            else {
                 return question.refuse(code: -32603, "The client cannot be asked this")
             }
             return

@@ -143,6 +143,15 @@ enum StatelessEra {
         return nil
     }
 
+    /// Whether a request may be answered with a question (Multi Round-Trip Requests).
+    static func canBeAsked(_ exchange: MCPExchange) -> Bool {
+        switch exchange.envelope.method {
+        case .toolsCall: true
+        case .other: ["prompts/get", "resources/read"].contains(exchange.method)
+        default: false
+        }
+    }
+
     /// What the client can be asked in this request; of a declaration longer than any, nothing.
     static func capabilities(of exchange: MCPExchange) -> ClientCapabilities {
         guard let range = exchange.envelope.declaredCapabilities, (3...16_384).contains(range.count) else { return [] }
