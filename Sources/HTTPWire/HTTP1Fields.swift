@@ -22,6 +22,9 @@ package struct HTTP1Fields: Sendable {
         slots[field] != nil
     }
 
+    /// Whether a field is there twice that says again what the body says.
+    package var contradictsBody: Bool { slots.contradictsBody }
+
     /// The bytes of the first field of that name, without the white space around them.
     package func value(of field: HTTP1KnownField) -> ByteBufferView? {
         guard let span = slots[field] else { return nil }
@@ -106,6 +109,9 @@ struct HTTP1FieldSlots: Sendable {
     /// There are 28 slots; the test of all known fields traps in a debug build when they do not suffice.
     @usableFromInline var words: Words = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
+    /// Whether a field came again that says again what the body says (`HTTP1KnownField.mirrorsBody`).
+    private(set) var contradictsBody = false
+
     @usableFromInline typealias Words = (
         UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64,
         UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
@@ -124,6 +130,10 @@ struct HTTP1FieldSlots: Sendable {
     mutating func note(_ field: HTTP1KnownField, _ value: Range<Int>) throws(HTTP1Fault) {
         guard self[field] == nil else {
             if field.mayRepeat { return }
+            if field.mirrorsBody {
+                contradictsBody = true
+                return
+            }
             throw .repeatedField(field)
         }
         let slot = UInt32(truncatingIfNeeded: value.lowerBound) | UInt32(truncatingIfNeeded: value.upperBound) &<< 16

@@ -55,6 +55,14 @@ package enum HTTP1KnownField: UInt8, CaseIterable, Sendable {
         }
     }
 
+    /// Whether the field says again what the body says: a second copy is refused by whoever reads that, in its own words.
+    package var mirrorsBody: Bool {
+        switch self {
+        case .mcpMethod, .mcpName, .mcpProtocolVersion: true
+        default: false
+        }
+    }
+
     /// Whether the field has no meaning after a body, and would be an attempt to change what was decided before it.
     var isForbiddenInTrailers: Bool {
         switch self {

@@ -1,7 +1,7 @@
 // The MCP servers behind the gate, and which of them has a tool.
 
 package import GateDomain
-import MCPWire
+package import MCPWire
 package import NIOCore
 import Synchronization
 
@@ -58,6 +58,16 @@ package final class UpstreamSet: Sendable {
     package var toolLists: (revision: Int, lists: [(prefix: String?, result: [UInt8])]) {
         lists.withLock { lists in
             (lists.revision, zip(all, lists.of).flatMap { upstream, names in (names?.pages ?? []).map { (upstream.prefix, $0) } })
+        }
+    }
+
+    /// What a call of a tool has to repeat in headers, as its server's list has it.
+    package func mirroredArguments(of tool: String) -> [MirroredArgument] {
+        lists.withLock { lists in
+            for names in lists.of {
+                if let names, !names.mirrored.isEmpty, let arguments = names.mirrored[ExactText(tool)] { return arguments }
+            }
+            return []
         }
     }
 
@@ -187,18 +197,41 @@ private struct ToolNames {
     let names: [String]
     /// The results that they were read from, where those are wanted.
     let pages: [[UInt8]]
+    /// The arguments that headers repeat, of the tools that have such.
+    let mirrored: [ExactText: [MirroredArgument]]
     /// All of them; nil where the list has not come whole, or names none, so that it says nothing of what it does not name.
     private let whole: Set<ExactText>?
 
     /// Tools of a server whose names are kept.
     static let most = 10_000
 
-    init(_ names: [String], pages: [[UInt8]] = [], isWhole: Bool) {
-        (self.names, self.pages) = (names, pages)
+    init(_ names: [String], pages: [[UInt8]] = [], mirrored: [ExactText: [MirroredArgument]] = [:], isWhole: Bool) {
+        (self.names, self.pages, self.mirrored) = (names, pages, mirrored)
         whole = isWhole && !names.isEmpty && names.count <= Self.most ? Set(names.map(ExactText.init)) : nil
     }
 
     func lacks(_ tool: String) -> Bool { whole.map { !$0.contains(ExactText(tool)) } ?? false }
+}
+
+extension MirroredArgument {
+    /// Those of the tools of a page of tools/list, by the tools' names behind a prefix.
+    fileprivate static func declared(inList result: [UInt8], prefix: String) -> [ExactText: [MirroredArgument]] {
+        result.withUnsafeBytes { bytes in
+            guard bytes.holds("x-mcp-header"), let scan = ListScan(bytes, list: "tools", members: ["name", "inputSchema"]) else {
+                return [:]
+            }
+            var all: [ExactText: [MirroredArgument]] = [:]
+            for entry in scan.entries {
+                guard let name = entry.values[0], let schema = entry.values[1],
+                    let text = JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[name])),
+                    let value = try? JSONValue.parse(UnsafeRawBufferPointer(rebasing: bytes[schema]))
+                else { continue }
+                let arguments = declared(by: value)
+                if !arguments.isEmpty { all[ExactText(prefix + text)] = arguments }
+            }
+            return all
+        }
+    }
 }
 
 /// Reads the pages of one server's tools/list. A server can name as many tools as it likes, as long as it likes: no more than `ToolNames.most`
@@ -211,6 +244,7 @@ private enum ToolDiscovery {
     /// Nil if the server does not say.
     static func tools(of upstream: any Upstream, _ separator: String, keepsPages: Bool, on loop: any EventLoop) async -> ToolNames? {
         var (names, kept, bytes) = ([String](), [[UInt8]](), 0)
+        var mirrored: [ExactText: [MirroredArgument]] = [:]
         var cursor: String?
         for number in 0..<pages {
             guard let result = await page(of: upstream, "tools/list", "tools", "name", cursor: cursor, on: loop) else {
@@ -221,13 +255,16 @@ private enum ToolDiscovery {
                 .filter { $0.utf8.count <= ClientText.toolName }
             bytes += result.bytes.count
             if keepsPages && bytes <= mostBytes { kept.append(result.bytes) }
+            if bytes <= mostBytes {
+                mirrored.merge(MirroredArgument.declared(inList: result.bytes, prefix: upstream.prefix.map { $0 + separator } ?? "")) { $1 }
+            }
             guard names.count <= ToolNames.most else {
-                return ToolNames(Array(names.prefix(ToolNames.most)), pages: kept, isWhole: false)
+                return ToolNames(Array(names.prefix(ToolNames.most)), pages: kept, mirrored: mirrored, isWhole: false)
             }
             cursor = result.nextCursor
-            if cursor == nil { return ToolNames(names, pages: kept, isWhole: true) }
+            if cursor == nil { return ToolNames(names, pages: kept, mirrored: mirrored, isWhole: true) }
         }
-        return ToolNames(names, pages: kept, isWhole: false)
+        return ToolNames(names, pages: kept, mirrored: mirrored, isWhole: false)
     }
 
     /// The first pages of a list of resources, or of their templates.

@@ -131,11 +131,13 @@ extension EndToEndTests.OneGate {
         var headers: [String: String?] = [:]
         /// The whole body, in the place of a request.
         var body: JSON?
+        /// A header that is there a second time.
+        var twice: String?
         var status = 400
         var code = -32020
 
         func send(_ client: GateClient, _ key: String) async throws -> GateResponse {
-            try await client.stateless(method, params, meta: meta, key: key, headers: headers, body: body)
+            try await client.stateless(method, params, meta: meta, key: key, headers: headers, twice: twice, body: body)
         }
 
         static let all = missing + mismatched + unserved
@@ -179,8 +181,39 @@ extension EndToEndTests.OneGate {
             .init(
                 name: "another Mcp-Name of a resource", method: "resources/read", params: ["uri": "test://one"],
                 headers: ["Mcp-Name": "test://two"]),
+            .init(name: "Mcp-Method twice", twice: "Mcp-Method"),
+            .init(name: "Mcp-Name twice", twice: "Mcp-Name"),
+            .init(name: "MCP-Protocol-Version twice", twice: "MCP-Protocol-Version"),
             .init(name: "another Mcp-Name of a task", method: "tasks/get", params: ["taskId": "a"], headers: ["Mcp-Name": "b"]),
         ]
+
+        /// In front of a recording server's `route`, whose arguments headers have to repeat.
+        static let mirrored: [Rejection] = [
+            route("no header of an argument", ["region": "eu"]),
+            route("a header without its argument", [:], ["Mcp-Param-Region": "eu"]),
+            route("a header of null", ["region": .null], ["Mcp-Param-Region": "null"]),
+            route("another value", ["region": "eu"], ["Mcp-Param-Region": "us"]),
+            route("a value in other letters", ["region": "eu"], ["mcp-param-region": "EU"]),
+            route("another value in base64", ["region": "eu"], ["Mcp-Param-Region": "=?base64?dXM=?="]),
+            route("a value in no base64", ["region": "eu"], ["Mcp-Param-Region": "=?base64?e*?="]),
+            route("a value in a second spelling of base64", ["region": "eu"], ["Mcp-Param-Region": "=?base64?ZXV=?="]),
+            route("bytes that are no ASCII", ["region": "\u{fffd}"], ["Mcp-Param-Region": "\u{fffd}"]),
+            route("a header twice", ["region": "eu"], ["Mcp-Param-Region": "eu"], twice: "Mcp-Param-Region"),
+            route("another number", ["count": 3], ["Mcp-Param-Count": "4"]),
+            route("a number with a fraction", ["count": 3], ["Mcp-Param-Count": "3.1"]),
+            route("a number in words", ["count": 3], ["Mcp-Param-Count": "+3"]),
+            route("another truth", ["sure": true], ["Mcp-Param-Sure": "True"]),
+            route("no header of an inner argument", ["where": ["zone": "a"]]),
+            route("one of two headers", ["region": "eu", "count": 3], ["Mcp-Param-Region": "eu"]),
+        ]
+
+        private static func route(
+            _ name: String, _ arguments: [String: JSON], _ headers: [String: String?] = [:], twice: String? = nil
+        ) -> Rejection {
+            .init(
+                name: name, params: ["name": "route", "arguments": .object(arguments.merging(["text": "x"]) { $1 })], headers: headers,
+                twice: twice)
+        }
 
         private static let unserved: [Rejection] =
             [
@@ -239,6 +272,54 @@ extension EndToEndTests {
                 await connection.close()
                 try await eventually("the server is told", within: .seconds(10)) { server.cancelled.count == turn + 2 }
                 try await eventually("it is charged once", within: .seconds(10)) { try await cluster[0].balance(key).spent == 61 + turn }
+            }
+        }
+
+        @Test(
+            "F-MCP-14: headers that repeat arguments say what the call says, or it is refused on any node, reaches no server and costs nothing"
+        )
+        func mirrored() async throws {
+            let recording = try Recording()
+            try await GateCluster.run(nodes: 2, upstream: .recording(recording)) { cluster in
+                let key = try await cluster[0].createKey(credits: 5)
+                for (turn, row) in OneGate.Rejection.mirrored.enumerated() {
+                    let response = try await row.send(cluster[turn % 2], key)
+                    #expect(
+                        response.status == row.status && response.json["error"]?["code"] == .int(row.code),
+                        "\(row.name): \(response.status) \(response.text)")
+                }
+                let doubled =
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"route","arguments":{"text":"x","region":"us","region":"eu"},"_meta":\#(GateClient.statelessMeta.text)}}"#
+                let headers: GateClient.Headers = [
+                    ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", "route"), ("Mcp-Param-Region", "eu"),
+                ]
+                let refused = try await cluster[0].post(Array(doubled.utf8), key: key, headers: headers)
+                #expect(refused.status == 400 && refused.json["error"]?["code"] == -32020, "\(refused.text)")
+                #expect(recording.calls.isEmpty)
+                #expect(try await cluster[1].balance(key).spent == 0)
+                for (turn, headers) in [
+                    ["Mcp-Param-Region": "Zürich 1", "Mcp-Param-Count": "-3", "Mcp-Param-Sure": "true", "Mcp-Param-Zone": "a b"],
+                    [
+                        "Mcp-Param-Region": "=?base64?WsO8cmljaCAx?=", "mcp-param-COUNT": "-3.00", "Mcp-Param-Sure": "true",
+                        "Mcp-Param-Zone": "=?base64?YSBi?=",
+                    ],
+                ].enumerated() {
+                    let response = try await cluster[turn].stateless(
+                        "tools/call",
+                        [
+                            "name": "route",
+                            "arguments": ["text": "x", "region": "Zürich 1", "count": -3, "sure": true, "where": ["zone": "a b"]],
+                        ], key: key, headers: headers.merging(["Mcp-Param-Else": "y"]) { $1 })
+                    // What is no ASCII travels in base64 alone.
+                    #expect(turn == 0 ? response.status == 400 : response.outcome.text == "x", "\(response.text)")
+                }
+                // A call without such arguments needs no header, and one of another tool may have any.
+                for (tool, more) in [("route", [:]), ("note", ["Mcp-Param-Region": "eu"])] as [(String, [String: String?])] {
+                    let response = try await cluster[0].stateless(
+                        "tools/call", ["name": .string(tool), "arguments": ["text": "x", "region": .null]], key: key, headers: more)
+                    #expect(response.outcome.text == "x", "\(response.text)")
+                }
+                #expect(try await cluster[1].balance(key).spent == 3)
             }
         }
 
@@ -415,6 +496,7 @@ extension EndToEndTests {
 
         var text: String { connection.text }
         var isEnded: Bool { connection.isEnded }
+        func close() async { await connection.close() }
         var messages: [JSON] {
             text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data:") }.compactMap { JSON($0.dropFirst(5).utf8) }
         }
@@ -432,11 +514,12 @@ extension GateClient {
     /// - Parameters:
     ///   - version: another revision than that, in header and `_meta`.
     ///   - changed: headers that are other than they should be, or are not there.
+    ///   - twice: a header that is there a second time.
     ///   - body: in the place of the request.
     func stateless(
         _ method: String, _ params: [String: JSON] = [:], version: String? = nil, meta: JSON? = statelessMeta, key: String? = nil,
         id: JSON = 1,
-        headers changed: [String: String?] = [:], body: JSON? = nil
+        headers changed: [String: String?] = [:], twice: String? = nil, body: JSON? = nil
     ) async throws -> GateResponse {
         var params = params
         if let meta { params["_meta"] = meta }
@@ -456,7 +539,8 @@ extension GateClient {
         }
         for (name, value) in changed { headers[name] = .some(value) }
         if let key { headers["X-API-Key"] = key }
-        let fields = headers.compactMap { name, value in value.map { (key: name, value: $0) } }
+        var fields = headers.compactMap { name, value in value.map { (key: name, value: $0) } }
+        fields += fields.filter { $0.key == twice }
         let message: JSON = body ?? ["jsonrpc": "2.0", "id": id, "method": .string(method), "params": .object(params)]
         return try await send("POST", "/mcp", headers: fields, body: message.bytes)
     }

@@ -111,7 +111,12 @@ struct HTTP1RequestParserTests {
             let head = try #require(Self.head(start + line.uppercased().replacing(": \(value.uppercased())", with: ": \(value)") + "\r\n"))
             #expect(head.fields.string(of: field) == value)
             let repeated = HTTP1Transcript.requests([Array((start + line + line + "\r\n").utf8)])
-            #expect(repeated.lines.contains { $0.hasPrefix("repeatedField") } == !field.mayRepeat, "\(field)")
+            #expect(
+                repeated.lines.contains { $0.hasPrefix("repeatedField") } == !(field.mayRepeat || field.mirrorsBody), "\(field)")
+            #expect(!head.fields.contradictsBody)
+            guard !repeated.lines.contains(where: { $0.hasPrefix("repeatedField") }) else { continue }
+            #expect(
+                try #require(Self.head(start + line + line.uppercased() + "\r\n")).fields.contradictsBody == field.mirrorsBody, "\(field)")
         }
     }
 

@@ -88,4 +88,28 @@ struct StatelessTests {
         }
         #expect(try !scanRequest("tools/list", #"{"_meta":{}}"#).message.declaresVersion)
     }
+
+    @Test(
+        "headers repeat the arguments that a schema says, and none of a schema of which one declaration is invalid",
+        arguments: [
+            (#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"integer"}}}"#, ["a=Mcp-Param-A"]),
+            (
+                #"{"properties":{"a":{"type":"object","properties":{"b":{"type":"boolean","x-mcp-header":"x"}}}}}"#, ["a.b=Mcp-Param-x"]
+            ),
+            (#"{"properties":{"x-mcp-header":{"type":"string"}},"default":{"x-mcp-header":"A"}}"#, []),
+            (#"{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}"#, []),
+            (#"{"properties":{"a":{"type":["string"],"x-mcp-header":"A"}}}"#, []),
+            (#"{"properties":{"a":{"type":"string","x-mcp-header":""}}}"#, []),
+            (#"{"properties":{"a":{"type":"string","x-mcp-header":"a b"}}}"#, []),
+            (#"{"properties":{"a":{"type":"string","x-mcp-header":7}}}"#, []),
+            (#"{"type":"string","x-mcp-header":"A"}"#, []),
+            (#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}}}"#, []),
+            (#"{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"items":{"type":"string","x-mcp-header":"B"}}}}"#, []),
+            (#"{"anyOf":[{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}]}"#, []),
+            (#"[]"#, []),
+        ] as [(String, [String])])
+    func mirrored(_ schema: String, _ expected: [String]) throws {
+        let declared = MirroredArgument.declared(by: try JSONValue.parse(schema))
+        #expect(declared.map { "\($0.name)=\($0.header)" } == expected)
+    }
 }

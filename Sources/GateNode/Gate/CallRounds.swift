@@ -26,6 +26,8 @@ final class CallRounds {
         /// The round that waits for the call; nil while it is the client's turn.
         var ticket: String?
         var until = NIODeadline.now() + patience
+        /// What another node was told within a second of the server's progress and logs.
+        var words = (count: 0, since: NIODeadline.now())
 
         /// What is held for it beside the call itself.
         var bytes: Int {
@@ -63,6 +65,8 @@ final class CallRounds {
     private static let (hearing, deafness) = (TimeAmount.seconds(5), TimeAmount.seconds(15))
     /// Milliseconds that a message for another node is kept.
     private static let passage = 60_000
+    /// Progress and log messages of one call that go to another node in a second, and bytes of one.
+    private static let (mostWords, longestWord) = (20, 65_536)
     /// Bytes of a state that is looked at.
     private static let longest = 160
 
@@ -75,23 +79,44 @@ final class CallRounds {
 
     // MARK: The call's side
 
-    /// A server asks the client of a call; false if the client has not said that it can be asked this, or there is no room.
-    func ask(_ question: UpstreamQuestion, _ flow: CallFlow, on loop: LoopContext) -> Bool {
-        guard let key = flow.caller?.record.id, Self.mayAsk(question, StatelessEra.capabilities(of: flow.exchange)) else { return false }
-        guard hasRoom(for: question.message.readableBytes + flow.exchange.body.readableBytes, of: key) else { return false }
-        let call = flow.exchange.parkedAs ?? "\(name).\(next())"
+    /// A server asks the client of a request; false if that is none that can be asked, or the client has not said that it can be asked this,
+    /// or there is no room.
+    /// - Parameters:
+    ///   - key: the id of the key that the request has shown.
+    ///   - cancel: gives up what the request has asked for.
+    func ask(_ question: UpstreamQuestion, _ exchange: MCPExchange, of key: String?, on loop: LoopContext, cancel: @escaping () -> Void)
+        -> Bool
+    {
+        guard let key, StatelessEra.canBeAsked(exchange), Self.mayAsk(question, StatelessEra.capabilities(of: exchange)) else {
+            return false
+        }
+        guard hasRoom(for: question.message.readableBytes + exchange.body.readableBytes, of: key) else { return false }
+        let call = exchange.parkedAs ?? "\(name).\(next())"
         if parked[call] == nil {
-            guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !flow.exchange.isAnswered else {
+            guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !exchange.isAnswered else {
                 return false
             }
-            parked[call] = Parked(
-                exchange: flow.exchange, cancel: { [weak flow] in flow?.cancel() }, key: key, subject: Self.subject(of: flow.exchange))
-            flow.exchange.parkedAs = call
+            parked[call] = Parked(exchange: exchange, cancel: cancel, key: key, subject: Self.subject(of: exchange))
+            exchange.parkedAs = call
         }
         guard let count = parked[call]?.waiting.count, count < Self.mostQuestions else { return false }
         parked[call]?.waiting.append(question)
         advance(call, on: loop)
         return true
+    }
+
+    /// What the server says of a call on the way: the round that waits for it hears of it, and between two rounds nobody. Some of it may be lost.
+    func tell(_ message: ByteBuffer, of call: String, on loop: LoopContext) {
+        guard var entry = parked[call], let ticket = entry.ticket else { return }
+        if isOwn(ticket) {
+            loop.siblings?.forEach { $0.rounds.heard(ticket, message) }
+            return
+        }
+        if .now() - entry.words.since > .seconds(1) { entry.words = (0, .now()) }
+        guard entry.words.count < Self.mostWords, message.readableBytes <= Self.longestWord else { return }
+        entry.words.count += 1
+        parked[call] = entry
+        post(Array(message.readableBytesView), as: "\(ticket).\(next())") {}
     }
 
     private func hasRoom(for bytes: Int, of key: String) -> Bool {
@@ -267,12 +292,13 @@ final class CallRounds {
         return true
     }
 
-    /// Why the key may not go on with the call; what it costs was settled when it began.
+    /// Why the key may not go on with the request; what it costs was settled when it began. What is no call is of no tool.
     private static func denial(_ caller: CallView.Caller, _ exchange: MCPExchange, on loop: LoopContext) -> Denial? {
-        guard !loop.rules.isShadow else { return nil }
-        for phase in [Phase.identity, .policy] {
+        let isCall = exchange.envelope.method == .toolsCall
+        guard !loop.rules.isShadow, isCall || !loop.snapshot.isFree(exchange.envelope, in: exchange.body) else { return nil }
+        for phase in isCall ? [Phase.identity, .policy] : [.identity] {
             var view = CallView(
-                caller: caller, tool: exchange.envelope.toolName ?? "", address: exchange.address,
+                caller: caller, tool: isCall ? exchange.envelope.toolName ?? "" : "", address: exchange.address,
                 country: exchange.country(for: caller.key),
                 now: loop.now, headers: exchange.header)
             if case .denied(let denial) = loop.snapshot.pipeline.run(phase, &view) { return denial }
@@ -311,6 +337,12 @@ final class CallRounds {
         exchange.relay(buffer, reply)
     }
 
+    /// Passed on as the round wants it: under its progress token, from its level of logs on.
+    private func heard(_ ticket: String, _ message: ByteBuffer) {
+        guard let exchange = rounds[ticket]?.exchange, let reply = message.withUnsafeReadableBytes({ Reply.scan($0) }) else { return }
+        exchange.relay(notification: message, reply)
+    }
+
     // MARK: Between loops and nodes
 
     private func send(_ call: String, _ round: Int, _ responses: [UInt8]?, ticket: String, to owner: String, on loop: LoopContext) {
@@ -329,15 +361,17 @@ final class CallRounds {
     private static func message(_ call: String, _ round: Int, _ ticket: String) -> String { "resume_\(call).\(round).\(ticket)" }
 
     private func deliver(_ message: [UInt8], to ticket: String, on loop: LoopContext) {
-        let words = ticket.split(separator: ".")
-        guard words.count == 3 else { return }
-        if words[0].dropFirst("round_".count) == node[...] {
+        guard ticket.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 2 else { return }
+        if isOwn(ticket) {
             loop.siblings?.forEach { $0.rounds.ended(ticket, message) }
         } else {
             // If it cannot be left there, the round that waits for it says so in its time.
             post(message, as: ticket) {}
         }
     }
+
+    /// Whether a round waits on this node.
+    private func isOwn(_ ticket: String) -> Bool { ticket.hasPrefix("round_\(node).") }
 
     /// Leaves a message for another node. - Parameter failed: is called if it was not left there for certain.
     private func post(_ message: [UInt8], as id: String, failed: @escaping () -> Void) {
@@ -359,6 +393,9 @@ final class CallRounds {
     /// Something has come over another node.
     func collect(_ id: String, on loop: LoopContext) {
         if rounds[id] != nil { return fetch(id) { [self] in ended(id, $0) } }
+        if let end = id.lastIndex(of: "."), rounds[String(id[..<end])] != nil {
+            return fetch(id) { [self] in heard(String(id[..<end]), ByteBuffer(bytes: $0)) }
+        }
         guard id.hasPrefix("resume_\(name).") else { return }
         fetch(id) { [self] bytes in
             let (call, round, ticket, responses) = bytes.withUnsafeBytes { body in
@@ -438,10 +475,11 @@ final class CallRounds {
         return (owner, "\(owner).\(words[1]).\(words[2])", round)
     }
 
-    /// What a call asks: its tool and its arguments as they stand.
+    /// What is asked for: the method, what it names, and the arguments as they stand.
     private static func subject(of exchange: MCPExchange) -> String {
-        let call = exchange.envelope.call
-        let arguments = call.arguments.map { exchange.body.text($0) } ?? ""
-        return KeyCache.digest((call.toolName ?? "") + "\u{0}" + arguments)
+        let envelope = exchange.envelope
+        let text = { (range: Range<Int>?) in range.map { exchange.body.text($0) } ?? "" }
+        let parts = [exchange.method, text(envelope.toolNameToken), text(envelope.uri), text(envelope.call.arguments)]
+        return KeyCache.digest(parts.joined(separator: "\u{0}"))
     }
 }

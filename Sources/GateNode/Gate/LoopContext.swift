@@ -153,8 +153,8 @@ final class LoopContext: ExchangeHandler {
     /// - Parameter key: the id of the key that the request has shown.
     func client(of exchange: MCPExchange, key: String?) -> UpstreamClient? {
         if exchange.isStateless {
-            // What is asked outside of calls, and who listens to what comes of them, has to reach the same server.
-            let isOwn = exchange.envelope.method == .toolsCall || exchange.envelope.method == .subscriptionsListen
+            // Who listens to what comes of requests has to reach the server that they reach.
+            let isOwn = StatelessEra.canBeAsked(exchange) || exchange.envelope.method == .subscriptionsListen
             let capabilities = isOwn ? StatelessEra.capabilities(of: exchange) : []
             guard let key, parts.settings.isolation.isolates(capabilities) else { return nil }
             return UpstreamClient(session: StatelessEndpoint.session(of: key, capabilities), key: key, capabilities: capabilities)

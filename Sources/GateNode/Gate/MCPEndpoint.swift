@@ -21,6 +21,7 @@ enum MCPEndpoint {
         switch exchange.head.method {
         case .post: post(exchange, on: loop)
         case .get, .delete:
+            guard !exchange.head.fields.contradictsBody else { return exchange.refuse(400, StatelessEra.repetition) }
             if StatelessEra.isNamed(by: exchange.head) {
                 return exchange.refuseMethod("Method not allowed. This revision of MCP knows POST alone.", allowing: "POST, OPTIONS")
             }
@@ -36,6 +37,10 @@ enum MCPEndpoint {
         switch exchange.body.scanEnvelope() {
         case .success(let envelope): exchange.envelope = envelope
         case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
+        }
+        // Of two copies each side could read another one.
+        guard !exchange.head.fields.contradictsBody else {
+            return exchange.fail(status: 400, code: StatelessEra.mismatch, StatelessEra.repetition)
         }
         if StatelessEra.claims(exchange) { return StatelessEndpoint.receive(exchange, on: loop) }
         if let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.supported(named: version) == nil {

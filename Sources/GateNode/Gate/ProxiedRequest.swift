@@ -51,7 +51,7 @@ final class ProxiedRequest {
 
     func begin() {
         let isFree = isCatalog || loop.snapshot.isFree(exchange.envelope, in: exchange.body)
-        if isFree, case .asItIs = shape, !isPersonal { return beginFree() }
+        if isFree, case .asItIs = shape, !isPersonal, !isAskable { return beginFree() }
         guard let credential = exchange.credential else { return proceed(isFree) }
         identify(credential) { [self] isAway in
             if isAway && !isFree { return exchange.failForStore() }
@@ -123,6 +123,12 @@ final class ProxiedRequest {
     /// Whether it is about something that a server keeps for one client.
     private var isPersonal: Bool {
         method.hasPrefix("tasks/") || method == "resources/subscribe" || method == "resources/unsubscribe"
+    }
+
+    /// Whether its key has to be known because a server may ask its client something.
+    private var isAskable: Bool {
+        exchange.isStateless && exchange.credential != nil && StatelessEra.canBeAsked(exchange)
+            && !StatelessEra.capabilities(of: exchange).isEmpty
     }
 
     private func beginPersonal() {
@@ -240,11 +246,15 @@ final class ProxiedRequest {
         }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
+            if let call = request.exchange.parkedAs { return request.loop.rounds.tell(message, of: call, on: request.loop) }
             request.exchange.relay(notification: message, reply)
         }
 
         func upstreamAsked(_ question: UpstreamQuestion) {
-            request.loop.ask(question, on: request.exchange)
+            let (loop, exchange) = (request.loop, request.exchange)
+            guard exchange.isStateless else { return loop.ask(question, on: exchange) }
+            if loop.rounds.ask(question, exchange, of: request.keyID, on: loop, cancel: { [weak request] in request?.giveUp() }) { return }
+            question.refuse(code: -32603, "The client cannot be asked this")
         }
 
         func upstreamFinished(_ outcome: UpstreamOutcome) { request.took(outcome, from: target.index) }

@@ -30,6 +30,11 @@ enum StatelessEndpoint {
     }
 
     private static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
+        if exchange.envelope.method == .toolsCall, let tool = exchange.envelope.toolName,
+            let sentence = StatelessEra.mismatch(in: exchange, of: loop.parts.upstreams.mirroredArguments(of: tool))
+        {
+            return exchange.fail(code: StatelessEra.mismatch, sentence)
+        }
         switch exchange.envelope.method {
         case .serverDiscover: exchange.succeed(loop.discovery())
         case .toolsCall where loop.discoversDynamically && MetaTool.take(exchange, on: loop): break
@@ -40,6 +45,7 @@ enum StatelessEndpoint {
         case .toolsList: ProxiedRequest(exchange, .toolList, on: loop).begin()
         default:
             if removed.contains(exchange.method) { return refuseMethod(exchange) }
+            if StatelessEra.canBeAsked(exchange), loop.rounds.take(exchange, on: loop) { return }
             ProxiedRequest(exchange, .asItIs, on: loop).begin()
         }
     }

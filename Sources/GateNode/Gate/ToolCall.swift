@@ -140,13 +140,17 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
         guard let flow, flow.calls.count == 1, let (message, reply) = passed(message, reply, flow) else { return }
+        if let call = flow.exchange.parkedAs { return flow.loop.rounds.tell(message, of: call, on: flow.loop) }
         flow.exchange.relay(notification: message, reply)
     }
 
     func upstreamAsked(_ question: UpstreamQuestion) {
         guard let flow else { return question.refuse() }
         if flow.exchange.isStateless {
-            guard flow.calls.count == 1, flow.loop.rounds.ask(question, flow, on: flow.loop) else {
+            guard flow.calls.count == 1,
+                flow.loop.rounds.ask(
+                    question, flow.exchange, of: flow.caller?.record.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
+            else {
                 return question.refuse(code: -32603, "The client cannot be asked this")
             }
             return

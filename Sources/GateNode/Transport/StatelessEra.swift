@@ -52,7 +52,9 @@ enum StatelessEra {
         return named.hasSameBytes(as: revision.rawValue) ? nil : .version(named)
     }
 
-    private static let mismatch = -32020
+    /// The code for headers that say something else than the body (Base Protocol, Error Codes).
+    static let mismatch = -32020
+    static let repetition = "MCP-Protocol-Version, Mcp-Method and Mcp-Name may be there once"
 
     /// What `_meta` has to say of every request (Base Protocol, `_meta`).
     private static func missing(in exchange: MCPExchange) -> String? {
@@ -103,7 +105,11 @@ enum StatelessEra {
 
     /// The bytes that a header stands for: what is no plain text travels as `=?base64?…?=`. Nil if there is no such header, or it is malformed.
     private static func decoded(_ field: HTTP1KnownField, of exchange: MCPExchange) -> [UInt8]? {
-        guard let value = exchange.head.fields.value(of: field).map({ Array($0) }) else { return nil }
+        exchange.head.fields.value(of: field).flatMap { decoded(Array($0)) }
+    }
+
+    /// Nil if it is malformed.
+    private static func decoded(_ value: [UInt8]) -> [UInt8]? {
         let (opening, closing) = (Array("=?base64?".utf8), Array("?=".utf8))
         guard value.count >= opening.count + closing.count, value.starts(with: opening), value.suffix(2).elementsEqual(closing) else {
             return value
@@ -112,6 +118,38 @@ enum StatelessEra {
         // What has two spellings could be read in two ways.
         guard let bytes = Data(base64Encoded: payload), bytes.base64EncodedData() == payload else { return nil }
         return Array(bytes)
+    }
+
+    /// Which header of a tool's call says something else than the argument that it has to repeat (Streamable HTTP, Custom Headers): the two
+    /// are there together and are the same, or neither is.
+    static func mismatch(in exchange: MCPExchange, of mirrored: [MirroredArgument]) -> String? {
+        guard !mirrored.isEmpty else { return nil }
+        let token = exchange.envelope.call.arguments.map { exchange.body.token($0) } ?? Array("{}".utf8)
+        // An argument that is there twice could be another one for the server.
+        guard let arguments = try? JSONValue.parse(token, rules: .strict) else {
+            return "The arguments name something twice, so that no header can repeat them"
+        }
+        for argument in mirrored {
+            let sent = exchange.head.fields.strings(namedByOperator: argument.header)
+            guard sent.count <= 1 else { return "\(argument.header) may be there once" }
+            guard let header = sent.first else {
+                guard argument.isMirrored(in: arguments) else { continue }
+                return "\(argument.header) must be there, and be the argument \(argument.name) of the call"
+            }
+            guard header.utf8.allSatisfy({ (0x20...0x7e).contains($0) || $0 == 0x09 }), let value = decoded(Array(header.utf8)),
+                argument.matches(value, in: arguments)
+            else { return "\(argument.header) must be the argument \(argument.name) of the call, and is not there without it" }
+        }
+        return nil
+    }
+
+    /// Whether a request may be answered with a question (Multi Round-Trip Requests).
+    static func canBeAsked(_ exchange: MCPExchange) -> Bool {
+        switch exchange.envelope.method {
+        case .toolsCall: true
+        case .other: ["prompts/get", "resources/read"].contains(exchange.method)
+        default: false
+        }
     }
 
     /// What the client can be asked in this request; of a declaration longer than any, nothing.

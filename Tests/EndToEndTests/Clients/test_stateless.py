@@ -38,10 +38,10 @@ async def everything(key, nodes):
     async with connected(nodes, key) as session:
         tools = await session.list_tools()
         assert {"echo", "wait"} <= {tool.name for tool in tools.tools} and tools.cache_scope == "private", tools
-        assert [str(each.uri) for each in (await session.list_resources()).resources] == ["test://one"]
+        assert [str(each.uri) for each in (await session.list_resources()).resources] == ["test://one", "test://asked"]
         assert [each.uri_template for each in (await session.list_resource_templates()).resource_templates] == ["test://item/{name}"]
         assert (await session.read_resource("test://one")).contents[0].text == "the one resource"
-        assert [each.name for each in (await session.list_prompts()).prompts] == ["greet"]
+        assert [each.name for each in (await session.list_prompts()).prompts] == ["greet", "inquire"]
         assert (await session.get_prompt("greet", {"name": "ada"})).messages[0].content.text == "Greet ada"
         assert (await session.read_resource("test://item/%C3%A9")).contents[0].text.startswith("item")
 

@@ -2,8 +2,8 @@
 
     asking_server.py stdio|PORT [DIRECTORY]
 
-Tools: echo(text), sample(text), elicit(text, times), roots(apart), declared(), change(), touch(uri), wait(seconds), slow(seconds, steps) with progress,
-log(text, level), meta(text). Resources: test://one, test://item/{name}; prompt: greet(name); completion of its argument.
+Tools: echo(text), sample(text), elicit(text, times), ponder(text, steps, seconds), roots(apart), declared(), change(), touch(uri), wait(seconds), slow(seconds, steps) with progress,
+log(text, level), meta(text). Resources: test://one, test://item/{name}, test://asked, which asks first; prompts: greet(name), inquire(name), which asks first; completion of its argument.
 DIRECTORY/calls gets one line for each call that began, DIRECTORY/cancelled one for each that was cancelled, DIRECTORY/starts one a process.
 """
 
@@ -58,6 +58,22 @@ async def elicit(text: str, ctx: Context, times: int = 1) -> str:
         answer = await ctx.elicit(f"{text} {turn}", Name)
         said.append(answer.data.name if answer.action == "accept" else answer.action)
     return "user: " + " ".join(said)
+
+
+@server.tool()
+async def ponder(text: str, ctx: Context, steps: int = 1, seconds: float = 0.0) -> str:
+    """Asks the user, and then works, with progress and a log message at each step."""
+    await ctx.elicit(text, Name)
+    append("calls", "ponder " + text)
+    try:
+        for step in range(steps):
+            await ctx.report_progress(step + 1, steps)
+            await ctx.info(f"step {step + 1}")
+            await asyncio.sleep(seconds / steps)
+    except asyncio.CancelledError:
+        append("cancelled", "ponder")
+        raise
+    return "pondered"
 
 
 @server.tool()
@@ -158,6 +174,20 @@ def item(name: str) -> str:
 @server.prompt()
 def greet(name: str) -> str:
     return "Greet " + name
+
+
+@server.resource("test://asked")
+async def asked() -> str:
+    append("calls", "asked")
+    answer = await server.get_context().elicit("who reads", Name)
+    return "for " + (answer.data.name if answer.action == "accept" else answer.action)
+
+
+@server.prompt()
+async def inquire(name: str) -> str:
+    append("calls", "inquire " + name)
+    answer = await server.get_context().elicit("who is " + name, Name)
+    return "Inquire " + (answer.data.name if answer.action == "accept" else answer.action)
 
 
 @server.completion()

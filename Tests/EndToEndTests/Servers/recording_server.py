@@ -3,7 +3,8 @@
     recording_server.py DIRECTORY
 
 DIRECTORY/calls gets the `text` of each executed call, DIRECTORY/starts the time of each start. While DIRECTORY/crash exists, a new
-process ends at once. Tools: note(text), wait(text, seconds), leave() which ends the process without an answer.
+process ends at once. Tools: note(text), wait(text, seconds), leave() which ends the process without an answer, and route(text, region,
+count, sure, where.zone), all of which but the text are repeated in headers (`x-mcp-header`).
 """
 
 import json
@@ -38,7 +39,18 @@ def tool(name, **properties):
     return {"name": name, "description": f"Records a {name}.", "inputSchema": schema}
 
 
-TOOLS = [tool("note", text="string"), tool("wait", text="string", seconds="number"), tool("leave")]
+def mirrored(kind, header):
+    return {"type": kind, "x-mcp-header": header}
+
+
+ROUTE = tool("route", text="string")
+ROUTE["inputSchema"]["properties"] |= {
+    "region": mirrored("string", "Region"),
+    "count": mirrored("integer", "Count"),
+    "sure": mirrored("boolean", "Sure"),
+    "where": {"type": "object", "properties": {"zone": mirrored("string", "Zone")}},
+}
+TOOLS = [tool("note", text="string"), tool("wait", text="string", seconds="number"), tool("leave"), ROUTE]
 
 
 def call(request):
