@@ -47,8 +47,10 @@ package struct Expiries: Sendable {
                 ("keyMasked", key.masked), ("keyId", key.id), ("name", key.name), ("expiresAt", Timestamp.text(milliseconds: expiry)),
             ])
         do {
-            _ = try await keys.records.edit(id, Operation(id: "expired:\(id):\(expiry)", audit: audit)) { (key) throws(RecordRefusal) in
-                guard key.expiresAt == expiry, key.state != .revoked else { throw .state("changed") }
+            // Of this version: one and the same expiry that is set once more is told once more.
+            let operation = Operation(id: "expired:\(id):\(expiry):\(key.version)", audit: audit)
+            _ = try await keys.records.edit(id, operation) { [version = key.version] (key) throws(RecordRefusal) in
+                guard key.expiresAt == expiry, key.version == version, key.state != .revoked else { throw .state("changed") }
                 key.toldExpiry = expiry
             }
             return true

@@ -24,6 +24,7 @@ package final class ClusterLink: CommandLink, StoreLink {
     private var pausing: [RedisLink.Waiter] = []
     private var isTimed = false
     private var isStopped = false
+    private var ticking: RepeatedTask?
 
     /// Before a slot that is under way is asked again.
     private static let pause = TimeAmount.milliseconds(20)
@@ -39,12 +40,15 @@ package final class ClusterLink: CommandLink, StoreLink {
     /// Begins to follow the map; to be called on the event loop.
     package func start() {
         let link = NIOLoopBound(self, eventLoop: eventLoop)
-        map = watch.follow { [eventLoop] map in eventLoop.execute { link.value.adopt(map) } }
+        map = watch.follow { [eventLoop] in eventLoop.execute { link.value.adopt() } }
+        // What a late server has said of a slot is not kept for longer than this.
+        ticking = eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in link.value.adopt() }
     }
 
     /// Closes every connection; whatever is waiting fails, and nothing is taken any more.
     package func stop() {
         isStopped = true
+        ticking?.cancel()
         for link in Array(links.values) + leaving { link.stop() }
         let lost = pausing
         pausing = []
@@ -98,8 +102,9 @@ package final class ClusterLink: CommandLink, StoreLink {
         return link
     }
 
-    private func adopt(_ next: SlotMap) {
-        guard !isStopped else { return }
+    private func adopt() {
+        let next = watch.map
+        guard !isStopped, next != map else { return }
         map = next
         for place in Array(links.keys) where !next.places.contains(place) {
             guard let link = links.removeValue(forKey: place) else { continue }
@@ -122,8 +127,14 @@ extension ClusterLink {
             if text.hasPrefix("CLUSTERDOWN") { watch.doubt() }
             later(waiter, text)
         case .moved(let slot, let owner):
-            map.move(CollectionOfOne(slot), to: owner)
             watch.doubt()
+            // What one server says, and how late, is believed of one command; of the slot only where it takes it from the server itself, for a
+            // server that the map knows by that name. The map has the rest from all of them.
+            guard map.places.contains(owner) else {
+                later(waiter, text)
+                return true
+            }
+            if map.owner(of: slot) == place { map.move(CollectionOfOne(slot), to: owner) }
             forward(waiter, to: owner, isAsking: false, text)
         case .ask(let owner): forward(waiter, to: owner, isAsking: true, text)
         }

@@ -21,7 +21,7 @@ package final class ClusterWatch: Sendable {
     private struct State {
         var election = SlotElection()
         var servers: [Place: Server] = [:]
-        var listeners: [@Sendable (SlotMap) -> Void] = []
+        var listeners: [@Sendable () -> Void] = []
         var heardAt: NIODeadline?
         /// Where the next round begins.
         var turn = 0
@@ -88,7 +88,7 @@ package final class ClusterWatch: Sendable {
     var map: SlotMap { state.withLock { $0.election.map } }
 
     /// The map as it is, and every later one to `listener`, from any thread.
-    func follow(_ listener: @escaping @Sendable (SlotMap) -> Void) -> SlotMap {
+    func follow(_ listener: @escaping @Sendable () -> Void) -> SlotMap {
         state.withLock { state in
             if !state.isStopped { state.listeners.append(listener) }
             return state.election.map
@@ -190,6 +190,6 @@ extension ClusterWatch {
         } else {
             logger.info("slots of the Redis Cluster", metadata: facts)
         }
-        for listener in listeners { listener(map) }
+        for listener in listeners { listener() }
     }
 }

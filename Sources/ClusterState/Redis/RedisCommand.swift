@@ -19,16 +19,14 @@ package struct RedisCommand: Sendable {
     /// Whether it runs the script as servers of a Redis Cluster have it.
     private var isGuarded = false
 
-    package init(_ words: String...) {
-        script = nil
-        isRepeatable = true
-        for word in words { append(word) }
-    }
+    package init(_ words: String...) { self.init(words: words, isRepeatable: true) }
 
     /// A command that says something anew each time that it arrives: it is written once.
-    package init(once words: String...) {
+    package init(once words: String...) { self.init(words: words, isRepeatable: false) }
+
+    private init(words: [String], isRepeatable: Bool) {
         script = nil
-        isRepeatable = false
+        self.isRepeatable = isRepeatable
         for word in words { append(word) }
     }
 
@@ -68,10 +66,13 @@ package struct RedisCommand: Sendable {
     /// The same call with the script's text in place of its digest, for a Redis that has forgotten it.
     package var withScriptText: RedisCommand {
         guard let script else { return self }
-        var command = RedisCommand("EVAL", isGuarded ? ClusterScript.source(of: script) : script.source)
+        var command = RedisCommand(words: ["EVAL", isGuarded ? ClusterScript.source(of: script) : script.source], isRepeatable: isRepeatable)
         for word in words.dropFirst(2) { command.append(word) }
         return command
     }
+
+    /// Whether it only says that the next command on its connection knows where it goes.
+    var isAsking: Bool { bytes.elementsEqual("ASKING".utf8) }
 
     /// The same call of the script as servers of a Redis Cluster have it; every other command as it is.
     var guarded: RedisCommand {

@@ -18,7 +18,7 @@ extension RedisLink {
             return
         }
         // Both are enqueued in one go, here or when the connection is there: nothing comes between them.
-        if isAsking { put(Waiter(command: RedisCommand("ASKING"), sentAt: waiter.sentAt, completion: { _ in })) }
+        if isAsking { put(Waiter(command: RedisCommand(once: "ASKING"), sentAt: waiter.sentAt, completion: { _ in })) }
         put(waiter)
     }
 
@@ -43,7 +43,8 @@ extension RedisLink {
     }
 
     private func handOver() {
-        let orphans = resending
+        // An ASKING is for the command behind it, on one connection.
+        let orphans = resending.filter { !$0.command.isAsking }
         resending = []
         if !orphans.isEmpty { cluster?.takeOver(orphans) }
     }

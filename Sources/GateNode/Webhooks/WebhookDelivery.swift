@@ -87,7 +87,8 @@ extension Webhooks {
     /// - Returns: milliseconds until the sink is due again; nil if nothing waits for it, it has failed, or the attempt was cut short.
     /// - Throws: `StoreFailure`.
     func deliver(_ batch: WebhookBatch, to sink: WebhookSink) async throws -> Int? {
-        let (start, contents, settings) = (clock.milliseconds, batch.contents, settings)
+        let (start, settings) = (clock.milliseconds, settings)
+        let contents = sink.kind == .key ? batch.contents.map { $0.told(to: sink.name) } : batch.contents
         let headers = batch.attempts > 0 ? [("X-PayGate-Retry", String(batch.attempts))] : []
         let answer = await sender.post(
             WebhookEvent.body(contents, at: start), to: sink.url, of: sink.kind, secret: sink.secret, at: start / 1000, headers: headers)

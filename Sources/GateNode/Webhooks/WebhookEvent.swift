@@ -83,6 +83,17 @@ struct WebhookEvent: Sendable {
         self.init(type: String(decoding: packed[..<end], as: UTF8.self), json: json)
     }
 
+    /// What the holder of one key is told of it: of a transfer not the balance of the other key.
+    /// - Parameter sink: the name of the key's webhook.
+    func told(to sink: String) -> WebhookEvent {
+        guard var metadata = json["metadata"]?.objectValue, var event = json.objectValue else { return self }
+        for (balance, key) in [("fromBalance", "fromId"), ("toBalance", "toId")] where metadata[balance] != nil {
+            if metadata[key]?.stringValue.map(KeyWebhook.id(of:)) != sink { metadata[balance] = nil }
+        }
+        event["metadata"] = .object(metadata)
+        return WebhookEvent(type: type, json: .object(event))
+    }
+
     /// The usual name of a type that filters may name otherwise too (F-WH-09).
     static func usualType(_ type: String) -> String {
         switch type {
