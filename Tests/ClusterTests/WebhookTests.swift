@@ -306,7 +306,8 @@ extension ClusterTests {
                     changes("key.topup").first?["metadata"]?["newBalance"] == 17
                         && changes("key.topup").first?["metadata"]?["creditsAdded"] == 7)
                 let received = try #require(changes("key.credits_transferred", "/to").first?["metadata"])
-                #expect(received["toBalance"] == 8 && received["fromBalance"] == nil, "what another key has is nobody's business: \(received)")
+                #expect(
+                    received["toBalance"] == 8 && received["fromBalance"] == nil, "what another key has is nobody's business: \(received)")
                 #expect(changes("key.credits_transferred").first?["metadata"]?["fromBalance"] == 14)
 
                 func expire(_ key: String) async throws {

@@ -66,7 +66,8 @@ package struct RedisCommand: Sendable {
     /// The same call with the script's text in place of its digest, for a Redis that has forgotten it.
     package var withScriptText: RedisCommand {
         guard let script else { return self }
-        var command = RedisCommand(words: ["EVAL", isGuarded ? ClusterScript.source(of: script) : script.source], isRepeatable: isRepeatable)
+        var command = RedisCommand(
+            words: ["EVAL", isGuarded ? ClusterScript.source(of: script) : script.source], isRepeatable: isRepeatable)
         for word in words.dropFirst(2) { command.append(word) }
         return command
     }
