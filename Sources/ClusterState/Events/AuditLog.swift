@@ -52,13 +52,22 @@ package struct AuditLog: Sendable {
     /// - Throws: `StoreFailure`, and what `body` throws.
     package func forEach(_ filter: Filter, _ body: (Entry) async throws -> Void) async throws {
         let keys = store.keys
-        var cursors = (0..<keys.shards).map { AuditCursor(shard: $0, of: keys, filter) }
+        // The one with the newest head comes last.
+        var cursors: [AuditCursor] = []
+        for shard in 0..<keys.shards {
+            var cursor = AuditCursor(shard: shard, of: keys, filter)
+            try await cursor.fill(from: store)
+            if cursor.head != nil { cursors.append(cursor) }
+        }
+        cursors.sort { $0.isBefore($1) }
         for _ in 0..<Self.searched {
-            for index in cursors.indices where cursors[index].needsMore { try await cursors[index].fill(from: store) }
-            guard let newest = cursors.indices.filter({ cursors[$0].head != nil }).max(by: { cursors[$0].isBefore(cursors[$1]) }),
-                let entry = cursors[newest].next()
-            else { return }
+            guard let newest = cursors.indices.last, let entry = cursors[newest].next() else { return }
             if filter.takes(entry.change) { try await body(entry) }
+            if cursors[newest].needsMore { try await cursors[newest].fill(from: store) }
+            let cursor = cursors.removeLast()
+            guard cursor.head != nil else { continue }
+            // Entries of one shard often follow one another, so its place is looked for from the end.
+            cursors.insert(cursor, at: cursors.lastIndex { $0.isBefore(cursor) }.map { $0 + 1 } ?? 0)
         }
     }
 }
