@@ -54,7 +54,10 @@ package final class UpstreamSet: Sendable {
     /// The names of all tools that were found, with their prefixes.
     package var tools: [String] { lists.withLock { $0.of.flatMap { $0?.names ?? [] } } }
 
-    /// The results of tools/list as the servers have answered it, page by page in their order; the revision rises when they are read again.
+    /// Rises when what a server has said of its tools is read again.
+    package var toolRevision: Int { lists.withLock(\.revision) }
+
+    /// The results of tools/list as the servers have answered it, page by page in their order, and their revision.
     package var toolLists: (revision: Int, lists: [(prefix: String?, result: [UInt8])]) {
         lists.withLock { lists in
             (lists.revision, zip(all, lists.of).flatMap { upstream, names in (names?.pages ?? []).map { (upstream.prefix, $0) } })

@@ -15,7 +15,7 @@ extension EndToEndTests {
             let upstream = try await server.start()
             try await GateCluster.run(nodes: 2, upstream: upstream.upstream) { cluster in
                 let key = try await cluster[0].createKey(credits: 10_000)
-                try await expectAll("Clients/test_tools.py", of: client, on: cluster, key: key)
+                try await client.expectAll("Clients/test_tools.py", [key] + cluster.clients.map(\.address))
                 let balance = try await cluster[1].balance(key)
                 #expect(balance.spent == balance.calls && balance.credits == 10_000 - balance.spent)
                 #expect((Self.callsOfTools...Self.callsOfTools + 1).contains(balance.spent), "\(balance)")
@@ -32,7 +32,7 @@ extension EndToEndTests {
             let client = try await generation.environment()
             try await GateCluster.run(nodes: 2, upstream: .command("\(client.interpreter) -m mcp_server_time")) { cluster in
                 let key = try await cluster[0].createKey(credits: 1000)
-                try await expectAll("Clients/test_time.py", of: client, on: cluster, key: key)
+                try await client.expectAll("Clients/test_time.py", [key] + cluster.clients.map(\.address))
                 #expect(try await cluster[0].balance(key).spent == 203)
             }
         }
@@ -47,7 +47,7 @@ extension EndToEndTests {
             let rounds = longTestsAreWanted ? 10 : 1
             try await GateCluster.run(nodes: 2, upstream: upstream.upstream) { cluster in
                 let key = try await cluster[0].createKey(credits: 10_000)
-                try await expectAll("Clients/test_many.py", options: ["\(rounds)"], of: client, on: cluster, key: key)
+                try await client.expectAll("Clients/test_many.py", ["\(rounds)", key] + cluster.clients.map(\.address))
                 #expect(try await cluster[1].balance(key).spent == 200 * rounds)
                 let events = try await cluster[0].usage(of: key)
                 #expect(events.count == 200 * rounds && events.credits == 200 * rounds && !events.contains(where: \.isUnknown))
@@ -58,19 +58,6 @@ extension EndToEndTests {
         /// What test_tools.py calls: 200 at once, twice 100 of equal ids, 3 with progress, a big one, a failing one, a cancelled one and
         /// the one after it, 20 on alternating nodes; one more where the client has a stateless era to fall back from.
         private static let callsOfTools = 200 + 200 + 3 + 1 + 1 + 2 + 20
-
-        /// Runs a program of checks and records each that failed.
-        private func expectAll(
-            _ script: String, options: [String] = [], of client: PythonEnvironment, on cluster: GateCluster, key: String
-        ) async throws {
-            let run = try await client.run(script, options + [key] + cluster.clients.map(\.address))
-            let lines = run.output.split(separator: "\n").map { JSON($0.utf8) }
-            let checks = lines.compactMap { $0 }.filter { $0["guarantee"] != nil }
-            for check in checks where check["failure"] != .null {
-                Issue.record("\(check["guarantee"]?.string ?? ""): \(check["failure"]?.string ?? "")")
-            }
-            #expect(lines.last??["done"]?.int == checks.count && !checks.isEmpty && run.status == 0, "\(run.output.suffix(2000))")
-        }
     }
 
     /// A client and a server.

@@ -95,7 +95,7 @@ extension CallFlow {
         message += #","remainingCredits":"#.utf8
         JSONText.append(machine.credits ?? 0, to: &message)
         message.append(UInt8(ascii: "}"))
-        return exchange.message(member: "result", message)
+        return exchange.message(.result, message)
     }
 
     /// What a repetition is answered with. It is kept in the same step that charges, so it says of a surcharge what the balance had for it

@@ -47,8 +47,7 @@ final class CallRounds {
 
     private let node: String
     private let name: String
-    private let link: any CommandLink
-    private let keys: RedisKeys
+    private let passage: NodePassage
     private var parked: [String: Parked] = [:]
     private var rounds: [String: Waiting] = [:]
     private var sequence = 0
@@ -63,18 +62,13 @@ final class CallRounds {
     private static let patience = TimeAmount.seconds(300)
     /// How often a round looks whether another node has heard of it, and has answered; and how long that may take to hear of it.
     private static let (hearing, deafness) = (TimeAmount.seconds(5), TimeAmount.seconds(15))
-    /// Milliseconds that a message for another node is kept.
-    private static let passage = 60_000
     /// Progress and log messages of one call that go to another node in a second, and bytes of one.
     private static let (mostWords, longestWord) = (20, 65_536)
-    /// Bytes of a state that is looked at.
-    private static let longest = 160
 
     init(node: String, loop: Int, link: any CommandLink, keys: RedisKeys) {
         self.node = node
         name = "\(node).\(loop)"
-        self.link = link
-        self.keys = keys
+        passage = NodePassage(node: node, link: link, keys: keys)
     }
 
     // MARK: The call's side
@@ -96,7 +90,7 @@ final class CallRounds {
             guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !exchange.isAnswered else {
                 return false
             }
-            parked[call] = Parked(exchange: exchange, cancel: cancel, key: key, subject: Self.subject(of: exchange))
+            parked[call] = Parked(exchange: exchange, cancel: cancel, key: key, subject: RequestState.subject(of: exchange))
             exchange.parkedAs = call
         }
         guard let count = parked[call]?.waiting.count, count < Self.mostQuestions else { return false }
@@ -116,7 +110,7 @@ final class CallRounds {
         guard entry.words.count < Self.mostWords, message.readableBytes <= Self.longestWord else { return }
         entry.words.count += 1
         parked[call] = entry
-        post(Array(message.readableBytesView), as: "\(ticket).\(next())") {}
+        passage.leave(message.readableBytesView, as: "\(ticket).\(next())")
     }
 
     private func hasRoom(for bytes: Int, of key: String) -> Bool {
@@ -147,11 +141,12 @@ final class CallRounds {
         let ticket = entry.ticket
         entry.ticket = nil
         parked[call] = entry
-        let result = Self.result(asking: entry.asked, state: state(call, entry, on: loop))
+        let result = Self.result(
+            asking: entry.asked, state: RequestState.text(call, round: entry.round, key: entry.key, subject: entry.subject, on: loop))
         guard isFirst else {
             return deliver(Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + result + "}".utf8, to: ticket ?? "", on: loop)
         }
-        entry.exchange.answer(entry.exchange.message(member: "result", result))
+        entry.exchange.answer(entry.exchange.message(.result, result))
         entry.exchange.onAnswer = { [weak self, weak loop] message in
             guard let self, let loop, let entry = self.parked[call] else { return }
             let isKept = entry.ticket != nil || message.count <= CallFlow.longestStoredAnswer
@@ -207,34 +202,13 @@ final class CallRounds {
             return entry.cancel()
         }
         entry.ticket = ticket
-        for (name, response) in Self.answers(in: responses) ?? [] {
+        for (name, response) in RoundRequest.answers(in: responses) ?? [] {
             guard let question = entry.asked.removeValue(forKey: name) else { continue }
             let message = Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + response + "}".utf8
             question.asker.answer(ByteBuffer(bytes: message), id: 22..<23)
         }
         parked[call] = entry
         advance(call, on: loop)
-    }
-
-    /// The answers of a client by the names of their questions, each the bytes that it was; nil where they are no object of objects.
-    private static func answers(in responses: [UInt8]) -> [(name: String, value: [UInt8])]? {
-        responses.withUnsafeBytes { bytes in
-            var scanner = JSONScanner(bytes, depthCap: Reply.depthCap)
-            var answers: [(String, [UInt8])] = []
-            do {
-                guard scanner.next == UInt8(ascii: "{") else { return nil }
-                try scanner.openObject()
-                while let token = try scanner.nextMember() {
-                    guard scanner.next == UInt8(ascii: "{") else { return nil }
-                    let value = try scanner.locateValue()
-                    let name = JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[token.range]))
-                    answers.append((name ?? "", Array(bytes[value])))
-                }
-            } catch {
-                return nil
-            }
-            return answers
-        }
     }
 
     private static let expired = Array(
@@ -260,17 +234,8 @@ final class CallRounds {
 
     /// Takes a request that names a call between two rounds; false if it names none, so that it is a call of its own.
     func take(_ exchange: MCPExchange, on loop: LoopContext) -> Bool {
-        guard let params = exchange.envelope.params else { return false }
-        let (state, responses) = exchange.body.withUnsafeReadableBytes { body -> (String?, [UInt8]) in
-            let (bytes, nothing) = (UnsafeRawBufferPointer(rebasing: body[params]), Array("{}".utf8))
-            guard bytes.holds("requestState"), let place = MemberScan.range(of: ["requestState"], in: bytes),
-                !bytes[place].elementsEqual("null".utf8)
-            else { return (nil, nothing) }
-            let text = place.count <= Self.longest ? JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[place])) : nil
-            return (text ?? "", MemberScan.range(of: ["inputResponses"], in: bytes).map { Array(bytes[$0]) } ?? nothing)
-        }
-        guard let state else { return false }
-        guard Self.answers(in: responses) != nil else {
+        guard let request = RoundRequest(exchange) else { return false }
+        guard RoundRequest.answers(in: request.responses) != nil else {
             exchange.fail(status: 400, code: -32602, "Invalid params: inputResponses must be an object, and so must each answer in it")
             return true
         }
@@ -282,7 +247,7 @@ final class CallRounds {
             switch lookup {
             case .found(let key):
                 if let denial = Self.denial(.key(key.policy), exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
-                join(exchange, state, responses, key.record.id, on: loop)
+                join(exchange, request, key.record.id, on: loop)
             case .unknown:
                 if let denial = Self.denial(.unknown, exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
                 refuse(exchange)
@@ -311,13 +276,16 @@ final class CallRounds {
         exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
-    private func join(_ exchange: MCPExchange, _ state: String, _ responses: [UInt8], _ key: String, on loop: LoopContext) {
-        guard let (owner, call, round) = Self.read(state, key, Self.subject(of: exchange), on: loop) else { return refuse(exchange) }
+    private func join(_ exchange: MCPExchange, _ request: RoundRequest, _ key: String, on loop: LoopContext) {
+        guard let state = RequestState(request.state, key: key, subject: RequestState.subject(of: exchange), on: loop) else {
+            return refuse(exchange)
+        }
+        let (owner, call, round) = (state.owner, state.call, state.round)
         let ticket = "round_\(name).\(next())"
         let isElsewhere = owner != node
         rounds[ticket] = Waiting(
             exchange: exchange, isElsewhere: isElsewhere, message: isElsewhere ? Self.message(call, round, ticket) : nil)
-        send(call, round, responses, ticket: ticket, to: owner, on: loop)
+        send(call, round, request.responses, ticket: ticket, to: owner, on: loop)
         exchange.onAbandoned = { [weak self, weak loop] in
             guard let self, let loop, self.rounds.removeValue(forKey: ticket) != nil else { return }
             exchange.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
@@ -352,7 +320,7 @@ final class CallRounds {
         }
         let head: JSONValue = ["call": .string(call), "round": .int(Int64(round)), "ticket": .string(ticket)]
         let body = responses.map { head.bytes.dropLast() + #","responses":"#.utf8 + $0 + "}".utf8 } ?? head.bytes
-        post(body, as: Self.message(call, round, ticket) + (responses == nil ? ".x" : "")) { [weak self] in
+        passage.leave(body, as: Self.message(call, round, ticket) + (responses == nil ? ".x" : "")) { [weak self] in
             self?.rounds.removeValue(forKey: ticket)?.exchange.failForStore()
         }
     }
@@ -366,38 +334,21 @@ final class CallRounds {
             loop.siblings?.forEach { $0.rounds.ended(ticket, message) }
         } else {
             // If it cannot be left there, the round that waits for it says so in its time.
-            post(message, as: ticket) {}
+            passage.leave(message, as: ticket)
         }
     }
 
     /// Whether a round waits on this node.
     private func isOwn(_ ticket: String) -> Bool { ticket.hasPrefix("round_\(node).") }
 
-    /// Leaves a message for another node. - Parameter failed: is called if it was not left there for certain.
-    private func post(_ message: [UInt8], as id: String, failed: @escaping () -> Void) {
-        var command = RedisCommand("SET", keys.answer(id))
-        message.withUnsafeBytes { command.append($0) }
-        for word in ["PX", "\(Self.passage)"] { command.append(word) }
-        link.send(command) { [self] result in
-            switch result {
-            case .success: announce(id)
-            case .failure(let failure): if !failure.mayHaveBeenCarriedOut { failed() } else { announce(id) }
-            }
-        }
-    }
-
-    private func announce(_ id: String) {
-        link.send(FeedMessage.ephemeral(.answer, id, keys: keys, origin: node)) { _ in }
-    }
-
     /// Something has come over another node.
     func collect(_ id: String, on loop: LoopContext) {
-        if rounds[id] != nil { return fetch(id) { [self] in ended(id, $0) } }
+        if rounds[id] != nil { return passage.take(id) { [self] in ended(id, $0) } }
         if let end = id.lastIndex(of: "."), rounds[String(id[..<end])] != nil {
-            return fetch(id) { [self] in heard(String(id[..<end]), ByteBuffer(bytes: $0)) }
+            return passage.take(id) { [self] in heard(String(id[..<end]), ByteBuffer(bytes: $0)) }
         }
         guard id.hasPrefix("resume_\(name).") else { return }
-        fetch(id) { [self] bytes in
+        passage.take(id) { [self] bytes in
             let (call, round, ticket, responses) = bytes.withUnsafeBytes { body in
                 func value(_ name: StaticString) -> UnsafeRawBufferPointer? {
                     MemberScan.range(of: [name], in: body).map { UnsafeRawBufferPointer(rebasing: body[$0]) }
@@ -412,12 +363,6 @@ final class CallRounds {
         }
     }
 
-    private func fetch(_ id: String, _ next: @escaping ([UInt8]) -> Void) {
-        link.send(RedisCommand("GETDEL", keys.answer(id))) { result in
-            if case .success(.bytes(let bytes)) = result { next(bytes) }
-        }
-    }
-
     func sweep(at now: NIODeadline, on loop: LoopContext) {
         for (call, entry) in parked where entry.until < now && entry.ticket == nil { drop(call, on: loop) }
         for (ticket, waiting) in rounds {
@@ -427,7 +372,7 @@ final class CallRounds {
             } else if waiting.isElsewhere, waiting.checkAt <= now {
                 rounds[ticket]?.checkAt = now + Self.hearing
                 // What is told over the feed may be lost; what lies in the store is not.
-                fetch(ticket) { [self] in ended(ticket, $0) }
+                passage.take(ticket) { [self] in ended(ticket, $0) }
                 if let message = waiting.message { checkHeard(message, ticket, isLast: now - waiting.since >= Self.deafness) }
             }
         }
@@ -435,51 +380,20 @@ final class CallRounds {
 
     /// A message that lies where it was left has not been heard of: it is told again, and in the end taken back.
     private func checkHeard(_ message: String, _ ticket: String, isLast: Bool) {
-        link.send(RedisCommand(isLast ? "GETDEL" : "EXISTS", keys.answer(message))) { [self] result in
-            guard case .success(let reply) = result else { return }
-            if reply.integer == 1 { return announce(message) }
-            rounds[ticket]?.message = nil
-            guard case .bytes = reply else { return }
+        guard isLast else {
+            return passage.lies(message) { [self] isThere in
+                if isThere == true { passage.announce(message) } else if isThere == false { rounds[ticket]?.message = nil }
+            }
+        }
+        passage.take(message) { [self] _ in
             rounds.removeValue(forKey: ticket)?.exchange.fail(
                 code: -32603,
                 "The node that has the call does not answer. If it has ended, the call has ended with it, and can be begun anew.")
         }
     }
 
-    // MARK: Names
-
     private func next() -> String {
         sequence += 1
         return String(sequence, radix: 36)
-    }
-
-    /// `call_<node>.<loop>.<number>.<seconds>.<round>.<seal>`
-    private func state(_ call: String, _ entry: Parked, on loop: LoopContext) -> String {
-        let text = "call_\(call).\(String(loop.now / 1000, radix: 36)).\(entry.round)"
-        return text + "." + Self.seal(text, entry.key, entry.subject, loop)
-    }
-
-    private static func seal(_ text: String, _ key: String, _ subject: String, _ loop: LoopContext) -> String {
-        loop.sessions.mint.seal("\(text)/\(key)/\(subject)")
-    }
-
-    private static func read(_ state: String, _ key: String, _ subject: String, on loop: LoopContext) -> (
-        owner: String, call: String, round: Int
-    )? {
-        let words = state.split(separator: ".", omittingEmptySubsequences: false)
-        guard words.count == 6, words[0].hasPrefix("call_"), let time = Int(words[3], radix: 36), time > loop.now / 1000 - 600,
-            let round = Int(words[4]), let end = state.utf8.lastIndex(of: UInt8(ascii: ".")),
-            words[5].hasSameBytes(as: seal(String(state[..<end]), key, subject, loop))
-        else { return nil }
-        let owner = String(words[0].dropFirst("call_".count))
-        return (owner, "\(owner).\(words[1]).\(words[2])", round)
-    }
-
-    /// What is asked for: the method, what it names, and the arguments as they stand.
-    private static func subject(of exchange: MCPExchange) -> String {
-        let envelope = exchange.envelope
-        let text = { (range: Range<Int>?) in range.map { exchange.body.text($0) } ?? "" }
-        let parts = [exchange.method, text(envelope.toolNameToken), text(envelope.uri), text(envelope.call.arguments)]
-        return KeyCache.digest(parts.joined(separator: "\u{0}"))
     }
 }

@@ -25,8 +25,7 @@ final class ClientQuestions {
 
     private let node: String
     private let name: String
-    private let link: any CommandLink
-    private let keys: RedisKeys
+    private let passage: NodePassage
     private var open: [String: Open] = [:]
     private var sequence = 0
 
@@ -37,14 +36,11 @@ final class ClientQuestions {
     private static let longestID = 96
     /// Seconds for which an answer may come.
     private static let patience = 300
-    /// Milliseconds that an answer for another node is kept.
-    private static let passage = 60_000
 
     init(node: String, loop: Int, link: any CommandLink, keys: RedisKeys) {
         self.node = node
         name = "ask_\(node).\(loop)"
-        self.link = link
-        self.keys = keys
+        passage = NodePassage(node: node, link: link, keys: keys)
     }
 
     // MARK: Asking
@@ -121,13 +117,7 @@ final class ClientQuestions {
             loop.siblings?.forEach { $0.questions.answered(id, body, token) }
             return
         }
-        var command = RedisCommand("SET", keys.answer(id))
-        exchange.body.withUnsafeReadableBytes { command.append($0) }
-        for word in ["PX", "\(Self.passage)", "NX"] { command.append(word) }
-        link.send(command) { [link, keys, node] result in
-            guard case .success = result else { return }
-            link.send(FeedMessage.ephemeral(.answer, id, keys: keys, origin: node)) { _ in }
-        }
+        passage.leave(exchange.body.readableBytesView, as: id, isFirst: true)
     }
 
     private func answered(_ id: String, _ message: ByteBuffer, _ token: Range<Int>) {
@@ -137,8 +127,7 @@ final class ClientQuestions {
     /// An answer to a question has come over another node.
     func collect(_ id: String) {
         guard open[id] != nil else { return }
-        link.send(RedisCommand("GET", keys.answer(id))) { [self] result in
-            guard case .success(.bytes(let bytes)) = result else { return }
+        passage.take(id) { [self] bytes in
             let message = ByteBuffer(bytes: bytes)
             guard case .success(let envelope) = message.scanEnvelope(), envelope.kind == .response, let token = envelope.id else { return }
             answered(id, message, token)

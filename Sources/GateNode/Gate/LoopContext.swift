@@ -97,8 +97,8 @@ final class LoopContext: ExchangeHandler {
 
     /// What servers have said of their tools.
     func tools() -> ToolCatalog {
+        if let catalog, catalog.revision == parts.upstreams.toolRevision { return catalog.tools }
         let (revision, lists) = parts.upstreams.toolLists
-        if let catalog, catalog.revision == revision { return catalog.tools }
         let tools = ToolCatalog(lists, separator: parts.upstreams.separator)
         catalog = (revision, tools)
         return tools

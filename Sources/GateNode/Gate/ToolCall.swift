@@ -249,8 +249,8 @@ final class ToolCall: UpstreamReceiver {
     func answer(to exchange: MCPExchange) -> [UInt8] {
         switch answer {
         case .message(let message, let reply): return exchange.restored(message, reply)
-        case .written(let result?, _): return exchange.message(member: "result", result)
-        case .written(nil, let error): return exchange.message(member: "error", error ?? Array("null".utf8))
+        case .written(let result?, _): return exchange.message(.result, result)
+        case .written(nil, let error): return exchange.message(.error, error ?? Array("null".utf8))
         case .failed(let failure): return exchange.failure(code: failure.code, failure.sentence)
         case .withheld(let denial): return exchange.failure(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
         case .none: return exchange.failure(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)

@@ -35,12 +35,7 @@ extension MCPExchange {
 
     /// A JSON-RPC result under the client's own id; `result` is a JSON value.
     func succeed(_ result: some Collection<UInt8>) {
-        if isStateless { return answer(message(member: "result", Array(result))) }
-        var message = opening(capacity: result.count)
-        message += #""result":"#.utf8
-        message += result
-        message.append(UInt8(ascii: "}"))
-        answer(message)
+        answer(message(.result, Array(result)))
     }
 
     /// A JSON-RPC error under the client's own id.
@@ -66,12 +61,15 @@ extension MCPExchange {
         return message
     }
 
+    /// What a response has beside its id.
+    enum Outcome: String { case result, error }
+
     /// A whole message under the client's own id. - Parameter value: JSON.
-    func message(member: StaticString, _ value: [UInt8]) -> [UInt8] {
-        let value = isStateless && "\(member)" == "result" ? frame.dressed(value) : value
+    func message(_ outcome: Outcome, _ value: [UInt8]) -> [UInt8] {
+        let value = isStateless && outcome == .result ? frame.dressed(value) : value
         var message = opening(capacity: value.count + 16)
         message.append(UInt8(ascii: "\""))
-        member.withUTF8Buffer { message.append(contentsOf: $0) }
+        message += outcome.rawValue.utf8
         message += #"":"#.utf8
         message += value
         message.append(UInt8(ascii: "}"))

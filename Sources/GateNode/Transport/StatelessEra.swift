@@ -15,7 +15,7 @@ enum StatelessEra {
 
     /// Whether a head names a revision without sessions.
     static func isNamed(by head: HTTP1RequestHead) -> Bool {
-        head.fields.string(of: .mcpProtocolVersion)?.hasSameBytes(as: revision.rawValue) ?? false
+        head.fields.value(of: .mcpProtocolVersion)?.elementsEqual(revision.rawValue.utf8) ?? false
     }
 
     /// Whether a message belongs to this era: its header names the revision, or its `_meta` names any.

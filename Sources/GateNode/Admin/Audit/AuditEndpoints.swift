@@ -40,7 +40,7 @@ extension Endpoint {
             types: try request[.auditTypes].auditTypes, since: try request[.auditSince], until: try request[.auditUntil])
         let export = AuditExport(
             log: AuditLog(store: store), filter: filter, limit: try request[.exportedAudit], offset: try request[.auditOffset])
-        return try request[.auditFormat] == .json ? export.json : export.csv
+        return export.answer(as: try request[.auditFormat])
     }
 
     static let auditStats = Endpoint(
@@ -77,45 +77,32 @@ private struct AuditExport: Sendable {
     let limit: Int?
     let offset: Int
 
-    /// Bytes that are written at once, about.
-    private static let part = 65_536
+    /// Entries that are written at once.
+    private static let part = 200
 
-    var json: EndpointResponse {
-        EndpointResponse(streaming: MediaType.json) { write in
-            let head = JSONObject.of(["limit": limit, "offset": offset])
-            var part = Array(JSONValue.object(head).bytes.dropLast()) + Array(",\"events\":[".utf8)
-            var (count, total) = (0, 0)
-            try await log.forEach(filter) { entry in
-                defer { total += 1 }
-                guard total >= offset, count < limit ?? .max else { return }
-                if count > 0 { part.append(UInt8(ascii: ",")) }
-                JSONValue.object(AuditLog.Entry.view.json(entry)).append(to: &part)
-                count += 1
-                if part.count > Self.part {
-                    try await write(part)
-                    part.removeAll(keepingCapacity: true)
-                }
-            }
-            try await write(part + "],\"count\":\(count),\"total\":\(total)}".utf8)
+    func answer(as format: UsageFormat) -> EndpointResponse {
+        switch format {
+        case .json:
+            EndpointResponse(
+                streaming: AuditLog.Entry.view, as: "events", behind: .of(["limit": limit, "offset": offset]), parts: forEachPart)
+        case .csv: EndpointResponse(streaming: AuditLog.Entry.table, parts: forEachPart)
         }
     }
 
-    var csv: EndpointResponse {
-        EndpointResponse(streaming: MediaType.csv) { write in
-            var part = AuditLog.Entry.table.head
-            var (count, total) = (0, 0)
-            try await log.forEach(filter) { entry in
-                defer { total += 1 }
-                guard total >= offset, count < limit ?? .max else { return }
-                AuditLog.Entry.table.append(entry, to: &part)
-                count += 1
-                if part.count > Self.part {
-                    try await write(part)
-                    part.removeAll(keepingCapacity: true)
-                }
+    private func forEachPart(_ body: ([AuditLog.Entry]) async throws -> Void) async throws -> JSONObject {
+        var (part, count, total) = ([AuditLog.Entry](), 0, 0)
+        try await log.forEach(filter) { entry in
+            defer { total += 1 }
+            guard total >= offset, count < limit ?? .max else { return }
+            part.append(entry)
+            count += 1
+            if part.count == Self.part {
+                try await body(part)
+                part.removeAll(keepingCapacity: true)
             }
-            try await write(part)
         }
+        try await body(part)
+        return .of(["total": total])
     }
 }
 

@@ -4,15 +4,15 @@ import GateValues
 import MCPWire
 
 extension EndpointResponse {
-    /// Hands the items of a list over, part by part and in their order.
-    typealias Parts<Item> = @Sendable (_ body: ([Item]) async throws -> Void) async throws -> Void
+    /// Hands the items of a list over, part by part and in their order; what it returns is told behind them.
+    typealias Parts<Item> = @Sendable (_ body: ([Item]) async throws -> Void) async throws -> JSONObject
 
-    /// The members of `head`, the list as the member `name`, and its length as `count`.
+    /// The members of `head`, the list as the member `name`, its length as `count`, and what is told behind it.
     init<Item>(streaming view: View<Item>, as name: String, behind head: JSONObject, parts: @escaping Parts<Item>) {
         self.init(streaming: MediaType.json) { write in
             var part = JSONValue.object(head).bytes.dropLast() + Array(",\(JSONValue.string(name).text):[".utf8)
             var count = 0
-            try await parts { items in
+            let rest = try await parts { items in
                 for item in items {
                     if count > 0 { part.append(UInt8(ascii: ",")) }
                     JSONValue.object(view.json(item)).append(to: &part)
@@ -21,7 +21,8 @@ extension EndpointResponse {
                 try await write(part)
                 part.removeAll(keepingCapacity: true)
             }
-            try await write(part + "],\"count\":\(count)}".utf8)
+            let tail = JSONObject([("count", JSONValue.int(Int64(count)))] + rest.map { ($0.name, $0.value) })
+            try await write(part + "],".utf8 + JSONValue.object(tail).bytes.dropFirst())
         }
     }
 
@@ -29,7 +30,7 @@ extension EndpointResponse {
     init<Item>(streaming table: View<Item>.Table, parts: @escaping Parts<Item>) {
         self.init(streaming: MediaType.csv) { write in
             var part = table.head
-            try await parts { items in
+            _ = try await parts { items in
                 for item in items { table.append(item, to: &part) }
                 try await write(part)
                 part.removeAll(keepingCapacity: true)

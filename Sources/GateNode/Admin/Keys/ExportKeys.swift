@@ -63,7 +63,7 @@ private struct KeyExport: Sendable {
 
     private struct Enough: Error {}
 
-    private func forEachPart(_ body: ([ExportedKey]) async throws -> Void) async throws {
+    private func forEachPart(_ body: ([ExportedKey]) async throws -> Void) async throws -> JSONObject {
         var (met, left) = (0, limit ?? .max)
         do {
             try await keys.walk(in: lists) { ids in
@@ -76,6 +76,7 @@ private struct KeyExport: Sendable {
                 if left == 0 { throw Enough() }
             }
         } catch is Enough {}
+        return [:]
     }
 }
 

@@ -28,7 +28,7 @@ extension Endpoint {
 
 extension Field where Value == Int {
     fileprivate static let quotaLimits = Quota.limits.map { limit in
-        (field: Field(limit.name, Quota.kind(of: limit.name), "0 for no limit.").default(0), path: limit.path)
+        (field: Field(limit.name, Quota.kind(of: limit.path), "0 for no limit.").default(0), path: limit.path)
     }
 }
 
@@ -37,9 +37,10 @@ extension Field where Value == Bool {
 }
 
 extension Quota {
-    /// Calls are counted in whole numbers; credits are floored (F-PRICE-02). - Parameter limit: its name.
-    fileprivate static func kind(of limit: String) -> ValueKind<Int> {
-        limit.contains("Credit") ? .credits(0...Credits.operationCeiling) : .integer(0...Credits.operationCeiling)
+    /// Calls are counted in whole numbers; credits are floored (F-PRICE-02). - Parameter limit: where it lies.
+    fileprivate static func kind(of limit: AnyKeyPath) -> ValueKind<Int> {
+        [\Quota.dailyCredits, \Quota.monthlyCredits].contains(limit)
+            ? .credits(0...Credits.operationCeiling) : .integer(0...Credits.operationCeiling)
     }
 
     static let view = View<Quota>([
@@ -58,7 +59,7 @@ extension Quota {
 extension ValueKind where Value == Quota {
     /// An object of limits under the names that they have in answers, or the shorter ones that teams have as well (`dailyCalls`).
     static let quota = Self(
-        Schema(members: Quota.limits.map { ($0.name, Quota.kind(of: $0.name).schema.maybe) }).described(
+        Schema(members: Quota.limits.map { ($0.name, Quota.kind(of: $0.path).schema.maybe) }).described(
             "0 or left out for no limit.")
     ) { json throws(ValueFault) in
         guard let members = json.objectValue else { throw ValueFault("Must be an object of limits.") }
@@ -68,7 +69,7 @@ extension ValueKind where Value == Quota {
             guard let path = Quota.limits.first(where: { $0.name == name })?.path else {
                 throw ValueFault("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
             }
-            quota[keyPath: path] = try Quota.kind(of: String(name)).value(of: member.value)
+            quota[keyPath: path] = try Quota.kind(of: path).value(of: member.value)
         }
         return quota
     }

@@ -38,12 +38,13 @@ private struct UsageRecord: Sendable {
         self.namespace = namespace
     }
 
-    func forEachPage(_ body: ([LoggedCall]) async throws -> Void) async throws {
+    func forEachPage(_ body: ([LoggedCall]) async throws -> Void) async throws -> JSONObject {
         var (page, pages) = (first, rest)
         while let calls = page {
             try await body(namespace == nil ? calls : calls.filter { $0.key.namespace == namespace })
             page = try await pages.next()
         }
+        return [:]
     }
 }
 
