@@ -13,10 +13,18 @@ extension Upstream {
         _ completion: @escaping (UpstreamOutcome) -> Void
     ) {
         let number = nextNumber()
-        let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": params]
-        let request = UpstreamRequest(
-            number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + limit, isCall: false,
-            owner: client.map { .key($0.key) } ?? .gate, client: client)
+        let owner: UpstreamRequest.Owner = client.map { .key($0.key) } ?? .gate
+        let request: UpstreamRequest
+        if isStateless {
+            let own = StatelessRequest(method, params, number: number)
+            request = UpstreamRequest(
+                number: number, bytes: own.bytes, deadline: .now() + limit, isCall: false, owner: owner, fields: own.fields)
+        } else {
+            let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": params]
+            request = UpstreamRequest(
+                number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + limit, isCall: false, owner: owner,
+                client: client)
+        }
         send(request, to: NIOLoopBound(Asker(completion), eventLoop: loop), on: loop)
     }
 }

@@ -17,6 +17,13 @@ package protocol Upstream: AnyObject, Sendable {
     /// What the server said of itself in its last handshake.
     var serverInfo: InitializeResult? { get }
 
+    /// Whether it is spoken to in the revision 2026-07-28: then its requests are those of `StatelessRequest`, and it keeps nothing for clients.
+    var isStateless: Bool { get }
+
+    /// Has a server without sessions tell of the changes of a resource, or tell no more of them.
+    /// - Parameter completion: is called on `loop` with whether it will.
+    func watch(_ uri: String, _ isWanted: Bool, on loop: any EventLoop, _ completion: @escaping (Bool) -> Void)
+
     /// A number for a request, and for its progress token, that no other request of any event loop has.
     func nextNumber() -> UInt64
 
@@ -47,6 +54,12 @@ package protocol Upstream: AnyObject, Sendable {
 }
 
 extension Upstream {
+    /// It has had a handshake.
+    package var isStateless: Bool { false }
+    /// It is told with `resources/subscribe`.
+    package func watch(_ uri: String, _ isWanted: Bool, on loop: any EventLoop, _ completion: @escaping (Bool) -> Void) {
+        completion(false)
+    }
     /// It keeps nothing for single clients.
     package func notify(_ message: ByteBuffer, of client: UpstreamClient) {}
     /// It keeps nothing for single clients.

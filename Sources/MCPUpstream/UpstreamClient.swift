@@ -27,9 +27,12 @@ package struct UpstreamQuestion: Sendable {
     package let reply: Reply
     /// Who waits for the answer.
     package let asker: UpstreamAsker
+    /// What a server of the revision 2026-07-28 calls it among the questions of a round; nil for one that is a request.
+    package let name: String?
 
     /// - Parameter answer: takes a whole JSON-RPC answer, on any thread.
-    init(_ message: ByteBuffer, _ reply: Reply, answer: @escaping @Sendable (ByteBuffer) -> Void) {
+    init(_ message: ByteBuffer, _ reply: Reply, name: String? = nil, answer: @escaping @Sendable (ByteBuffer) -> Void) {
+        self.name = name
         self.message = message
         self.reply = reply
         asker = UpstreamAsker(idToken: reply.id.map { message.token($0) } ?? Array("null".utf8), send: answer)
@@ -42,6 +45,18 @@ package struct UpstreamQuestion: Sendable {
             let params = UnsafeRawBufferPointer(rebasing: bytes[params])
             guard let mode = MemberScan.range(of: ["mode"], in: params) else { return false }
             return JSONText.string(UnsafeRawBufferPointer(rebasing: params[mode])) == "url"
+        }
+    }
+
+    /// Whether a client that has declared these capabilities may be asked this.
+    package func isCovered(by capabilities: ClientCapabilities) -> Bool {
+        guard let method = reply.methodName else { return false }
+        return switch message.text(method) {
+        case "sampling/createMessage":
+            capabilities.contains(.sampling) && (capabilities.contains(.samplingTools) || !names("tools") && !names("toolChoice"))
+        case "elicitation/create": capabilities.contains(asksForURL ? .elicitationURL : .elicitation)
+        case "roots/list": capabilities.contains(.roots)
+        default: false
         }
     }
 

@@ -64,6 +64,10 @@ package final class UpstreamFamily: Upstream {
     package var isConnected: Bool { shared.isConnected }
     package var trouble: String? { shared.trouble }
     package var serverInfo: InitializeResult? { shared.serverInfo }
+    package var isStateless: Bool { shared.isStateless }
+    package func watch(_ uri: String, _ isWanted: Bool, on loop: any EventLoop, _ completion: @escaping (Bool) -> Void) {
+        shared.watch(uri, isWanted, on: loop, completion)
+    }
     package func nextNumber() -> UInt64 { shared.nextNumber() }
     package func notify(_ message: ByteBuffer) { shared.notify(message) }
     package func start() async throws(StartupFailure) { try await shared.start() }
@@ -71,7 +75,8 @@ package final class UpstreamFamily: Upstream {
     // MARK: Requests
 
     package func send(_ request: UpstreamRequest, to receiver: NIOLoopBound<any UpstreamReceiver>, on loop: any EventLoop) {
-        guard let client = request.client else { return shared.send(request, to: receiver, on: loop) }
+        // What says everything itself needs no server of its own.
+        guard let client = request.client, request.fields == nil else { return shared.send(request, to: receiver, on: loop) }
         let member = MemberReceiver(receiver, client.session, of: self)
         let counting = NIOLoopBound<any UpstreamReceiver>(member, eventLoop: loop)
         let sending = Sending(request: request, receiver: counting, loop: loop)

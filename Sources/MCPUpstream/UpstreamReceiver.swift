@@ -12,6 +12,9 @@ package protocol UpstreamReceiver: AnyObject {
     /// The server asks the client of this request, and waits for the answer.
     func upstreamAsked(_ question: UpstreamQuestion)
 
+    /// The server needs several answers before it goes on, which it waits for together.
+    func upstreamAsked(together questions: [UpstreamQuestion])
+
     /// How the request ended; exactly once, and the last call.
     func upstreamFinished(_ outcome: UpstreamOutcome)
 }
@@ -19,6 +22,8 @@ package protocol UpstreamReceiver: AnyObject {
 extension UpstreamReceiver {
     /// Nobody is there to be asked.
     package func upstreamAsked(_ question: UpstreamQuestion) { question.refuse() }
+    /// Each by itself.
+    package func upstreamAsked(together questions: [UpstreamQuestion]) { for question in questions { upstreamAsked(question) } }
 }
 
 /// How a request ended.

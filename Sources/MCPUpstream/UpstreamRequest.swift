@@ -18,6 +18,10 @@ package struct UpstreamRequest: Sendable {
     /// The client whose own process, or session, of the server gets it; nil for that which all share.
     package var client: UpstreamClient?
 
+    /// The lines of an HTTP head that repeat what the message says (revision 2026-07-28), each with its line end; nil for a server that has
+    /// had a handshake.
+    package var fields: ByteBuffer?
+
     /// Whose the answer is, and whatever the server keeps for it.
     package enum Owner: Sendable, Equatable {
         /// For the gate itself: what comes of it is for everybody.
@@ -34,8 +38,10 @@ package struct UpstreamRequest: Sendable {
         deadline: NIODeadline? = nil,
         isCall: Bool = true,
         owner: Owner = .nobody,
-        client: UpstreamClient? = nil
+        client: UpstreamClient? = nil,
+        fields: ByteBuffer? = nil
     ) {
+        self.fields = fields
         self.number = number
         self.bytes = bytes
         self.deadline = deadline

@@ -79,6 +79,17 @@ package struct MirroredArgument: Sendable, Equatable {
         }
     }
 
+    /// What a header says of the argument of a call, before it is made fit for a header; nil if the call has none that one can repeat.
+    package func text(in arguments: JSONValue) -> String? {
+        switch value(in: arguments) {
+        case .string(let text): text
+        case .bool(let flag): flag ? "true" : "false"
+        case .int(let number): "\(number)"
+        case .double(let number): Int64(exactly: number).map { "\($0)" }
+        default: nil
+        }
+    }
+
     /// Whether a header's decoded value is that of the call. Whole numbers are the same however many zeros follow their point.
     package func matches(_ header: [UInt8], in arguments: JSONValue) -> Bool {
         switch value(in: arguments) {

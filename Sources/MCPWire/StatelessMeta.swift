@@ -8,9 +8,9 @@ package enum StatelessMeta {
     package static let subscriptionID: StaticString = "io.modelcontextprotocol/subscriptionId"
 
     private static let logLevel: StaticString = "io.modelcontextprotocol/logLevel"
+    private static let clientInfo: StaticString = "io.modelcontextprotocol/clientInfo"
     private static let ofRequests: [StaticString] = [
-        "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities", "io.modelcontextprotocol/clientInfo",
-        logLevel,
+        "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities", clientInfo, logLevel,
     ]
 
     /// The raw value of the log level that a request asks for; nil if it asks for no log messages.
@@ -43,6 +43,50 @@ package enum StatelessMeta {
         } catch {
             return Array("{}".utf8)
         }
+        output.append(.closeBrace)
+        return output
+    }
+
+    /// What a request to a server of the revision 2026-07-28 says of itself.
+    package struct Description: Sendable {
+        /// The JSON of an object.
+        package var capabilities: [UInt8]
+        /// The JSON of an object; nil says nothing of it.
+        package var clientInfo: [UInt8]?
+        /// A JSON string; nil asks for no log messages.
+        package var logLevel: [UInt8]?
+
+        package init(capabilities: [UInt8] = Array("{}".utf8), clientInfo: [UInt8]?, logLevel: [UInt8]? = nil) {
+            (self.capabilities, self.clientInfo, self.logLevel) = (capabilities, clientInfo, logLevel)
+        }
+
+        /// What a client of that revision has said of itself, which its server hears as it stands.
+        /// - Parameters:
+        ///   - meta: the raw value of its `params._meta`.
+        ///   - capabilities: as it has declared them.
+        package init(of meta: UnsafeRawBufferPointer, capabilities: [UInt8]) {
+            self.capabilities = capabilities
+            clientInfo = MemberScan.range(of: [StatelessMeta.clientInfo], in: meta).map { Array(meta[$0]) }
+            logLevel = StatelessMeta.logLevel(in: meta).map { Array(meta[$0]) }
+        }
+
+        /// The members of `_meta`, without braces.
+        fileprivate var members: [UInt8] {
+            var output = Array(#""\#(ofRequests[0])":"\#(ProtocolRevision.july2026.rawValue)","\#(ofRequests[1])":"#.utf8) + capabilities
+            if let clientInfo { output += #","\#(StatelessMeta.clientInfo)":"#.utf8 + clientInfo }
+            if let logLevel { output += #","\#(StatelessMeta.logLevel)":"#.utf8 + logLevel }
+            return output
+        }
+    }
+
+    /// `_meta` for a server of the revision 2026-07-28: the description, and all that the message says besides.
+    /// - Parameters:
+    ///   - meta: the raw value of the message's own `_meta`; nil for none.
+    ///   - number: the progress token that stands in the place of the message's, if it has one.
+    package static func described(_ meta: UnsafeRawBufferPointer?, as description: Description, number: UInt64) -> [UInt8] {
+        var output: [UInt8] = [.openBrace] + description.members
+        let others = meta.map { bridged($0, number: number) } ?? []
+        if others.count > 2 { output += [.comma] + others.dropFirst().dropLast() }
         output.append(.closeBrace)
         return output
     }

@@ -5,6 +5,19 @@ package enum SubscriptionStamp {
     /// The member of `_meta`. - Parameter id: the raw token of the listening request's id.
     package static func member(_ id: [UInt8]) -> [UInt8] { Array("\"\(StatelessMeta.subscriptionID)\":".utf8) + id }
 
+    /// The stream that a notification of a server names, if its number is one of ours.
+    package static func number(of message: UnsafeRawBufferPointer) -> UInt64? {
+        MemberScan.range(of: ["params", "_meta", StatelessMeta.subscriptionID], in: message).flatMap {
+            JSONText.unsignedDecimal(UnsafeRawBufferPointer(rebasing: message[$0]))
+        }
+    }
+
+    /// A notification of a server without its `_meta`, which names a stream that its readers know nothing of.
+    package static func stripped(_ message: UnsafeRawBufferPointer) -> [UInt8] {
+        guard let meta = MemberScan.range(of: ["params", "_meta"], in: message) else { return Array(message) }
+        return Splice.apply([.init(meta, .bytes(Array("{}".utf8)))], to: message)
+    }
+
     /// A notification with that member; nil if the bytes are no JSON object.
     package static func stamped(_ message: UnsafeRawBufferPointer, id: [UInt8]) -> [UInt8]? {
         guard let end = message.lastIndex(of: .closeBrace) else { return nil }

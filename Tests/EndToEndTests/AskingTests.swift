@@ -88,15 +88,15 @@ extension EndToEndTests {
         }
     }
 
-    /// `Servers/asking_server.py` and its notes.
+    /// `Servers/asking_server.py`, or another one with its tools, and its notes.
     final class AskingServer: Sendable {
         private let directory: TemporaryDirectory
         private let program: Program?
         let upstream: Upstream
 
-        init(_ python: PythonEnvironment, over transport: String) async throws {
+        init(_ python: PythonEnvironment, over transport: String, script: String = "asking_server.py") async throws {
             directory = try TemporaryDirectory()
-            let script = [python.interpreter, Repository.server("asking_server.py")]
+            let script = [python.interpreter, Repository.server(script)]
             guard transport == "http" else {
                 program = nil
                 upstream = .command((script + ["stdio", directory.path]).joined(separator: " "))
@@ -106,6 +106,11 @@ extension EndToEndTests {
             program = try Program("asking server", script + ["\(port)", directory.path])
             upstream = .remote("http://127.0.0.1:\(port)/mcp")
             try await program?.waitForOutput("Uvicorn running on")
+        }
+
+        /// Of the revision 2026-07-28.
+        static func modern(over transport: String) async throws -> AskingServer {
+            try await AskingServer(.current(), over: transport, script: "modern_server.py")
         }
 
         var calls: [String] { lines("calls") }

@@ -5,17 +5,19 @@ import GateTesting
 import Glibc
 import Synchronization
 
-/// `Servers/scripted_http_server.py`.
+/// `Servers/scripted_http_server.py`, or the same of the revision 2026-07-28.
 final class ScriptedUpstream: Sendable {
     let port: Int
+    private let script: String
     private let directory: TemporaryDirectory
     private let program: Mutex<Program>
 
-    init() async throws {
+    init(_ script: String = "scripted_http_server.py") async throws {
+        self.script = script
         directory = try TemporaryDirectory()
         try directory.write("", to: "requests")
         port = FreePort.take()
-        program = Mutex(try Self.launch(port, directory))
+        program = Mutex(try Self.launch(script, port, directory))
         try await waitUntilItListens()
     }
 
@@ -30,13 +32,13 @@ final class ScriptedUpstream: Sendable {
     func kill9() async throws { try await program.withLock { $0 }.kill9() }
 
     func restart() async throws {
-        let next = try Self.launch(port, directory)
+        let next = try Self.launch(script, port, directory)
         program.withLock { $0 = next }
         try await waitUntilItListens()
     }
 
-    private static func launch(_ port: Int, _ directory: TemporaryDirectory) throws -> Program {
-        try Program("scripted server", ["python3", Repository.server("scripted_http_server.py"), "\(port)", directory.file("requests")])
+    private static func launch(_ script: String, _ port: Int, _ directory: TemporaryDirectory) throws -> Program {
+        try Program("scripted server", ["python3", Repository.server(script), "\(port)", directory.file("requests")])
     }
 
     private func waitUntilItListens() async throws {

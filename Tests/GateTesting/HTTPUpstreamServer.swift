@@ -8,9 +8,10 @@ package final class HTTPUpstreamServer: Sendable {
     private let program: Program
 
     /// Starts it and waits until it listens.
-    package init(_ python: PythonEnvironment, isStateless: Bool = false) async throws {
-        port = FreePort.take()
-        let command = [python.interpreter, Repository.server("http_server.py"), "\(port)"] + (isStateless ? ["stateless"] : [])
+    /// - Parameter port: where another one has listened before; nil for a free one.
+    package init(_ python: PythonEnvironment, isStateless: Bool = false, port: Int? = nil) async throws {
+        self.port = port ?? FreePort.take()
+        let command = [python.interpreter, Repository.server("http_server.py"), "\(self.port)"] + (isStateless ? ["stateless"] : [])
         program = try Program("http_server.py", command)
         try await program.waitForOutput("Uvicorn running on")
     }

@@ -31,7 +31,8 @@ package struct SessionCommands: Sendable {
     /// - Parameters:
     ///   - isOwned: whether a key opened the session; no session of another kind ever crowds it out.
     ///   - owner: the digest of the credential that it was opened with; empty for none.
-    package func command(_ verb: Verb, _ id: String, isOwned: Bool, owner: String = "") -> RedisCommand {
+    ///   - level: from which on it hears of logs; empty leaves that as it is.
+    package func command(_ verb: Verb, _ id: String, isOwned: Bool, owner: String = "", level: String = "") -> RedisCommand {
         let shard = keys.sessionShard(id)
         var command = RedisCommand(script: .session, keys: 5)
         for key in [
@@ -47,13 +48,20 @@ package struct SessionCommands: Sendable {
         command.append("-")
         command.append(isOwned ? "owned" : "guest")
         command.append(owner)
+        command.append(level)
         return command
+    }
+
+    /// The level of logs of a session that lives; nil if it has named none.
+    package static func level(_ reply: RedisReply) -> String? {
+        guard let elements = reply.array, elements.count > 2, let level = elements[2].string, !level.isEmpty else { return nil }
+        return level
     }
 
     /// The owner of a session that lives, empty for none; nil if there is no such session.
     package static func owner(_ reply: RedisReply) -> String? {
         guard let elements = reply.array, elements.first?.integer == 0 else { return nil }
-        return elements.last?.string ?? ""
+        return elements.count > 1 ? elements[1].string ?? "" : ""
     }
 
     /// Takes, renews or gives back one of the session's places for a live stream.

@@ -76,15 +76,17 @@ final class CallRounds {
     /// A server asks the client of a request; false if that is none that can be asked, or the client has not said that it can be asked this,
     /// or there is no room.
     /// - Parameters:
+    ///   - questions: at least one; they go out together.
     ///   - key: the id of the key that the request has shown.
     ///   - cancel: gives up what the request has asked for.
-    func ask(_ question: UpstreamQuestion, _ exchange: MCPExchange, of key: String?, on loop: LoopContext, cancel: @escaping () -> Void)
+    func ask(_ questions: [UpstreamQuestion], _ exchange: MCPExchange, of key: String?, on loop: LoopContext, cancel: @escaping () -> Void)
         -> Bool
     {
-        guard let key, StatelessEra.canBeAsked(exchange), Self.mayAsk(question, StatelessEra.capabilities(of: exchange)) else {
-            return false
-        }
-        guard hasRoom(for: question.message.readableBytes + exchange.body.readableBytes, of: key) else { return false }
+        guard let key, StatelessEra.canBeAsked(exchange) else { return false }
+        let capabilities = StatelessEra.capabilities(of: exchange)
+        guard questions.allSatisfy({ $0.isCovered(by: capabilities) }) else { return false }
+        let bytes = questions.reduce(exchange.body.readableBytes) { $0 + $1.message.readableBytes }
+        guard hasRoom(for: bytes, of: key) else { return false }
         let call = exchange.parkedAs ?? "\(name).\(next())"
         if parked[call] == nil {
             guard parked.count < Self.most, parked.values.count(where: { $0.key == key }) < Self.mostOfKey, !exchange.isAnswered else {
@@ -93,8 +95,8 @@ final class CallRounds {
             parked[call] = Parked(exchange: exchange, cancel: cancel, key: key, subject: RequestState.subject(of: exchange))
             exchange.parkedAs = call
         }
-        guard let count = parked[call]?.waiting.count, count < Self.mostQuestions else { return false }
-        parked[call]?.waiting.append(question)
+        guard let count = parked[call]?.waiting.count, count + questions.count <= Self.mostQuestions else { return false }
+        parked[call]?.waiting += questions
         advance(call, on: loop)
         return true
     }
@@ -134,7 +136,11 @@ final class CallRounds {
             return
         }
         guard !entry.waiting.isEmpty || !entry.asked.isEmpty else { return }
-        for question in entry.waiting { entry.asked["q\(next())"] = question }
+        for question in entry.waiting {
+            // A server without sessions has names of its own for them.
+            let own = question.name.flatMap { name in entry.asked.keys.contains { $0.hasSameBytes(as: name) } ? nil : name }
+            entry.asked[own ?? "q\(next())"] = question
+        }
         entry.waiting = []
         entry.round += 1
         entry.until = .now() + Self.patience
@@ -174,18 +180,6 @@ final class CallRounds {
         JSONText.append(state, to: &result)
         result.append(UInt8(ascii: "}"))
         return result
-    }
-
-    private static func mayAsk(_ question: UpstreamQuestion, _ capabilities: ClientCapabilities) -> Bool {
-        guard let method = question.reply.methodName else { return false }
-        return switch question.message.text(method) {
-        case "sampling/createMessage":
-            capabilities.contains(.sampling)
-                && (capabilities.contains(.samplingTools) || !question.names("tools") && !question.names("toolChoice"))
-        case "elicitation/create": capabilities.contains(question.asksForURL ? .elicitationURL : .elicitation)
-        case "roots/list": capabilities.contains(.roots)
-        default: false
-        }
     }
 
     /// The client's answers have come, or its giving up; nil for that.

@@ -53,12 +53,21 @@ final class ListCopies {
 
     private func took(_ answer: Answer, for name: ListName) {
         let waiters = copies[name]?.waiters ?? []
-        if case .answered(let message, _) = answer, message.readableBytes <= Self.longest {
+        if case .answered(let message, let reply) = answer, message.readableBytes <= Self.longest, !Self.isPrivate(message, reply) {
             copies[name] = Copy(answer: answer, readAt: .now())
         } else {
             copies[name] = nil
         }
         for waiter in waiters { waiter(answer) }
+    }
+
+    /// Whether its server says that the list is for whoever has asked and for nobody else (2026-07-28, Caching).
+    private static func isPrivate(_ message: ByteBuffer, _ reply: Reply) -> Bool {
+        guard let result = reply.result, reply.resultType != nil else { return false }
+        return message.withUnsafeReadableBytes { bytes in
+            let result = UnsafeRawBufferPointer(rebasing: bytes[result])
+            return MemberScan.range(of: ["cacheScope"], in: result).map { result[$0].elementsEqual(#""private""#.utf8) } ?? false
+        }
     }
 
     /// A list has changed, or a server has come.

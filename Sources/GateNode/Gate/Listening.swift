@@ -91,7 +91,11 @@ final class Listening {
         guard let index = set.isSeveral ? set.resources.owner(of: uri) : 0, set.all.indices.contains(index) else {
             return completion(false)
         }
-        set.all[index].ask(method, ["uri": .string(uri)], within: patience, of: client, on: loop.eventLoop) { outcome in
+        let upstream = set.all[index]
+        if upstream.isStateless {
+            return upstream.watch(uri, method == "resources/subscribe", on: loop.eventLoop, completion)
+        }
+        upstream.ask(method, ["uri": .string(uri)], within: patience, of: client, on: loop.eventLoop) { outcome in
             guard case .answered(_, let reply) = outcome else { return completion(false) }
             completion(reply.result != nil)
         }

@@ -276,4 +276,11 @@ struct CancelKey: Hashable {
 struct UpstreamTicket {
     let upstream: any Upstream
     let number: UInt64
+    /// All its rounds, at a server of the revision 2026-07-28.
+    var rounds: UpstreamRounds?
+
+    /// Tells the server that nobody waits any more.
+    func cancel(on loop: any EventLoop) {
+        if let rounds { rounds.cancel() } else { upstream.cancel(number, on: loop) }
+    }
 }

@@ -134,7 +134,7 @@ final class ProxiedRequest {
     private func beginPersonal() {
         switch method {
         // A client with a server of its own hears of a resource as that server says.
-        case "resources/unsubscribe" where loop.client(of: exchange, key: keyID) != nil: forward()
+        case "resources/unsubscribe" where hasServerOfItsOwn: forward()
         case "resources/subscribe": forward()
         case "resources/unsubscribe":
             // Nobody ends another's, and the last of those who want to hear of it tells the server.
@@ -144,6 +144,15 @@ final class ProxiedRequest {
             forward()
         case "tasks/list": forward()
         default: beginTask()
+        }
+    }
+
+    /// Whether what it asks for is kept by a server of its client's own; one without sessions keeps nothing for anybody.
+    private var hasServerOfItsOwn: Bool {
+        guard loop.client(of: exchange, key: keyID) != nil else { return false }
+        switch choice {
+        case .all(let targets), .each(let targets): return !targets.contains { loop.parts.upstreams.all[$0.index].isStateless }
+        case .refused: return true
         }
     }
 
@@ -217,7 +226,7 @@ final class ProxiedRequest {
     /// Its client has closed the stream of the answer.
     private func giveUp() {
         others = []
-        for ticket in tickets { ticket.upstream.cancel(ticket.number, on: loop.eventLoop) }
+        for ticket in tickets { ticket.cancel(on: loop.eventLoop) }
     }
 
     /// One server's share of the answer.
@@ -234,6 +243,7 @@ final class ProxiedRequest {
             let (loop, exchange) = (request.loop, request.exchange)
             let upstream = loop.parts.upstreams.all[target.index]
             let number = upstream.nextNumber()
+            if upstream.isStateless { return send(to: upstream, number) }
             request.tickets.append(UpstreamTicket(upstream: upstream, number: number))
             let bytes = UpstreamRequest.rewritten(
                 exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
@@ -245,16 +255,70 @@ final class ProxiedRequest {
                 to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
         }
 
+        /// The same to a server of the revision 2026-07-28, which has some methods no more.
+        private func send(to upstream: any Upstream, _ number: UInt64) {
+            let (loop, exchange) = (request.loop, request.exchange)
+            switch request.method {
+            // A session's level goes along with each of its requests.
+            case "logging/setLevel" where !exchange.isStateless: return setLevel()
+            case "resources/subscribe" where !exchange.isStateless: return watch(true, upstream)
+            case "resources/unsubscribe" where !exchange.isStateless: return watch(false, upstream)
+            default: break
+            }
+            let message = UpstreamRequest.rewritten(
+                exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
+                allocator: loop.allocator)
+            let described = StatelessRequest.of(exchange, message, number: number, isAskable: request.keyID != nil, mirrored: [], on: loop)
+            let rounds = UpstreamRounds(
+                described, number: number, to: upstream, for: self,
+                patience: request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait, isCall: false,
+                owner: request.keyID.map { .key($0) } ?? .nobody, on: loop.eventLoop)
+            request.tickets.append(UpstreamTicket(upstream: upstream, number: number, rounds: rounds))
+            rounds.begin()
+        }
+
+        private func watch(_ isWanted: Bool, _ upstream: any Upstream) {
+            let uri = target.edit?.text ?? request.exchange.envelope.uri.flatMap { request.exchange.string($0) }
+            guard let uri, uri.utf8.count <= SubscriptionBook.longestURI else { return tell(false) }
+            upstream.watch(uri, isWanted, on: request.loop.eventLoop) { [self] isAgreed in tell(isAgreed) }
+        }
+
+        private func setLevel() {
+            let (loop, exchange) = (request.loop, request.exchange)
+            let token = exchange.body.withUnsafeReadableBytes { body in
+                MemberScan.range(of: ["params", "level"], in: body).map { Array(body[$0].prefix(64)) }
+            }
+            guard let level = token.flatMap(LogLevel.init(token:)) else {
+                return tell(false, "level must be one of " + LogLevel.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            guard let session = exchange.session, session.isPresented else { return tell(false, "a level is that of a session") }
+            loop.sessions.hear(from: level, in: session) { [self] isWritten in
+                if isWritten { tell(true) } else { request.took(.failed(.unavailable), from: target.index) }
+            }
+        }
+
+        /// What a server of the other era would have said.
+        private func tell(_ isDone: Bool, _ fault: String = "the MCP server does not tell of this resource") {
+            let message = ByteBuffer(
+                string: isDone
+                    ? #"{"jsonrpc":"2.0","id":0,"result":{}}"#
+                    : #"{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"Invalid params: \#(fault)"}}"#)
+            guard let reply = message.withUnsafeReadableBytes({ Reply.scan($0) }) else { return }
+            request.took(.answered(message, reply), from: target.index)
+        }
+
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
             if let call = request.exchange.parkedAs { return request.loop.rounds.tell(message, of: call, on: request.loop) }
             request.exchange.relay(notification: message, reply)
         }
 
-        func upstreamAsked(_ question: UpstreamQuestion) {
+        func upstreamAsked(_ question: UpstreamQuestion) { upstreamAsked(together: [question]) }
+
+        func upstreamAsked(together questions: [UpstreamQuestion]) {
             let (loop, exchange) = (request.loop, request.exchange)
-            guard exchange.isStateless else { return loop.ask(question, on: exchange) }
-            if loop.rounds.ask(question, exchange, of: request.keyID, on: loop, cancel: { [weak request] in request?.giveUp() }) { return }
-            question.refuse(code: -32603, "The client cannot be asked this")
+            guard exchange.isStateless else { return questions.forEach { loop.ask($0, on: exchange) } }
+            if loop.rounds.ask(questions, exchange, of: request.keyID, on: loop, cancel: { [weak request] in request?.giveUp() }) { return }
+            for question in questions { question.refuse(code: -32603, "The client cannot be asked this") }
         }
 
         func upstreamFinished(_ outcome: UpstreamOutcome) { request.took(outcome, from: target.index) }
@@ -279,7 +343,7 @@ final class ProxiedRequest {
             return exchange.fail(code: failure.code, failure.sentence, retryAfter: failure == .unavailable ? 1 : nil)
         }
         if method == "tasks/list" { return finishTasks(first.message, first.reply) }
-        if method == "resources/subscribe", first.reply.result != nil, loop.client(of: exchange, key: keyID) == nil,
+        if method == "resources/subscribe", first.reply.result != nil, !hasServerOfItsOwn,
             let (uri, subscriber) = subscription
         {
             loop.parts.subscriptions.add(uri, for: subscriber)

@@ -99,6 +99,7 @@ final class ToolCall: UpstreamReceiver {
         self.part = part
         sentAt = .now()
         let number = upstream.nextNumber()
+        if upstream.isStateless { return forward(to: upstream, number, name: name, of: flow) }
         ticket = UpstreamTicket(upstream: upstream, number: number)
         let bytes =
             exchange.envelope.method == .toolsCallBatch
@@ -111,6 +112,25 @@ final class ToolCall: UpstreamReceiver {
             number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
             owner: flow.caller.map { .key($0.record.id) } ?? .nobody, client: loop.client(of: exchange, key: flow.caller?.record.id))
         upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
+    }
+
+    /// The same at a server of the revision 2026-07-28, where a call may have several rounds.
+    private func forward(to upstream: any Upstream, _ number: UInt64, name: String?, of flow: CallFlow) {
+        let (loop, exchange) = (flow.loop, flow.exchange)
+        let isBatch = exchange.envelope.method == .toolsCallBatch
+        let message =
+            isBatch
+            ? built(number, name: name ?? tool, exchange)
+            : UpstreamRequest.rewritten(
+                exchange.body, exchange.envelope, number: number, toolName: name.map { ($0, request.toolNameToken) }, arguments: arguments,
+                allocator: loop.allocator)
+        let described = StatelessRequest.of(
+            exchange, message, number: number, isAskable: !isBatch, mirrored: loop.parts.upstreams.mirroredArguments(of: tool), on: loop)
+        let rounds = UpstreamRounds(
+            described, number: number, to: upstream, for: self, patience: loop.snapshot.timeout(of: tool), isCall: true,
+            owner: flow.caller.map { .key($0.record.id) } ?? .nobody, on: loop.eventLoop)
+        ticket = UpstreamTicket(upstream: upstream, number: number, rounds: rounds)
+        rounds.begin()
     }
 
     /// A call of a batch as a message of its own.
@@ -135,7 +155,7 @@ final class ToolCall: UpstreamReceiver {
     /// Tells the server that nobody wants the answer any more, if it is waited for.
     func cancel(on loop: any EventLoop) {
         guard flow != nil, let ticket else { return }
-        ticket.upstream.cancel(ticket.number, on: loop)
+        ticket.cancel(on: loop)
     }
 
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
@@ -144,18 +164,20 @@ final class ToolCall: UpstreamReceiver {
         flow.exchange.relay(notification: message, reply)
     }
 
-    func upstreamAsked(_ question: UpstreamQuestion) {
-        guard let flow else { return question.refuse() }
+    func upstreamAsked(_ question: UpstreamQuestion) { upstreamAsked(together: [question]) }
+
+    func upstreamAsked(together questions: [UpstreamQuestion]) {
+        guard let flow else { return questions.forEach { $0.refuse() } }
         if flow.exchange.isStateless {
             guard flow.calls.count == 1,
                 flow.loop.rounds.ask(
-                    question, flow.exchange, of: flow.caller?.record.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
+                    questions, flow.exchange, of: flow.caller?.record.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
             else {
-                return question.refuse(code: -32603, "The client cannot be asked this")
+                return questions.forEach { $0.refuse(code: -32603, "The client cannot be asked this") }
             }
             return
         }
-        flow.loop.ask(question, on: flow.exchange)
+        for question in questions { flow.loop.ask(question, on: flow.exchange) }
     }
 
     /// What the stages of the phase `output` leave of a message that comes before the answer; nil for nothing.

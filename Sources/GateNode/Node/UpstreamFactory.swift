@@ -72,6 +72,7 @@ struct UpstreamFactory {
             var stdio = StdioUpstreamSettings(command: self.command(command, arguments, environment: environment), prefix: prefix)
             // Nobody waits for a node that only prints prices to be ready.
             if settings.dryRun { stdio.startLimit = stdio.handshakeLimit + .seconds(1) }
+            stdio.probes = true
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
             let numbers = RequestNumbers()
             return family(of: shared(stdio, numbers), most: Self.mostProcesses) { [self, stdio] in own(stdio, numbers, for: $0) }
@@ -83,6 +84,7 @@ struct UpstreamFactory {
         var http = try HTTPUpstreamSettings(url: url, prefix: prefix)
         http.maxResponseBytes = settings.maxResponseBytes
         http.listens = true
+        http.probes = true
         let numbers = RequestNumbers()
         let shared = try shared(http, numbers)
         return family(of: shared, most: Self.mostSessions) { [self, http] in own(http, numbers, beside: shared, for: $0) }

@@ -102,6 +102,15 @@ final class SessionBook {
 
     func forget(_ id: String) { entries[id] = nil }
 
+    /// Writes down from which level on a session wants to hear of logs; the nodes hear of it within a second.
+    func hear(from level: LogLevel, in session: Session, _ completion: @escaping (Bool) -> Void) {
+        let command = commands.command(.touch, session.id, isOwned: session.isOwned, level: level.rawValue)
+        link.send(command) { [self] result in
+            entries[session.id] = nil
+            completion((try? result.get())?.integer(at: 0) == 0)
+        }
+    }
+
     /// The nodes have agreed on another secret.
     func adopt(_ mint: SessionMint) {
         self.mint = mint
@@ -136,7 +145,8 @@ final class SessionBook {
             case .failure: completion(Session(id: id, isPresented: true))
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
-                let session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned, capabilities: capabilities)
+                var session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned, capabilities: capabilities)
+                session.logLevel = SessionCommands.level(reply).flatMap { LogLevel(rawValue: $0) }
                 entries[id] = Entry(session: session, readAt: .now(), provenBy: entries[id]?.provenBy)
                 completion(session)
             }

@@ -120,19 +120,27 @@ extension MCPExchange {
     /// As `status(of:)`, of what a server has answered.
     func status(of reply: Reply) -> Int {
         guard isStateless, case .error(let code) = reply.kind else { return 200 }
-        return status(of: StatelessEra.code(code))
+        return status(of: self.code(code))
+    }
+
+    /// The code for that of a server: what is reserved by the one revision has no meaning in the others.
+    private func code(_ code: Int) -> Int {
+        guard isOfStatelessServer else { return isStateless ? StatelessEra.code(code) : code }
+        // What the client has not declared, and the server needs: the client's own affair.
+        if isStateless, code == -32021 { return code }
+        return (-32099 ... -32020).contains(code) ? -32603 : code
     }
 
     /// What has to be changed in a server's answer for a client of the stateless era.
     private func edits(in bytes: UnsafeRawBufferPointer, _ reply: Reply) -> [Splice.Edit] {
-        guard isStateless else { return [] }
-        if let result = reply.result, reply.error == nil {
+        guard isStateless || isOfStatelessServer else { return [] }
+        if isStateless, let result = reply.result, reply.error == nil {
             return frame.edits(in: UnsafeRawBufferPointer(rebasing: bytes[result]), at: result.lowerBound)
         }
-        guard case .error(let code) = reply.kind, let error = reply.error, StatelessEra.code(code) != code,
+        guard case .error(let code) = reply.kind, let error = reply.error, self.code(code) != code,
             let place = MemberScan.range(of: ["code"], in: UnsafeRawBufferPointer(rebasing: bytes[error]))
         else { return [] }
-        let number = Array(String(StatelessEra.code(code)).utf8)
+        let number = Array(String(self.code(code)).utf8)
         return [.init(error.lowerBound + place.lowerBound..<error.lowerBound + place.upperBound, .bytes(number))]
     }
 

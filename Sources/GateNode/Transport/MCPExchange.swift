@@ -18,6 +18,8 @@ struct Session: Sendable {
     var isOwned = false
     /// What its client has said that it can be asked.
     var capabilities: ClientCapabilities = []
+    /// From which level on it wants to hear of logs, if it has said so.
+    var logLevel: LogLevel?
 
     /// Whose share it counts in: a key's own, or that of all who have none.
     var holder: String { isOwned ? owner : "" }
@@ -40,6 +42,8 @@ final class MCPExchange {
     var session: Session?
     /// Whether the request says everything itself (revision 2026-07-28): its answer then has what that revision asks for.
     var isStateless = false
+    /// Whether a server of that revision has answered it.
+    var isOfStatelessServer = false
     /// Gives up what the request has asked for: in the stateless era a client does that by closing the stream of the answer.
     var onAbandoned: (() -> Void)?
     /// The name of the call whose client has been asked something: its end is told in another request.

@@ -69,8 +69,9 @@ enum StatelessEra {
         guard exchange.body.token(capabilities.lowerBound..<capabilities.lowerBound + 1) == [UInt8(ascii: "{")] else {
             return #"Invalid params: "io.modelcontextprotocol/clientCapabilities" must be an object"#
         }
-        if let level = levelToken(of: exchange), Self.level(level) == nil {
-            return #"Invalid params: "io.modelcontextprotocol/logLevel" must be one of "# + levels.joined(separator: ", ")
+        if let level = levelToken(of: exchange), LogLevel(token: level) == nil {
+            return #"Invalid params: "io.modelcontextprotocol/logLevel" must be one of "#
+                + LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
         }
         return nil
     }
@@ -200,8 +201,6 @@ enum StatelessEra {
 
     // MARK: Logs
 
-    private static let levels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
-
     /// Whether a notification of a server is for this request: log messages come only to whoever has asked for them, from the level on that
     /// it has named.
     static func hears(_ message: ByteBuffer, _ reply: Reply, exchange: MCPExchange) -> Bool {
@@ -209,7 +208,7 @@ enum StatelessEra {
         return message.withUnsafeReadableBytes { bytes in
             guard bytes[name].elementsEqual("notifications/message".utf8) else { return true }
             guard let asked = levelToken(of: exchange).flatMap(level) else { return false }
-            let said = MemberScan.range(of: ["params", "level"], in: bytes).flatMap { level(Array(bytes[$0])) }
+            let said = MemberScan.range(of: ["params", "level"], in: bytes).flatMap { level(bytes[$0]) }
             return said ?? asked >= asked
         }
     }
@@ -224,8 +223,8 @@ enum StatelessEra {
 
     private static let longestLevel = 64
 
-    private static func level(_ token: [UInt8]) -> Int? {
-        levels.firstIndex { token.elementsEqual(JSONText.quoted($0)) }
+    private static func level(_ token: some Collection<UInt8>) -> Int? {
+        LogLevel(token: token).flatMap { LogLevel.allCases.firstIndex(of: $0) }
     }
 }
 

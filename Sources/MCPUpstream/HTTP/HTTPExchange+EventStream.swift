@@ -47,6 +47,8 @@ extension HTTPExchange {
             answered(ByteBuffer(bytes: message), reply)
         case .request:
             guard let id = reply.id else { return true }
+            // A server without sessions asks nothing but in its results.
+            guard !(session?.isStateless ?? false) else { return true }
             if reply.method != .ping, asked(message, reply) { return true }
             pool.say(UpstreamMessage.answer(to: reply.method, id: UnsafeRawBufferPointer(rebasing: message[id])))
         case .notification: heard(notification: message, reply)
@@ -66,7 +68,11 @@ extension HTTPExchange {
     }
 
     private func heard(notification message: UnsafeRawBufferPointer, _ reply: Reply) {
-        if reply.concernsEveryClient(message) { return pool.onNotification(ByteBuffer(bytes: message), reply) }
+        if reply.concernsEveryClient(message) {
+            guard session?.isStateless ?? false else { return pool.onNotification(ByteBuffer(bytes: message), reply) }
+            // Of a server without sessions it belongs on a stream of its own, and is nothing for whoever has asked for something else.
+            guard receiver is UpstreamListening.Stream else { return }
+        }
         let isForeign = reply.method == .notificationsProgress && reply.progressNumber != number
         // A server's cancellation concerns its own request, which was answered already.
         guard !isForeign, reply.method != .notificationsCancelled else { return }

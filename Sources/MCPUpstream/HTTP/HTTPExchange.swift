@@ -29,6 +29,8 @@ final class HTTPExchange {
     let number: UInt64
     let deadline: NIODeadline?
     let body: ByteBuffer
+    /// Lines of the head that repeat what the body says; nil for a request of the era with sessions.
+    let fields: ByteBuffer?
     let pool: HTTPUpstreamPool
     private(set) var verb: Verb
     /// The session that it was last sent in.
@@ -39,7 +41,7 @@ final class HTTPExchange {
     /// Why it could not be sent, as the end of a sentence.
     private(set) var trouble: String?
 
-    private var receiver: (any UpstreamReceiver)?
+    private(set) var receiver: (any UpstreamReceiver)?
     /// Our own messages belong to one session, which others outlive.
     private let ownSession: NegotiatedSession?
     /// Whether the server may get it twice.
@@ -60,6 +62,7 @@ final class HTTPExchange {
         number = request.number
         deadline = request.deadline
         body = request.bytes
+        fields = request.fields
         isRepeatable = !request.isCall
         verb = .post
         ownSession = nil
@@ -69,10 +72,11 @@ final class HTTPExchange {
 
     /// A message of the gate itself.
     init(
-        _ body: ByteBuffer, number: UInt64 = 0, verb: Verb = .post, session: NegotiatedSession, deadline: NIODeadline?,
-        to receiver: (any UpstreamReceiver)? = nil, in pool: HTTPUpstreamPool
+        _ body: ByteBuffer, fields: ByteBuffer? = nil, number: UInt64 = 0, verb: Verb = .post, session: NegotiatedSession,
+        deadline: NIODeadline?, to receiver: (any UpstreamReceiver)? = nil, in pool: HTTPUpstreamPool
     ) {
         self.body = body
+        self.fields = fields
         self.number = number
         self.verb = verb
         self.deadline = deadline
@@ -96,10 +100,12 @@ final class HTTPExchange {
         if case .get = verb { ownSession != nil } else { false }
     }
 
-    /// Takes its session, the pool's if it has none of its own; false if there is none to be sent in.
+    /// Takes its session, the pool's if it has none of its own; false if there is none to be sent in, or it was made for a server of the other
+    /// era.
     func enter(_ present: NegotiatedSession?) -> Bool {
-        session = ownSession ?? present
-        return session != nil
+        guard let session = ownSession ?? present, session.isStateless == (fields != nil) else { return false }
+        self.session = session
+        return true
     }
 
     // MARK: The answer
@@ -178,6 +184,10 @@ final class HTTPExchange {
     private func conclude(with body: ByteBuffer) {
         guard !isFinished else { return }
         if hasLostSession(body) { return renew() }
+        if isOfAnotherEra, let session {
+            pool.suspectLost(session)
+            if !(reply.map { $0.isAnswer && answers(with: $0) } ?? false) { return fail(.unavailable) }
+        }
         if let reply, reply.isAnswer {
             guard answers(with: reply) else { return fail(status >= 300 ? .refused(status: status) : .unusable) }
             // A result under a 5xx is a failure like any other 5xx.
@@ -192,12 +202,23 @@ final class HTTPExchange {
     /// their own, as the SDKs' examples do, say 400 in words of their own, for no request in particular: before they have looked at it. Any
     /// other 400 may come after the work, with words of the client in it, and nothing is sent twice for that.
     private func hasLostSession(_ answer: ByteBuffer) -> Bool {
-        guard status == 404 || status == 400, ownSession == nil, session?.id != nil, case .post = verb else { return false }
+        guard status == 404 || status == 400, ownSession == nil, case .post = verb else { return false }
+        // The revision is looked at before anything else: the server has become one without sessions.
+        if let session, !session.isStateless, case .error(-32022) = reply?.kind { return true }
+        guard session?.id != nil else { return false }
         if status == 404 { return true }
         guard let reply, case .error = reply.kind, let error = reply.error,
             reply.id.map({ answer.text($0) == "null" }) ?? true
         else { return false }
         return answer.text(error).contains(#""Bad Request: No valid session ID provided""#) && !mayBeEchoed
+    }
+
+    /// Whether a server that was one without sessions refuses a request as none of them would, before it has looked at what it asks for.
+    private var isOfAnotherEra: Bool {
+        guard ownSession == nil, session?.isStateless ?? false, [400, 404, 405, 406].contains(status) else { return false }
+        // What it says to this very request is its answer, but that it does not know the revision.
+        guard let reply, reply.isAnswer, answers(with: reply) else { return true }
+        return reply.kind == .error(code: -32022)
     }
 
     /// Whether the request itself speaks of sessions, or may do so in escapes: then a server that says such words may have them from it.
@@ -223,7 +244,9 @@ final class HTTPExchange {
     func resume() {
         // What belongs to no request is resumed by whoever listens to it.
         if isListening { return fail(.died) }
-        guard let lastEventID = stream.take()?.lastEventID, !lastEventID.isEmpty, !hasResumed(after: lastEventID) else {
+        guard !(session?.isStateless ?? false), let lastEventID = stream.take()?.lastEventID, !lastEventID.isEmpty,
+            !hasResumed(after: lastEventID)
+        else {
             return fail(.died)
         }
         verb = .get(lastEventID: lastEventID)

@@ -1,10 +1,11 @@
-// One handshake with an HTTP server: `initialize`, what its answer means, and `notifications/initialized`.
+// How an HTTP server is met: `server/discover`, or else a handshake; what its answer means, and `notifications/initialized`.
 
 import MCPWire
 import NIOCore
 
-/// Shakes hands once and says what came of it.
+/// Finds out of which era a server is, shakes hands where it is of that with sessions, and says what came of it.
 ///
+/// A server that says nothing of the revision 2026-07-28, whatever else it says, is of the other era (2026-07-28, Versioning).
 /// A server that answers anything at all is a server that can be used: one that refuses `initialize`, or does not know it, is
 /// taken for one without sessions.
 final class HTTPHandshake: UpstreamReceiver {
@@ -19,6 +20,8 @@ final class HTTPHandshake: UpstreamReceiver {
     private let onOutcome: (Outcome) -> Void
     private var exchange: HTTPExchange?
     private var result: Outcome?
+    /// Whether the server is asked of which era it is.
+    private var isProbing = false
 
     init(generation: Int, in pool: HTTPUpstreamPool, _ onOutcome: @escaping (Outcome) -> Void) {
         self.generation = generation
@@ -27,6 +30,18 @@ final class HTTPHandshake: UpstreamReceiver {
     }
 
     func begin(number: UInt64) {
+        guard pool.settings.probes, pool.settings.client == nil else { return shake(number: number) }
+        isProbing = true
+        let request = StatelessRequest("server/discover", [:], number: number)
+        let session = NegotiatedSession(pool.settings.address, version: ProtocolRevision.july2026.rawValue)
+        let limit = min(pool.settings.handshakeLimit, pool.settings.probeLimit)
+        let exchange = HTTPExchange(
+            request.bytes, fields: request.fields, number: number, session: session, deadline: .now() + limit, to: self, in: pool)
+        self.exchange = exchange
+        pool.open(exchange)
+    }
+
+    private func shake(number: UInt64) {
         // On a new connection, because an old one would not tell that the server is away.
         pool.open(
             ask(
@@ -45,6 +60,7 @@ final class HTTPHandshake: UpstreamReceiver {
 
     func upstreamFinished(_ outcome: UpstreamOutcome) {
         let exchange = exchange.take()
+        if isProbing { return probed(outcome, exchange) }
         // The server has heard `initialized`, or has not: its next answers tell.
         if let result { return onOutcome(result) }
         switch outcome {
@@ -52,6 +68,14 @@ final class HTTPHandshake: UpstreamReceiver {
         case .failed(.refused(404)), .failed(.refused(405)): onOutcome(.done(session(), nil))
         case .failed(let failure): onOutcome(.failed(Self.sentence(failure, exchange?.trouble)))
         }
+    }
+
+    private func probed(_ outcome: UpstreamOutcome, _ exchange: HTTPExchange?) {
+        isProbing = false
+        if case .failed(.unavailable) = outcome { return onOutcome(.failed(Self.sentence(.unavailable, exchange?.trouble))) }
+        guard let verdict = EraVerdict(outcome), case .stateless(let info) = verdict else { return shake(number: pool.nextNumber()) }
+        let version = ProtocolRevision.july2026.rawValue
+        onOutcome(.done(NegotiatedSession(pool.settings.address, generation: generation, version: version), info))
     }
 
     private func read(_ message: ByteBuffer, _ reply: Reply, sessionID: String?) {

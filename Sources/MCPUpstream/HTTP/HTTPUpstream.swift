@@ -58,7 +58,17 @@ package final class HTTPUpstream: Upstream {
     package var trouble: String? { facts.trouble }
     package var serverInfo: InitializeResult? { facts.serverInfo }
 
+    package var isStateless: Bool { facts.isStateless }
+
     package func nextNumber() -> UInt64 { facts.nextNumber() }
+
+    package func watch(_ uri: String, _ isWanted: Bool, on loop: any EventLoop, _ completion: @escaping (Bool) -> Void) {
+        let (home, told) = (pools[0], NIOLoopBound(completion, eventLoop: loop))
+        home.loop.execute {
+            guard let subscriptions = home.pool.value?.subscriptions else { return loop.execute { told.value(false) } }
+            subscriptions.watch(uri, isWanted) { isAgreed in loop.execute { told.value(isAgreed) } }
+        }
+    }
 
     package func send(_ request: UpstreamRequest, to receiver: NIOLoopBound<any UpstreamReceiver>, on loop: any EventLoop) {
         if let pool = pool(on: loop) { return pool.accept(request, from: receiver.value) }
@@ -117,7 +127,8 @@ extension HTTPUpstream {
     private func settle(_ entry: UpstreamSession.LoopPool, _ owner: NIOLoopBound<UpstreamSession>) {
         let pool = HTTPUpstreamPool(
             on: entry.loop, settings: settings, connector: connector, owner: owner,
-            listens: settings.listens && entry.loop === pools[0].loop, onNotification: onNotification, onQuestion: onQuestion)
+            listens: settings.listens && entry.loop === pools[0].loop, numbers: { [facts] in facts.nextNumber() },
+            onNotification: onNotification, onQuestion: onQuestion, onGap: onArrival)
         entry.pool.value = pool
         let pace = TimeAmount.nanoseconds(min(settings.idleLimit.nanoseconds / 4, TimeAmount.seconds(1).nanoseconds))
         entry.loop.scheduleRepeatedTask(initialDelay: pace, delay: pace) { task in

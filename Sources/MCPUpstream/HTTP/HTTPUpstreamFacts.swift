@@ -5,6 +5,7 @@ import Synchronization
 final class HTTPUpstreamFacts: Sendable {
     private let numbers: RequestNumbers
     private let connected = Atomic<Bool>(false)
+    private let stateless = Atomic<Bool>(false)
     private let complaint = Mutex<String?>(nil)
     private let info = Mutex<InitializeResult?>(nil)
 
@@ -16,6 +17,12 @@ final class HTTPUpstreamFacts: Sendable {
     var isConnected: Bool {
         get { connected.load(ordering: .relaxed) }
         set { connected.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Whether it was of the revision 2026-07-28 when it was met last.
+    var isStateless: Bool {
+        get { stateless.load(ordering: .relaxed) }
+        set { stateless.store(newValue, ordering: .relaxed) }
     }
 
     /// Why the last handshake did not work.

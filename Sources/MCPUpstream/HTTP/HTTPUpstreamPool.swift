@@ -31,6 +31,9 @@ final class HTTPUpstreamPool {
     private var output = ByteBuffer()
     /// Listens to what the server says outside of requests; nil where another loop does, or nobody.
     private(set) var listening: HTTPListening?
+    /// The same for a server without sessions.
+    private(set) var subscriptions: UpstreamListening?
+    private let numbers: () -> UInt64
     var alarm: (deadline: NIODeadline, task: Scheduled<Void>)?
 
     /// An output buffer above this size is given back.
@@ -38,16 +41,20 @@ final class HTTPUpstreamPool {
 
     init(
         on loop: any EventLoop, settings: HTTPUpstreamSettings, connector: HTTPUpstreamConnector,
-        owner: NIOLoopBound<UpstreamSession>, listens: Bool, onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void,
-        onQuestion: @escaping @Sendable (UpstreamQuestion) -> Void
+        owner: NIOLoopBound<UpstreamSession>, listens: Bool, numbers: @escaping () -> UInt64,
+        onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void,
+        onQuestion: @escaping @Sendable (UpstreamQuestion) -> Void, onGap: @escaping @Sendable () -> Void
     ) {
+        self.numbers = numbers
         self.loop = loop
         self.settings = settings
         self.connector = connector
         self.owner = owner
         self.onNotification = onNotification
         self.onQuestion = onQuestion
-        if listens { listening = HTTPListening(in: self) }
+        guard listens else { return }
+        listening = HTTPListening(in: self)
+        subscriptions = UpstreamListening(on: loop, over: PoolTransport(pool: self), onNotification: onNotification, onGap: onGap)
     }
 
     var idleCount: Int { idle.count }
@@ -111,13 +118,14 @@ final class HTTPUpstreamPool {
 
     /// Sends a message of the gate that nobody waits for; lost when the server is away.
     func say(_ message: ByteBuffer) {
-        guard let session else { return }
+        // A server without sessions is told of nothing outside of requests.
+        guard let session, !session.isStateless else { return }
         submit(HTTPExchange(message, session: session, deadline: .now() + settings.handshakeLimit, in: self))
     }
 
     /// Sends a message of the gate in a session that may not be the present one any more.
     func say(_ message: ByteBuffer, in session: NegotiatedSession) {
-        guard !isClosed, self.session != nil else { return }
+        guard !isClosed, self.session != nil, !session.isStateless else { return }
         submit(HTTPExchange(message, session: session, deadline: .now() + settings.handshakeLimit, in: self))
     }
 
@@ -144,8 +152,11 @@ final class HTTPUpstreamPool {
             if session == nil { exchange.fail(.sessionLost) } else { submit(exchange) }
         }
         if session == nil { failWaiting("it is away") }
-        listening?.listen(in: session)
+        listening?.listen(in: session.flatMap { $0.isStateless ? nil : $0 })
+        if session?.isStateless ?? false { subscriptions?.begin() } else { subscriptions?.end() }
     }
+
+    func nextNumber() -> UInt64 { numbers() }
 
     func start(_ exchange: HTTPExchange, on connection: HTTPUpstreamConnection) {
         guard exchange.enter(session), let session = exchange.session else {
@@ -162,12 +173,14 @@ final class HTTPUpstreamPool {
         case .delete: return session.deletion()
         case .post: break
         }
-        let size = session.postHead.readableBytes + exchange.body.readableBytes + 24
+        let size = session.postHead.readableBytes + exchange.body.readableBytes + 24 + (exchange.fields?.readableBytes ?? 0)
         if output.capacity > Self.keptOutput { output = ByteBuffer() }
         output.clear(minimumCapacity: size)
         output.writeImmutableBuffer(session.postHead)
         HTTP1Writer.appendInteger(exchange.body.readableBytes, into: &output)
-        output.writeStaticString("\r\n\r\n")
+        output.writeStaticString("\r\n")
+        if let fields = exchange.fields { output.writeImmutableBuffer(fields) }
+        output.writeStaticString("\r\n")
         output.writeImmutableBuffer(exchange.body)
         return output
     }
@@ -191,6 +204,8 @@ final class HTTPUpstreamPool {
         isRefusing = true
         listening?.listen(in: nil)
         listening = nil
+        subscriptions?.end()
+        subscriptions = nil
     }
 
     /// Gives up what is left; the future succeeds when every connection is closed.
@@ -209,4 +224,20 @@ final class HTTPUpstreamPool {
         for connection in closing { discard(connection) }
         return EventLoopFuture.andAllComplete(ends, on: loop)
     }
+}
+
+/// The way of a listening request through a pool.
+private struct PoolTransport: UpstreamListeningTransport {
+    /// It owns what uses this.
+    weak var pool: HTTPUpstreamPool?
+
+    func nextNumber() -> UInt64 { pool?.nextNumber() ?? 0 }
+
+    func listen(_ request: UpstreamRequest, to receiver: any UpstreamReceiver) {
+        guard let pool else { return }
+        // It stays open: no request of a client waits behind it.
+        pool.open(HTTPExchange(request, to: receiver, in: pool))
+    }
+
+    func giveUp(_ number: UInt64) { pool?.cancel(number) }
 }

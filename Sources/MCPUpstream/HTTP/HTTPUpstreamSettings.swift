@@ -13,6 +13,8 @@ package struct HTTPUpstreamSettings: Sendable {
     package var client: UpstreamClient?
     /// Whether what the server says outside of requests is listened to, on a stream of its session.
     package var listens = false
+    /// Whether the server is asked first whether it is of the revision 2026-07-28.
+    package var probes = false
     /// The longest body of an answer, and the longest whole stream, in bytes; 0 for no limit (F-MCP-11).
     package var maxResponseBytes = 10 << 20
     /// Connections of one event loop. Handshakes and second attempts may go beyond it for a moment.
@@ -28,6 +30,8 @@ package struct HTTPUpstreamSettings: Sendable {
     package var unannouncedIdleLimit = TimeAmount.milliseconds(1500)
     /// How long the server may take for `initialize`, and for messages that have no answer.
     package var handshakeLimit = TimeAmount.seconds(10)
+    /// How long it may take to say of which era it is; one that is silent is of that with sessions.
+    package var probeLimit = TimeAmount.seconds(5)
     /// How long `stop` waits for answers that are still owed.
     package var drainLimit = TimeAmount.seconds(3)
     /// How often a server without any connection is asked whether it is still there.

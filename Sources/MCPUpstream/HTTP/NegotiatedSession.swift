@@ -2,6 +2,7 @@
 
 import GateDomain
 import HTTPWire
+import MCPWire
 import NIOCore
 
 /// The server's session, or that it has none. It never changes; a new handshake makes a new one.
@@ -12,11 +13,14 @@ final class NegotiatedSession: Sendable {
     let id: String?
     /// A POST up to the digits of its Content-Length.
     let postHead: ByteBuffer
+    /// Whether there was no handshake and is no session: each request says everything itself (2026-07-28).
+    let isStateless: Bool
     private let address: HTTPUpstreamAddress
     private let version: String?
 
-    /// - Parameter version: the negotiated revision, sent as `MCP-Protocol-Version`; nil sends none.
+    /// - Parameter version: the revision, sent as `MCP-Protocol-Version`; nil sends none.
     init(_ address: HTTPUpstreamAddress, generation: Int = 0, id: String? = nil, version: String? = nil) {
+        isStateless = version == ProtocolRevision.july2026.rawValue
         self.address = address
         self.generation = generation
         self.id = id

@@ -99,6 +99,7 @@ final class UpstreamSession {
             if complaint != nil { log.info("The MCP server at \(settings.address.description) is back.") }
             complaint = nil
             facts.serverInfo = info
+            facts.isStateless = session.isStateless
             announce(session)
             facts.trouble = nil
             facts.isConnected = true

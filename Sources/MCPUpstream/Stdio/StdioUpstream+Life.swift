@@ -3,6 +3,7 @@
 import ChildProcesses
 package import GateDomain
 import Logging
+import MCPWire
 import NIOCore
 import Synchronization
 
@@ -23,6 +24,7 @@ extension StdioUpstream {
     package func stop() async {
         supervisor?.cancel()
         fail(state.drain())
+        subscriptions.end()
         connected.store(false, ordering: .relaxed)
         let limit = NIODeadline.now() + settings.drainLimit
         while state.pendingCount > 0, .now() < limit { try? await Task.sleep(for: .milliseconds(5)) }
@@ -60,10 +62,29 @@ extension StdioUpstream {
             let child = try await ChildProcess.launch(settings.command, on: home, log: log, events: events)
             self.child = child
             if Task.isCancelled { return child.end(patience: settings.patience) }
-            write(UpstreamMessage.initialize(number: number, settings.client?.capabilities ?? []))
+            meet(number)
         } catch {
             ended(error.sentence)
         }
+    }
+
+    /// Asks a new process of which era it is, or offers it a handshake at once.
+    func meet(_ number: UInt64) {
+        guard settings.probes, settings.client == nil, !skipsProbe else { return shakeHands(number) }
+        let probe = nextNumber()
+        self.probe = probe
+        write(StatelessRequest("server/discover", [:], number: probe).bytes)
+        // One that is silent may be of the other era, or not awake yet. The first request decides of which era it is for us, so that what it
+        // says to a second one can do no harm.
+        home.assumeIsolated().scheduleTask(in: settings.probeLimit) { [weak self] in
+            self?.assumeIsolated { if $0.probe == probe { $0.shakeHands(number) } }
+        }
+    }
+
+    func shakeHands(_ number: UInt64) {
+        guard handshake != number, state.isHandshake(number) else { return }
+        handshake = number
+        write(UpstreamMessage.initialize(number: number, settings.client?.capabilities ?? []))
     }
 
     /// The process is of no more use: its open requests fail now, and it is made to leave.
@@ -76,6 +97,10 @@ extension StdioUpstream {
     func ended(_ reason: String) {
         connected.store(false, ordering: .relaxed)
         counts.deaths += 1
+        subscriptions.end()
+        // Some end at the first word that they do not know.
+        if probe != nil, handshake == nil { skipsProbe = true }
+        (probe, handshake) = (nil, nil)
         let lastWords = stderrTail.suffix(5)
         complaint.withLock { $0 = reason }
         let (failed, pause) = state.processEnded(readySince: readySince, now: .now())

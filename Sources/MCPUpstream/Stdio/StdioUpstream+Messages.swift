@@ -40,6 +40,7 @@ extension StdioUpstream {
             counts.lateAnswers += 1
             return
         }
+        if number == probe { return probed(line, reply) }
         if let caller = state.finish(number) {
             caller.finish(.answered(ByteBuffer(bytes: line), reply))
         } else if state.isHandshake(number) {
@@ -49,19 +50,37 @@ extension StdioUpstream {
         }
     }
 
+    func probed(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
+        probe = nil
+        guard let number = state.handshake?.number else { return }
+        guard case .stateless(let info) = EraVerdict(ByteBuffer(bytes: line), reply) else { return shakeHands(number) }
+        becomeReady(info, isStateless: true)
+    }
+
     func shookHands(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
         guard let result = reply.result else {
+            // One that was slow to answer the probe has taken it for the first word of the other era.
+            if probe != nil { return }
+            skipsProbe = false
             log.error("The MCP server refused 'initialize': \(String(decoding: line.prefix(1_000), as: UTF8.self))")
             return endProcess()
         }
+        probe = nil
+        becomeReady(InitializeResult(bytes: ByteBuffer(bytes: line[result])), isStateless: false)
+    }
+
+    func becomeReady(_ said: InitializeResult?, isStateless: Bool) {
         complaint.withLock { $0 = nil }
-        info.withLock { $0 = InitializeResult(bytes: ByteBuffer(bytes: line[result])) }
+        info.withLock { $0 = said }
+        stateless.store(isStateless, ordering: .relaxed)
         readySince = .now()
-        write(UpstreamMessage.initialized)
-        for request in state.shookHands(now: .now()) { write(request.bytes) }
+        if !isStateless { write(UpstreamMessage.initialized) }
+        for request in state.shookHands(now: .now(), isStateless: isStateless) { write(request.bytes) }
+        fail(state.takeMisfits())
         connected.store(true, ordering: .relaxed)
         armTimer()
         started(nil)
+        if isStateless { subscriptions.begin() }
         onArrival()
     }
 
@@ -74,7 +93,8 @@ extension StdioUpstream {
     /// The server asks its client: through a shared process nothing can be asked but whether it is there. The one client of a process is
     /// asked through its latest request, or, if it waits for nothing, through a stream of its session.
     func asked(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
-        guard let id = reply.id, child?.isWritable ?? false else { return }
+        // A server without sessions asks nothing but in its results.
+        guard let id = reply.id, child?.isWritable ?? false, !isStateless else { return }
         if reply.method != .ping, let client = settings.client, !client.capabilities.isEmpty {
             let start = counts.starts
             let question = UpstreamQuestion(ByteBuffer(bytes: line), reply) { answer in
@@ -90,6 +110,15 @@ extension StdioUpstream {
 
     func notified(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
         let message = ByteBuffer(bytes: line)
+        if isStateless, reply.method == .other, let number = SubscriptionStamp.number(of: line) {
+            // Of a stream that is open, or of none.
+            if let caller = state.caller(of: number) { caller.notify(message, reply) } else { counts.droppedNotifications += 1 }
+            return
+        }
+        if isStateless, reply.concernsEveryClient(line) {
+            counts.droppedNotifications += 1
+            return
+        }
         if reply.method == .notificationsProgress {
             if let caller = reply.progressNumber.flatMap({ state.caller(of: $0) }) { return caller.notify(message, reply) }
         } else if settings.client != nil {

@@ -21,7 +21,7 @@ extension StdioUpstream {
 
     package nonisolated func notify(_ message: ByteBuffer) {
         // A server that does not read is told no more: what is not read yet lies in our memory.
-        atHome { if $0.state.isReady, $0.child?.isWritable ?? false { $0.write(message) } }
+        atHome { if $0.state.isReady, !$0.isStateless, $0.child?.isWritable ?? false { $0.write(message) } }
     }
 
     /// Runs the body on the home loop: at once if this is it.
@@ -31,6 +31,8 @@ extension StdioUpstream {
     }
 
     func accept(_ request: consuming UpstreamRequest, from caller: StdioCaller) {
+        // One that was made for a server of the other era.
+        if state.isReady, (request.fields != nil) != isStateless { return caller.finishLater(.failed(.unavailable)) }
         let isWritable = child?.isWritable ?? false
         switch state.admit(request, from: caller, isWritable: isWritable, now: .now()) {
         case .write: write(request.bytes)
@@ -69,5 +71,37 @@ extension StdioUpstream {
             endProcess()
         }
         armTimer()
+    }
+}
+
+extension StdioUpstream {
+    package nonisolated func watch(_ uri: String, _ isWanted: Bool, on loop: any EventLoop, _ completion: @escaping (Bool) -> Void) {
+        let told = NIOLoopBound(completion, eventLoop: loop)
+        home.execute {
+            self.assumeIsolated { upstream in
+                upstream.subscriptions.watch(uri, isWanted) { isAgreed in loop.execute { told.value(isAgreed) } }
+            }
+        }
+    }
+}
+
+/// The way of a listening request to a process.
+struct StdioTransport: UpstreamListeningTransport {
+    /// It owns what uses this.
+    weak var upstream: StdioUpstream?
+
+    func nextNumber() -> UInt64 { upstream?.nextNumber() ?? 0 }
+
+    func listen(_ request: UpstreamRequest, to receiver: any UpstreamReceiver) {
+        guard let upstream else { return }
+        let caller = StdioCaller(receiver: NIOLoopBound(receiver, eventLoop: upstream.home), loop: upstream.home)
+        upstream.assumeIsolated {
+            $0.state.listening.insert(request.number)
+            $0.accept(request, from: caller)
+        }
+    }
+
+    func giveUp(_ number: UInt64) {
+        if let upstream { upstream.cancel(number, on: upstream.home) }
     }
 }

@@ -35,6 +35,7 @@ package actor StdioUpstream: Upstream {
     nonisolated let home: any EventLoop
     nonisolated let numbers: RequestNumbers
     nonisolated let connected = Atomic<Bool>(false)
+    nonisolated let stateless = Atomic<Bool>(false)
     nonisolated let info = Mutex<InitializeResult?>(nil)
     nonisolated let complaint = Mutex<String?>(nil)
 
@@ -49,6 +50,15 @@ package actor StdioUpstream: Upstream {
     var readySince: NIODeadline?
     var pause: TimeAmount?
     var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+    /// The number of the `server/discover` that this process has not answered.
+    var probe: UInt64?
+    /// The number of the `initialize` that this process has been sent.
+    var handshake: UInt64?
+    /// A process has ended over being probed.
+    var skipsProbe = false
+    /// Listens to a server without sessions.
+    lazy var subscriptions = UpstreamListening(
+        on: home, over: StdioTransport(upstream: self), onNotification: onNotification, onGap: onArrival)
     var supervisor: Task<Void, Never>?
     var startWaiter: CheckedContinuation<StartupFailure?, Never>?
     /// Since the node began.
@@ -57,6 +67,7 @@ package actor StdioUpstream: Upstream {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { home.executor.asUnownedSerialExecutor() }
     package nonisolated var isConnected: Bool { connected.load(ordering: .relaxed) }
     package nonisolated var trouble: String? { complaint.withLock { $0 } }
+    package nonisolated var isStateless: Bool { stateless.load(ordering: .relaxed) }
     package nonisolated var serverInfo: InitializeResult? { info.withLock { $0 } }
 
     /// The last lines of the server's standard error, oldest first.

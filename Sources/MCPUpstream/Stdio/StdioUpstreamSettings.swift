@@ -11,6 +11,10 @@ package struct StdioUpstreamSettings: Sendable {
     package var prefix: String?
     /// Whom the process works for; nil if clients share it.
     package var client: UpstreamClient?
+    /// Whether the server is asked first whether it is of the revision 2026-07-28.
+    package var probes = false
+    /// How long it may take to say so before it is offered a handshake as well: what it answers first counts.
+    package var probeLimit = TimeAmount.seconds(1)
     /// The longest line that is taken from the server, in bytes (F-MCP-11).
     package var maxResponseBytes = 10 << 20
     /// Requests that may wait for their answers.

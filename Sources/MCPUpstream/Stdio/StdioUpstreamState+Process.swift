@@ -18,11 +18,16 @@ extension StdioUpstreamState {
     func isHandshake(_ number: UInt64) -> Bool { phase == .starting && handshake?.number == number }
 
     /// The handshake is done; returns the requests that waited for it, which are to be written now.
-    mutating func shookHands(now: NIODeadline) -> [UpstreamRequest] {
+    /// - Parameter isStateless: whether it is a server of the revision 2026-07-28; what was made for one of the other era is a misfit.
+    mutating func shookHands(now: NIODeadline, isStateless: Bool = false) -> [UpstreamRequest] {
         guard phase == .starting else { return [] }
         phase = .ready(since: now)
         isFailing = false
         handshake = nil
+        misfits = waiting.filter { ($0.request.fields != nil) != isStateless }.map {
+            Failed(number: $0.request.number, caller: $0.caller, failure: .unavailable, wasSent: false)
+        }
+        waiting.removeAll { ($0.request.fields != nil) != isStateless }
         for entry in waiting {
             pending[entry.request.number] = Pending(caller: entry.caller, deadline: entry.request.deadline)
             meet(entry.request.owner)
@@ -30,6 +35,11 @@ extension StdioUpstreamState {
         }
         defer { waiting = [] }
         return waiting.map(\.request)
+    }
+
+    mutating func takeMisfits() -> [Failed] {
+        defer { misfits = [] }
+        return misfits
     }
 
     /// The process will give no more answers, though it still has to be ended; returns the requests that fail.
@@ -70,7 +80,7 @@ extension StdioUpstreamState {
     }
 
     private mutating func failAll() -> [Failed] {
-        defer { pending = [:] }
+        defer { (pending, listening) = ([:], []) }
         return failWaiting() + pending.map { Failed(number: $0, caller: $1.caller, failure: .died, wasSent: true) }
     }
 

@@ -26,7 +26,8 @@ extension StdioUpstreamState {
 
     /// An answer has come, or is lost; nil if nobody waits for it (any more).
     mutating func finish(_ number: UInt64) -> Caller? {
-        pending.removeValue(forKey: number)?.caller
+        if !listening.isEmpty { listening.remove(number) }
+        return pending.removeValue(forKey: number)?.caller
     }
 
     /// Who waits for the answer with this number.
@@ -37,8 +38,8 @@ extension StdioUpstreamState {
 
     /// The number of the only open request, if everything without an address belongs to it: the process has never worked for anybody else.
     var onlyPending: UInt64? {
-        guard pending.count == 1, case .one = clientele else { return nil }
-        return pending.first?.key
+        guard pending.count == 1 + listening.count, case .one = clientele else { return nil }
+        return pending.first { !listening.contains($0.key) }?.key
     }
 
     /// A request of somebody is on its way to the process.

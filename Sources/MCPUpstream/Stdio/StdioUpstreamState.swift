@@ -79,6 +79,10 @@ struct StdioUpstreamState<Caller> {
     var pending: [UInt64: Pending] = [:]
     var waiting: [Waiting] = []
     var clientele = Clientele.none
+    /// Requests that listen, and have no other answer than their end.
+    var listening: Set<UInt64> = []
+    /// What waited for a server of another era than the one that came.
+    var misfits: [Failed] = []
     /// The last process never became ready: there is nothing to wait for before one does (F32).
     var isFailing = false
     var handshake: (number: UInt64, deadline: NIODeadline)?

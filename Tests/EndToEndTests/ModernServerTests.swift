@@ -1,0 +1,232 @@
+// Servers of the revision 2026-07-28 behind the gate, over HTTP and over standard streams, and clients of both eras in front of it.
+
+import GateTesting
+import Testing
+
+extension EndToEndTests {
+    @Suite("Servers of 2026-07-28")
+    struct ModernServerTests {
+        @Test(
+            "F-MCP-17: the official client of 2026-07-28 has all of a server of 2026-07-28 through any of two nodes: each call is charged once, however many rounds, and one that it gives up is cancelled there",
+            arguments: ["stdio", "http"])
+        func sameEra(_ transport: String) async throws {
+            let server = try await AskingServer.modern(over: transport)
+            let python = try await PythonEnvironment.current()
+            try await GateCluster.run(nodes: 2, ["--rate-limit", "0"], upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                try await python.expectAll("Clients/test_modern.py", [key] + cluster.clients.map(\.address), count: 9)
+                try await eventually("the call that was given up is cancelled", within: .seconds(10)) { server.cancelled == ["slow"] }
+                // 50 at once; three mirrored, three described, three with words; nine that ask; one that may not; three with a stream; the one given up.
+                try await eventually("each call is charged once", within: .seconds(10)) {
+                    try await cluster[1].balance(key).spent == 50 + 3 + 3 + 3 + 9 + 1 + 3 + 1
+                }
+            }
+        }
+
+        @Test(
+            "F-MCP-17: the official client of 2025 has all of a server of 2026-07-28 through any of two nodes, questions and changes among it, and each call is charged once",
+            arguments: ["stdio", "http"])
+        func otherEra(_ transport: String) async throws {
+            let server = try await AskingServer.modern(over: transport)
+            let python = try await PythonEnvironment.handshakeEra()
+            try await GateCluster.run(nodes: 2, ["--rate-limit", "0"], upstream: server.upstream) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey(credits: 1000) }
+                try await python.expectAll("Clients/test_bridged.py", [keys[0], transport] + cluster.clients.map(\.address), count: 7)
+                // Two that pass; six with words; two that ask; two refused; one without end; three with a stream.
+                #expect(try await cluster[1].balance(keys[0]).spent == 2 + 6 + 2 + 2 + 1 + 3)
+                try await python.expectAll("Clients/test_asking.py", [keys[1]] + cluster.clients.map(\.address), count: 4)
+                #expect(try await cluster[0].balance(keys[1]).spent == 2 + 8 + 24 + 2)
+            }
+        }
+
+        @Test("F-MCP-17: the requestState of a server's question is good for its key and its request, for one round, on any node")
+        func states() async throws {
+            let server = try await AskingServer.modern(over: "http")
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey(credits: 10) }
+                let call = AskedCall("elicit", ["text": "who", "times": 2], key: keys[0])
+                let first = try await call.begin(on: cluster[0])
+                #expect(first.json["result"]?["inputRequests"]?["who-0"]?["method"] == "elicitation/create", "\(first.text)")
+                let answers = try AskedCall.answers(to: first)
+                func round(_ node: Int, _ more: [String: JSON], key: String, arguments: JSON? = nil) async throws -> GateResponse {
+                    var params = call.params.merging(more) { $1 }
+                    if let arguments { params["arguments"] = arguments }
+                    return try await cluster[node].stateless("tools/call", params, meta: AskedCall.meta, key: key)
+                }
+                for node in 0..<2 {
+                    for stolen in [
+                        try await round(node, answers, key: keys[1]),
+                        try await round(node, answers, key: keys[0], arguments: ["text": "who", "times": 1]),
+                        try await round(node, answers.merging(["requestState": "call_x.0.1.0.1.0"]) { $1 }, key: keys[0]),
+                    ] {
+                        #expect(stolen.status == 400 && stolen.json["error"]?["code"] == -32602, "\(stolen.text)")
+                    }
+                }
+                let again = try await round(1, ["requestState": try #require(answers["requestState"])], key: keys[0])
+                #expect(again.json["result"]?["inputRequests"]?["who-0"] != nil, "what was not answered is asked again: \(again.text)")
+                let second = try await round(1, try AskedCall.answers(to: again), key: keys[0])
+                #expect(second.json["result"]?["inputRequests"]?["who-1"] != nil, "\(second.text)")
+                let used = try await round(0, answers, key: keys[0])
+                #expect(used.status == 400 && used.json["error"]?["code"] == -32602, "\(used.text)")
+                let last = try await round(0, try AskedCall.answers(to: second), key: keys[0])
+                #expect(last.outcome.text == "user: ada ada", "\(last.text)")
+                #expect(server.calls == ["elicit who"])
+                #expect(try await cluster[1].balance(keys[0]).spent == 1)
+                #expect(try await cluster[1].balance(keys[1]).spent == 0)
+            }
+        }
+
+        @Test("F-MCP-17: a call that fails after its questions is refunded where that is on, and one that is denied asks nothing")
+        func refunds() async throws {
+            let server = try await AskingServer.modern(over: "http")
+            try await GateCluster.run(nodes: 2, ["--refund-on-failure"], upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 1)
+                let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greedy","arguments":{}}}"#
+                let session = try await cluster[0].openSession(key: key)
+                let refused = try await cluster[1].post(Array(body.utf8), key: key, headers: [("Mcp-Session-Id", session)])
+                #expect(refused.json["error"]?["code"] == -32603, "\(refused.text)")
+                #expect(try await cluster[0].balance(key).credits == 1)
+                let answered = try await cluster[1].call("echo", ["text": "x"], key: key)
+                #expect(answered.outcome.text == "x")
+                let denied = try await AskedCall("elicit", ["text": "who"], key: key).begin(on: cluster[1])
+                #expect(denied.json["error"]?["code"] == -32402 && server.calls.last == "echo x", "\(denied.text)")
+            }
+        }
+
+        @Test(
+            "F-MCP-17: every request names the revision, its method and its name in the head, and nothing of a client's secrets; arguments are repeated for clients of both eras; a timeout closes the stream"
+        )
+        func heads() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            try await GateCluster.run(nodes: 2, ["--tool-timeout", "700"], upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey()
+                let session = try await cluster[0].openSession(key: key)
+                let given: GateClient.Headers = [("Mcp-Session-Id", session), ("Cookie", "a=b"), ("Last-Event-ID", "1")]
+                let region = try await cluster[0].call("region", ["text": "x", "region": " ö"], key: key, headers: given)
+                #expect(region.outcome.text == "x", "\(region.text)")
+                let same = try await cluster[1].stateless(
+                    "tools/call", ["name": "region", "arguments": ["text": "y", "region": "us"]], key: key,
+                    headers: ["Mcp-Param-Region": "us", "Mcp-Param-Unheard": "of"])
+                #expect(same.outcome.text == "y", "\(same.text)")
+                let slow = try await cluster[0].call("slow", [:], key: key)
+                #expect(slow.outcome == .failed(code: -32004), "\(slow.text)")
+                try await eventually("the stream is closed", within: .seconds(10)) {
+                    server.requests.contains { $0["closed"] == "slow" }
+                }
+                let posts = server.requests.filter { $0["verb"] == "POST" }
+                for post in posts {
+                    let (head, message) = (post["headers"], post["message"])
+                    #expect(head?["mcp-protocol-version"] == "2026-07-28" && head?["mcp-method"] == message?["method"], "\(post.text)")
+                    #expect(message?["params"]?["_meta"]?["io.modelcontextprotocol/protocolVersion"] == "2026-07-28", "\(post.text)")
+                    #expect(message?["params"]?["_meta"]?["io.modelcontextprotocol/clientCapabilities"] != nil, "\(post.text)")
+                    #expect(head?["mcp-name"] == message?["params"]?["name"], "\(post.text)")
+                    #expect(
+                        !post.text.contains(key) && !post.text.contains(session) && head?["cookie"] == nil && head?["mcp-session-id"] == nil
+                    )
+                    #expect(message?["id"] != nil, "nothing is said outside of requests: \(post.text)")
+                }
+                let calls = posts.filter { $0["message"]?["params"]?["name"] == "region" }
+                #expect(calls.map { $0["headers"]?["mcp-param-region"] } == ["=?base64?IMO2?=", "us"], "\(calls.map(\.text))")
+                #expect(calls.map { $0["headers"]?["mcp-param-unheard"] } == [nil, "of"])
+                #expect(!server.requests.contains { $0["verb"] == "GET" })
+            }
+        }
+
+        @Test(
+            "F-MCP-17: what a server says that is not for a call does not reach its client; a demand that nobody can answer is an error; codes of the revision reach clients of the revision alone"
+        )
+        func hostile() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey()
+                let session = try await cluster[0].openSession(asking: key)
+                let body = { (tool: String) in
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\#(tool)","arguments":{"text":"x"},"_meta":{"progressToken":5}}}"#
+                }
+                let headers: GateClient.Headers = [("Mcp-Session-Id", session), ("Accept", "application/json, text/event-stream")]
+                let chatty = try await cluster[0].post(Array(body("chatty").utf8), key: key, headers: headers)
+                #expect(chatty.text.contains(#""text": "x""#) || chatty.text.contains(#""text":"x""#), "\(chatty.text)")
+                for word in ["list_changed", "resources/updated", "another", "createMessage"] {
+                    #expect(!chatty.text.contains(word), "\(chatty.text)")
+                }
+                let garbled = try await cluster[0].call("garbled", ["text": "x"], key: key)
+                #expect(garbled.outcome == .failed(code: -32603), "\(garbled.text)")
+                let old = try await cluster[0].call("needs", ["text": "x"], key: key)
+                #expect(old.outcome == .failed(code: -32603), "\(old.text)")
+                let new = try await cluster[0].stateless("tools/call", ["name": "needs", "arguments": [:]], key: key)
+                #expect(new.status == 400 && new.json["error"]?["code"] == -32021, "\(new.text)")
+                #expect(new.json["error"]?["data"]?["requiredCapabilities"]?["sampling"] != nil, "\(new.text)")
+                let level: JSON = ["jsonrpc": "2.0", "id": 2, "method": "logging/setLevel", "params": ["level": "loudest"]]
+                let refused = try await cluster[0].post(level.bytes, key: key, headers: [("Mcp-Session-Id", session)])
+                #expect(refused.json["error"]?["code"] == -32602, "\(refused.text)")
+            }
+        }
+
+        @Test("F-MCP-17: a server that comes back of the other era is met anew, in both directions, and calls go on")
+        func otherServer() async throws {
+            var server = try await HTTPUpstreamServer(.handshakeEra())
+            let port = server.port
+            try await GateCluster.run(nodes: 2, upstream: .remote(server.url)) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                for python in [PythonEnvironment.current, PythonEnvironment.handshakeEra] {
+                    for node in cluster.clients { #expect(try await node.call("echo", ["text": "x"], key: key).outcome.text == "x") }
+                    try await server.kill9()
+                    server = try await HTTPUpstreamServer(python(), port: port)
+                    for node in cluster.clients {
+                        try await eventually("calls are served again", within: .seconds(20)) {
+                            let session = try await node.call("echo", ["text": "x"], key: key)
+                            let stateless = try await node.stateless("tools/call", ["name": "echo", "arguments": ["text": "y"]], key: key)
+                            return session.outcome.text == "x" && stateless.outcome.text == "y"
+                        }
+                    }
+                }
+            }
+            try await server.kill9()
+        }
+
+        @Test("F-MCP-17: a server of each era behind one endpoint, for clients of both: tools, prompts, resources and questions of each")
+        func mixed() async throws {
+            let modern = try await AskingServer.modern(over: "http")
+            guard case .remote(let url) = modern.upstream else { return }
+            let old = try await PythonEnvironment.handshakeEra().interpreter
+            let config: JSON = [
+                "servers": [
+                    ["prefix": "new", "remoteUrl": .string(url)],
+                    [
+                        "prefix": "old", "serverCommand": .string(old),
+                        "serverArgs": [.string(Repository.server("asking_server.py")), "stdio"],
+                    ],
+                ]
+            ]
+            try await GateCluster.run(nodes: 2, ["--tool-separator", "."], upstream: .configured, config: config) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                let session = try await cluster[0].openSession(asking: key)
+                for (turn, prefix) in ["new", "old"].enumerated() {
+                    let call = AskedCall("\(prefix).elicit", ["text": "who"], key: key)
+                    let first = try await call.begin(on: cluster[turn])
+                    let last = try await cluster[1 - turn].stateless(
+                        "tools/call", call.params.merging(try AskedCall.answers(to: first)) { $1 }, meta: AskedCall.meta, key: key)
+                    #expect(last.outcome.text == "user: ada", "\(prefix): \(last.text)")
+                    let body =
+                        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\#(prefix).elicit","arguments":{"text":"who"}}}"#
+                    let open = try await OpenCall(on: cluster.nodes[turn], body, session: session, key: key)
+                    let answer =
+                        #"{"jsonrpc":"2.0","id":"\#(try await open.question())","result":{"action":"accept","content":{"name":"bob"}}}"#
+                    #expect(try await cluster[1 - turn].reply(answer, session: session, key: key) == 202)
+                    try await eventually("the call is answered", within: .seconds(20)) { open.text.contains("user: bob") }
+                    await open.close()
+                    let prompt = try await cluster[turn].stateless(
+                        "prompts/get", ["name": .string("\(prefix).greet"), "arguments": ["name": "ada"]], key: key)
+                    #expect(prompt.text.contains("Greet ada"), "\(prompt.text)")
+                }
+                let tools = try await cluster[0].stateless("tools/list", key: key).json["result"]?["tools"]?.array?.compactMap {
+                    $0["name"]?.string
+                }
+                #expect(Set(tools ?? []).isSuperset(of: ["new.region", "new.elicit", "old.elicit"]), "\(tools ?? [])")
+                let resource = try await cluster[1].rpc("resources/read", ["uri": "test://item/x"], key: key)
+                #expect(resource.text.contains("item x"), "\(resource.text)")
+                #expect(try await cluster[0].balance(key).spent == 4)
+            }
+        }
+    }
+}
