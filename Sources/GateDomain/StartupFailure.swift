@@ -22,6 +22,8 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     case invalidConfiguration = 1
     /// The command line cannot be understood.
     case usage = 64
+    /// `store check` has found something that does not add up.
+    case storeDoesNotAddUp = 65
     /// The MCP server behind the gate cannot be started or reached.
     case backendUnavailable = 68
     /// Redis cannot be reached, or `redis-server` is not installed.
@@ -41,6 +43,7 @@ extension ExitStatus {
         case .ok: "success, or a graceful stop"
         case .invalidConfiguration: "invalid configuration"
         case .usage: "the command line cannot be understood"
+        case .storeDoesNotAddUp: "store check has found something that does not add up"
         case .backendUnavailable: "the MCP server cannot be started or reached"
         case .storeUnavailable: "Redis cannot be reached or started"
         case .internalFault: "internal error"

@@ -17,6 +17,7 @@ struct GateNodeCommand: AsyncParsableCommand {
               gate-node wrap --server "npx @modelcontextprotocol/server-everything"
               gate-node wrap --remote-url https://mcp.example.com/mcp --price 5
               gate-node validate --config paygate.json
+              gate-node store check redis://db
 
             EXIT STATUS
             \(ExitStatus.table)
@@ -24,7 +25,7 @@ struct GateNodeCommand: AsyncParsableCommand {
         version: ProductVersion.current,
         subcommands: [
             WrapCommand.self, InitCommand.self, ValidateCommand.self, CompletionsCommand.self, VersionCommand.self,
-            DemoServerCommand.self, GuardCommand.self,
+            StoreCommand.self, DemoServerCommand.self, GuardCommand.self,
         ],
         defaultSubcommand: WrapCommand.self
     )

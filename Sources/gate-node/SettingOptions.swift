@@ -6,7 +6,7 @@ import GateSettings
 /// One chapter of the table of settings as options of a command.
 ///
 /// The options are made from the table, never written out: `ArgumentParser` finds a type's options by reflecting on an
-/// instance and reads their values through `Decodable`, and both are answered here from `SettingSection.settings`.
+/// instance and reads their values through `Decodable`, and both are answered here from `SettingChapter.settings`.
 struct SettingOptions<Chapter: SettingChapter>: ParsableArguments, CustomReflectable {
     /// What each given flag said, by the setting's name.
     private(set) var given: [String: [String]] = [:]
@@ -25,13 +25,19 @@ struct SettingOptions<Chapter: SettingChapter>: ParsableArguments, CustomReflect
     }
 
     private static var settings: [Setting] {
-        Chapter.section.settings.filter { !$0.flags.isEmpty }
+        Chapter.settings.filter { !$0.flags.isEmpty }
     }
 }
 
 /// Names a chapter at compile time, since option groups are told apart by their types.
 protocol SettingChapter: Sendable {
     static var section: SettingSection { get }
+    static var settings: [Setting] { get }
+}
+
+extension SettingChapter {
+    /// All of the section.
+    static var settings: [Setting] { section.settings }
 }
 
 private struct SettingKey: CodingKey {

@@ -6,25 +6,25 @@ import Testing
 extension ClusterTests {
     @Suite("Redis Cluster")
     struct RedisClusterTests {
-        private static let granted = 1_000_000
-        private static let workers = 6
+        static let granted = 1_000_000
+        static let workers = 6
 
         /// A key of a gate, and the slots that its account and its credential lie in.
-        private struct PlacedKey {
+        struct PlacedKey {
             let secret: String
             let account: Int
             let credential: Int
         }
 
         /// Nodes that share the cluster, and everything ended afterwards.
-        private static func run(_ body: (GateCluster, ClusterGroup) async throws -> Void) async throws {
+        static func run(_ body: (GateCluster, ClusterGroup) async throws -> Void) async throws {
             let group = try await ClusterGroup()
             try await GateCluster.run(nodes: 2, ["--redis-url", group.url, "--price", "3"]) { try await body($0, group) }
             try await group.end()
         }
 
         /// Makes keys until one lies where it is wanted.
-        private static func key(
+        static func key(
             _ cluster: GateCluster, _ group: ClusterGroup, _ fits: (PlacedKey) -> Bool = { _ in true }
         ) async throws -> PlacedKey {
             func names() async throws -> Set<String> {

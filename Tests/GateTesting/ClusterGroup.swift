@@ -1,29 +1,33 @@
-// A Redis Cluster of a test's own: three primaries with a replica each, real processes on 127.0.0.1.
+// A Redis Cluster of a test's own: three primaries, mostly with a replica each, real processes on 127.0.0.1.
 
+import Synchronization
 import Testing
 
 /// Slots lie evenly on the first three servers to begin with; the fourth follows the first, and so on.
 package final class ClusterGroup: Sendable {
-    /// Primaries first, as they are to begin with.
-    package let servers: [RedisServer]
+    /// Primaries first, as they are to begin with; then those that were added.
+    package var servers: [RedisServer] { all.withLock { $0 } }
+    private let all: Mutex<[RedisServer]>
+    private let replicas: Int
+    private let timeout: Int
+    private let tls: TLSFiles?
     private static let size = 3
 
     /// Returns once every server knows all others, and every replica is in step.
-    /// - Parameter timeout: milliseconds of silence after which a server counts as dead to the others.
-    package init(timeout: Int = 1500) async throws {
-        let buses = (0..<2 * Self.size).map { _ in FreePort.take() }
+    /// - Parameters:
+    ///   - timeout: milliseconds of silence after which a server counts as dead to the others.
+    ///   - replicas: of each primary, 0 or 1.
+    ///   - tls: what servers speak TLS with, to clients and to one another; nil for none.
+    package init(timeout: Int = 1500, replicas: Int = 1, tls: TLSFiles? = nil) async throws {
+        (self.timeout, self.replicas, self.tls) = (timeout, replicas, tls)
+        let buses = (0..<(1 + replicas) * Self.size).map { _ in FreePort.take() }
         let servers = try await withThrowingTaskGroup(of: (Int, RedisServer).self) { group in
             for (index, bus) in buses.enumerated() {
-                let flags = [
-                    "--cluster-enabled", "yes", "--cluster-port", "\(bus)", "--cluster-node-timeout", "\(timeout)",
-                    "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0",
-                    "--cluster-announce-ip", "127.0.0.1",
-                ]
-                group.addTask { (index, try await RedisServer(flags: flags)) }
+                group.addTask { (index, try await Self.server(bus: bus, timeout: timeout, tls)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
-        self.servers = servers
+        all = Mutex(servers)
         let bounds = (0...Self.size).map { ClusterSlot.count * $0 / Self.size }
         for (index, server) in servers.enumerated() {
             try await server.command("CLUSTER", "SET-CONFIG-EPOCH", "\(index + 1)")
@@ -33,25 +37,33 @@ package final class ClusterGroup: Sendable {
         try await eventually("the servers know one another", within: .seconds(30), every: .milliseconds(100)) {
             try await everyServerSays { members in members.count == servers.count && members.allSatisfy { !$0.isNew } }
         }
-        for index in 0..<Self.size {
+        for index in 0..<Self.size * replicas {
             let id = try await servers[index].command("CLUSTER", "MYID")
             try await servers[Self.size + index].command("CLUSTER", "REPLICATE", id)
         }
         try await settle()
     }
 
+    private static func server(bus: Int, timeout: Int, _ tls: TLSFiles?) async throws -> RedisServer {
+        let flags = [
+            "--cluster-enabled", "yes", "--cluster-port", "\(bus)", "--cluster-node-timeout", "\(timeout)",
+            "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0", "--cluster-announce-ip", "127.0.0.1",
+        ]
+        return try await RedisServer(flags: flags + (tls == nil ? [] : ["--tls-cluster", "yes", "--tls-replication", "yes"]), tls: tls)
+    }
+
     /// What nodes are given: two of the servers.
-    package var url: String { "redis+cluster://127.0.0.1:\(servers[0].port),127.0.0.1:\(servers[1].port)" }
+    package var url: String { "\(tls == nil ? "redis" : "rediss")+cluster://127.0.0.1:\(servers[0].port),127.0.0.1:\(servers[1].port)" }
 
     /// Waits until every server has the same three primaries and no replica is behind.
     package func settle() async throws {
         try await eventually("every slot has a server", within: .seconds(30), every: .milliseconds(100)) {
             try await everyServerSays { members in
-                members.filter { !$0.slots.isEmpty }.count == Self.size && members.count { !$0.isPrimary } == Self.size
+                members.filter { !$0.slots.isEmpty }.count == Self.size && members.count { !$0.isPrimary } == Self.size * replicas
                     && members.allSatisfy { !$0.isMissing }
             }
         }
-        for member in try await members() where member.isPrimary { try await waitForReplicas(of: member) }
+        for member in try await members() where member.isPrimary && replicas > 0 { try await waitForReplicas(of: member) }
     }
 
     /// A replica is called online up to a second before it is sent what comes after its copy: only a byte of that shows that it is in step.
@@ -148,13 +160,32 @@ extension ClusterGroup {
 
 // What can happen to it.
 extension ClusterGroup {
+    /// Adds a primary, which has no slots yet; returns once every server knows it.
+    package func grow() async throws -> RedisServer {
+        let bus = FreePort.take()
+        let server = try await Self.server(bus: bus, timeout: timeout, tls)
+        try await server.command("CLUSTER", "SET-CONFIG-EPOCH", "\(servers.count + 1)")
+        try await servers[0].command("CLUSTER", "MEET", "127.0.0.1", "\(server.port)", "\(bus)")
+        let count = all.withLock { servers in
+            servers.append(server)
+            return servers.count
+        }
+        try await eventually("the servers know the new one", within: .seconds(30), every: .milliseconds(100)) {
+            try await everyServerSays { members in members.count == count && members.allSatisfy { !$0.isNew } }
+        }
+        return server
+    }
+
     /// Moves a slot to another primary as an operator does; returns where it went.
+    /// - Parameter wanted: nil for any other one that has slots.
     @discardableResult
-    package func move(_ slot: Int) async throws -> RedisServer {
+    package func move(_ slot: Int, to wanted: RedisServer? = nil) async throws -> RedisServer {
         let source = try await owner(of: slot)
         let members = try await members()
         guard let from = members.first(where: { $0.port == source.port }),
-            let to = members.first(where: { $0.isPrimary && !$0.slots.isEmpty && $0.id != from.id }),
+            let to = members.first(where: {
+                $0.isPrimary && $0.id != from.id && (wanted == nil ? !$0.slots.isEmpty : $0.port == wanted?.port)
+            }),
             let target = servers.first(where: { $0.port == to.port })
         else { throw KitFailure("no server to move slot \(slot) to") }
         try await target.command("CLUSTER", "SETSLOT", "\(slot)", "IMPORTING", from.id)
@@ -180,6 +211,14 @@ extension ClusterGroup {
     package func kill(_ primary: RedisServer) async throws -> RedisServer {
         let replica = try await replica(of: primary)
         try await primary.kill9()
+        try await waitForPromotion(of: replica)
+        return replica
+    }
+
+    /// Lets a primary stand still until it has been replaced; returns the replica that has taken its place. `resume` wakes it.
+    package func stop(_ primary: RedisServer) async throws -> RedisServer {
+        let replica = try await replica(of: primary)
+        primary.pause()
         try await waitForPromotion(of: replica)
         return replica
     }

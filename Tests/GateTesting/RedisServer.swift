@@ -18,6 +18,7 @@ package final class RedisServer: Sendable {
     private let durability: Durability
     private let clock: SteppingClock?
     private let flags: [String]
+    private let tls: TLSFiles?
     private let program: Mutex<Program>
 
     /// Starts it and waits until it answers.
@@ -25,13 +26,17 @@ package final class RedisServer: Sendable {
     /// - Parameters:
     ///   - clock: What it takes for the time of day.
     ///   - flags: Further settings, as `redis-server` takes them.
-    package init(_ durability: Durability = .memory, clock: SteppingClock? = nil, flags: [String] = []) async throws {
+    ///   - tls: Where it is given, the port speaks TLS alone, and trusts clients without a certificate.
+    package init(
+        _ durability: Durability = .memory, clock: SteppingClock? = nil, flags: [String] = [], tls: TLSFiles? = nil
+    ) async throws {
         self.durability = durability
         self.clock = clock
         self.flags = flags
+        self.tls = tls
         port = FreePort.take()
         directory = try TemporaryDirectory()
-        program = Mutex(try Self.launch(durability, port, in: directory, clock, flags))
+        program = Mutex(try Self.launch(durability, port, in: directory, clock, flags, tls))
         try await waitUntilItAnswers()
     }
 
@@ -47,7 +52,7 @@ package final class RedisServer: Sendable {
 
     /// Starts it anew on the files that it left, on the same port.
     package func restart() async throws {
-        let next = try Self.launch(durability, port, in: directory, clock, flags)
+        let next = try Self.launch(durability, port, in: directory, clock, flags, tls)
         program.withLock { $0 = next }
         try await waitUntilItAnswers()
     }
@@ -58,7 +63,8 @@ package final class RedisServer: Sendable {
 
     @discardableResult
     package func command(_ words: [String]) async throws -> String {
-        let client = try Program("redis-cli", ["redis-cli", "-p", "\(port)"] + words)
+        let client = try Program(
+            "redis-cli", ["redis-cli", "-p", "\(port)"] + (tls.map { ["--tls", "--cacert", $0.authority] } ?? []) + words)
         guard try await client.waitForExit(within: .seconds(20)) == 0 else { throw KitFailure("redis-cli \(words): \(client.log)") }
         return client.log.last == "\n" ? String(client.log.dropLast()) : client.log
     }
@@ -76,12 +82,17 @@ package final class RedisServer: Sendable {
     private var current: Program { program.withLock { $0 } }
 
     private static func launch(
-        _ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?, _ flags: [String]
+        _ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?, _ flags: [String],
+        _ tls: TLSFiles?
     ) throws -> Program {
         var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", directory.file("redis.sock")]
         command += ["--save", "", "--dir", directory.path, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
         command += ["--appendonly", durability == .memory ? "no" : "yes"]
         if durability != .memory { command += ["--appendfsync", durability.rawValue, "--aof-use-rdb-preamble", "no"] }
+        if let tls {
+            command += ["--port", "0", "--tls-port", "\(port)", "--tls-auth-clients", "no", "--tls-ca-cert-file", tls.authority]
+            command += ["--tls-cert-file", tls.certificate, "--tls-key-file", tls.privateKey]
+        }
         return try Program("redis", command + flags, environment: clock?.environment ?? [:])
     }
 

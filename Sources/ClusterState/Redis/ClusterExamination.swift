@@ -11,6 +11,8 @@ struct ClusterExamination {
     let seeds: [SlotMap.Place]
     let keys: RedisKeys
     let loop: any EventLoop
+    /// Whether the store is only read.
+    var isRead = false
 
     /// Asks the first server of the URL that answers for the others, and then each primary.
     func verdict() async -> RedisExamination {
@@ -64,7 +66,7 @@ struct ClusterExamination {
         }
         var remarks: [String] = []
         for place in election.map.places {
-            switch await RedisExamination.of(connector.leading(to: place), keys: keys, on: loop) {
+            switch await RedisExamination.of(connector.leading(to: place), keys: keys, on: loop, isRead: isRead) {
             case .fit(let found): remarks += found
             case .unfit(let sentence): return .unfit(sentence)
             case .away(let why): return .away("has a primary at \(place.text) that \(why ?? "does not answer")")

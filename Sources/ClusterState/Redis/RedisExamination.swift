@@ -15,9 +15,12 @@ package enum RedisExamination: Sendable, Equatable {
 
     /// Asks the Redis that the connector leads to, or every primary of its cluster. It leaves nothing behind: what is tried is tried on a name
     /// of its own that expires.
-    package static func of(_ connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop) async -> RedisExamination {
+    /// - Parameter isRead: whether the store is only read: nothing is tried then, and nobody asks what it keeps.
+    package static func of(
+        _ connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop, isRead: Bool = false
+    ) async -> RedisExamination {
         if let cluster = connector.cluster, !connector.isPinned {
-            return await ClusterExamination(connector: connector, seeds: cluster.seeds, keys: keys, loop: loop).verdict()
+            return await ClusterExamination(connector: connector, seeds: cluster.seeds, keys: keys, loop: loop, isRead: isRead).verdict()
         }
         guard let conversation = try? await RedisConversation.open(connector, on: loop) else { return .away(nil) }
         defer { conversation.close() }
@@ -28,6 +31,7 @@ package enum RedisExamination: Sendable, Equatable {
             }
             let hello = try await conversation.ask([RedisCommand("HELLO", "2")], within: patience)[0]
             if let verdict = judge(hello, of: connector, at: place) { return verdict }
+            if isRead { return .fit(remarks: []) }
             // The trial ends with a subscription, after which nothing else may be asked.
             let facts = try await conversation.ask([RedisCommand("INFO")], within: patience)[0]
             let coverage = try await ClusterExamination.remark(conversation, connector, at: place)

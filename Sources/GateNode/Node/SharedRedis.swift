@@ -12,6 +12,8 @@ struct SharedRedis {
     let url: RedisURL
     let loop: any EventLoop
     let logger: Logger
+    /// Whether the store is only read, and nothing is tried on it.
+    var isRead = false
 
     /// How long a Redis that was named may take to be there (B42).
     static let patience = Duration.seconds(20)
@@ -78,7 +80,7 @@ struct SharedRedis {
             return obstacle.sentence
         }
         if let cluster = connector.cluster, !cluster.isKnown { cluster.doubt() }
-        switch await RedisExamination.of(connector, keys: keys, on: loop) {
+        switch await RedisExamination.of(connector, keys: keys, on: loop, isRead: isRead) {
         case .fit where connector.cluster?.isKnown == false:
             return "The servers of the Redis Cluster have not said yet who has which slots."
         case .fit(let remarks):

@@ -1,0 +1,15 @@
+// The commands of the binary that look after a store.
+
+extension Program {
+    /// Runs `gate-node store check`.
+    /// - Returns: how it ended, and what it has printed.
+    package static func storeCheck(_ arguments: String..., environment: [String: String] = [:]) async throws -> (
+        status: Int32?, text: String
+    ) {
+        let program = try Program("store check", [Repository.binary, "store", "check"] + arguments, environment: environment)
+        let status = try await program.waitForExit(within: .seconds(60))
+        let text = program.log
+        try await program.kill9()
+        return (status, text)
+    }
+}
