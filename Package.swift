@@ -12,8 +12,8 @@ let settings: [SwiftSetting] = [
 let scripts = [
     "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "open_calls", "outcome",
     "raise", "session", "settle", "deliver", "transfer", "reserve", "end_reservation", "windows", "post_mail", "take_mail",
-    "webhook_spool", "webhook_take", "webhook_end", "webhook_replay", "webhook_drop",
-    "account", "hold", "reservation", "ring", "integer",
+    "webhook_spool", "webhook_take", "webhook_end", "webhook_replay", "webhook_drop", "list_key", "order_keys", "rank",
+    "account", "hold", "reservation", "ring", "integer", "touch",
 ]
 
 let package = Package(

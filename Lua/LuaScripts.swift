@@ -13,10 +13,13 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case endReservation = "end_reservation"
     case fence
     case limitAddress = "limit_address"
+    case listKey = "list_key"
     case openCalls = "open_calls"
+    case orderKeys = "order_keys"
     case outcome
     case postMail = "post_mail"
     case raise
+    case rank
     case reserve
     case session
     case settle
@@ -50,10 +53,13 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .endReservation: PackageResources.end_reservation_lua
             case .fence: PackageResources.fence_lua
             case .limitAddress: PackageResources.limit_address_lua
+            case .listKey: PackageResources.list_key_lua
             case .openCalls: PackageResources.open_calls_lua
+            case .orderKeys: PackageResources.order_keys_lua
             case .outcome: PackageResources.outcome_lua
             case .postMail: PackageResources.post_mail_lua
             case .raise: PackageResources.raise_lua
+            case .rank: PackageResources.rank_lua
             case .reserve: PackageResources.reserve_lua
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
@@ -77,6 +83,7 @@ private enum LuaFragment: String, CaseIterable {
     case reservation
     case ring
     case integer
+    case touch
 
     var source: String {
         switch self {
@@ -85,6 +92,7 @@ private enum LuaFragment: String, CaseIterable {
         case .reservation: String(decoding: PackageResources.reservation_lua, as: UTF8.self)
         case .ring: String(decoding: PackageResources.ring_lua, as: UTF8.self)
         case .integer: String(decoding: PackageResources.integer_lua, as: UTF8.self)
+        case .touch: String(decoding: PackageResources.touch_lua, as: UTF8.self)
         }
     }
 }

@@ -1,10 +1,11 @@
 -- edit: one change of one record: whole, once for each operation, seen by every node.
 -- KEYS  record, operation, feed, audit, account, versions, index, list...
 -- ARGV  fingerprint, retention, expected, topic, id, channel, origin, audit event, retained, guard, score,
---       end, fields, {field, value}..., removed, {field}..., account fields, {field, value}..., lists, {place}...
+--       end, fields, {field, value}..., removed, {field}..., account fields, {field, value}..., lists, {place}..., words, {old, new}...
 -- REPLY {0 done, version} {1 not as expected, version or -1} {2 the operation id was used for another request} {3 the index is full}
 -- EFFECT the record has the fields and the next version, its account the account fields and the same version; `guard`, if any, is that
 -- version in `versions`; `index`, if a score is given, lists the id, and so does each list, by its place in it, or not any more where that is '';
+-- each of the last lists, `words` of them, lists a word in place of an old one, '' for none;
 -- a record that has an end (ms) is gone then; audit stream and change feed are told. An operation that was carried
 -- out before is answered as it was then, for `retention` ms. `expected` is the version that the change was made for, '' for none:
 -- a new record, 'under:' and a number: a new one where the index lists fewer, or 'delete:' and a version: the record goes, its account stays. The last three keys are used only where they are asked for.
@@ -29,7 +30,7 @@ local function list(width)
   at = at + 1 + count * width
   return values
 end
-local fields, removed, account, places = list(2), list(1), list(2), list(1)
+local fields, removed, account, places, words = list(2), list(1), list(2), list(1), list(2)
 if deletes then
   redis.call('DEL', KEYS[1])
   if ARGV[11] ~= '' then redis.call('ZREM', KEYS[7], ARGV[5]) end
@@ -43,6 +44,11 @@ else
 end
 for i, place in ipairs(places) do
   if deletes or place == '' then redis.call('ZREM', KEYS[7 + i], ARGV[5]) else redis.call('ZADD', KEYS[7 + i], place, ARGV[5]) end
+end
+for i = 1, #words, 2 do
+  local key, old, new = KEYS[7 + #places + (i + 1) / 2], words[i], words[i + 1]
+  if old ~= '' and (deletes or old ~= new) then redis.call('ZREM', key, old) end
+  if new ~= '' and not deletes then redis.call('ZADD', key, 0, new) end
 end
 if #account > 0 then
   account[#account + 1] = 'version'

@@ -1,13 +1,14 @@
 -- end_reservation: ends what `reserve` has set aside, once, and gives back whatever of the account's reservations has had its time.
--- KEYS  account, reservations, schedule, operation, audit
+-- KEYS  account, reservations, schedule, operation, audit, touched
 -- ARGV  key, id, verb, fingerprint, retention, audit event, retained, balance
 -- REPLY {0 done, credits left, amount, created, expires, text} {1 there is none} {2 ended before, state}
 --       {3 the operation id was used for another request}
 -- EFFECT `commit` charges a reservation and `release` gives it back: with an audit entry, once for each operation, which is remembered for
 -- `retention` ms. `delivered` ends a transfer whose credits have arrived, and writes the audit entry that its operation keeps, with the
 -- balance of the receiver; `returned` gives the credits back and forgets the operation, so that it may be tried again. `expire` does no more
--- than time has done.
+-- than time has done. `touched` lists a key whose money moves.
 --#include integer
+--#include touch
 --#include reservation
 local verb, isAsked = ARGV[3], ARGV[3] == 'commit' or ARGV[3] == 'release'
 if isAsked then
@@ -49,5 +50,5 @@ else
     redis.call('DEL', KEYS[4])
   end
 end
-reservations_write(book, KEYS[3], ARGV[1], now)
+reservations_write(book, KEYS[3], ARGV[1], now, KEYS[6])
 return reply

@@ -70,14 +70,16 @@ local function reservations_expire(book, now)
   end
 end
 
--- Writes what has changed. `schedule` lists the account under the moment at which one of its open entries is due first.
-local function reservations_write(book, schedule, id, now)
+-- Writes what has changed. `schedule` lists the account under the moment at which one of its open entries is due first; `touched` is as in
+-- the fragment touch.
+local function reservations_write(book, schedule, id, now, touched)
   local first, ended, fields = nil, {}, {}
   for _, entry in ipairs(book.order) do
     if entry.state == 'o' then first = math.min(first or entry.expires, entry.expires) else ended[#ended + 1] = entry end
   end
   if first then redis.call('ZADD', schedule, integer(first), id) else redis.call('ZREM', schedule, id) end
   if not book.changed then return end
+  touch(touched, book.account)
   table.sort(ended, function(a, b) return a.expires > b.expires or a.expires == b.expires and a.id < b.id end)
   local gone = {}
   for i, entry in ipairs(ended) do

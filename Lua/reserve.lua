@@ -1,12 +1,13 @@
 -- reserve: sets credits of a key aside without a node: for a customer, or for a transfer that is on its way to another shard.
--- KEYS  record, account, reservations, schedule, operation, audit
+-- KEYS  record, account, reservations, schedule, operation, audit, touched
 -- ARGV  key, id, kind, credits, span, text, fingerprint, retention, audit event, retained, most
 -- REPLY {0 set aside, credits left, id, created, expires} {1 no such key} {2 refused, state} {3 the operation id was used for another
 --       request} {4 insufficient, credits, held} {5 too many are open} {6 spending limit, what it has room for} {7 closed before}
 -- EFFECT the credits are out of the account's, and the list has an entry for them; the operation remembers its answer for `retention` ms.
 -- Of a reservation the audit stream has its entry; of a transfer the operation keeps it until the credits have arrived. Reservations of the
--- key whose time is over are given back.
+-- key whose time is over are given back. `touched` lists a key whose money moves.
 --#include integer
+--#include touch
 --#include reservation
 local done = redis.call('HMGET', KEYS[5], 'fingerprint', 'credits', 'id', 'created', 'expires')
 if done[1] then
@@ -44,5 +45,5 @@ else
   end
   redis.call('PEXPIRE', KEYS[5], ARGV[8])
 end
-reservations_write(book, KEYS[4], ARGV[1], now)
+reservations_write(book, KEYS[4], ARGV[1], now, KEYS[7])
 return reply

@@ -1,11 +1,12 @@
 -- transfer: moves credits between two keys of one shard: both legs or neither, once for each operation.
--- KEYS  record, account, target record, target account, operation, audit
+-- KEYS  record, account, target record, target account, operation, audit, touched
 -- ARGV  amount, fingerprint, retention, audit event, retained, ceiling
 -- REPLY {0 done, credits, target's credits} {1 no such key} {2 refused, state} {3 the operation id was used for another request}
 --       {4 insufficient, credits, held} {5 above the target's ceiling}
 -- EFFECT credits and granted fall here and grow there; the operation remembers its answer for `retention` ms; the audit stream has its entry,
--- with both balances.
+-- with both balances; `touched` lists both keys.
 --#include integer
+--#include touch
 local done = redis.call('HMGET', KEYS[5], 'fingerprint', 'credits', 'target')
 if done[1] then
   if done[1] ~= ARGV[2] then return {3} end
@@ -27,6 +28,8 @@ from.credits, to.credits = from.credits - amount, to.credits + amount
 if to.credits + to.held > tonumber(ARGV[6]) then return {5} end
 redis.call('HSET', KEYS[2], 'credits', integer(from.credits), 'granted', integer(from.granted - amount))
 redis.call('HSET', KEYS[4], 'credits', integer(to.credits), 'granted', integer(to.granted + amount))
+touch(KEYS[7], KEYS[2])
+touch(KEYS[7], KEYS[4])
 redis.call('HSET', KEYS[5], 'fingerprint', ARGV[2], 'credits', integer(from.credits), 'target', integer(to.credits))
 redis.call('PEXPIRE', KEYS[5], ARGV[3])
 local event = ARGV[4] .. '\031.fromBalance=' .. integer(from.credits) .. '\031.toBalance=' .. integer(to.credits)

@@ -43,10 +43,10 @@ struct SetAside {
     func make(in store: any CommandStore, _ operation: Operation) async throws -> Made {
         let keys = store.keys
         let shard = keys.shard(of: key)
-        var command = RedisCommand(script: .reserve, keys: 6)
+        var command = RedisCommand(script: .reserve, keys: 7)
         for name in [
             keys.record(key), keys.account(key), keys.reservations(of: key), keys.reserved(shard),
-            Self.operation(key, operation, keys), keys.audit(shard),
+            Self.operation(key, operation, keys), keys.audit(shard), keys.touchedKeys(shard),
         ] { command.append(name) }
         command.append(key)
         command.append(id)
@@ -106,10 +106,10 @@ struct EndReservation {
 
     func command(_ keys: RedisKeys) -> RedisCommand {
         let shard = keys.shard(of: key)
-        var command = RedisCommand(script: .endReservation, keys: 5)
-        for name in [keys.account(key), keys.reservations(of: key), keys.reserved(shard), operation, keys.audit(shard)] {
-            command.append(name)
-        }
+        var command = RedisCommand(script: .endReservation, keys: 6)
+        for name in [
+            keys.account(key), keys.reservations(of: key), keys.reserved(shard), operation, keys.audit(shard), keys.touchedKeys(shard),
+        ] { command.append(name) }
         command.append(key)
         command.append(id)
         command.append(verb.rawValue)

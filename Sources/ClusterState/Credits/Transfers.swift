@@ -50,10 +50,10 @@ package struct Transfers: Sendable {
     private func moveAtOnce(_ credits: Int, from sender: String, to receiver: String, _ operation: Operation) async throws
         -> TransferBalances
     {
-        var command = RedisCommand(script: .transfer, keys: 6)
+        var command = RedisCommand(script: .transfer, keys: 7)
         for name in [
             keys.record(sender), keys.account(sender), keys.record(receiver), keys.account(receiver),
-            SetAside.operation(sender, operation, keys), keys.audit(keys.shard(of: sender)),
+            SetAside.operation(sender, operation, keys), keys.audit(keys.shard(of: sender)), keys.touchedKeys(keys.shard(of: sender)),
         ] { command.append(name) }
         command.append(credits)
         command.append(operation: operation.fingerprint, audit: operation.audit.packed)
@@ -73,8 +73,11 @@ package struct Transfers: Sendable {
     /// The steps after the first; may be taken by several at once.
     /// - Returns: what the receiver had when the credits had arrived.
     private func finish(_ id: String, _ credits: Int, from sender: String, to receiver: String, operation: String) async throws -> Int {
-        var command = RedisCommand(script: .deliver, keys: 3)
-        for name in [keys.record(receiver), keys.account(receiver), keys.operation(receiver, "transfer:" + id)] { command.append(name) }
+        var command = RedisCommand(script: .deliver, keys: 4)
+        for name in [
+            keys.record(receiver), keys.account(receiver), keys.operation(receiver, "transfer:" + id),
+            keys.touchedKeys(keys.shard(of: receiver)),
+        ] { command.append(name) }
         command.append(credits)
         command.append(Self.memory)
         command.append(Credits.balanceCeiling)

@@ -7,7 +7,7 @@ package import GateDomain
 /// Bounded: `searched` entries are gone through, a page of a shard at a time, so that neither the node nor Redis is kept by a long log.
 package struct AuditLog: Sendable {
     /// What is asked for.
-    package struct Filter: Sendable {
+    package struct Filter: Sendable, Hashable {
         /// Types as `key.created`; empty for all.
         package var types: Set<String>
         /// Part of the actor's name, in whatever case; empty for all.
@@ -23,6 +23,9 @@ package struct AuditLog: Sendable {
             self.since = since
             self.until = until
         }
+
+        /// Whether everything is asked for.
+        var takesAll: Bool { types.isEmpty && actor.isEmpty && since == nil && until == nil }
 
         func takes(_ change: LoggedChange) -> Bool {
             (types.isEmpty || types.contains(change.type)) && (actor.isEmpty || change.actor.lowercased().contains(actor))
@@ -46,6 +49,33 @@ package struct AuditLog: Sendable {
 
     package init(store: any CommandStore) {
         self.store = store
+    }
+
+    private struct Enough: Error {}
+
+    /// What the filter takes, from the newest on; what lies behind the page is not looked at.
+    /// - Throws: `StoreFailure`.
+    package func page(_ filter: Filter, offset: Int, count: Int) async throws -> [Entry] {
+        var (found, passed) = ([Entry](), 0)
+        do {
+            try await forEach(filter) { entry in
+                if passed < offset { passed += 1 } else { found.append(entry) }
+                if found.count == count { throw Enough() }
+            }
+        } catch is Enough {}
+        return found
+    }
+
+    /// How many entries the filter takes.
+    /// - Throws: `StoreFailure`.
+    package func count(_ filter: Filter) async throws -> Int {
+        if filter.takesAll {
+            let sizes = try await store.sendAll((0..<store.keys.shards).map { RedisCommand("XLEN", store.keys.audit($0)) })
+            return min(Self.searched, sizes.reduce(0) { $0 + ($1.integer ?? 0) })
+        }
+        var count = 0
+        try await forEach(filter) { _ in count += 1 }
+        return count
     }
 
     /// Hands out what the filter takes, the newest first.

@@ -14,6 +14,7 @@ import LuaScripts
 /// An hour of a shard has at most `mostRows` rows; calls that would need another one count for the tool and the key `other`.
 package struct Rollups: Sendable {
     private let store: any CommandStore
+    private let orders: KeyOrders
     private var keys: RedisKeys { store.keys }
 
     /// Milliseconds for which an hour is kept after its last call.
@@ -41,6 +42,7 @@ package struct Rollups: Sendable {
 
     package init(store: any CommandStore) {
         self.store = store
+        orders = KeyOrders(KeyDirectory(store: store, origin: ""))
     }
 
     /// Whether this node is the one that reads, so that not all of them do the same work; nothing depends on its being one alone.
@@ -72,6 +74,8 @@ package struct Rollups: Sendable {
             for (place, shard) in shards.enumerated() {
                 let pages = Array(pages[place * 2..<place * 2 + 2])
                 guard pages.contains(where: { !$0.isEmpty }) else { continue }
+                // Before the cursor moves: whoever goes on after a node that dies in between does it again.
+                try await orders.refresh(Set(pages[0].keys), of: shard)
                 try await add(pages, knowing: isKnown, of: shard)
                 hasMore = hasMore || pages.contains { $0.count == Self.page }
             }
@@ -166,6 +170,8 @@ private struct LogPage {
     let next: String
     let count: Int
     let changes: [SumChange]
+    /// Keys whose accounts have moved with it.
+    let keys: [String]
 
     var isEmpty: Bool { count == 0 }
 
@@ -174,6 +180,13 @@ private struct LogPage {
         next = entries.last?.array?.first?.string ?? cursor
         count = next == cursor ? 0 : entries.count
         changes = count == 0 ? [] : entries.compactMap { SumChange($0) }
+        keys = count == 0 ? [] : entries.compactMap { Self.key(of: $0) }
+    }
+
+    /// Of a call, and of what is taken back of one, whether it was counted or not.
+    private static func key(of entry: RedisReply) -> String? {
+        guard let fields = entry.array?.last?.array, case .bytes(let bytes)? = fields.last else { return nil }
+        return CallEvent(packed: bytes)?.keyID
     }
 }
 

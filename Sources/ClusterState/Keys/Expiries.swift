@@ -16,25 +16,33 @@ package struct Expiries: Sendable {
         self.keys = keys
     }
 
-    /// Tells of the expiries that have come.
+    /// Tells of the expiries that have come. A shard that is away delays those of its own keys alone.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     /// - Returns: whether there may be more, and looking again at once helps.
-    /// - Throws: `store`; what is left is told with the next look.
+    /// - Throws: `store` where nothing can be told; what is left is told with the next look.
     package func tell(at now: Int) async throws(RecordRefusal) -> Bool {
-        let store = keys.store
-        let pages: [RedisReply]
-        do {
-            pages = try await store.sendAll(
-                (0..<store.keys.shards).map {
-                    RedisCommand(
-                        "ZRANGEBYSCORE", store.keys.index(KeyRecord.untold, $0), "-inf", String(now), "LIMIT", "0", String(Self.atOnce))
-                })
-        } catch {
-            throw .store(error)
+        let (names, shards) = (keys.store.keys, keys.store.keys.shards)
+        let pages = await keys.store.each(
+            (0..<shards).map {
+                RedisCommand("ZRANGEBYSCORE", names.index(KeyRecord.untold, $0), "-inf", String(now), "LIMIT", "0", String(Self.atOnce))
+            })
+        var (hasMore, failure, away) = (false, StoreFailure?.none, 0)
+        for page in pages {
+            switch page {
+            case .success(let page):
+                do throws(RecordRefusal) {
+                    var hasTold = false
+                    for id in page.array?.compactMap(\.string) ?? [] where try await tell(id, at: now) { hasTold = true }
+                    hasMore = hasMore || hasTold && (page.array?.count ?? 0) >= Self.atOnce
+                } catch {
+                    guard case .store(let reason) = error else { throw error }
+                    (failure, away) = (reason, away + 1)
+                }
+            case .failure(let reason): (failure, away) = (reason, away + 1)
+            }
         }
-        var hasTold = false
-        for id in pages.flatMap({ $0.array ?? [] }).compactMap(\.string) where try await tell(id, at: now) { hasTold = true }
-        return hasTold && pages.contains { ($0.array?.count ?? 0) >= Self.atOnce }
+        if let failure, away == shards { throw .store(failure) }
+        return hasMore
     }
 
     private func tell(_ id: String, at now: Int) async throws(RecordRefusal) -> Bool {

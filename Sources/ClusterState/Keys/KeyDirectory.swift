@@ -17,6 +17,8 @@ package struct KeyDirectory: Sendable {
     package let schedules: RecordStore<KeySchedules>
     /// Where all of it lies.
     package let store: any CommandStore
+    /// What lists of keys are ordered by.
+    package var orders: KeyOrders { KeyOrders(self) }
     private var keys: RedisKeys { store.keys }
 
     /// - Parameter origin: the node that changes keys through it, as the change feed names it.
@@ -70,6 +72,10 @@ package struct KeyDirectory: Sendable {
             account: [
                 "credits": String(holding.credits), "granted": String(holding.credits + holding.spent), "spent": String(holding.spent),
                 "calls": String(holding.calls),
+            ],
+            places: [
+                KeyAmount.credits.list: holding.credits, KeyAmount.spent.list: holding.spent, KeyAmount.calls.list: holding.calls,
+                KeyAmount.used.list: 0,
             ], operation)
     }
 
@@ -232,10 +238,10 @@ package struct KeyDirectory: Sendable {
         _ id: String, credits: Int, _ operation: Operation, retention: Int = Operation.retention
     ) async throws(RecordRefusal) -> Int {
         let shard = keys.shard(of: id)
-        var command = RedisCommand(script: .topUp, keys: 4)
-        for name in [keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard)] {
-            command.append(name)
-        }
+        var command = RedisCommand(script: .topUp, keys: 5)
+        for name in [
+            keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard), keys.touchedKeys(shard),
+        ] { command.append(name) }
         command.append(credits)
         command.append(operation: operation.fingerprint, audit: operation.audit.packed, retention: retention)
         command.append(Credits.balanceCeiling)

@@ -57,6 +57,15 @@ extension KeyRecord: StoredRecord {
         return listings
     }
 
+    package var words: [String: String] { [Self.names: Self.word(ofName: name, id: id)] }
+
+    /// Keys by their names, whatever the case of the letters.
+    package static let names = "keys.names"
+    /// What stands for a name in the order by it: its letters small, its first 256 bytes at most.
+    package static func word(ofName name: String) -> String { name.lowercased().cut(toBytes: 256) }
+    /// The word of one key, unlike that of any other.
+    package static func word(ofName name: String, id: String) -> String { word(ofName: name) + KeyPlace.wordEnd + id }
+
     /// Keys that are not revoked.
     package static let living = "keys.living"
     /// Keys that are suspended.

@@ -22,6 +22,8 @@ package protocol StoredRecord: Sendable, Equatable {
     /// Further lists that it stands in, and its place in each: what is asked for by them reads them, and never all records. They change in
     /// the step in which the record does.
     var listings: [String: Int] { get }
+    /// Lists that are ordered by words, byte by byte, and its word in each: one that no other record has, with the id behind `wordEnd`.
+    var words: [String: String] { get }
     /// Milliseconds since 1970 of Redis TIME at which Redis forgets it; nil for never.
     var end: Int? { get }
     /// Whether there is a list of all of its kind.
@@ -35,6 +37,8 @@ extension StoredRecord {
     package var accountFields: [String: String] { [:] }
     /// It stands in no other list.
     package var listings: [String: Int] { [:] }
+    /// It stands in no list of words.
+    package var words: [String: String] { [:] }
     /// It stays.
     package var end: Int? { nil }
     /// There is one.
@@ -156,15 +160,17 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     /// Writes a new record, with its account if it has one. Sending the same operation twice makes one.
     /// - Parameters:
     ///   - account: further fields of a new account, e.g. its credits.
+    ///   - places: further lists that it stands in from now on, and that no change of the record looks at.
     ///   - room: how many there may be with it in its shard; for records whose ids all lie in one.
     /// - Throws: `contended` where a record of that id is there already, `full` where there is no room, `operationReused`, or `store`.
     package func create(
-        _ record: Record, account: [String: String] = [:], room: Int? = nil, _ operation: Operation
+        _ record: Record, account: [String: String] = [:], places: [String: Int] = [:], room: Int? = nil, _ operation: Operation
     ) async throws(RecordRefusal) {
         let edit = Edit(
             expected: room.map { "under:\($0)" } ?? "", fields: record.fields, removed: [],
             account: record.accountFields.isEmpty && account.isEmpty ? [:] : record.accountFields.merging(account) { $1 },
-            places: record.listings.mapValues(String.init), end: record.end, lists: Record.isListed)
+            places: record.listings.merging(places) { $1 }.mapValues(String.init), words: record.words.mapValues { ("", $0) },
+            end: record.end, lists: Record.isListed)
         guard try await apply(edit, to: record.id, createdAt: record.createdAt, operation) else { throw .contended }
     }
 
@@ -186,7 +192,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
             let edit = Edit(
                 expected: String(before.version), fields: new.filter { old[$0.key] != $0.value },
                 removed: old.keys.filter { new[$0] == nil }, account: after.accountFields,
-                places: Self.places(from: before.listings, to: after.listings), end: after.end, lists: false)
+                places: Self.places(from: before.listings, to: after.listings), words: Self.words(from: before.words, to: after.words),
+                end: after.end, lists: false)
             if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return after }
         }
         throw .contended
@@ -202,7 +209,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
             }
             let edit = Edit(
                 expected: "delete:\(before.version)", fields: [:], removed: [], account: before.accountFields,
-                places: before.listings.mapValues { _ in "" }, end: nil, lists: Record.isListed)
+                places: before.listings.mapValues { _ in "" }, words: before.words.mapValues { ($0, "") }, end: nil, lists: Record.isListed)
             if try await apply(edit, to: id, createdAt: before.createdAt, operation) { return }
         }
         throw .contended
@@ -211,6 +218,10 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     /// Those that it stays in are written again: a list that was begun after the record was made comes to know it so.
     private static func places(from before: [String: Int], to after: [String: Int]) -> [String: String] {
         before.mapValues { _ in "" }.merging(after.mapValues(String.init)) { $1 }
+    }
+
+    private static func words(from before: [String: String], to after: [String: String]) -> [String: (old: String, new: String)] {
+        before.mapValues { ($0, "") }.merging(after.mapValues { ("", $0) }) { ($0.0, $1.1) }
     }
 
     /// Which end of an index a list begins at.
@@ -308,6 +319,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         let account: [String: String]
         /// Its place in each list, empty for one that it leaves.
         let places: [String: String]
+        /// Its word in each list of them, empty for none.
+        let words: [String: (old: String, new: String)]
         let end: Int?
         /// Whether the index changes with it.
         let lists: Bool
@@ -328,12 +341,13 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     private func apply(_ edit: Edit, to id: String, createdAt: Int, _ operation: Operation) async throws(RecordRefusal) -> Bool {
         let shard = keys.shard(of: id)
         let lists = edit.places.sorted { $0.key < $1.key }
-        var command = RedisCommand(script: .edit, keys: 7 + lists.count)
+        let words = edit.words.sorted { $0.key < $1.key }
+        var command = RedisCommand(script: .edit, keys: 7 + lists.count + words.count)
         for name in [
             keys.record(id), keys.operation(id, operation.id), keys.feed(shard), keys.audit(shard), keys.account(id), keys.versions(shard),
             keys.index(Record.kind, shard),
         ] { command.append(name) }
-        for list in lists { command.append(keys.index(list.key, shard)) }
+        for list in lists.map(\.key) + words.map(\.key) { command.append(keys.index(list, shard)) }
         command.append(fingerprint(of: operation, to: id))
         command.append(Operation.retention)
         command.append(edit.expected)
@@ -352,6 +366,11 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         command.append(pairs: edit.account)
         command.append(lists.count)
         for list in lists { command.append(list.value) }
+        command.append(words.count)
+        for word in words {
+            command.append(word.value.old)
+            command.append(word.value.new)
+        }
         switch try await store.ask(command).status {
         case 0: return true
         case 1: return false

@@ -64,6 +64,10 @@ package struct RedisKeys: Sendable {
     package func feed(_ shard: Int) -> String { tags[shard] + "feed" }
     /// A sorted set: all records of a kind by the time of their making.
     package func index(_ kind: String, _ shard: Int) -> String { tags[shard] + "index:" + kind }
+    /// A set: keys whose money has moved outside of a call since the orders by it were brought up to date.
+    package func touchedKeys(_ shard: Int) -> String { tags[shard] + "keys.touched" }
+    /// A hash: how far the orders of keys have been made.
+    package func keyOrders(_ shard: Int) -> String { tags[shard] + "keys.orders" }
     /// A sorted set: keys by the moment at which something of theirs that is set aside is due.
     package func reserved(_ shard: Int) -> String { tags[shard] + "reserved" }
     /// A string: how far a consumer has read.

@@ -35,6 +35,7 @@ final class Node: Sendable {
     let adminKeyWatch: AdminKeyWatch
     let sessions: SessionSecret
     let subscriptions = SubscriptionBook()
+    let auditTotals = AuditTotals()
     let storeProbe: StoreProbe
     let switches: Switches
     let logger: Logger
@@ -99,6 +100,7 @@ extension Node {
             clock: clock,
             ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
-            admins: admins, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt, logger: logger)
+            admins: admins, auditTotals: auditTotals, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt,
+            logger: logger)
     }
 }

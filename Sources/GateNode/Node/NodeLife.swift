@@ -111,7 +111,8 @@ struct NodeLife {
         let services: [any Service] = [
             Heartbeat(members: node.members), refresher,
             RollupService(
-                rollups: node.rollups, book: node.rollupBook, node: node.id, clock: node.clock, upstreams: node.upstreams, logger: logger),
+                rollups: node.rollups, book: node.rollupBook, orders: node.keys.orders, node: node.id, clock: node.clock,
+                upstreams: node.upstreams, logger: logger),
             DueWork(name: "reservations and transfers", clock: node.clock, logger: logger) {
                 [transfers = Transfers(store: node.store)] now in
                 try await transfers.seeToDue(at: now)

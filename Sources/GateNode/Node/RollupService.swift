@@ -10,6 +10,8 @@ import ServiceLifecycle
 struct RollupService: Service {
     let rollups: Rollups
     let book: RollupBook
+    /// Of the keys that have called, and of all others, when there is time.
+    let orders: KeyOrders
     let node: String
     let clock: RedisClock
     let upstreams: UpstreamSet
@@ -17,6 +19,8 @@ struct RollupService: Service {
 
     /// Between two looks at a log that has nothing new.
     private static let interval = Duration.milliseconds(500)
+    /// The shortest one.
+    private static let pause = Duration.milliseconds(10)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -29,18 +33,26 @@ struct RollupService: Service {
 
     private func follow() async {
         var tools = KnownTools()
+        var upkeep = ContinuousClock.now
         while !Task.isCancelled {
             var hasMore = false
             do {
                 if try await rollups.hasTurn(node) {
                     tools.update(from: upstreams)
                     hasMore = try await rollups.advance(knowing: tools.contains)
+                    hasMore = try await orders.catchUp() || hasMore
+                    if ContinuousClock.now >= upkeep {
+                        let start = ContinuousClock.now
+                        let rest = try await orders.upkeep(at: clock.milliseconds)
+                        // A third of the time at most, so that a million keys stand in nobody's way.
+                        upkeep = .now + max(rest, (.now - start) * 2)
+                    }
                 }
             } catch {
                 // The log is read on from where it stands when the store is there again.
                 logger.debug("the hourly sums wait for the store", metadata: ["error": "\(error)"])
             }
-            if !hasMore { try? await Task.sleep(for: Self.interval) }
+            if !hasMore { try? await Task.sleep(for: min(Self.interval, max(Self.pause, upkeep - .now))) }
         }
     }
 }

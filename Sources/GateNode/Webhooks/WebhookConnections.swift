@@ -1,17 +1,19 @@
-// Connections to sinks that are kept open: one client for each host, bound to the one address that was checked.
+// Connections to sinks that are kept open: one client for each host, port and protocol, bound to the one address that was checked.
 
 import AsyncHTTPClient
+import GateValues
 import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The clients of a node's webhooks, by host.
+/// The clients of a node's webhooks, by where they go: a host, a port, and whether it is TLS. What one of them does is no matter of another:
+/// a sink that breaks its connections breaks no other's, and whether a connection may be an old one is known of the very sink.
 ///
 /// Invariant: a client connects to the address that it was made for and to no other, whatever its host's name has come to mean. What was
 /// looked up holds for `life`; then, and after a connection that failed, the host is looked up and checked again (F-WH-16). A client that is
 /// there no more ends when nobody uses it any more.
 final class WebhookConnections: Sendable {
-    /// Hosts whose connections are kept; more than sinks can be served at once. One above it has a client for one request.
+    /// Places whose connections are kept; more than sinks can be served at once. One above it has a client for one request.
     static let capacity = 512
     /// How long a look-up holds.
     static let life = Duration.seconds(30)
@@ -22,7 +24,7 @@ final class WebhookConnections: Sendable {
 
     /// A client with what is known of it. Whoever gets one lets it go with `release`.
     final class Client: Sendable {
-        let host: String
+        let place: WebhookURL.Place
         let address: String
         fileprivate let http: HTTPClient
         private struct State {
@@ -32,16 +34,16 @@ final class WebhookConnections: Sendable {
         }
         private let state = Mutex(State())
 
-        fileprivate init(host: String, address: String) {
-            (self.host, self.address) = (host, address)
+        fileprivate init(_ place: WebhookURL.Place, address: String) {
+            (self.place, self.address) = (place, address)
             var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
             configuration.timeout.connect = WebhookConnections.connectLimit
             configuration.httpVersion = .http1Only
             configuration.connectionPool.idleTimeout = WebhookConnections.idle
-            // Sinks of one host do not wait for one another.
+            // Sinks of one place do not wait for one another.
             configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = WebhookConnections.capacity
             configuration.connectionPool.retryConnectionEstablishment = false
-            configuration.dnsOverride = [host: address]
+            configuration.dnsOverride = [place.host: address]
             http = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
         }
 
@@ -93,7 +95,7 @@ final class WebhookConnections: Sendable {
     }
 
     private struct State {
-        var entries: [String: Entry] = [:]
+        var entries: [WebhookURL.Place: Entry] = [:]
         var isOver = false
     }
 
@@ -101,36 +103,36 @@ final class WebhookConnections: Sendable {
 
     deinit { end() }
 
-    /// Hosts whose connections are kept at this moment.
+    /// Places whose connections are kept at this moment.
     var count: Int { state.withLock { $0.entries.count } }
 
-    /// The client of a host whose look-up still holds; nil where it has to be looked up.
-    func client(of host: String, now: ContinuousClock.Instant = .now) -> Client? {
+    /// The client of a place whose look-up still holds; nil where it has to be looked up.
+    func client(of place: WebhookURL.Place, now: ContinuousClock.Instant = .now) -> Client? {
         state.withLock { state in
-            guard let entry = state.entries[host], now - entry.checkedAt < Self.life, entry.client.use() else { return nil }
-            state.entries[host]?.usedAt = now
+            guard let entry = state.entries[place], now - entry.checkedAt < Self.life, entry.client.use() else { return nil }
+            state.entries[place]?.usedAt = now
             return entry.client
         }
     }
 
-    /// A client of a host that was looked up and checked just now: the one that there is, if its address is still among those that were
+    /// A client of a place whose host was looked up and checked just now: the one that there is, if its address is still among those that were
     /// found, else a new one for the first of them.
     /// - Parameter addresses: all that the host has, at least one.
-    func client(of host: String, checked addresses: [String], now: ContinuousClock.Instant = .now) -> Client {
+    func client(of place: WebhookURL.Place, checked addresses: [String], now: ContinuousClock.Instant = .now) -> Client {
         let (client, old) = state.withLock { state -> (Client, Client?) in
-            let known = state.entries[host]?.client
+            let known = state.entries[place]?.client
             if let known, addresses.contains(known.address), known.use() {
-                state.entries[host] = Entry(client: known, checkedAt: now, usedAt: now)
+                state.entries[place] = Entry(client: known, checkedAt: now, usedAt: now)
                 return (known, nil)
             }
-            let client = Client(host: host, address: addresses.first ?? "")
+            let client = Client(place, address: addresses.first ?? "")
             var old = known
             if known == nil, state.entries.count >= Self.capacity {
                 let idlest = state.entries.filter(\.value.client.isIdle).min { $0.value.usedAt < $1.value.usedAt }
                 if let idlest { old = state.entries.removeValue(forKey: idlest.key)?.client }
             }
             if !state.isOver, known != nil || state.entries.count < Self.capacity {
-                state.entries[host] = Entry(client: client, checkedAt: now, usedAt: now)
+                state.entries[place] = Entry(client: client, checkedAt: now, usedAt: now)
             } else {
                 // It ends with its request.
                 client.retire()
@@ -147,8 +149,8 @@ final class WebhookConnections: Sendable {
     /// After a failure: whoever is next looks the host up again.
     func drop(_ client: Client) {
         let wasKept = state.withLock { state in
-            guard state.entries[client.host]?.client === client else { return false }
-            state.entries[client.host] = nil
+            guard state.entries[client.place]?.client === client else { return false }
+            state.entries[client.place] = nil
             return true
         }
         if wasKept { client.retire() }
@@ -157,7 +159,10 @@ final class WebhookConnections: Sendable {
 
     /// What was known of a host is true no more.
     func forget(_ host: String) {
-        state.withLock { $0.entries.removeValue(forKey: host) }?.client.retire()
+        let gone = state.withLock { state in
+            state.entries.keys.filter { $0.host == host }.compactMap { state.entries.removeValue(forKey: $0)?.client }
+        }
+        for client in gone { client.retire() }
     }
 
     /// Ends all of them, those that are in use with their requests; none is kept from then on.

@@ -117,14 +117,16 @@ struct WebhookSender: Sendable {
             guard mayBeOld, Self.isBroken(error), !Task.isCancelled else { throw error }
         }
         // The sink may have closed the connection just when it was used again. That is no failure of the sink: events have ids, and are sent
-        // once more over a new one.
+        // once more over a new one; the sink may have seen them, so it is told.
+        var again = request
+        if again.headers["X-PayGate-Retry"].isEmpty { again.headers.add(name: "X-PayGate-Retry", value: "1") }
         let left = Self.limit - (ContinuousClock.now - start)
-        return try await exchange(request, over: try await self.client(for: url, of: kind), within: left)
+        return try await exchange(again, over: try await self.client(for: url, of: kind), within: left)
     }
 
     private func client(for url: WebhookURL, of kind: WebhookSinkKind) async throws(WebhookFault) -> WebhookConnections.Client {
-        if let client = connections.client(of: url.host) { return client }
-        return connections.client(of: url.host, checked: try await addresses(of: url, for: kind))
+        if let client = connections.client(of: url.place) { return client }
+        return connections.client(of: url.place, checked: try await addresses(of: url, for: kind))
     }
 
     /// Sends a request over a client, and lets go of that. - Returns: the status of the answer.

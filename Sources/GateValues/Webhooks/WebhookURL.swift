@@ -44,6 +44,23 @@ package struct WebhookURL: Sendable, Equatable {
         path = (parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath) + query
     }
 
+    /// Where requests to it go; those to one place may share connections.
+    package struct Place: Hashable, Sendable {
+        /// As `host` of the URL.
+        package let host: String
+        /// 1 to 65535.
+        package let port: Int
+        /// Whether it is https.
+        package let isSecure: Bool
+
+        package init(host: String, port: Int, isSecure: Bool) {
+            (self.host, self.port, self.isSecure) = (host, port, isSecure)
+        }
+    }
+
+    /// Where it lies.
+    package var place: Place { Place(host: host, port: port ?? (scheme == "https" ? 443 : 80), isSecure: scheme == "https") }
+
     private static func namesPort(_ text: String) -> Bool {
         let authority = text.utf8.drop { $0 != UInt8(ascii: "/") }.dropFirst(2).prefix { !"/?#".utf8.contains($0) }
         let place = authority.lastIndex(of: UInt8(ascii: "@")).map { authority[authority.index(after: $0)...] } ?? authority

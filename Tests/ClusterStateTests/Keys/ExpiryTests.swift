@@ -38,6 +38,24 @@ struct ExpiryTests {
         }
     }
 
+    @Test("F-WH-20: a shard that is away delays the expiries of its own keys alone")
+    func awayShard() async throws {
+        let node = try await TestNode(shards: 4)
+        for home in 0..<8 {
+            let key = try await node.makeKey(credits: 10, home: UInt32(home)).record.id
+            try await node.directory.edit(key, in: [.active], .test()) { $0.expiresAt = 1000 }
+        }
+        let store = DyingStore(node.store)
+        let tag = node.keys.prefix + "{2}:"
+        store.refuses = { command in command.words.contains { String(decoding: $0, as: UTF8.self).hasPrefix(tag) } }
+        _ = try await Expiries(KeyDirectory(store: store, origin: "one")).tell(at: 2000)
+        #expect(try await Self.told(node) == 6)
+        store.refuses = { _ in true }
+        await #expect(throws: RecordRefusal.self) { _ = try await Expiries(KeyDirectory(store: store, origin: "one")).tell(at: 2000) }
+        _ = try await Expiries(node.directory).tell(at: 2000)
+        #expect(try await Self.told(node) == 8)
+    }
+
     @Test("F-WH-20: not before its time, not for a revoked key, and anew when it was set anew; hundreds at once are all told")
     func order() async throws {
         let node = try await TestNode()

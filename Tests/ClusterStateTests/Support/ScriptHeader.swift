@@ -37,7 +37,7 @@ struct ScriptHeader {
     private static let counters: Set = [
         "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows",
         "cursors",
-        "sinks",
+        "sinks", "words",
     ]
 
     /// Whether arguments have the shape that the header states: every count is the number of what follows it.

@@ -84,7 +84,7 @@ struct KeyImportTests {
                     != nil)
             if format == "json" {
                 #expect(export.json["version"] == "1.0" && export.json["count"] == 3 && export.json["total"] == 3)
-                #expect(export.json["limit"] == .null && export.json["keys"]?.arrayValue?.count == 3)
+                #expect(export.json["limit"] == 3 && export.json["keys"]?.arrayValue?.count == 3)
             } else {
                 let head = "key,name,credits,totalSpent,totalCalls,createdAt,lastUsedAt,active,namespace,expiresAt,spendingLimit\r\n"
                 #expect(export.text.hasPrefix(head))

@@ -44,6 +44,7 @@ def commands(number, now):
     suspended, revoked, ends = number % 50 == 1, number % 50 == 2, number % 20 == 3
     expires = now + 1000 * (60 + number % 1_000_000) if ends else 0
     namespace, tags = f"space-{number % NAMESPACES}", {"owner": f"o{number % OWNERS}", "tier": f"t{number % TIERS}"}
+    spent, calls, used = money(number, now)
     state = "suspended" if suspended else "revoked" if revoked else "active"
     lists = {f"keys.namespace:{namespace}": created, "keys.revoked" if revoked else "keys.living": created}
     lists |= {tag_list(name, value): created for name, value in tags.items()}
@@ -56,13 +57,26 @@ def commands(number, now):
     yield "HSET", f"pg:{{0}}:record:{identity}", "name", f"agent {number}", "prefix", "pg_0000000...", "masked", "pg_0000...0000", \
         "created", created, "state", state, "expires", expires, "limit", 0, "namespace", namespace, "alias", "", "allowed", "", \
         "denied", "", "addresses", "", "tags", "\n".join(f"{name}\t{value}" for name, value in sorted(tags.items())), "version", 1
-    yield "HSET", f"pg:{{0}}:account:{identity}", "credits", 1000, "granted", 1000, "spent", 0, "calls", 0, "version", 1, "limit", 0, \
-        "expires", expires
+    yield "HSET", f"pg:{{0}}:account:{identity}", "credits", balance(number), "granted", balance(number) + spent, "spent", spent, \
+        "calls", calls, "used", used, "version", 1, "limit", 0, "expires", expires
     yield "HSET", f"pg:{{0}}:credential:{digest}", "owner", identity, "kind", "key"
     yield "SADD", f"pg:{{0}}:credentials:{identity}", digest
     yield "ZADD", "pg:{0}:index:keys", created, identity
     for name, place in lists.items():
         yield "ZADD", f"pg:{{0}}:index:{name}", place, identity
+    for name, place in {"credits": balance(number), "spent": spent, "calls": calls, "used": used}.items():
+        yield "ZADD", f"pg:{{0}}:index:keys.by:{name}", place, identity
+    yield "ZADD", "pg:{0}:index:keys.names", 0, f"agent {number}\x1f{identity}"
+
+
+def balance(number):
+    """Half of the keys have one and the same; the others are spread."""
+    return 1000 if number % 2 else number * 7919 % 1_000_003
+
+
+def money(number, now):
+    """What a key has spent, its calls and its last use; most have not called yet."""
+    return (number % 5000, number % 300, now - number * 1000) if number % 10 == 0 else (0, 0, 0)
 
 
 def fill(store, count, now):
@@ -75,6 +89,7 @@ def fill(store, count, now):
         reader.join()
     if store.ask("ZCARD", "pg:{0}:index:keys") != count:
         raise Fault("not all keys were written")
+    store.ask("HSET", "pg:{0}:keys.orders", "built", 1)
 
 
 def kinds(node, given):
@@ -91,6 +106,14 @@ def kinds(node, given):
     def space():
         return f"space-{dice.randrange(NAMESPACES)}"
 
+    def order():
+        return dice.choice(["asc", "desc"])
+
+    def deep():
+        """From anywhere among half a million keys with one balance."""
+        place = f"key_{dice.randrange(given.keys):016x}".encode().hex()
+        return f"/keys?limit=50&sortBy=credits&order=asc&cursor=credits.asc.1000.{place}"
+
     return {
         "create": post("/keys", lambda: {"name": "made", "credits": 5, "tags": {"owner": f"o{dice.randrange(OWNERS)}"}, "namespace": space()}),
         "first page": get(lambda: "/keys?limit=50"),
@@ -100,6 +123,15 @@ def kinds(node, given):
         "suspended": get(lambda: f"/keys?limit=50&suspended=true&offset={dice.randrange(max(1, given.keys // 100))}"),
         "revoked": get(lambda: f"/keys?limit=50&active=false&offset={dice.randrange(max(1, given.keys // 100))}"),
         "active": get(lambda: f"/keys?limit=50&active=true&offset={dice.randrange(max(1, last // 2))}"),
+        "by name": get(lambda: f"/keys?limit=50&sortBy=name&order={order()}&offset={dice.randrange(last)}"),
+        "by credits": get(lambda: f"/keys?limit=50&sortBy=credits&order={order()}&offset={dice.randrange(last)}"),
+        "by last use": get(lambda: f"/keys?limit=50&sortBy=lastUsedAt&order={order()}&offset={dice.randrange(last)}"),
+        "by spending": get(lambda: f"/keys?limit=50&sortBy=totalSpent&offset={dice.randrange(last)}"),
+        "by calls": get(lambda: f"/keys?limit=50&sortBy=totalCalls&offset={dice.randrange(last)}"),
+        "name prefix": get(lambda: f"/keys?limit=50&namePrefix=AGENT%20{dice.randrange(1, 100)}&sortBy=name"),
+        "credits between": get(lambda: f"/keys?limit=50&sortBy=credits&minCredits=500&maxCredits={dice.randrange(1000, 500_000)}"),
+        "deep, by cursor": get(deep),
+        "active, by credits": get(lambda: f"/keys?limit=50&active=true&sortBy=credits&order={order()}"),
         "search by tag": post("/keys/search", lambda: {"tags": {"owner": f"o{dice.randrange(OWNERS)}"}, "limit": 50}),
         "expiring": get(lambda: "/keys/expiring?within=3600"),
         "by id": get(lambda: f"/keys/rate-limit-status?key=key_{dice.randrange(given.keys):016x}"),

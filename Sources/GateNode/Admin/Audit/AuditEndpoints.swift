@@ -11,19 +11,22 @@ extension Endpoint {
         .get, "/audit", "Query the audit log, newest first; of a longer one the newest \(AuditLog.searched) entries.",
         for: .atLeast(.viewer),
         query: [Field.auditTypes, Field.auditSince, Field.auditUntil, Field.auditLimit, Field.auditOffset, Field.auditActor],
-        answer: ["total": .integer, "offset": .integer, "limit": .integer, "events": .list(of: AuditLog.Entry.view.schema)],
-        using: \.store
-    ) { request, store in
+        answer: [
+            "total": .integer.described("With a filter as it was \(AuditTotals.life.components.seconds) s ago at most."),
+            "offset": .integer,
+            "limit": .integer, "events": .list(of: AuditLog.Entry.view.schema),
+        ],
+        using: { (store: $0.store, totals: $0.auditTotals) }
+    ) { request, parts in
         let (limit, offset) = (try request[.auditLimit], try request[.auditOffset])
         let filter = AuditLog.Filter(
             types: try request[.auditTypes].auditTypes, actor: try request[.auditActor] ?? "", since: try request[.auditSince],
             until: try request[.auditUntil])
-        var (events, total): ([JSONObject], Int) = ([], 0)
-        try await AuditLog(store: store).forEach(filter) { entry in
-            if total >= offset, events.count < limit { events.append(AuditLog.Entry.view.json(entry)) }
-            total += 1
-        }
-        return ["total": total, "offset": offset, "limit": limit, "events": events]
+        let log = AuditLog(store: parts.store)
+        let events = try await log.page(filter, offset: offset, count: limit)
+        // What was written meanwhile is on the page before it is counted.
+        let total = max(try await parts.totals.total(of: filter, in: log), events.isEmpty ? 0 : offset + events.count)
+        return ["total": total, "offset": offset, "limit": limit, "events": events.map(AuditLog.Entry.view.json)]
     }
 
     static let exportAudit = Endpoint(
@@ -31,7 +34,8 @@ extension Endpoint {
         for: .atLeast(.viewer),
         query: [Field.auditFormat, Field.auditTypes, Field.auditSince, Field.auditUntil, Field.exportedAudit, Field.auditOffset],
         answer: [
-            "limit": .integer.nullable, "offset": .integer, "events": .list(of: AuditLog.Entry.view.schema), "count": .integer,
+            "limit": .integer.described("The total where none was given."), "offset": .integer,
+            "events": .list(of: AuditLog.Entry.view.schema), "count": .integer,
             "total": .integer,
         ],
         media: [MediaType.json, MediaType.csv], using: \.store
@@ -84,7 +88,7 @@ private struct AuditExport: Sendable {
         switch format {
         case .json:
             EndpointResponse(
-                streaming: AuditLog.Entry.view, as: "events", behind: .of(["limit": limit, "offset": offset]), parts: forEachPart)
+                streaming: AuditLog.Entry.view, as: "events", behind: .of(["offset": offset]), parts: forEachPart)
         case .csv: EndpointResponse(streaming: AuditLog.Entry.table, parts: forEachPart)
         }
     }
@@ -102,7 +106,7 @@ private struct AuditExport: Sendable {
             }
         }
         try await body(part)
-        return .of(["total": total])
+        return .of(["total": total, "limit": limit ?? total])
     }
 }
 

@@ -28,6 +28,7 @@ struct AdminParts: Sendable {
     let upstreams: UpstreamSet
     let storeProbe: StoreProbe
     let admins: AdminKeyDirectory
+    let auditTotals: AuditTotals
     let addresses: ClientAddressRule
     let addressLimiter: AddressLimiter
     let startedAt: ContinuousClock.Instant

@@ -13,7 +13,8 @@ extension Endpoint {
         query: [Field.exportFormat, Field.exportNamespace, Field.activeOnly, Field.exportLimit, Field.exportOffset],
         answer: [
             "version": .string, "exportedAt": .time, "total": .integer.described("Of the keys that are chosen, on all pages."),
-            "limit": .integer.nullable, "offset": .integer, "keys": .list(of: ExportedKey.view.schema), "count": .integer,
+            "limit": .integer.described("The total where none was given."), "offset": .integer, "keys": .list(of: ExportedKey.view.schema),
+            "count": .integer,
         ],
         media: [MediaType.json, MediaType.csv], audits: ["keys.exported"], using: \.keys
     ) { request, keys in
@@ -53,7 +54,8 @@ private struct KeyExport: Sendable {
         switch format {
         case .json:
             let head = JSONObject.of([
-                "version": "1.0", "exportedAt": Timestamp.text(milliseconds: now), "total": total, "limit": limit, "offset": offset,
+                "version": "1.0", "exportedAt": Timestamp.text(milliseconds: now), "total": total, "limit": limit ?? total,
+                "offset": offset,
             ])
             return EndpointResponse(streaming: ExportedKey.view, as: "keys", behind: head, parts: forEachPart)
         case .csv:

@@ -9,6 +9,10 @@ struct KeyFilter: Sendable {
     /// Lists that it has to stand in.
     let lists: [String]
     private let namespace: String?
+    /// What its name has to begin with, as the order by name has it; empty for anything.
+    let prefix: String
+    /// Credits that it has at least and at most.
+    let credits: (least: Int?, most: Int?)
     private let conditions: [@Sendable (KeySnapshot) -> Bool]
 
     private static let namespace = Field("namespace", .text(upTo: 50), "Keys of this namespace.").optional
@@ -36,23 +40,55 @@ struct KeyFilter: Sendable {
             if wanted { lists.append(KeyRecord.ending) }
             conditions.append { key in key.record.isExpired(at: key.readAt) == wanted }
         }
-        if let prefix = try request[Self.namePrefix]?.lowercased() {
-            conditions.append { key in key.record.name.lowercased().hasPrefix(prefix) }
-        }
-        if let least = try request[Self.minCredits] { conditions.append { key in Double(key.account.credits) >= least } }
-        if let most = try request[Self.maxCredits] { conditions.append { key in Double(key.account.credits) <= most } }
+        prefix = KeyRecord.word(ofName: try request[Self.namePrefix] ?? "")
+        credits = (try request[Self.minCredits].map { Self.whole($0, .up) }, try request[Self.maxCredits].map { Self.whole($0, .down) })
         self.conditions = conditions
         self.lists = lists
     }
 
-    /// Whether its lists say all of it.
-    var isListed: Bool { conditions.isEmpty }
+    /// The tags of keys, and their namespace: what a search asks for.
+    init(lists: [String]) {
+        (self.lists, namespace, prefix, credits, conditions) = (lists, nil, "", (nil, nil), [])
+    }
+
+    /// As far as there are credits.
+    private static func whole(_ number: Double, _ rule: FloatingPointRoundingRule) -> Int {
+        Int(min(max(number.rounded(rule), -1), Double(Credits.balanceCeiling)))
+    }
+
+    private var isOfCredits: Bool { credits.least != nil || credits.most != nil }
 
     /// Whether anything besides the namespace was asked for.
-    var asksForMore: Bool { !conditions.isEmpty || lists.count > (namespace == nil ? 0 : 1) }
+    var asksForMore: Bool {
+        !conditions.isEmpty || !prefix.isEmpty || isOfCredits || lists.count > (namespace == nil ? 0 : 1)
+    }
+
+    /// Whether orders besides those of making help with it.
+    var needsOrders: Bool { !prefix.isEmpty || isOfCredits }
+
+    /// Whether a part of this order is all that was asked for, so that nothing has to be gone through.
+    func isSaid(by order: KeyOrder) -> Bool {
+        guard conditions.isEmpty else { return false }
+        return switch order {
+        case .made: lists.count < 2 && prefix.isEmpty && !isOfCredits
+        case .name: lists.isEmpty && !isOfCredits
+        case .amount(let amount, _, _): lists.isEmpty && prefix.isEmpty && (amount == .credits || !isOfCredits)
+        }
+    }
+
+    /// Parts of orders that every key which is asked for stands in.
+    /// - Parameter hasOrders: whether there are any besides those of lists.
+    func parts(_ hasOrders: Bool) -> [KeyOrder] {
+        var parts = lists.map { KeyOrder.made($0) }
+        if hasOrders, !prefix.isEmpty { parts.append(.name(prefix: prefix)) }
+        if hasOrders, isOfCredits { parts.append(.amount(.credits, from: credits.least, to: credits.most)) }
+        return parts.isEmpty ? [.made(nil)] : parts
+    }
 
     /// Whether a key that stands in its lists is one of those that were asked for.
     func admits(_ key: KeySnapshot) -> Bool {
-        conditions.allSatisfy { $0(key) }
+        (prefix.isEmpty || KeyRecord.word(ofName: key.record.name).utf8.starts(with: prefix.utf8))
+            && credits.least.map { key.account.credits >= $0 } ?? true && credits.most.map { key.account.credits <= $0 } ?? true
+            && conditions.allSatisfy { $0(key) }
     }
 }

@@ -1,38 +1,31 @@
 // The first of many, in bounded memory.
 
-/// Keeps the ids of the first `capacity` keys of an order, and counts all.
-struct KeyRanking {
-    /// What keys are ordered by; numbers before texts, which never meet.
-    enum Rank: Comparable {
-        case number(Int)
-        case text(String)
-    }
+import ClusterState
 
+/// Keeps the ids of the first `capacity` keys of an order behind a place, and counts all.
+struct KeyRanking {
     private let direction: KeyQuery.Direction
     private let capacity: Int
-    private var kept: [(rank: Rank, id: String)] = []
+    private let start: KeyPlace?
+    private var kept: [KeyPlace] = []
     private(set) var total = 0
+    /// Keys behind the place.
+    private(set) var count = 0
 
-    init(direction: KeyQuery.Direction, capacity: Int) {
-        self.direction = direction
-        self.capacity = capacity
+    init(_ query: KeyQuery) {
+        (direction, capacity, start) = (query.direction, query.offset + query.limit, query.cursor)
     }
 
-    mutating func add(_ id: String, by rank: Rank) {
+    mutating func add(_ place: KeyPlace) {
         total += 1
-        kept.append((rank, id))
-        if kept.count >= 2 * capacity + KeyQuery.longest { kept = sorted }
+        if let start, !precedes(start, place) { return }
+        count += 1
+        kept.append(place)
+        if kept.count >= 2 * capacity + KeyQuery.longest { kept = best }
     }
 
-    /// The ids in order.
-    var best: [String] { sorted.map(\.id) }
+    /// The places in order; of keys with the same rank by id, so that pages neither overlap nor leave out.
+    var best: [KeyPlace] { Array(kept.sorted(by: precedes).prefix(capacity)) }
 
-    /// Equal ranks are ordered by id, so that pages neither overlap nor leave out.
-    private var sorted: [(rank: Rank, id: String)] {
-        let ordered = kept.sorted { left, right in
-            let isBefore = (left.rank, left.id) < (right.rank, right.id)
-            return direction == .asc ? isBefore : (right.rank, right.id) < (left.rank, left.id)
-        }
-        return Array(ordered.prefix(capacity))
-    }
+    private func precedes(_ one: KeyPlace, _ other: KeyPlace) -> Bool { direction == .asc ? one < other : other < one }
 }

@@ -27,16 +27,21 @@ extension Endpoint {
     static let searchKeys = Endpoint(
         .post, "/keys/search", "Find the keys that have all of some tags, the newest first.", for: .atLeast(.viewer),
         body: [Field.wantedTags, Field.wantedNamespace, Field.searchLimit, Field.searchOffset],
-        answer: ["keys": .list(of: KeySnapshot.view.schema), "count": .integer.described("Of all that match, whatever part is shown.")],
+        answer: [
+            "keys": .list(of: KeySnapshot.view.schema),
+            "count": .integer.described(
+                "Of all that match, whatever part is shown; where each of several tags is that of more than \(KeyPages.mostExamined) keys, of those that have the rarest."
+            ),
+        ],
         using: \.keys
     ) { request, keys in
         let (tags, namespace) = (try request[.wantedTags], try request[.wantedNamespace]?.lowercased())
         if tags.isEmpty { throw HTTPFailure.badRequest("Invalid tags. Name at least one.") }
         var lists = tags.map { KeyRecord.list(ofTag: $0.key, $0.value) }.sorted()
         if let namespace { lists.append(KeyRecord.list(ofNamespace: namespace)) }
-        let page = try await keys.page(in: lists, .descending, offset: request[.searchOffset], count: request[.searchLimit])
-        let found = try await keys.snapshots(page.ids, at: request.now)
-        return ["keys": found.map(KeySnapshot.view.json), "count": page.total]
+        let query = KeyQuery(lists: lists, limit: try request[.searchLimit], offset: try request[.searchOffset])
+        let page = try await KeyPages(keys: keys, now: request.now).page(of: query)
+        return ["keys": page.keys.map(KeySnapshot.view.json), "count": page.total]
     }
 }
 
