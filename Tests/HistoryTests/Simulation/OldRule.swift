@@ -65,7 +65,7 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                 ]
             ]
         case .releaseAfterSettlement: [.settle: [("if not back or total", "if true or total")]]
-        case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
+        case .replayFirst: [.admit: [("if guarded[i] > fields[FIXED + i] then return {1} end", replay)]]
         case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
         case .topUpTwice: [.topUp: [("if done[1] then", "if false then")]]
         case .futureBeats: [.heartbeat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
@@ -97,9 +97,9 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
 
     private var replay: String {
         """
-        local early = call.record > 0 and redis.call('HMGET', KEYS[call.record], 'fingerprint', 'answer')
-            if early and early[2] and early[1] == call.fingerprint then return {9, early[2]} end
-            if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
+        local early = record > 0 and redis.call('HMGET', KEYS[record], 'fingerprint', 'answer')
+            if early and early[2] and early[1] == fingerprint then return {9, early[2]} end
+            if guarded[i] > fields[FIXED + i] then return {1} end
         """
     }
 }
