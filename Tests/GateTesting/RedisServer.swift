@@ -75,6 +75,10 @@ package final class RedisServer: Sendable {
 
     private var current: Program { program.withLock { $0 } }
 
+    /// Flags of a server that is told another time than the kernel's. The thread that gives memory back waits for moments of that time, and
+    /// would wake at once for ever.
+    package static let underAnotherClock = ["--jemalloc-bg-thread", "no"]
+
     private static func launch(
         _ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?, _ flags: [String]
     ) throws -> Program {
@@ -82,6 +86,7 @@ package final class RedisServer: Sendable {
         command += ["--save", "", "--dir", directory.path, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
         command += ["--appendonly", durability == .memory ? "no" : "yes"]
         if durability != .memory { command += ["--appendfsync", durability.rawValue, "--aof-use-rdb-preamble", "no"] }
+        if clock != nil { command += underAnotherClock }
         return try Program("redis", command + flags, environment: clock?.environment ?? [:])
     }
 
