@@ -52,7 +52,7 @@ extension AdmissionPart {
     }
 
     /// What is added to the key's account where its balance falls low; the key's own shard does that.
-    private var refill: AutoTopUp? { isPrimary ? request.caller.record.autoTopUp : nil }
+    private var refill: AutoTopUp? { isPrimary ? request.caller.autoTopUp : nil }
 
     private func places(in names: inout ScriptKeys, audit: String) -> Places {
         var places = Places()
@@ -111,7 +111,11 @@ extension AdmissionPart {
         }
         packs.call.append(packs.hold)
         packs.hold.clear()
-        if hasRecord, let idempotency = request.idempotency { packs.hold.append(request.caller.calls + idempotency.key) } else { packs.hold.append("") }
+        if hasRecord, let idempotency = request.idempotency {
+            packs.hold.append(request.caller.calls + idempotency.key)
+        } else {
+            packs.hold.append("")
+        }
         if isPrimary { packs.hold.append("") } else { packs.hold.append(String(request.caller.shards[0])) }
         if hasEvent { packs.hold.append(request.event.packed) } else { packs.hold.append("") }
         packs.call.append(packs.hold)

@@ -17,7 +17,7 @@ struct Session: Sendable {
     /// Whether that was a key that there is.
     var isOwned = false
     /// What its client has said that it can be asked.
-    var capabilities: ClientCapabilities = []
+    var capabilities: ClientCapabilities = .none
 
     /// Whose share it counts in: a key's own, or that of all who have none.
     var holder: String { isOwned ? owner : "" }

@@ -53,7 +53,9 @@ struct ScriptHeader {
         while isPacked, let pack = rest.popFirst() {
             let values = ScriptPackWords.read(pack.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
             var fields = values.map { String(decoding: $0, as: UTF8.self) }[...]
-            guard Self.consume(String(parts[1][parts[1].index(after: colon)...]), of: &fields, &counts), fields.isEmpty else { return false }
+            guard Self.consume(String(parts[1][parts[1].index(after: colon)...]), of: &fields, &counts), fields.isEmpty else {
+                return false
+            }
         }
         while !rest.isEmpty {
             guard Self.consume(String(parts[1][parts[1].index(after: colon)...]), of: &rest, &counts) else { return false }

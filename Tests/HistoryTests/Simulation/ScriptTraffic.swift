@@ -92,7 +92,9 @@ extension RedisCommand {
                 return account
             }
             let limits = (0..<counted).map { _ in
-                let (account, meter, kind, cap) = (accounts[fields.number() - 1], fields.text().dropFirst(2), fields.text(), fields.number())
+                let (account, meter, kind, cap) = (
+                    accounts[fields.number() - 1], fields.text().dropFirst(2), fields.text(), fields.number()
+                )
                 let (warns, amount, x, y) = (fields.number() == 1, fields.number(), fields.number(), fields.number())
                 fields.skip(1)
                 return AskedAdmission.Asked(
