@@ -9,18 +9,22 @@ local accounts = {}
 -- The account with the meters of `names`; nil if there is none and it is not bare. Raises where it is no account, before anything is changed.
 local function account_load(index, names, bare)
   local account = accounts[index]
-  local wanted = {}
-  for i = 1, #names do
-    if not account or account.meters[names[i]] == nil then wanted[#wanted + 1] = names[i] end
-  end
+  local wanted = names
   if account then
+    wanted = {}
+    for i = 1, #names do
+      if account.meters[names[i]] == nil then wanted[#wanted + 1] = names[i] end
+    end
     if #wanted == 0 then return account end
     local values = redis.call('HMGET', KEYS[index], unpack(wanted))
     for i = 1, #wanted do account.meters[wanted[i]] = values[i] or '' end
     return account
   end
-  local fields = {unpack(BASE)}
-  for i = 1, #wanted do fields[#BASE + i] = wanted[i] end
+  local fields = BASE
+  if #wanted > 0 then
+    fields = {unpack(BASE)}
+    for i = 1, #wanted do fields[#BASE + i] = wanted[i] end
+  end
   local values = redis.call('HMGET', KEYS[index], unpack(fields))
   if not values[4] and not bare then return nil end
   account = {

@@ -1,17 +1,16 @@
 -- admit: decides the admissions of one tick of one event loop, each for itself: takes everything that a call needs, or nothing.
 -- KEYS  open holds of the node, versions, account or ring or call or audit...
--- ARGV  guards, {guard name}..., then for each call:
---       hold, until, mode, price, calls, event, primary, call key#, fingerprint, patience, refill,
---       {guard version}...,
---       accounts, {key#, id, version, funded}..., limits, {account#, meter, kind, cap, warns, amount, x, y, z}...
+-- ARGV  guards, {guard name}..., calls, {call hold}..., then for each call a pack of:
+--       until, mode, price, calls, head, tail, call key#, fingerprint, patience, accounts, limits, refill, {guard version}...,
+--       {account key#, version, kind}..., {limit account#, meter, kind, cap, warns, amount, x, y, z}...
 -- REPLY for each call an array: {0 admitted, credits, {remaining, reset}...} {1 stale} {2 late, now} {3 fenced} {4 expired}
 --       {5 limit, limit#, wait, credits, remaining, reset} {6 insufficient, account#, credits, remaining, reset}
 --       {7 spending limit, account#, credits, remaining, reset} {8 running} {9 replay, answer} {10 conflict} {11 closed} {12 gone, account#}
 --       {13 unanswered} {14 fault, why}; a refusal reads the last rolling window of the call, remaining -1 where it has none
--- EFFECT funded accounts (1) fall by price and all but bare ones (2) have it spent, meters grow, the hold and the call record are written; a `dry` one has no
--- effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more. Mode `again` asks
+-- EFFECT funded accounts (kind 1) fall by price and all but bare ones (2) have it spent, meters grow, the hold and the call record are written;
+-- a `dry` one has no effect. A hold that is open is admitted again without a further effect; one that is closed is not opened any more. Mode `again` asks
 -- once more for what may be on its way already: a refusal is then marked, so that the other copy opens nothing when it comes.
--- key# is a place in KEYS. primary is the shard whose hold of the same name decides what this one is charged, '' where it is this one.
+-- key# is a place in KEYS. head and tail are what stands in the hold before its counts and behind them. A meter is named as its account has it.
 -- refill is '' or `audit# threshold amount most event`: where the call leaves less than threshold in its first account, amount is added to it
 -- in the same step, most times a UTC day (0 for any number), with its entry in the audit stream.
 -- patience is for how long (ms) the call record waits for its end: longer than any call takes, whatever its answer is kept for.
@@ -26,45 +25,33 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local milliseconds = math.floor(now / 1000)
 local AUDITED = 10000
-local guards, at = {}, 2
-for i = 1, tonumber(ARGV[1]) do
-  guards[i] = ARGV[at]
-  at = at + 1
-end
-local guarded = #guards > 0 and redis.call('HMGET', KEYS[2], unpack(guards)) or {}
+local guards = tonumber(ARGV[1])
+local guarded = guards > 0 and redis.call('HMGET', KEYS[2], unpack(ARGV, 2, guards + 1)) or {}
+for i = 1, guards do guarded[i] = tonumber(guarded[i] or 0) end
+local asked, before = tonumber(ARGV[guards + 2]), guards + 2
+local open = redis.call('HMGET', KEYS[1], '!', unpack(ARGV, before + 1, before + asked))
+local FIXED, NONE = 12, {}
 
--- The calls as they were asked.
-local calls, holds = {}, {'!'}
-while at <= #ARGV do
-  local call = {
-    hold = ARGV[at], till = tonumber(ARGV[at + 1]), dry = ARGV[at + 2] == 'dry', again = ARGV[at + 2] == 'again', price = tonumber(ARGV[at + 3]), count = tonumber(ARGV[at + 4]),
-    event = ARGV[at + 5], primary = ARGV[at + 6], record = tonumber(ARGV[at + 7]), fingerprint = ARGV[at + 8], patience = ARGV[at + 9],
-    refill = ARGV[at + 10], guards = at + 11, accounts = {}, limits = {},
-  }
-  at = at + 11 + #guards
-  for i = 1, tonumber(ARGV[at]) do
-    call.accounts[i] = {
-      index = tonumber(ARGV[at + 1]), id = ARGV[at + 2], version = ARGV[at + 3], funded = ARGV[at + 4] == '1', bare = ARGV[at + 4] == '2', names = {},
-    }
-    at = at + 4
+-- The accounts that a call wants to be let in by, and what it is counted in there.
+local function read_accounts(fields)
+  local accounts, limits, at = {}, NONE, FIXED + guards
+  for i = 1, fields[10] do
+    accounts[i] = {index = fields[at + 1], version = fields[at + 2], kind = fields[at + 3], names = NONE, loaded = false}
+    at = at + 3
   end
-  if call.refill ~= '' then call.accounts[1].names = {'refills', 'held'} end
-  at = at + 1
-  for i = 1, tonumber(ARGV[at]) do
-    local limit = {
-      account = tonumber(ARGV[at + 1]), name = 'm:' .. ARGV[at + 2], kind = ARGV[at + 3], cap = tonumber(ARGV[at + 4]),
-      warns = ARGV[at + 5] == '1', amount = tonumber(ARGV[at + 6]), x = tonumber(ARGV[at + 7]), y = tonumber(ARGV[at + 8]), z = tonumber(ARGV[at + 9]),
+  if fields[11] > 0 then limits = {} end
+  for i = 1, fields[11] do
+    local leg, name = accounts[fields[at + 1]], fields[at + 2]
+    limits[i] = {
+      account = fields[at + 1], name = name, kind = fields[at + 3], cap = fields[at + 4], warns = fields[at + 5] == 1, amount = fields[at + 6],
+      x = fields[at + 7], y = fields[at + 8], z = fields[at + 9], ring = false, used = false, period = false,
     }
-    call.limits[i] = limit
-    local names = call.accounts[limit.account].names
-    names[#names + 1] = limit.name
+    if leg.names == NONE then leg.names = {name} else leg.names[#leg.names + 1] = name end
     at = at + 9
   end
-  at = at + 1
-  calls[#calls + 1] = call
-  holds[#holds + 1] = call.hold
+  return accounts, limits
 end
-local open = redis.call('HMGET', KEYS[1], unpack(holds))
+
 local rings, opened, fresh, refills = {}, {}, {}, {}
 
 local function measure(limit, account)
@@ -90,43 +77,42 @@ local function over(limit) return not limit.warns and limit.used + limit.amount 
 local function ring_reset(ring) return ring.first < ring.last and ring.oldest + ring.window - now or ring.window end
 
 -- A refusal, with what is left of the last rolling window of the call.
-local function refused(call, reply)
+local function refused(limits, reply)
   reply[#reply + 1], reply[#reply + 2] = -1, 0
-  for _, limit in ipairs(call.limits) do
-    local ring = limit.ring
+  for i = 1, #limits do
+    local ring = limits[i].ring
     if ring then reply[#reply - 1], reply[#reply] = ring_free(ring), ring_reset(ring) end
   end
   return reply
 end
 
-local function refusal(call)
-  for number, limit in ipairs(call.limits) do
+local function refusal(price, accounts, limits)
+  for number = 1, #limits do
+    local limit = limits[number]
     if (limit.kind == 'r' or limit.kind == 'o') and over(limit) then
-      return refused(call, {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, call.accounts[1].loaded.credits})
+      return refused(limits, {5, number, limit.ring and ring_wait(limit.ring, limit.amount, now) or 0, accounts[1].loaded.credits})
     end
   end
-  for place, leg in ipairs(call.accounts) do
-    local account = leg.loaded
-    if leg.funded and call.price > account.credits then return refused(call, {6, place, account.credits}) end
-    if account.limit > 0 and account.spent + call.price > account.limit then
-      return refused(call, {7, place, call.accounts[1].loaded.credits})
-    end
-    for number, limit in ipairs(call.limits) do
+  for place = 1, #accounts do
+    local account = accounts[place].loaded
+    if accounts[place].kind == 1 and price > account.credits then return refused(limits, {6, place, account.credits}) end
+    if account.limit > 0 and account.spent + price > account.limit then return refused(limits, {7, place, accounts[1].loaded.credits}) end
+    for number = 1, #limits do
+      local limit = limits[number]
       if limit.account == place and limit.kind ~= 'r' and limit.kind ~= 'o' and over(limit) then
-        return refused(call, {5, number, limit.z > 0 and limit.z - now or 0, call.accounts[1].loaded.credits})
+        return refused(limits, {5, number, limit.z > 0 and limit.z - now or 0, accounts[1].loaded.credits})
       end
     end
   end
 end
 
 -- What is added to the first account with this call, if anything is; before anything has changed.
-local function refill_of(call)
-  if call.refill == '' then return nil end
-  local audit, threshold, amount, most, event = string.match(call.refill, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
+local function refill_of(order, price, account)
+  if order == '' then return nil end
+  local audit, threshold, amount, most, event = string.match(order, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
   if not audit then return nil end
-  local account = call.accounts[1].loaded
-  local left = account.credits - call.price
-  if call.price == 0 or left >= tonumber(threshold) or left + (tonumber(account.meters.held) or 0) + tonumber(amount) > 9007199254740991 then return nil end
+  local left = account.credits - price
+  if price == 0 or left >= tonumber(threshold) or left + (tonumber(account.meters.held) or 0) + tonumber(amount) > 9007199254740991 then return nil end
   local count, day = meter_read(account.meters.refills, math.floor(milliseconds / 86400000))
   if not count then error('a corrupt meter') end
   if tonumber(most) > 0 and count >= tonumber(most) then return nil end
@@ -134,104 +120,114 @@ local function refill_of(call)
 end
 
 -- `taken`: what the readings have to count that the meters do not show yet.
-local function admitted(call, taken)
-  local reply = {0, call.accounts[1].loaded.credits}
-  for _, limit in ipairs(call.limits) do
-    local ring = limit.ring
+local function admitted(accounts, limits, taken)
+  local reply = {0, accounts[1].loaded.credits}
+  for i = 1, #limits do
+    local limit, ring = limits[i], limits[i].ring
     local used = ring and limit.cap - ring_free(ring) or limit.used
-    reply[#reply + 1] = limit.cap - used - (taken and limit.amount or 0)
-    reply[#reply + 1] = ring and ring_reset(ring) or (limit.z or 0) > 0 and limit.z - now or 0
+    reply[i * 2 + 1] = limit.cap - used - (taken and limit.amount or 0)
+    reply[i * 2 + 2] = ring and ring_reset(ring) or limit.z > 0 and limit.z - now or 0
   end
   return reply
 end
 
-local function take(call)
-  local legs, counts, refill = {}, {}, refill_of(call)
-  for i, leg in ipairs(call.accounts) do
-    local account = leg.loaded
-    if leg.funded then account.credits = account.credits - call.price end
-    if not leg.bare then account.spent, account.calls, account.dirty = account.spent + call.price, account.calls + call.count, true end
-    legs[i * 2 - 1], legs[i * 2] = leg.id, leg.bare and 2 or leg.funded and 1 or 0
+local function take(price, count, order, accounts, limits)
+  local counts, refill = NONE, refill_of(order, price, accounts[1].loaded)
+  for i = 1, #accounts do
+    local kind, account = accounts[i].kind, accounts[i].loaded
+    if kind == 1 then account.credits = account.credits - price end
+    if kind ~= 2 then account.spent, account.calls, account.dirty = account.spent + price, account.calls + count, true end
   end
   if refill then
-    local account = call.accounts[1].loaded
+    local account = accounts[1].loaded
     account.credits, account.added = account.credits + refill.amount, (account.added or 0) + refill.amount
     account_set(account, 'refills', refill.count)
     refills[#refills + 1] = refill
   end
-  for _, limit in ipairs(call.limits) do
-    local account = call.accounts[limit.account].loaded
+  for i = 1, #limits do
+    local limit = limits[i]
+    local account = accounts[limit.account].loaded
     if limit.ring then
       ring_take(limit.ring, limit.amount, now)
     else
       limit.used = limit.used + limit.amount
       account_set(account, limit.name, limit.kind == 'o' and integer(limit.used) or integer(limit.period) .. ':' .. integer(limit.used))
+      if counts == NONE then counts = {} end
       for _, value in ipairs({limit.account, limit.name, limit.kind, limit.period or 0, limit.amount}) do counts[#counts + 1] = value end
     end
   end
-  if call.record > 0 then
-    redis.call('HSET', KEYS[call.record], 'fingerprint', call.fingerprint, 'hold', call.hold)
-    redis.call('PEXPIRE', KEYS[call.record], call.patience)
-  end
-  fresh[call.hold] = 'o'
-  opened[#opened + 1] = call.hold
-  opened[#opened + 1] = hold_open(
-    call.price, call.count, legs, counts, call.record > 0 and KEYS[call.record] or '', call.primary, call.event)
+  return counts
 end
+
+local function load_account(leg) return account_load(leg.index, leg.names, leg.kind == 2) end
 
 -- A further copy of an admission that was carried out, whatever has changed since: its caller has to learn that the hold is open.
-local function repeated(call)
-  for _, leg in ipairs(call.accounts) do
-    leg.loaded = account_load(leg.index, leg.names, leg.bare)
-    if not leg.loaded then error('an account that is gone') end
+local function repeated(fields)
+  local accounts, limits = read_accounts(fields)
+  for i = 1, #accounts do
+    accounts[i].loaded = load_account(accounts[i])
+    if not accounts[i].loaded then error('an account that is gone') end
   end
-  for _, limit in ipairs(call.limits) do measure(limit, call.accounts[limit.account].loaded) end
-  return admitted(call)
+  for i = 1, #limits do measure(limits[i], accounts[limits[i].account].loaded) end
+  return admitted(accounts, limits)
 end
 
-local function decide(call, held)
-  if held then return string.sub(held, 1, 1) == 'd' and {11} or repeated(call) end
+-- What the record of an idempotent call says; nil where there is none.
+local function recorded(key, fingerprint)
+  local record = redis.call('HMGET', key, 'fingerprint', 'answer', 'hold', 'lost')
+  if not record[1] then return nil end
+  if record[1] ~= fingerprint then return {10} end
+  if not record[2] then return {record[4] and 13 or 8} end
+  redis.call('HSET', key, 'seen', '1')
+  return {9, record[2]}
+end
+
+local function decide(hold, fields, held)
+  if held then return string.sub(held, 1, 1) == 'd' and {11} or repeated(fields) end
+  local till, mode, price, count, head, tail, record, fingerprint, patience, _, _, order = unpack(fields, 1, FIXED)
   if open[1] ~= '1' then return {3} end
-  if milliseconds > call.till then return {2, milliseconds} end
-  for i = 1, #guards do
-    local version = ARGV[call.guards + i - 1]
-    if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
+  if milliseconds > till then return {2, milliseconds} end
+  for i = 1, guards do
+    if guarded[i] > fields[FIXED + i] then return {1} end
   end
-  for place, leg in ipairs(call.accounts) do
-    leg.loaded = account_load(leg.index, leg.names, leg.bare)
+  local accounts, limits = read_accounts(fields)
+  if order ~= '' then accounts[1].names = {'refills', 'held', unpack(accounts[1].names)} end
+  for place = 1, #accounts do
+    local leg = accounts[place]
+    leg.loaded = load_account(leg)
     if not leg.loaded then return {12, place} end
     if leg.loaded.version ~= leg.version then return {1} end
   end
-  local expires = call.accounts[1].loaded.expires
+  local expires = accounts[1].loaded.expires
   if expires > 0 and milliseconds >= expires then return {4} end
-  if call.record > 0 then
-    local record = redis.call('HMGET', KEYS[call.record], 'fingerprint', 'answer', 'hold', 'lost')
-    if record[1] then
-      if record[1] ~= call.fingerprint then return {10} end
-      if record[2] then
-        redis.call('HSET', KEYS[call.record], 'seen', '1')
-        return {9, record[2]}
-      end
-      return {record[4] and 13 or 8}
-    end
-  end
-  for _, limit in ipairs(call.limits) do
+  local known = record > 0 and recorded(KEYS[record], fingerprint)
+  if known then return known end
+  for i = 1, #limits do
+    local limit = limits[i]
     if (limit.kind == 'n' or limit.kind == 'c') and limit.z > 0 and (now < limit.y or now >= limit.z) then return {2, milliseconds} end
-    measure(limit, call.accounts[limit.account].loaded)
+    measure(limit, accounts[limit.account].loaded)
   end
-  local no = refusal(call)
+  local no = refusal(price, accounts, limits)
   if no then return no end
-  if call.dry then return admitted(call, true) end
-  take(call)
-  return admitted(call)
+  if mode == 'dry' then return admitted(accounts, limits, true) end
+  local counts = take(price, count, order, accounts, limits)
+  if record > 0 then
+    redis.call('HSET', KEYS[record], 'fingerprint', fingerprint, 'hold', hold)
+    redis.call('PEXPIRE', KEYS[record], patience)
+  end
+  fresh[hold] = 'o'
+  opened[#opened + 1] = hold
+  opened[#opened + 1] = hold_open(head, counts, tail)
+  return admitted(accounts, limits)
 end
 
 local replies = {}
-for i, call in ipairs(calls) do
-  local fine, reply = pcall(decide, call, open[i + 1] or fresh[call.hold])
+for i = 1, asked do
+  local hold, fields = ARGV[before + i], {cmsgpack.unpack(ARGV[before + asked + i])}
+  local fine, reply = pcall(decide, hold, fields, open[i + 1] or fresh[hold])
   replies[i] = fine and reply or {14, type(reply) == 'table' and reply.err or tostring(reply)}
-  if call.again and replies[i][1] > 0 and replies[i][1] ~= 2 and not open[i + 1] then
-    opened[#opened + 1] = call.hold
+  if fields[2] == 'again' and replies[i][1] > 0 and replies[i][1] ~= 2 and not open[i + 1] then
+    opened[#opened + 1] = hold
     opened[#opened + 1] = hold_barred()
   end
 end

@@ -1,7 +1,7 @@
 -- settle: closes holds, each exactly once: what was really used is charged, the rest goes back, the events are written.
 -- KEYS  usage, cursor of the hourly sums, open holds or account or call...
--- ARGV  retained, acknowledged, {open#, hold}..., then for each settlement:
---       open#, hold, mode, returned, call#, memory, retention, answer, until, accounts, {key#}..., events, {base, surcharge, event}...
+-- ARGV  retained, lists, {open#, pack of acknowledged holds}..., then for each settlement a pack of:
+--       open#, hold, mode, returned, call#, memory, retention, answer, until, events, accounts, {account key#}..., {event base, surcharge, event}...
 -- REPLY for each settlement an array: {1 closed by this settlement or a copy of it, credits, returned, charge...}
 --       {2 closed by others, charged, returned} {0 unknown, nothing to close} {3 fault, why} {4 stands, returned, charge...} {5 late, now}
 --       credits is -1 where the account was not looked at; returned are the calls that were taken back in all
@@ -23,8 +23,13 @@ local time = redis.call('TIME')
 local milliseconds = time[1] * 1000 + math.floor(time[2] / 1000)
 local ANSWERS = 16 * 1024 * 1024
 
+local ACCOUNTS, is_cut = 11, false
+
+-- The first entry of a script cuts the stream to its length.
 local function write(hold, charged, event)
   if event == '' then return end
+  if is_cut then return redis.call('XADD', KEYS[1], '*', 'c', integer(charged), 'h', hold, 'e', event) end
+  is_cut = true
   return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'c', integer(charged), 'h', hold, 'e', event)
 end
 
@@ -39,7 +44,7 @@ local function take_away(s, ids, charges)
     at, of = tonumber(at), tonumber(of)
     local counted = at < ms or at == ms and of <= seq
     local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
-    local event = entry and entry[2][6] or ARGV[s.first + 2]
+    local event = entry and entry[2][6] or s.fields[s.first + 2]
     redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', counted and 'x' or 'n', id, 'y', integer(charges[i] or 0), 'w', event)
     if not counted then spoilt = true end
   end
@@ -48,7 +53,7 @@ local function take_away(s, ids, charges)
 end
 
 -- The accounts of a hold, with the meters that it counts in.
-local function legs_of(held, at)
+local function legs_of(held, s)
   local legs, names = {}, {}
   for i = 1, #held.a / 2 do names[i] = {} end
   for i = 1, #held.m, 5 do
@@ -56,7 +61,7 @@ local function legs_of(held, at)
     own[#own + 1] = held.m[i + 1]
   end
   for i = 1, #held.a / 2 do
-    local id, index = held.a[i * 2 - 1], tonumber(ARGV[at + i - 1])
+    local id, index = held.a[i * 2 - 1], s.fields[ACCOUNTS + i]
     if string.sub(KEYS[index], -#id) ~= id then error('a hold of another account') end
     local kind = held.a[i * 2]
     legs[i] = {account = account_load(index, names[i], kind == 2), funded = kind == 1}
@@ -98,15 +103,19 @@ local function move(held, legs, unused, returned)
   end
 end
 
--- What an open hold is charged: each event's base, then of the surcharges what every account can bear. No legs where nothing moves.
+-- What an open hold is charged: each event's base, then of the surcharges what every account can bear. No legs where nothing moves, as just
+-- what is held is charged.
 local function price(s, held)
   local wanted, extra, charges, sum = 0, 0, {}, 0
   for i = s.first, s.last, 3 do
-    wanted = wanted + ARGV[i]
-    extra = extra + ARGV[i + 1]
+    wanted = wanted + s.fields[i]
+    extra = extra + s.fields[i + 1]
   end
-  local moves = wanted ~= held.p or extra > 0 or s.returned > 0 or #held.m > 0
-  local legs, more = moves and legs_of(held, s.accounts) or {}, math.max(0, wanted + extra - held.p)
+  if extra == 0 and wanted == held.p and s.returned == 0 and #held.m == 0 then
+    for i = s.first, s.last, 3 do charges[#charges + 1] = s.fields[i] end
+    return charges, wanted, NOTHING
+  end
+  local legs, more = legs_of(held, s), math.max(0, wanted + extra - held.p)
   for _, leg in ipairs(legs) do
     local account = leg.account
     if account and leg.funded then more = math.min(more, account.credits) end
@@ -115,7 +124,7 @@ local function price(s, held)
   local spare = held.p + math.max(0, more)
   for part = 0, 1 do
     for i = s.first, s.last, 3 do
-      local place, granted = (i - s.first) / 3 + 1, math.min(tonumber(ARGV[i + part]), spare)
+      local place, granted = (i - s.first) / 3 + 1, math.min(s.fields[i + part], spare)
       spare, sum, charges[place] = spare - granted, sum + granted, (charges[place] or 0) + granted
     end
   end
@@ -124,7 +133,7 @@ end
 
 -- Whether the key may keep this answer; what it has kept on this day is counted in its account.
 local function keeps(s)
-  local key, day = KEYS[tonumber(ARGV[s.accounts])], math.floor(milliseconds / 86400000)
+  local key, day = KEYS[s.fields[ACCOUNTS + 1]], math.floor(milliseconds / 86400000)
   local account = redis.call('HMGET', key, 'version', 'kept')
   local used, of = meter_read(account[2] or '', day)
   local size = math.max(#s.answer, 1024)
@@ -173,12 +182,12 @@ local function close(s, held)
   if s.orphan then
     sum = s.mode == 'refund' and 0 or held.p
     s.returned = s.mode == 'refund' and held.n or 0
-    charges, legs = {sum}, legs_of(held, s.accounts)
+    charges, legs = {sum}, legs_of(held, s)
     entries = {write(s.hold, sum, held.e)}
   else
     if s.mode == 'release' then s.returned = held.n end
     charges, sum, legs = price(s, held)
-    for i = 1, #charges do entries[#entries + 1] = write(s.hold, charges[i], ARGV[s.first + i * 3 - 1]) end
+    for i = 1, #charges do entries[#entries + 1] = write(s.hold, charges[i], s.fields[s.first + i * 3 - 1]) end
   end
   done(s, held, charges, entries)
   remember(s, true)
@@ -198,13 +207,13 @@ local function again(s, held)
   if not back or total(held.c) == 0 and held.r == held.n then return {1, -1, held.r, unpack(held.c)} end
   local record = s.call > 0 and redis.call('HMGET', KEYS[s.call], 'hold', 'seen') or {}
   if record[2] and record[1] == s.hold then return {4, held.r, unpack(held.c)} end
-  local charged, before, legs = total(held.c), held.r, legs_of(held, s.accounts)
+  local charged, before, legs = total(held.c), held.r, legs_of(held, s)
   s.returned = held.n
   if #held.x > 0 then take_away(s, held.x, held.c) end
   local charges, entries = {}, {}
   for i = s.first, s.last, 3 do
     charges[#charges + 1] = 0
-    entries[#entries + 1] = write(s.hold, 0, ARGV[i + 2])
+    entries[#entries + 1] = write(s.hold, 0, s.fields[i + 2])
   end
   done(s, held, charges, entries)
   remember(s, true)
@@ -226,26 +235,21 @@ local function end_hold(s)
   return {0}
 end
 
-local at, acknowledged = 3, {}
+local at = 3
 for _ = 1, tonumber(ARGV[2]) do
-  local index = tonumber(ARGV[at])
-  acknowledged[index] = acknowledged[index] or {}
-  acknowledged[index][#acknowledged[index] + 1] = ARGV[at + 1]
+  redis.call('HDEL', KEYS[tonumber(ARGV[at])], cmsgpack.unpack(ARGV[at + 1]))
   at = at + 2
 end
-for index, holds in pairs(acknowledged) do redis.call('HDEL', KEYS[index], unpack(holds)) end
 
 local settlements = {}
-while at <= #ARGV do
+for i = at, #ARGV do
+  local fields = {cmsgpack.unpack(ARGV[i])}
+  local mode = fields[3]
   local s = {
-    open = tonumber(ARGV[at]), hold = ARGV[at + 1], mode = ARGV[at + 2], returned = tonumber(ARGV[at + 3]), call = tonumber(ARGV[at + 4]),
-    memory = ARGV[at + 5], retention = ARGV[at + 6], answer = ARGV[at + 7], till = tonumber(ARGV[at + 8]), accounts = at + 10,
+    open = fields[1], hold = fields[2], mode = mode, returned = fields[4], call = fields[5], memory = fields[6], retention = fields[7],
+    answer = fields[8], till = fields[9], fields = fields, first = ACCOUNTS + fields[ACCOUNTS] + 1, last = #fields,
+    orphan = mode == 'refund' or mode == 'keep',
   }
-  s.orphan = s.mode == 'refund' or s.mode == 'keep'
-  at = s.accounts + ARGV[at + 9]
-  s.first = at + 1
-  s.last = s.first + ARGV[at] * 3 - 1
-  at = s.last + 1
   local list = lists[s.open] or {names = {}, texts = {}, changed = {}}
   lists[s.open] = list
   list.names[#list.names + 1] = s.hold

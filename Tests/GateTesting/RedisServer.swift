@@ -81,6 +81,10 @@ package final class RedisServer: Sendable {
 
     private var current: Program { program.withLock { $0 } }
 
+    /// Flags of a server that is told another time than the kernel's. The thread that gives memory back waits for moments of that time, and
+    /// would wake at once for ever.
+    package static let underAnotherClock = ["--jemalloc-bg-thread", "no"]
+
     private static func launch(
         _ durability: Durability, _ port: Int, in directory: TemporaryDirectory, _ clock: SteppingClock?, _ flags: [String],
         _ tls: TLSFiles?
@@ -93,6 +97,7 @@ package final class RedisServer: Sendable {
             command += ["--port", "0", "--tls-port", "\(port)", "--tls-auth-clients", "no", "--tls-ca-cert-file", tls.authority]
             command += ["--tls-cert-file", tls.certificate, "--tls-key-file", tls.privateKey]
         }
+        if clock != nil { command += underAnotherClock }
         return try Program("redis", command + flags, environment: clock?.environment ?? [:])
     }
 

@@ -79,14 +79,11 @@ extension LoggedCall {
         var credits: Int?
         var event: CallEvent?
         for index in stride(from: 0, to: fields.count - 1, by: 2) {
-            switch fields[index].string {
-            case "c": credits = fields[index + 1].integer
-            case "e": if case .bytes(let bytes) = fields[index + 1] { event = CallEvent(packed: bytes) }
-            default: break
-            }
+            guard case .bytes(let name) = fields[index], name.count == 1, case .bytes(let value) = fields[index + 1] else { continue }
+            if name[0] == UInt8(ascii: "c") { credits = fields[index + 1].integer }
+            if name[0] == UInt8(ascii: "e") { event = CallEvent(packed: value) }
         }
-        let stamp = id.split(separator: "-")
-        guard let credits, let event, stamp.count == 2, let time = Int(stamp[0]), let sequence = Int(stamp[1]) else { return nil }
-        self.init(time: time, credits: credits, event: event, sequence: sequence)
+        guard let credits, let event, let place = StreamPlace(id) else { return nil }
+        self.init(time: place.milliseconds, credits: credits, event: event, sequence: place.sequence)
     }
 }

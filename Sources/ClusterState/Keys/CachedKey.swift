@@ -6,6 +6,9 @@ package import GateDomain
 package final class CachedKey: Sendable {
     /// What applies to the key, with the versions that it was made from.
     package let policy: Policy
+    /// The key's id. Of what is read for every call this and `autoTopUp` stand apart: reading them from `record` would copy all of it.
+    package let id: String
+    let autoTopUp: AutoTopUp?
     /// The accounts' names in Redis, in the order of the policy.
     let accounts: [String]
     /// The places of all of them.
@@ -24,6 +27,7 @@ package final class CachedKey: Sendable {
     /// - Parameter keys: where the policy's accounts lie.
     package init(_ policy: Policy, keys: RedisKeys) {
         self.policy = policy
+        (id, autoTopUp) = (policy.key.id, policy.key.autoTopUp)
         accounts = policy.accounts.map { keys.account($0.id.text) }
         everyAccount = Array(policy.accounts.indices)
         shards = policy.accounts.map { keys.shard(ofHome: $0.id.home) }
@@ -40,6 +44,7 @@ package final class CachedKey: Sendable {
     /// A key as a token lends it: with the same accounts and names.
     package init(_ key: CachedKey, lentBy token: ScopedToken) {
         policy = Policy(key.policy, lentBy: token)
+        (id, autoTopUp) = (policy.key.id, policy.key.autoTopUp)
         (accounts, everyAccount, shards) = (key.accounts, key.everyAccount, key.shards)
         (isInOneShard, calls) = (key.isInOneShard, key.calls)
         (ringPrefixes, rings, lender) = (key.ringPrefixes, key.rings, key)

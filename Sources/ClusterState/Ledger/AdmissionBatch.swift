@@ -30,7 +30,13 @@ extension AdmissionPart {
         let guards = parts.first?.request.caller.policy.guards ?? []
         command.append(guards.count)
         for each in guards { command.append(each.name) }
-        for (part, places) in zip(parts, places) { part.append(to: &command, places, guards: guards.count, calendar: calendar) }
+        command.append(parts.count)
+        for part in parts { command.append(part.request.hold) }
+        var packs = Packs()
+        for (part, places) in zip(parts, places) {
+            part.pack(into: &packs, places, guards: guards.count, calendar: calendar)
+            command.append(packs.call.bytes)
+        }
         return command
     }
 
@@ -46,7 +52,7 @@ extension AdmissionPart {
     }
 
     /// What is added to the key's account where its balance falls low; the key's own shard does that.
-    private var refill: AutoTopUp? { isPrimary ? request.caller.record.autoTopUp : nil }
+    private var refill: AutoTopUp? { isPrimary ? request.caller.autoTopUp : nil }
 
     private func places(in names: inout ScriptKeys, audit: String) -> Places {
         var places = Places()
@@ -60,51 +66,93 @@ extension AdmissionPart {
         return places
     }
 
-    private func append(to command: inout RedisCommand, _ places: Places, guards: Int, calendar: (CalendarPeriod) -> CalendarPeriod.Span) {
+    /// What one call is packed into, kept for the next one.
+    private struct Packs {
+        var call = ScriptPack()
+        var hold = ScriptPack()
+    }
+
+    private func pack(into packs: inout Packs, _ places: Places, guards: Int, calendar: (CalendarPeriod) -> CalendarPeriod.Span) {
         let policy = request.caller.policy
-        command.append(request.hold)
-        command.append(admissibleUntil)
-        command.append(request.dry ? "dry" : request.isRepeated ? "again" : "")
-        command.append(request.price)
-        command.append(request.calls)
-        if hasEvent { command.append(request.event.packed) } else { command.append("") }
-        if isPrimary { command.append("") } else { command.append(request.caller.shards[0]) }
-        command.append(places.call)
-        command.append(request.idempotency?.fingerprint ?? "")
-        command.append(request.idempotency?.patience ?? 0)
-        if let refill { command.append(refill.order(for: request.caller.record, audit: places.audit)) } else { command.append("") }
-        for index in 0..<guards { command.append(index < policy.guards.count ? policy.guards[index].version : 0) }
-        command.append(accounts.count)
+        packs.call.clear()
+        packs.call.append(admissibleUntil)
+        packs.call.append(request.dry ? "dry" : request.isRepeated ? "again" : "")
+        packs.call.append(request.price)
+        packs.call.append(request.calls)
+        packHold(into: &packs, hasRecord: places.call > 0)
+        packs.call.append(places.call)
+        packs.call.append(request.idempotency?.fingerprint ?? "")
+        packs.call.append(request.idempotency?.patience ?? 0)
+        packs.call.append(accounts.count)
+        let limits = limits
+        packs.call.append(limits.count)
+        if let refill { packs.call.append(refill.order(for: request.caller.record, audit: places.audit)) } else { packs.call.append("") }
+        for index in 0..<guards { packs.call.append(index < policy.guards.count ? policy.guards[index].version : 0) }
         for (account, place) in zip(accounts, places.accounts) {
-            command.append(place)
-            command.append(policy.accounts[account].id.text)
-            command.append(policy.accounts[account].version)
-            command.append(policy.accounts[account].isBare ? 2 : policy.accounts[account].isFunded ? 1 : 0)
+            packs.call.append(place)
+            packs.call.append(decimal: policy.accounts[account].version)
+            packs.call.append(policy.accounts[account].kind)
         }
-        command.append(limits.count)
         var rings = places.rings[...]
-        for (limit, amount) in limits {
-            command.append((accounts.firstIndex(of: limit.account) ?? 0) + 1)
-            command.append(limit.name)
-            command.append(limit.kind)
-            command.append(limit.cap)
-            command.append(limit.action == .warn ? 1 : 0)
-            command.append(amount)
-            switch limit.window {
-            case .rolling(let window):
-                command.append(rings.popFirst() ?? 0)
-                command.append(window)
-                command.append(0)
-            case .calendar(let period):
-                let span = calendar(period)
-                command.append(span.number)
-                command.append(span.start)
-                command.append(span.end)
-            case .lifetime:
-                for _ in 0..<3 { command.append(0) }
-            }
+        for (limit, amount) in limits { pack(limit, amount, into: &packs.call, &rings, calendar) }
+    }
+
+    /// What stands in the hold before its counts and behind them (hold.lua).
+    private func packHold(into packs: inout Packs, hasRecord: Bool) {
+        let policy = request.caller.policy
+        packs.hold.clear()
+        packs.hold.append(Self.holdFormat)
+        packs.hold.append(request.price)
+        packs.hold.append(request.calls)
+        packs.hold.beginTable(of: accounts.count * 2)
+        for account in accounts {
+            packs.hold.append(policy.accounts[account].id.text)
+            packs.hold.append(policy.accounts[account].kind)
+        }
+        packs.call.append(packs.hold)
+        packs.hold.clear()
+        if hasRecord, let idempotency = request.idempotency {
+            packs.hold.append(request.caller.calls + idempotency.key)
+        } else {
+            packs.hold.append("")
+        }
+        if isPrimary { packs.hold.append("") } else { packs.hold.append(String(request.caller.shards[0])) }
+        if hasEvent { packs.hold.append(request.event.packed) } else { packs.hold.append("") }
+        packs.call.append(packs.hold)
+    }
+
+    private func pack(
+        _ limit: Limit, _ amount: Int, into call: inout ScriptPack, _ rings: inout ArraySlice<Int>,
+        _ calendar: (CalendarPeriod) -> CalendarPeriod.Span
+    ) {
+        call.append((accounts.firstIndex(of: limit.account) ?? 0) + 1)
+        call.append("m:" + limit.name)
+        call.append(limit.kind)
+        call.append(limit.cap)
+        call.append(limit.action == .warn ? 1 : 0)
+        call.append(amount)
+        switch limit.window {
+        case .rolling(let window):
+            call.append(rings.popFirst() ?? 0)
+            call.append(window)
+            call.append(0)
+        case .calendar(let period):
+            let span = calendar(period)
+            call.append(span.number)
+            call.append(span.start)
+            call.append(span.end)
+        case .lifetime:
+            for _ in 0..<3 { call.append(0) }
         }
     }
+
+    /// By which hold.lua knows what it reads.
+    private static let holdFormat = 2
+}
+
+extension PolicyAccount {
+    /// The number by which admit.lua and settle.lua know what a call does to it.
+    fileprivate var kind: Int { isBare ? 2 : isFunded ? 1 : 0 }
 }
 
 extension Limit {

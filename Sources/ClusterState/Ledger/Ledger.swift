@@ -269,7 +269,7 @@ package final class Ledger {
         guard owed.refuse(each, at: clock.uptime) else { return }
         logger.error(
             "Redis refuses to give back what a call holds; it is tried again until it does",
-            metadata: ["hold": "\(each.settlement.hold)", "account": "\(each.settlement.caller.record.id)", "error": "\(why)"])
+            metadata: ["hold": "\(each.settlement.hold)", "account": "\(each.settlement.caller.id)", "error": "\(why)"])
     }
 
     private func accepted(_ each: OwedSettlements.Owed) {

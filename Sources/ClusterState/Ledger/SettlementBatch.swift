@@ -49,7 +49,7 @@ extension SettlementPart {
             if last.place == 0 || !last.node.hasSameBytes(as: node) { last = (node, names.place(of: keys.open(node, shard))) }
             return last.place
         }
-        let acknowledged = done.map { place(&names, $0.node) }
+        let lists = Self.lists(of: done) { place(&names, $0) }
         let places = parts.map { part in
             (
                 open: place(&names, part.settlement.node),
@@ -60,15 +60,29 @@ extension SettlementPart {
         var command = RedisCommand(script: .settle, keys: names.names.count)
         for name in names.names { command.append(name) }
         command.append(EventLog.retained)
-        command.append(done.count)
-        for (place, each) in zip(acknowledged, done) {
-            command.append(place)
-            command.append(each.hold)
+        command.append(lists.count)
+        for list in lists {
+            command.append(list.open)
+            command.append(list.holds.bytes)
         }
+        var pack = ScriptPack()
         for (part, place) in zip(parts, places) {
-            part.append(to: &command, open: place.open, call: place.call, accounts: place.accounts, releasableUntil)
+            pack.clear()
+            part.append(to: &pack, open: place.open, call: place.call, accounts: place.accounts, releasableUntil)
+            command.append(pack.bytes)
         }
         return command
+    }
+
+    /// The holds to be forgotten, those of each list together.
+    private static func lists(of done: [Acknowledgement], place: (String) -> Int) -> [(open: Int, holds: ScriptPack)] {
+        var lists: [(open: Int, holds: ScriptPack)] = []
+        for each in done {
+            let open = place(each.node)
+            if lists.last?.open != open { lists.append((open, ScriptPack())) }
+            lists[lists.count - 1].holds.append(each.hold)
+        }
+        return lists
     }
 
     private var memoryKey: String? { following == nil ? settlement.memory.key : nil }
@@ -78,43 +92,16 @@ extension SettlementPart {
         return following.isGivenBack ? .release : .settle
     }
 
-    private func append(to command: inout RedisCommand, open: Int, call: Int, accounts: [Int], _ releasableUntil: Int) {
-        command.append(open)
-        command.append(settlement.hold)
-        command.append(mode.rawValue)
-        command.append(following?.returned ?? settlement.returned)
-        command.append(call)
-        switch following == nil ? settlement.memory : .none {
-        case .none:
-            command.append("")
-            command.append(0)
-            command.append("")
-        case .keep(let idempotency, let answer):
-            command.append("keep")
-            command.append(idempotency.retention)
-            command.append(answer)
-        case .drop:
-            command.append("drop")
-            command.append(0)
-            command.append("")
-        }
-        command.append(settlement.isDoubtful ? releasableUntil : settlement.admissibleUntil)
-        command.append(accounts.count)
-        for account in accounts { command.append(account) }
+    private func append(to pack: inout ScriptPack, open: Int, call: Int, accounts: [Int], _ releasableUntil: Int) {
+        pack.beginSettlement(
+            of: settlement.hold, open: open, mode: mode.rawValue, returned: following?.returned ?? settlement.returned, call: call,
+            memory: following == nil ? settlement.memory.words : ScriptPack.noMemory,
+            until: settlement.isDoubtful ? releasableUntil : settlement.admissibleUntil, accounts: accounts,
+            events: following?.charged.count ?? settlement.charges.count)
         if let following {
-            command.append(following.charged.count)
-            for charged in following.charged {
-                command.append(charged)
-                command.append(0)
-                command.append("")
-            }
+            for charged in following.charged { pack.append(base: charged) }
         } else {
-            command.append(settlement.charges.count)
-            for charge in settlement.charges {
-                command.append(charge.base)
-                command.append(charge.surcharge)
-                command.append(charge.event.packed)
-            }
+            for charge in settlement.charges { pack.append(base: charge.base, surcharge: charge.surcharge, event: charge.event.packed) }
         }
     }
 
@@ -135,7 +122,52 @@ extension SettlementPart {
     }
 }
 
+extension ScriptPack {
+    /// The word of settle.lua for what becomes of the record of a call, the milliseconds that its answer is kept, and the answer.
+    typealias Memory = (word: String, retention: Int, answer: [UInt8])
+    /// Of a call without a record.
+    static let noMemory: Memory = ("", 0, [])
+
+    /// Adds what settle.lua reads of a settlement before its `events`, which have to follow, each by `append(base:surcharge:event:)`.
+    ///
+    /// - Parameters:
+    ///   - open: the place in KEYS of the list that the hold lies in; `call`, of the call's record, 0 for none; `accounts`, of each account.
+    ///   - returned: calls that are taken back from counts.
+    ///   - until: milliseconds of Redis TIME up to which a release leaves a mark of a hold that is not there.
+    mutating func beginSettlement(
+        of hold: String, open: Int, mode: String, returned: Int, call: Int, memory: Memory, until: Int, accounts: [Int], events: Int
+    ) {
+        append(open)
+        append(hold)
+        append(mode)
+        append(returned)
+        append(call)
+        append(memory.word)
+        append(memory.retention)
+        append(memory.answer)
+        append(until)
+        append(events)
+        append(accounts.count)
+        for account in accounts { append(account) }
+    }
+
+    /// Adds one charge in credits; one without an event is not written.
+    mutating func append(base: Int, surcharge: Int = 0, event: [UInt8] = []) {
+        append(base)
+        append(surcharge)
+        append(event)
+    }
+}
+
 extension Settlement.Memory {
+    fileprivate var words: ScriptPack.Memory {
+        switch self {
+        case .none: ScriptPack.noMemory
+        case .keep(let idempotency, let answer): ("keep", idempotency.retention, answer)
+        case .drop: ("drop", 0, [])
+        }
+    }
+
     fileprivate var key: String? {
         switch self {
         case .none: nil

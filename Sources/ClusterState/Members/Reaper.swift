@@ -127,25 +127,16 @@ struct Reaper {
         for name in names.names { command.append(name) }
         command.append(EventLog.retained)
         command.append(0)
+        var pack = ScriptPack()
         for (orphan, place) in zip(orphans, places) {
             let (mode, returned, charges) = how(orphan)
-            command.append(open)
-            command.append(orphan.hold)
-            command.append(mode)
-            command.append(returned)
-            command.append(place.call)
-            if place.call == 0 { command.append("") } else { command.append(refunds ? "drop" : "lose") }
-            command.append(0)
-            command.append("")
-            command.append(0)
-            command.append(place.accounts.count)
-            for account in place.accounts { command.append(account) }
-            command.append(charges.count)
-            for charge in charges {
-                command.append(charge)
-                command.append(0)
-                command.append("")
-            }
+            pack.clear()
+            pack.beginSettlement(
+                of: orphan.hold, open: open, mode: mode, returned: returned, call: place.call,
+                memory: place.call == 0 ? ScriptPack.noMemory : (refunds ? "drop" : "lose", 0, []), until: 0, accounts: place.accounts,
+                events: charges.count)
+            for charge in charges { pack.append(base: charge) }
+            command.append(pack.bytes)
         }
         return command
     }

@@ -141,8 +141,10 @@ struct StreamPlace: Comparable {
     let sequence: Int
 
     init?(_ text: String) {
-        let parts = text.split(separator: "-")
-        guard parts.count == 2, let milliseconds = Int(parts[0]), let sequence = Int(parts[1]) else { return nil }
+        let bytes = text.utf8
+        guard let dash = bytes.firstIndex(of: UInt8(ascii: "-")), let milliseconds = Int(text[..<dash]),
+            let sequence = Int(text[bytes.index(after: dash)...])
+        else { return nil }
         (self.milliseconds, self.sequence) = (milliseconds, sequence)
     }
 

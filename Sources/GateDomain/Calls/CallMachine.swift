@@ -505,7 +505,7 @@ package struct CallMachine: Sendable {
 
     private func event(of part: Int, outcome: CallEvent.Outcome, reason: String, at now: Int) -> CallEvent {
         CallEvent(
-            keyID: caller.key?.id ?? "", tool: parts[part].tool, outcome: outcome, reason: reason, milliseconds: now, requestID: requestID)
+            keyID: caller.keyID, tool: parts[part].tool, outcome: outcome, reason: reason, milliseconds: now, requestID: requestID)
     }
 
     /// All parts together.

@@ -18,6 +18,8 @@ package struct CallView: ~Copyable {
 
         /// The key that calls, if it is one that exists.
         package var key: KeyRecord? { policy?.key }
+        /// Its id; empty where there is none.
+        var keyID: String { policy?.key.id ?? "" }
     }
 
     /// Who calls.

@@ -45,7 +45,7 @@ extension CallFlow {
         case .nobody: exchange.acknowledge()
         }
         for call in calls {
-            if call.hasViolations { loop.note(call.violations, in: call.tool, of: caller?.record.id, exchange.requestID) }
+            if call.hasViolations { loop.note(call.violations, in: call.tool, of: caller?.id, exchange.requestID) }
             for note in call.notes { loop.parts.logger.notice("\(note)", metadata: ["request": "\(exchange.requestID)"]) }
         }
     }

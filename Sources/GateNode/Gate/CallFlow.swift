@@ -180,7 +180,7 @@ final class CallFlow {
     /// A client may give up what it has asked for itself, in a session that it has named (MCP Cancellation).
     private func registerForCancel() {
         guard cancelKey == nil, let session = exchange.session, session.isPresented, let id = exchange.envelope.id else { return }
-        guard let key = CancelKey(session: session.id, caller: caller?.record.id ?? "", id: exchange.body.token(id)) else { return }
+        guard let key = CancelKey(session: session.id, caller: caller?.id ?? "", id: exchange.body.token(id)) else { return }
         cancelKey = key
         loop.cancellable[key] = self
     }

@@ -241,7 +241,7 @@ final class CallRounds {
             switch lookup {
             case .found(let key):
                 if let denial = Self.denial(.key(key.policy), exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
-                join(exchange, request, key.record.id, on: loop)
+                join(exchange, request, key.id, on: loop)
             case .unknown:
                 if let denial = Self.denial(.unknown, exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
                 refuse(exchange)

@@ -116,7 +116,7 @@ enum MCPEndpoint {
             let credential = exchange.credential
         else { return }
         loop.identify(credential, fresh: false) { lookup, _ in
-            guard case .found(let key) = lookup, let client = loop.client(of: exchange, key: key.record.id) else { return }
+            guard case .found(let key) = lookup, let client = loop.client(of: exchange, key: key.id) else { return }
             for upstream in loop.parts.upstreams.all { upstream.notify(exchange.body, of: client) }
         }
     }
@@ -130,7 +130,7 @@ enum MCPEndpoint {
         guard let credential = exchange.credential else { return cancel(CancelKey(session: session.id, caller: "", id: token), on: loop) }
         loop.identify(credential, fresh: false) { lookup, _ in
             guard case .found(let key) = lookup else { return }
-            cancel(CancelKey(session: session.id, caller: key.record.id, id: token), on: loop)
+            cancel(CancelKey(session: session.id, caller: key.id, id: token), on: loop)
         }
     }
 

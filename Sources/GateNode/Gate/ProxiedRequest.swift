@@ -64,7 +64,7 @@ final class ProxiedRequest {
     private func identify(_ credential: String, then next: @escaping (Bool) -> Void) {
         loop.identify(credential, fresh: true) { [self] lookup, _ in
             switch lookup {
-            case .found(let key): (caller, keyID) = (.key(key.policy), key.record.id)
+            case .found(let key): (caller, keyID) = (.key(key.policy), key.id)
             case .unknown: caller = .unknown
             case .failed: return next(true)
             }

@@ -110,7 +110,7 @@ final class ToolCall: UpstreamReceiver {
                 allocator: loop.allocator)
         let message = UpstreamRequest(
             number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
-            owner: flow.caller.map { .key($0.record.id) } ?? .nobody, client: loop.client(of: exchange, key: flow.caller?.record.id))
+            owner: flow.caller.map { .key($0.id) } ?? .nobody, client: loop.client(of: exchange, key: flow.caller?.id))
         upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
     }
 
@@ -171,7 +171,7 @@ final class ToolCall: UpstreamReceiver {
         if flow.exchange.isStateless {
             guard flow.calls.count == 1,
                 flow.loop.rounds.ask(
-                    questions, flow.exchange, of: flow.caller?.record.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
+                    questions, flow.exchange, of: flow.caller?.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
             else {
                 return questions.forEach { $0.refuse(code: -32603, "The client cannot be asked this") }
             }
@@ -231,7 +231,7 @@ final class ToolCall: UpstreamReceiver {
 
     /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before the store has heard of it.
     private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
-        guard let key = flow.caller?.record.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
+        guard let key = flow.caller?.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
         let loop = flow.loop
         loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] in flow.ended(part, outcome) }
     }

@@ -37,7 +37,7 @@ struct SessionMint: Sendable {
     ///   - now: seconds since 1970.
     ///   - chance: random bits.
     ///   - capabilities: of the client, as its handshake declared them.
-    func make(_ kind: Kind, now: Int, chance: UInt64, _ capabilities: ClientCapabilities = []) -> String {
+    func make(_ kind: Kind, now: Int, chance: UInt64, _ capabilities: ClientCapabilities = .none) -> String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { bytes in
             for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: now >> (24 - 8 * index)) }
             for index in 0..<5 { bytes[4 + index] = UInt8(truncatingIfNeeded: chance >> UInt64(24 + 8 * index)) }

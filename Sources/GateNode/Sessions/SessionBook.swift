@@ -156,7 +156,7 @@ final class SessionBook {
     /// A session that nobody has asked for; it is written once it is used.
     private func offer() -> Session { Session(id: make(.offered), isPresented: false) }
 
-    private func make(_ kind: SessionMint.Kind, _ capabilities: ClientCapabilities = []) -> String {
+    private func make(_ kind: SessionMint.Kind, _ capabilities: ClientCapabilities = .none) -> String {
         mint.make(kind, now: now, chance: random.next(), capabilities)
     }
 

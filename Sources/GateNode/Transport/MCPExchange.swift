@@ -17,7 +17,7 @@ struct Session: Sendable {
     /// Whether that was a key that there is.
     var isOwned = false
     /// What its client has said that it can be asked.
-    var capabilities: ClientCapabilities = []
+    var capabilities: ClientCapabilities = .none
     /// From which level on it wants to hear of logs, if it has said so.
     var logLevel: LogLevel?
 

@@ -41,23 +41,30 @@ struct Monitor: ~Copyable {
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 
+    /// What stands between quotes, a character for each byte.
     private static func words(_ line: Substring) -> [String] {
         var words: [String] = []
-        var word: [UInt8]?
-        var isEscaped = false
-        for byte in line.utf8 {
-            if isEscaped {
-                word?.append(byte)
-                isEscaped = false
-            } else if byte == UInt8(ascii: "\\"), word != nil {
-                isEscaped = true
+        var word: String.UnicodeScalarView?
+        var rest = line.utf8[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), word != nil {
+                word?.append(unescaped(&rest))
             } else if byte == UInt8(ascii: "\"") {
-                if let whole = word { words.append(String(decoding: whole, as: UTF8.self)) }
-                word = word == nil ? [] : nil
+                if let whole = word { words.append(String(whole)) }
+                word = word == nil ? "".unicodeScalars : nil
             } else {
-                word?.append(byte)
+                word?.append(Unicode.Scalar(byte))
             }
         }
         return words
+    }
+
+    /// What follows a backslash as Redis prints bytes: `n`, `r`, `t`, `a`, `b`, `x` and two digits, or the byte itself.
+    private static func unescaped(_ rest: inout Substring.UTF8View.SubSequence) -> Unicode.Scalar {
+        let named: [UInt8: UInt8] = [0x6e: 10, 0x72: 13, 0x74: 9, 0x61: 7, 0x62: 8]
+        guard let byte = rest.popFirst() else { return " " }
+        guard byte == UInt8(ascii: "x") else { return Unicode.Scalar(named[byte] ?? byte) }
+        defer { rest = rest.dropFirst(2) }
+        return Unicode.Scalar(UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) ?? 0)
     }
 }

@@ -1,11 +1,13 @@
 // The first lines of a script, read as its declaration.
 
+import GateTesting
 import LuaScripts
 
 /// KEYS and ARGV as a header states them: `a, b` are one each, `[a]` may be missing, `a...` and `{a, b}...` repeat.
 ///
 /// Of arguments also how often: as often as the word before a group says, if that is one of `counters`; `{guard version}...` as often as
-/// `guards` has said; any other group, and what follows `then for each …:`, to the end.
+/// `guards` has said; any other group, and what follows `then for each …:`, to the end. What follows `then for each … a pack of:` is in one
+/// argument each.
 struct ScriptHeader {
     let name: String
     let lines: [String: String]
@@ -35,18 +37,26 @@ struct ScriptHeader {
     }
 
     private static let counters: Set = [
-        "guards", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows",
+        "guards", "calls", "accounts", "limits", "acknowledged", "events", "fields", "removed", "accountfields", "sums", "lists", "windows",
         "cursors",
         "sinks", "words",
     ]
 
     /// Whether arguments have the shape that the header states: every count is the number of what follows it.
     func accepts(_ arguments: [String]) -> Bool {
+        let isPacked = (lines["ARGV"] ?? "").contains(" a pack of:")
         let parts = (lines["ARGV"] ?? "").replacing(", then for each ", with: "\u{0}").split(separator: "\u{0}").map(String.init)
         var rest = arguments[...]
         var counts: [String: Int] = [:]
         guard let first = parts.first, Self.consume(first, of: &rest, &counts) else { return false }
         guard parts.count > 1, let colon = parts[1].firstIndex(of: ":") else { return rest.isEmpty }
+        while isPacked, let pack = rest.popFirst() {
+            let values = ScriptPackWords.read(pack.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
+            var fields = values.map { String(decoding: $0, as: UTF8.self) }[...]
+            guard Self.consume(String(parts[1][parts[1].index(after: colon)...]), of: &fields, &counts), fields.isEmpty else {
+                return false
+            }
+        }
         while !rest.isEmpty {
             guard Self.consume(String(parts[1][parts[1].index(after: colon)...]), of: &rest, &counts) else { return false }
         }

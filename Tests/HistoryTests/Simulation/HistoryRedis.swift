@@ -25,7 +25,8 @@ final class HistoryRedis {
         let path = directory.file("redis.sock")
         program = try Program(
             "history redis",
-            ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", directory.path],
+            ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", directory.path]
+                + RedisServer.underAnotherClock,
             environment: clock.environment)
         try await program.waitForOutput("ready to accept connections at")
         socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)

@@ -21,6 +21,8 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     case partlyReturnedBatch
     /// D20, M5: a call that another node has kept is told as if nothing was charged.
     case keptIsLost
+    /// D20: a call that was charged when its node died is made and charged again, as its record went with it.
+    case keptIsMadeAgain
     /// M13: what a call was told is reckoned from its plan, whatever the ledger charged.
     case plannedReceipts
     /// F30: a heartbeat from the future counts until it has passed.
@@ -65,7 +67,7 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                 ]
             ]
         case .releaseAfterSettlement: [.settle: [("if not back or total", "if true or total")]]
-        case .replayFirst: [.admit: [("if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end", replay)]]
+        case .replayFirst: [.admit: [("if guarded[i] > fields[FIXED + i] then return {1} end", replay)]]
         case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
         case .topUpTwice: [.topUp: [("if done[1] then", "if false then")]]
         case .futureBeats: [.heartbeat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
@@ -82,6 +84,8 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
         case .marksOfLateReleases: [.settle: [("if milliseconds > s.till then return {5, milliseconds} end", "")]]
         case .shortWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window / 2")]]
         case .longWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window * 2")]]
+        case .keptIsMadeAgain:
+            [.settle: [("redis.call('HSET', KEYS[s.call], 'lost', '1')", "redis.call('DEL', KEYS[s.call])")]]
         case .countedRefunds: [.settle: [("uncount(held, legs, true, 0, s.returned, held.p - sum)", "uncount(held, legs, true, 0, 0, 0)")]]
         case .periodAnew: [.admit: [("if of < period then", "if of ~= period then")]]
         case .arrivesTwice: [.deliver: [("if done[1] then return {0, tonumber(done[1])} end", "")]]
@@ -97,9 +101,9 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
 
     private var replay: String {
         """
-        local early = call.record > 0 and redis.call('HMGET', KEYS[call.record], 'fingerprint', 'answer')
-            if early and early[2] and early[1] == call.fingerprint then return {9, early[2]} end
-            if tonumber(guarded[i] or 0) > tonumber(version) then return {1} end
+        local early = record > 0 and redis.call('HMGET', KEYS[record], 'fingerprint', 'answer')
+            if early and early[2] and early[1] == fingerprint then return {9, early[2]} end
+            if guarded[i] > fields[FIXED + i] then return {1} end
         """
     }
 }

@@ -1,6 +1,7 @@
 // What admit.lua and settle.lua are asked, read from the wire: by the headers of the scripts, and by nothing that the ledger knows.
 
 @testable import ClusterState
+import GateTesting
 import LuaScripts
 
 /// One call in a command of admit.lua.
@@ -52,7 +53,11 @@ private struct ScriptWords {
         words = words.dropFirst(count)
     }
 
+    private init(_ words: ArraySlice<ArraySlice<UInt8>>, keys: [String]) { (self.words, self.keys) = (words, keys) }
+
     var isEmpty: Bool { words.isEmpty }
+    /// The values of a pack, as words.
+    mutating func pack() -> ScriptWords { ScriptWords(ScriptPackWords.read(words.popFirst() ?? [])[...], keys: keys) }
     mutating func skip(_ count: Int) { words = words.dropFirst(count) }
     mutating func text() -> String { String(decoding: words.popFirst() ?? [], as: UTF8.self) }
     mutating func number() -> Int { Int(text()) ?? 0 }
@@ -66,36 +71,40 @@ extension RedisCommand {
         var words = ScriptWords(self)
         let guards = words.number()
         words.skip(guards)
-        var calls: [AskedAdmission] = []
-        while !words.isEmpty {
-            let hold = words.key(1) + " " + words.text()
-            words.skip(1)
-            let mode = words.text()
-            let (price, count) = (words.number(), words.number())
-            words.skip(1)
-            let primary = Int(words.text())
-            words.skip(4 + guards)
+        let holds = (0..<words.number()).map { _ in words.text() }
+        return holds.map { name in
+            var fields = words.pack()
+            fields.skip(1)
+            let mode = fields.text()
+            let (price, count) = (fields.number(), fields.number())
+            fields.skip(1)
+            var tail = fields.pack()
+            tail.skip(1)
+            let primary = Int(tail.text())
+            fields.skip(3)
+            let (own, counted) = (fields.number(), fields.number())
+            fields.skip(1 + guards)
             var bare: Set<String> = []
-            let accounts = (0..<words.number()).map { _ in
-                let account = words.key()
-                words.skip(2)
-                if words.text() == "2" { bare.insert(account) }
+            let accounts = (0..<own).map { _ in
+                let account = fields.key()
+                fields.skip(1)
+                if fields.number() == 2 { bare.insert(account) }
                 return account
             }
-            let limits = (0..<words.number()).map { _ in
-                let (account, meter, kind, cap) = (accounts[words.number() - 1], words.text(), words.text(), words.number())
-                let (warns, amount, x, y) = (words.text() == "1", words.number(), words.number(), words.number())
-                words.skip(1)
+            let limits = (0..<counted).map { _ in
+                let (account, meter, kind, cap) = (
+                    accounts[fields.number() - 1], fields.text().dropFirst(2), fields.text(), fields.number()
+                )
+                let (warns, amount, x, y) = (fields.number() == 1, fields.number(), fields.number(), fields.number())
+                fields.skip(1)
                 return AskedAdmission.Asked(
-                    account: account, meter: meter, kind: kind, cap: cap, warns: warns, amount: amount,
-                    ring: kind == "r" ? words.key(x) : "", window: kind == "r" ? y : 0, period: kind == "r" ? 0 : x)
+                    account: account, meter: String(meter), kind: kind, cap: cap, warns: warns, amount: amount,
+                    ring: kind == "r" ? fields.key(x) : "", window: kind == "r" ? y : 0, period: kind == "r" ? 0 : x)
             }
-            calls.append(
-                AskedAdmission(
-                    hold: hold, isDry: mode == "dry", price: price, calls: count, primary: primary, accounts: accounts, bare: bare,
-                    limits: limits))
+            return AskedAdmission(
+                hold: fields.key(1) + " " + name, isDry: mode == "dry", price: price, calls: count, primary: primary, accounts: accounts,
+                bare: bare, limits: limits)
         }
-        return calls
     }
 
     var askedSettlements: [AskedSettlement] {
@@ -104,10 +113,8 @@ extension RedisCommand {
         words.skip(2 * words.number())
         var settlements: [AskedSettlement] = []
         while !words.isEmpty {
-            settlements.append(AskedSettlement(hold: words.key() + " " + words.text()))
-            words.skip(7)
-            words.skip(words.number())
-            words.skip(3 * words.number())
+            var fields = words.pack()
+            settlements.append(AskedSettlement(hold: fields.key() + " " + fields.text()))
         }
         return settlements
     }
