@@ -25,7 +25,8 @@ def arguments():
         prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.",
         epilog="scripts/bench reports measures reports over the sums of ten million calls, scripts/bench keys the key routes among a "
                "million keys, scripts/bench children the starts and stops of server processes, "
-               "scripts/bench mcp replies of all kinds, streams and large results, scripts/bench redis one store, Sentinel and Cluster; each has a --help of its own.")
+               "scripts/bench mcp replies of all kinds, streams and large results, scripts/bench redis one store, Sentinel and Cluster; "
+               "each has a --help of its own.")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side, of which the median counts (default 3)")

@@ -357,7 +357,8 @@ def blocking(workshop, binary, store, given):
 
 def measure(given, binary):
     results = {"machine": report.machine(), "seconds": given.seconds, "rounds": given.rounds,
-               "units": {"p50, p99, …Direct, …Added, most": "microseconds", "cpu": "microseconds of the node a call", "…Bytes": "of the node; of large results: more than before the first"}}
+               "units": {"p50, p99, …Direct, …Added, most": "microseconds", "cpu": "microseconds of the node a call",
+                         "…Bytes": "of the node; of large results: more than before the first"}}
     with Workshop() as workshop:
         store = Store(workshop, "redis", "everysec")
         parts = {"latency": lambda: latency(workshop, binary, store, given), "streams": lambda: streams(workshop, binary, store, given),
@@ -378,8 +379,9 @@ def show(results):
                 "p50Direct", "p99Direct", "p50", "p99", "p50Added", "p99Added", "rate", "cpu"))] for row in rows])
         report.print_failures([{**row, "side": row["reply"]} for row in rows])
     if row := results.get("streams"):
-        print(f"{row['streams']:,} sessions cost a node {(row['sessionsBytes'] - row['freshBytes']) / row['streams'] / 1000:.1f} KB each with their connection, "
-              f"an open stream in each {(row['openBytes'] - row['sessionsBytes']) / row['streams'] / 1000:.1f} KB more: {row['openBytes'] / 1e6:.0f} MB in all.\n"
+        session, stream = ((row[now] - row[then]) / row["streams"] / 1000 for then, now in (("freshBytes", "sessionsBytes"), ("sessionsBytes", "openBytes")))
+        print(f"{row['streams']:,} sessions cost a node {session:.1f} KB each with their connection, an open stream in each {stream:.1f} KB more: "
+              f"{row['openBytes'] / 1e6:.0f} MB in all.\n"
               f"A word to all of them has reached the last one after {row['toldMilliseconds']:.0f} ms.\n")
     if rows := results.get("large"):
         print("Results of 5 MB: how often each of them lay in the node's memory at the peak")
