@@ -1,9 +1,9 @@
--- One request over and over. Arguments: the API key ('' for none), the body. The figures are the last line, as JSON.
+-- One request over and over. Arguments: the API key ('' for none), the body, what is accepted (JSON). The figures are the last line, as JSON.
 function init(args)
   wrk.method = "POST"
   wrk.body = args[2]
   wrk.headers["Content-Type"] = "application/json"
-  wrk.headers["Accept"] = "application/json"
+  wrk.headers["Accept"] = args[3] or "application/json"
   wrk.headers["MCP-Protocol-Version"] = "2025-06-18"
   if args[1] ~= "" then wrk.headers["X-API-Key"] = args[1] end
 end

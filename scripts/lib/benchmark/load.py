@@ -33,5 +33,5 @@ def finish(wrk):
     return figures
 
 
-def run(workshop, port, connections, seconds, key, body):
-    return finish(begin(workshop, port, connections, seconds, "call.lua", key, body))
+def run(workshop, port, connections, seconds, key, body, accept="application/json"):
+    return finish(begin(workshop, port, connections, seconds, "call.lua", key, body, accept))

@@ -9,9 +9,11 @@ import children
 import cluster
 import crowds
 import keys
+import mcp
 import memory
 import report
 import reports
+import topologies
 from processes import Workshop, measured, progress
 from sides import gate_sides, nginx_sides
 
@@ -22,7 +24,9 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.",
         epilog="scripts/bench reports measures reports over the sums of ten million calls, scripts/bench keys the key routes among a "
-               "million keys, scripts/bench children the starts and stops of server processes; each has a --help of its own.")
+               "million keys, scripts/bench children the starts and stops of server processes, "
+               "scripts/bench mcp replies of all kinds, streams and large results, scripts/bench redis one store, Sentinel and Cluster; "
+               "each has a --help of its own.")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each side, of which the median counts (default 3)")
@@ -117,5 +121,9 @@ elif sys.argv[1:2] == ["keys"]:
     keys.main(sys.argv[2:])
 elif sys.argv[1:2] == ["children"]:
     children.main(sys.argv[2:])
+elif sys.argv[1:2] == ["mcp"]:
+    mcp.main(sys.argv[2:])
+elif sys.argv[1:2] == ["redis"]:
+    topologies.main(sys.argv[2:])
 else:
     main()

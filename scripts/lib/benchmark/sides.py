@@ -13,7 +13,8 @@ LARGE_LIMIT = "1000000"
 
 
 class Side:
-    def __init__(self, name, port, body, process=None, node=None, key="", expects="result"):
+    def __init__(self, name, port, body, process=None, node=None, key="", expects="result", accept="application/json"):
+        self.accept = accept
         self.name, self.port, self.body, self.key, self.expects = name, port, body, key, expects
         self.process = node.process if node else process
         self.node = node
@@ -33,7 +34,7 @@ class Side:
         redis = self.node.store.process if self.node else None
         before = self.money()
         clocks = [self.process.microseconds(), self.process.microseconds(of_children=True), redis.microseconds() if redis else 0]
-        figures = load.run(workshop, self.port, connections, seconds, self.key, self.body)
+        figures = load.run(workshop, self.port, connections, seconds, self.key, self.body, self.accept)
         calls = figures["requests"]
         clocks = [now - then for now, then in zip(
             [self.process.microseconds(), self.process.microseconds(of_children=True), redis.microseconds() if redis else 0], clocks)]
