@@ -36,7 +36,7 @@ extension ClusterTests {
                 let team = try #require(try await cluster[0].order("/teams", ["name": "a", "budget": 1_000_000])["team"]?["id"]?.string)
                 try await cluster[0].order("/teams/assign", ["teamId": .string(team), "apiKey": .string(keys[0])])
                 try await cluster[1].order("/keys/reserve", ["key": .string(keys[1]), "credits": 11, "ttlSeconds": 3600])
-                try await Self.fill(cluster.redis, 20_000)
+                try await Self.fill(cluster.redis, 12_000)
                 var toppedUp = 0
                 let outcomes = try await underLoad(
                     workers: 8, pause: .milliseconds(10), { await cluster[$0].echo(key: keys[$0 / 2 % 4]) }
@@ -128,6 +128,49 @@ extension ClusterTests {
                 try await Task.sleep(for: .milliseconds(100))
             }
             return spent
+        }
+
+        /// Where a store may come from besides one Redis.
+        enum Source: String, Sendable, CaseIterable {
+            case cluster, sentinel
+        }
+
+        @Test(
+            "M1: a store is moved from a Redis Cluster, or from behind Sentinels, to one Redis with a replica while two nodes charge: every call is served, and charged once",
+            arguments: Source.allCases)
+        func fromAnyKind(_ source: Source) async throws {
+            let group = source == .cluster ? try await ClusterGroup(replicas: 0) : nil
+            let watched = source == .sentinel ? try await SentinelGroup(replicas: 0) : nil
+            let (target, replica) = (try await RedisServer(), try await RedisServer())
+            try await replica.follow(target)
+            let url = try #require(group?.url ?? watched?.url)
+            let flags = ["--price", "3", "--redis-shards", "8", "--redis-url", url, "--redis-to", target.url]
+            try await GateCluster.run(nodes: 2, flags) { cluster in
+                let keys = try await concurrently(4) { try await cluster[$0].createKey(credits: Self.granted) }
+                let outcomes = try await underLoad(
+                    workers: 12, pause: .milliseconds(2), { await cluster[$0].echo(key: keys[$0 / 2 % 4]) }
+                ) {
+                    try await eventually("calls are charged") { try await cluster[0].balance(keys[0]).calls > 5 }
+                    let mover = try Program.storeMove(url, target.url)
+                    #expect(try await mover.waitForExit(within: .seconds(120)) == 0, "\(mover.log)")
+                    for node in 0...1 {
+                        try await eventually("node \(node) has gone over", within: .seconds(10)) {
+                            try await cluster[node].metrics().sum("paygate_redis_server_up") == 1
+                        }
+                    }
+                    let before = try await cluster[0].balance(keys[0]).calls
+                    try await eventually("calls are charged there") { try await cluster[1].balance(keys[0]).calls > before + 10 }
+                }
+                let tally = Tally(outcomes)
+                #expect(tally.count("lost") == 0 && tally.unknown <= 24, "calls wait while the store is closed: \(tally)")
+                let spent = try await eventuallySpent(3 * tally.served, by: keys, on: cluster)
+                #expect(spent == 3 * tally.served, "each call that was served is charged once: \(tally)")
+                let (status, text) = try await Program.storeCheck(target.url)
+                #expect(status == 0 && text.contains("in 8 shards: keys 4,"), "\(text)")
+            }
+            try await group?.end()
+            try await watched?.end()
+            for server in [target, replica] { try await server.kill9() }
         }
 
         @Test("A move that cannot be is refused in one sentence and changes nothing; a node does not start on a store that is none yet")

@@ -178,6 +178,19 @@ extension StoreVisit {
         return replies
     }
 
+    /// Whether a replica of each server, where it has any, has all that was written here.
+    /// - Parameter milliseconds: for which each of them is waited for.
+    /// - Throws: `StoreFailure`.
+    func isReplicated(within milliseconds: Int) async throws -> Bool {
+        for server in servers where conversations[server] != nil {
+            let facts = try? await ask(server, [RedisCommand("INFO", "replication")])[0].string
+            guard let facts, facts.contains("connected_slaves:"), !facts.contains("connected_slaves:0") else { continue }
+            let count = try await ask(server, [RedisCommand("WAIT", "1", String(milliseconds))])[0].integer
+            if count == 0 { return false }
+        }
+        return true
+    }
+
     /// Hears of every name that changes on a server from now on; ends with the connection to it, which the course shows.
     /// - Throws: `StoreFailure`.
     func follow(_ server: Server, _ changes: ChangedNames) async throws {

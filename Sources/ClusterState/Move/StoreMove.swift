@@ -62,6 +62,8 @@ package struct StoreMove: Sendable {
     /// For how long the store is closed at most; then it is opened again, and closed later.
     private static let patience = Duration.milliseconds(600)
     private static let lease = 4000
+    /// Milliseconds for which replicas of the target are waited for while the store is closed.
+    private static let replication = 200
 
     /// - Parameters:
     ///   - from: under the names of its shards.
@@ -248,7 +250,8 @@ package struct StoreMove: Sendable {
             if ContinuousClock.now > deadline { return false }
         } while changes.count > 0
         try await copy.settle()
-        return ContinuousClock.now < deadline
+        // Whatever takes the target's place if it dies at once has all of it.
+        return try await to.isReplicated(within: Self.replication) && ContinuousClock.now < deadline
     }
 
     /// Lets the nodes go over.
