@@ -10,7 +10,13 @@ extension Setting {
         flags: ["sentinel-password"], variables: ["PAYGATE_SENTINEL_PASSWORD"],
         "The password for the Sentinels. Give it by --sentinel-password-file or a variable, which no process list shows.")
 
+    private static let redisTo = Setting(
+        "redisTo", \.redisTo, .redisURL,
+        flags: ["redis-to"], variables: ["PAYGATE_REDIS_TO"],
+        "Where gate-node store move will move the store to; the node goes along.")
+
     static let redis: [Setting] = [
+        redisTo, inFile(redisTo),
         Setting(
             "redisUser", \.redisUser, .text("name"),
             flags: ["redis-user"], variables: ["PAYGATE_REDIS_USER"],

@@ -37,16 +37,21 @@ extension Settings {
         let url = redisUrl.flatMap { try? RedisURL($0) }
         var isSentinel = false
         if case .sentinel = url?.topology { isSentinel = true }
+        let target = redisTo.flatMap { try? RedisURL($0) }
+        if case .sentinel = target?.topology { isSentinel = true }
+        let usesTLS = url?.usesTLS == true || target?.usesTLS == true
         let given = [
             ("redisUser", redisUser != nil, url != nil), ("redisPassword", redisPassword != nil, url != nil),
             ("sentinelUser", sentinelUser != nil, isSentinel), ("sentinelPassword", sentinelPassword != nil, isSentinel),
-            ("redisCa", redisCa != nil, url?.usesTLS == true), ("redisCertificate", redisCertificate != nil, url?.usesTLS == true),
-            ("redisPrivateKey", redisPrivateKey != nil, url?.usesTLS == true), ("minReplicasAck", minReplicasAck > 0, url != nil),
+            ("redisCa", redisCa != nil, usesTLS), ("redisCertificate", redisCertificate != nil, usesTLS),
+            ("redisPrivateKey", redisPrivateKey != nil, usesTLS), ("redisTo", redisTo != nil, url != nil),
+            ("minReplicasAck", minReplicasAck > 0, url != nil),
         ]
         for (field, isSet, hasUse) in given where isSet && !hasUse {
             let lack =
                 field.hasPrefix("sentinel")
-                ? "a redisUrl of Sentinels (redis+sentinel://)" : url == nil || field == "minReplicasAck" ? "redisUrl" : "TLS (rediss://)"
+                ? "a redisUrl of Sentinels (redis+sentinel://)"
+                : url == nil || ["minReplicasAck", "redisTo"].contains(field) ? "redisUrl" : "TLS (rediss://)"
             diagnostics.warn(field, "It has no effect without \(lack).")
         }
         if (redisCertificate == nil) != (redisPrivateKey == nil) {

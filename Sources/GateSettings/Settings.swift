@@ -101,6 +101,8 @@ package struct Settings: Sendable, Equatable {
     package var redisCertificate: String?
     /// A file of PEM: the key of that certificate.
     package var redisPrivateKey: String?
+    /// Where the store of `redisUrl` may be moved to while the node serves, a URL like that one; nil for nowhere.
+    package var redisTo: String?
     /// Replicas that have to have a write before it counts as done, 0 to 16.
     package var minReplicasAck = 0
     /// Prefix of every Redis key.

@@ -15,8 +15,9 @@ struct StoreCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               gate-node store check redis://db
+              gate-node store move redis://db redis+cluster://10.0.0.1,10.0.0.2
             """,
-        subcommands: [StoreCheckCommand.self]
+        subcommands: [StoreCheckCommand.self, StoreMoveCommand.self]
     )
 }
 
@@ -58,18 +59,11 @@ struct StoreCheckCommand: AsyncParsableCommand {
     func run() async throws {
         var flags = store.given
         if let url { flags["redisUrl"] = [url] }
-        let resolution = SettingsResolution(flags: flags, environment: ProcessInfo.processInfo.environment)
-        // What a file says of anything but the store is not asked for.
-        let fields = Set(Store.settings.map(\.name))
-        let faults = resolution.diagnostics.errors.filter { fields.contains($0.field) }
-        for fault in faults { StandardError.print("\(fault)") }
-        guard faults.isEmpty else {
-            throw StartupFailure("The store cannot be found; see gate-node store check --help.", status: .invalidConfiguration).reported
-        }
-        let ticker = ProgressTicker()
+        let settings = try StoreSettings.resolve(flags, of: Store.settings, help: "gate-node store check --help")
+        let ticker = ProgressTicker("read")
         let found: StoreVerdictText
         do throws(StartupFailure) {
-            found = try await StoreAudit.check(resolution.settings) { names, total in ticker.tell(names, of: total) }
+            found = try await StoreAudit.check(settings) { names, total in ticker.tell(names, of: total) }
         } catch {
             throw error.reported
         }
@@ -80,22 +74,97 @@ struct StoreCheckCommand: AsyncParsableCommand {
     /// What says where the store is and how one is let in.
     enum Store: SettingChapter {
         static let section = SettingSection.state
-        static var settings: [Setting] {
-            SettingSection.process.settings.filter { $0.name == "config" }
-                + section.settings.filter { setting in
-                    [
-                        "redisUrl", "redisUser", "redisPassword", "redisKeyPrefix", "redisCa", "redisCertificate", "redisPrivateKey",
-                        "sentinel",
-                    ]
-                    .contains { setting.name.hasPrefix($0) }
-                }
+        static var settings: [Setting] { StoreSettings.all.filter { !$0.name.hasPrefix("redisTo") } }
+    }
+}
+
+/// Moves a store into an empty one, while nodes serve.
+struct StoreMoveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "move",
+        abstract: "Move a store into an empty one while nodes serve.",
+        discussion: """
+            Any kind into any kind: one Redis, Sentinels, a Redis Cluster; the number of shards stays. First give every node the new URL \
+            as --redis-to and start it again, one after the other; then run this. Everything is copied while the nodes serve; at the end \
+            the old store is closed for less than a second, each account has been compared, and the nodes go over by themselves. The \
+            old store takes no writes from then on. It may be interrupted at any time, and run again.
+
+            EXAMPLES
+              gate-node store move redis://db redis+cluster://10.0.0.1,10.0.0.2
+              gate-node store move --redis-url-file old-url --redis-to-file new-url
+
+            EXIT STATUS
+              0   the store is the new one
+              69  it was not moved; nodes go on with the old one
+            """
+    )
+
+    @Argument(help: ArgumentHelp("The store, as wrap takes it; a password in it stands in process lists.", valueName: "from"))
+    var from: String?
+
+    @Argument(help: ArgumentHelp("Where to; its user and password are those of the other where it names none.", valueName: "to"))
+    var to: String?
+
+    @Flag(help: "Print {moved, before, copied, compared, closedMs}.")
+    var json = false
+
+    @OptionGroup(title: "The stores") var stores: SettingOptions<Stores>
+
+    mutating func validate() throws {
+        if from != nil, stores.given["redisUrl"] != nil || stores.given["redisTo"] != nil {
+            throw ValidationError("Give the URLs alone or with --redis-url and --redis-to, not both.")
         }
+        if from != nil, to == nil { throw ValidationError("Say where to move the store, as a second URL.") }
+    }
+
+    func run() async throws {
+        var flags = stores.given
+        if let from, let to { (flags["redisUrl"], flags["redisTo"]) = ([from], [to]) }
+        let settings = try StoreSettings.resolve(flags, of: StoreSettings.all, help: "gate-node store move --help")
+        let ticker = ProgressTicker("copied")
+        do throws(StartupFailure) {
+            let done = try await StoreMover.move(settings) { names, total in ticker.tell(names, of: total) }
+            print(json ? done.json : done.line)
+        } catch {
+            throw error.reported
+        }
+    }
+
+    /// What says where both stores are and how one is let in.
+    enum Stores: SettingChapter {
+        static let section = SettingSection.state
+        static var settings: [Setting] { StoreSettings.all }
+    }
+}
+
+/// The settings that lead to a store, and what they say.
+private enum StoreSettings {
+    static let all: [Setting] =
+        SettingSection.process.settings.filter { $0.name == "config" }
+        + SettingSection.state.settings.filter { setting in
+            let leading = ["redisUrl", "redisTo", "redisUser", "redisPassword", "redisKeyPrefix", "redisC", "redisPrivateKey", "sentinel"]
+            return leading.contains { setting.name.hasPrefix($0) }
+        }
+
+    /// What a file says of anything but the store is not asked for.
+    static func resolve(_ flags: [String: [String]], of settings: [Setting], help: String) throws -> Settings {
+        let resolution = SettingsResolution(flags: flags, environment: ProcessInfo.processInfo.environment)
+        let fields = Set(settings.map(\.name))
+        let faults = resolution.diagnostics.errors.filter { fields.contains($0.field) }
+        for fault in faults { StandardError.print("\(fault)") }
+        guard faults.isEmpty else {
+            throw StartupFailure("The store cannot be found; see \(help).", status: .invalidConfiguration).reported
+        }
+        return resolution.settings
     }
 }
 
 /// Says on standard error how far a long work has come, every two seconds.
 private final class ProgressTicker: Sendable {
     private let next = Mutex(ContinuousClock.now + .seconds(2))
+    private let verb: String
+
+    init(_ verb: String) { self.verb = verb }
 
     func tell(_ names: Int, of total: Int) {
         let isDue = next.withLock { next in
@@ -103,6 +172,6 @@ private final class ProgressTicker: Sendable {
             next = .now + .seconds(2)
             return true
         }
-        if isDue { StandardError.print("gate-node: \(names)\(total > 0 ? " of about \(total)" : "") names read") }
+        if isDue { StandardError.print("gate-node: \(names)\(total > 0 ? " of about \(total)" : "") names \(verb)") }
     }
 }

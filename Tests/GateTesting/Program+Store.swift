@@ -12,4 +12,9 @@ extension Program {
         try await program.kill9()
         return (status, text)
     }
+
+    /// Begins `gate-node store move`.
+    package static func storeMove(_ arguments: String...) throws -> Program {
+        try Program("store move", [Repository.binary, "store", "move"] + arguments)
+    }
 }

@@ -16,7 +16,7 @@ package struct StoreCheck: Sendable {
         case usage(shard: Int)
     }
 
-    private let reader: StoreReader
+    private let reader: StoreVisit
     private let progress: Progress
     private var report = StoreReport()
     private var total = 0
@@ -38,7 +38,7 @@ package struct StoreCheck: Sendable {
     /// - Parameters:
     ///   - reader: under the names of the store's shards.
     ///   - progress: told after every page.
-    package init(_ reader: StoreReader, progress: @escaping Progress = { _, _ in }) {
+    package init(_ reader: StoreVisit, progress: @escaping Progress = { _, _ in }) {
         (self.reader, self.progress) = (reader, progress)
     }
 
@@ -78,7 +78,7 @@ package struct StoreCheck: Sendable {
                 let page = try await reader.names(of: server, from: cursor)
                 cursor = page.next
                 report.names += page.names.count
-                let names = page.names.compactMap { StoreName($0, keys: keys) }
+                let names = page.names.compactMap { name in String(validating: name, as: UTF8.self).flatMap { StoreName($0, keys: keys) } }
                 for start in stride(from: 0, to: names.count, by: Self.batch) {
                     try await look(at: Array(names[start..<min(start + Self.batch, names.count)]))
                     if report.isCut { return }

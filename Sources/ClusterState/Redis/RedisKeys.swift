@@ -120,6 +120,8 @@ package struct RedisKeys: Sendable {
     package var nodes: String { tags[0] + "nodes" }
     /// A hash: what the nodes agree on at their start.
     package var secrets: String { tags[0] + "secrets" }
+    /// A string about a move into this store. - Parameter part: as `StoreMove` says.
+    func move(_ part: StoreMove.Part) -> String { tags[0] + "move:" + part.rawValue }
     /// The channel of the change feed. Publishing ignores databases, so its name carries the one that it speaks of.
     package var channel: String { "\(prefix)\(database):feed" }
 

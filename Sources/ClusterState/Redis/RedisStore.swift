@@ -9,25 +9,65 @@ import Synchronization
 package final class RedisStore: CommandStore {
     package let keys: RedisKeys
     /// How its connections are made.
-    package let connector: RedisConnector
+    package var connector: RedisConnector { place.current }
+    /// Where it may be moved to while it is used; nil where nobody has said so, and after it was.
+    package var successor: RedisConnector? { place.successor }
+    private let place: Place
     private let links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)]
     private let turn = Atomic<Int>(0)
 
+    /// Where a store is, was, and may be; shared by all that stand for it.
+    private final class Place: Sendable {
+        private struct State {
+            var current: RedisConnector
+            var successor: RedisConnector?
+            var past: RedisConnector?
+        }
+
+        private let state: Mutex<State>
+
+        init(_ current: RedisConnector, _ successor: RedisConnector?) { state = Mutex(State(current: current, successor: successor)) }
+
+        var current: RedisConnector { state.withLock { state in state.current } }
+        var successor: RedisConnector? { state.withLock { state in state.successor } }
+        var all: [RedisConnector] {
+            state.withLock { state in [state.current, state.successor, state.past].compactMap { $0 } }
+        }
+
+        func moveOver() {
+            state.withLock { state in
+                guard let successor = state.successor else { return }
+                state = State(current: successor, successor: nil, past: state.current)
+            }
+        }
+    }
+
     /// Opens a link on each of the loops; returns before they are connected.
+    /// - Parameter successor: where the store may be moved to.
     /// - Throws: if a loop is shut down.
-    package init(connector: RedisConnector, keys: RedisKeys, loops: [any EventLoop], logger: Logger) async throws {
-        self.connector = connector
+    package init(
+        connector: RedisConnector, successor: RedisConnector? = nil, keys: RedisKeys, loops: [any EventLoop], logger: Logger
+    ) async throws {
+        place = Place(connector, successor)
         self.keys = keys
         var links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)] = []
         for loop in loops {
             let link = try await loop.submit {
-                let link = Self.link(connector, loop, logger)
+                let link = Self.link(connector, successor, loop, logger)
                 link.start()
                 return NIOLoopBound(link, eventLoop: loop)
             }.get()
             links.append((loop, link))
         }
         self.links = links
+    }
+
+    private static func link(
+        _ connector: RedisConnector, _ successor: RedisConnector?, _ loop: any EventLoop, _ logger: Logger
+    ) -> any StoreLink {
+        let link = link(connector, loop, logger)
+        guard let successor else { return link }
+        return MovableLink(from: link, to: self.link(successor, loop, logger), eventLoop: loop)
     }
 
     private static func link(_ connector: RedisConnector, _ loop: any EventLoop, _ logger: Logger) -> any StoreLink {
@@ -38,7 +78,7 @@ package final class RedisStore: CommandStore {
     /// The same links under other names: those of a store whose shards are known.
     package init(_ other: RedisStore, keys: RedisKeys) {
         self.keys = keys
-        connector = other.connector
+        place = other.place
         links = other.links
     }
 
@@ -113,6 +153,32 @@ package final class RedisStore: CommandStore {
         }
     }
 
+    /// Whether the store has been moved to its successor, as that says; false where there is none, or it does not answer. Tells the mover
+    /// that this node asks.
+    /// - Parameter node: its name on the list of nodes.
+    package func hasArrived(asked node: String) async -> Bool {
+        guard successor != nil, let (loop, link) = links.first else { return false }
+        func ask(_ command: RedisCommand) async -> RedisReply? {
+            try? await loop.flatSubmit {
+                guard let link = link.value as? MovableLink else { return loop.makeSucceededFuture(.failure(.unknown)) }
+                let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
+                link.ask(command) { promise.succeed($0) }
+                return promise.futureResult
+            }.value().get()
+        }
+        if await ask(RedisCommand("GET", keys.move(.arrived)))?.string != nil { return true }
+        let followers = keys.move(.followers)
+        _ = await ask(RedisCommand("HSET", followers, node, "1"))
+        _ = await ask(RedisCommand("PEXPIRE", followers, "5000"))
+        return false
+    }
+
+    /// Goes over to the successor on every event loop; what is under way is answered by the store that was.
+    package func moveOver() async {
+        for (loop, link) in links { _ = try? await loop.submit { (link.value as? MovableLink)?.moveOver() }.get() }
+        place.moveOver()
+    }
+
     /// Whether the first link is connected and Redis answers on it; in a Redis Cluster, one server at least.
     package var isReachable: Bool {
         get async {
@@ -133,8 +199,10 @@ package final class RedisStore: CommandStore {
 
     /// Closes every link; what is waiting fails.
     package func stop() async {
-        connector.watch?.stop()
-        connector.cluster?.stop()
+        for connector in place.all {
+            connector.watch?.stop()
+            connector.cluster?.stop()
+        }
         for (loop, link) in links { _ = try? await loop.submit { link.value.stop() }.get() }
     }
 }

@@ -43,7 +43,6 @@ package enum Change: Sendable, Equatable {
 /// A gap in the sequence, a new subscription, or a while without the feed's heartbeat makes the node forget all it has cached. Nothing
 /// depends on the feed for being right: admissions compare versions in Redis.
 package final class ChangeFeed: Sendable {
-    private let connector: RedisConnector
     private let keys: RedisKeys
     private let loop: any EventLoop
     private let logger: Logger
@@ -59,12 +58,11 @@ package final class ChangeFeed: Sendable {
     package init(
         connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop, logger: Logger, onChange: @escaping @Sendable (Change) -> Void
     ) async throws {
-        self.connector = connector
         self.keys = keys
         self.loop = loop
         self.logger = logger
         self.onChange = onChange
-        state = try await loop.submit { NIOLoopBoundBox(FeedState(), eventLoop: loop) }.get()
+        state = try await loop.submit { NIOLoopBoundBox(FeedState(connector: connector), eventLoop: loop) }.get()
     }
 
     /// Times that messages may have been missed.
@@ -82,6 +80,14 @@ package final class ChangeFeed: Sendable {
         }
     }
 
+    /// Subscribes elsewhere: the store has been moved.
+    package func follow(_ connector: RedisConnector) {
+        loop.execute {
+            self.state.value.connector = connector
+            self.state.value.channel?.close(promise: nil)
+        }
+    }
+
     /// Ends the subscription.
     package func stop() async {
         _ = try? await loop.submit { [self] in
@@ -92,7 +98,7 @@ package final class ChangeFeed: Sendable {
 
     private func dial() {
         guard !state.value.stopped else { return }
-        connector.connect(on: loop) { FeedHandler(self) }.whenComplete { result in
+        state.value.connector?.connect(on: loop) { FeedHandler(self) }.whenComplete { result in
             self.loop.execute {
                 switch result {
                 case .success(let channel): self.connected(channel)
@@ -110,7 +116,7 @@ package final class ChangeFeed: Sendable {
         state.value.channel = channel
         state.value.heardAt = .now()
         var buffer = channel.allocator.buffer(capacity: 256)
-        for command in connector.greeting + [RedisCommand("SUBSCRIBE", keys.channel)] { command.write(to: &buffer) }
+        for command in (state.value.connector?.greeting ?? []) + [RedisCommand("SUBSCRIBE", keys.channel)] { command.write(to: &buffer) }
         channel.writeAndFlush(buffer, promise: nil)
     }
 
@@ -191,6 +197,8 @@ package struct FeedMessage: Equatable {
 
 /// What the node knows of the feed; decides whether something was missed.
 struct FeedState {
+    /// Where the store is; nil only where nobody dials.
+    var connector: RedisConnector?
     var channel: (any Channel)?
     /// The last number of each shard that has been heard of.
     var sequences: [Int: Int] = [:]

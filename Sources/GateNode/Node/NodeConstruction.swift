@@ -27,6 +27,8 @@ struct NodeConstruction {
     private(set) var watch: PrimaryWatch?
     /// Who knows the servers of a Redis Cluster, if it is one.
     private(set) var cluster: ClusterWatch?
+    /// Where the store may be moved to while this node serves, if the settings say so.
+    private var successor: RedisConnector?
     private(set) var upstreams: UpstreamSet?
     /// What the operator is told of the admin key (F-ADMIN-09).
     private(set) var announcement: String?
@@ -84,7 +86,7 @@ struct NodeConstruction {
         let keys = RedisKeys(prefix: settings.redisKeyPrefix, database: connector.target.database)
         let store: RedisStore
         do {
-            store = try await RedisStore(connector: connector, keys: keys, loops: loops, logger: logger)
+            store = try await RedisStore(connector: connector, successor: successor, keys: keys, loops: loops, logger: logger)
         } catch {
             throw StartupFailure("The node is shutting down.", status: .storeUnavailable)
         }
@@ -110,10 +112,17 @@ struct NodeConstruction {
             do throws(RedisURLFault) { url = try RedisURL(text) } catch {
                 throw StartupFailure("The Redis URL is not valid. \(error.rule)", status: .invalidConfiguration)
             }
+            let keys = RedisKeys(prefix: settings.redisKeyPrefix, database: url.database)
             let shared = SharedRedis(settings: settings, url: url, loop: group.next(), logger: logger)
+            if let other = try await shared.successor() {
+                // It stops its watches itself.
+                if other.hasArrived { return other.connector }
+                successor = other.connector
+            }
             let connector = try shared.connector()
             (watch, cluster) = (connector.watch, connector.cluster)
-            try await shared.examine(connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: url.database))
+            try await shared.examine(connector, keys: keys)
+            try await shared.refuseUnfinished(connector, keys: keys)
             return connector
         }
         warnOfOtherState()
@@ -158,6 +167,8 @@ struct NodeConstruction {
     func takeDown() async {
         await upstreams?.stop()
         await store?.stop()
+        successor?.watch?.stop()
+        successor?.cluster?.stop()
         watch?.stop()
         cluster?.stop()
         await redis?.stop()

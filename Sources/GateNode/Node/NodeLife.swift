@@ -124,6 +124,7 @@ struct NodeLife {
                 while try await expiries.tell(at: now), !Task.isCancelled {}
             },
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
+            StoreFollower(store: node.store, feed: feed, identity: node.identity, logger: logger),
             listener,
             Drain(node: node, loops: loops),
         ]

@@ -25,7 +25,8 @@ package enum StoreAudit {
         _ settings: Settings, _ loop: any EventLoop, _ progress: @escaping StoreCheck.Progress
     ) async -> Result<StoreReport, StartupFailure> {
         do throws(StartupFailure) {
-            let reader = try await open(settings, loop)
+            guard let text = settings.redisUrl else { throw OpenStore.unnamed }
+            let reader = try await OpenStore.visit(text, settings, loop)
             let result = await read(reader, progress)
             await reader.close()
             return result
@@ -34,49 +35,8 @@ package enum StoreAudit {
         }
     }
 
-    private static func read(_ reader: StoreReader, _ progress: @escaping StoreCheck.Progress) async -> Result<StoreReport, StartupFailure>
-    {
+    private static func read(_ reader: StoreVisit, _ progress: @escaping StoreCheck.Progress) async -> Result<StoreReport, StartupFailure> {
         var check = StoreCheck(reader, progress: progress)
-        do { return .success(try await check.run()) } catch { return .failure(unreadable(error)) }
-    }
-
-    private static func unreadable(_ error: any Error) -> StartupFailure {
-        let why = (error as? StoreFailure)?.sentence ?? "Redis does not answer"
-        return StartupFailure("The store cannot be read: \(why).", status: .storeUnavailable)
-    }
-
-    /// The store under the names of its shards.
-    private static func open(_ settings: Settings, _ loop: any EventLoop) async throws(StartupFailure) -> StoreReader {
-        guard let text = settings.redisUrl else {
-            throw StartupFailure(
-                "No store is named. Give its URL, or --redis-url-file; a node's own Redis is open to nobody but its node.",
-                status: .invalidConfiguration)
-        }
-        let url: RedisURL
-        do throws(RedisURLFault) { url = try RedisURL(text) } catch {
-            throw StartupFailure("The Redis URL is not valid. \(error.rule)", status: .invalidConfiguration)
-        }
-        let logger = Logger(label: "store") { _ in SwiftLogNoOpLogHandler() }
-        let shared = SharedRedis(settings: settings, url: url, loop: loop, logger: logger, isRead: true)
-        let connector = try shared.connector()
-        let first = StoreReader(connector, keys: RedisKeys(prefix: settings.redisKeyPrefix, database: url.database), on: loop)
-        do throws(StartupFailure) {
-            try await shared.examine(connector, keys: first.keys)
-            let keys = RedisKeys(prefix: first.keys.prefix, database: first.keys.database, shards: try await shards(of: first))
-            await first.hangUp()
-            return StoreReader(connector, keys: keys, on: loop)
-        } catch {
-            await first.close()
-            throw error
-        }
-    }
-
-    private static func shards(of reader: StoreReader) async throws(StartupFailure) -> Int {
-        let shards: Int?
-        do { shards = try await reader.shards() } catch { throw unreadable(error) }
-        guard let shards else {
-            throw StartupFailure("No gate has used this store under the prefix '\(reader.keys.prefix)'.", status: .storeUnavailable)
-        }
-        return shards
+        do { return .success(try await check.run()) } catch { return .failure(OpenStore.failure(error, "The store cannot be read")) }
     }
 }

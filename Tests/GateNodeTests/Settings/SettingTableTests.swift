@@ -39,6 +39,7 @@ import Testing
         "cors.credentials": ("true", { $0.cors.credentials }),
         "cors.maxAge": ("0", { $0.cors.maxAge == 0 }),
         "redisUrl": ("rediss://:pw@h:6380/2", { $0.redisUrl == "rediss://:pw@h:6380/2" }),
+        "redisTo": ("rediss://:pw@new:6380/2", { $0.redisTo == "rediss://:pw@new:6380/2" }),
         "redisUser": ("gate", { $0.redisUser == "gate" }),
         "redisPassword": ("pw-of-redis", { $0.redisPassword == "pw-of-redis" }),
         "sentinelUser": ("watcher", { $0.sentinelUser == "watcher" }),
@@ -129,7 +130,7 @@ import Testing
     func secretSettings() {
         #expect(
             Set(Self.secrets.compactMap(\.target))
-                == ["adminKey", "importKeys", "redisUrl", "redisPassword", "sentinelPassword", "webhookSecret"])
+                == ["adminKey", "importKeys", "redisUrl", "redisTo", "redisPassword", "sentinelPassword", "webhookSecret"])
     }
 
     @Test("F-ENV-03: a flag wins over a variable, whichever of them names a file; of equals none is guessed")

@@ -1,20 +1,20 @@
-// The store as somebody sees it who only reads: a conversation with each server, no script loaded, nothing written.
+// The store as a tool sees it from outside of any node: a conversation with each server, and no script loaded.
 
 import GateDomain
 package import NIOCore
 
-/// Reads a store from outside of any node. A right to read is enough for it.
+/// Speaks with the servers of a store from outside of any node. It needs the rights that the commands need which it is given.
 ///
 /// What a server refuses because it is not the one, or not just now, is asked again for `patience`; so a promotion or a slot that moves costs
 /// time and no answer.
-package actor StoreReader {
+package actor StoreVisit {
     /// A server with what it has, as `CLUSTER NODES` says; nil for the one of a store that is no Redis Cluster.
     typealias Server = RedisURL.Server?
 
     /// Where everything lies in it.
     package nonisolated let keys: RedisKeys
-    private let connector: RedisConnector
-    private let loop: any EventLoop
+    private nonisolated let connector: RedisConnector
+    private nonisolated let loop: any EventLoop
     private var conversations: [Server: RedisConversation] = [:]
     private var breaks = 0
 
@@ -26,6 +26,9 @@ package actor StoreReader {
     package init(_ connector: RedisConnector, keys: RedisKeys, on loop: any EventLoop) {
         (self.connector, self.keys, self.loop) = (connector, keys, loop)
     }
+
+    /// The same store under other names; over connections of its own.
+    package nonisolated func under(_ keys: RedisKeys) -> StoreVisit { StoreVisit(connector, keys: keys, on: loop) }
 
     /// Ends its connections; it may go on with others.
     package func hangUp() {
@@ -146,7 +149,7 @@ package actor StoreReader {
 }
 
 // Going through all names.
-extension StoreReader {
+extension StoreVisit {
     /// Which servers there are and that none was lost: while it stays the same, a walk through all names leaves none out that stood there all
     /// the time.
     struct Course: Equatable {
@@ -160,6 +163,52 @@ extension StoreReader {
     /// All that hold a part of the store.
     var servers: [Server] { connector.cluster.map { $0.map.places.map(Server.some) } ?? [Server.none] }
 
+    /// Any of them.
+    var firstServer: Server { servers.first ?? Server.none }
+
+    /// What one server answers, whichever of the names it has.
+    /// - Throws: `StoreFailure`; what was said may have been heard.
+    func ask(_ server: Server, _ commands: [RedisCommand]) async throws -> [RedisReply] {
+        let replies: [RedisReply]
+        do { replies = try await conversation(with: server).ask(commands, within: Self.answer) } catch {
+            forget(server)
+            throw error as? StoreFailure ?? .unavailable("no connection to Redis")
+        }
+        for reply in replies { if let refusal = Self.refusal(in: reply) { throw refusal } }
+        return replies
+    }
+
+    /// Whether a replica of each server, where it has any, has all that was written here.
+    /// - Parameter milliseconds: for which each of them is waited for.
+    /// - Throws: `StoreFailure`.
+    func isReplicated(within milliseconds: Int) async throws -> Bool {
+        for server in servers where conversations[server] != nil {
+            let facts = try? await ask(server, [RedisCommand("INFO", "replication")])[0].string
+            guard let facts, facts.contains("connected_slaves:"), !facts.contains("connected_slaves:0") else { continue }
+            let count = try await ask(server, [RedisCommand("WAIT", "1", String(milliseconds))])[0].integer
+            if count == 0 { return false }
+        }
+        return true
+    }
+
+    /// Hears of every name that changes on a server from now on; ends with the connection to it, which the course shows.
+    /// - Throws: `StoreFailure`.
+    func follow(_ server: Server, _ changes: ChangedNames) async throws {
+        let own = server.map { connector.leading(to: $0) } ?? connector
+        let ear = try await RedisConversation.open(own, on: loop) { changes.heard($0) }
+        changes.attach(ear.channel)
+        if !own.greeting.isEmpty {
+            for reply in try await ear.ask(own.greeting, within: Self.answer) { if let why = Self.refusal(in: reply) { throw why } }
+        }
+        let replies = try await ear.ask(
+            [RedisCommand("CLIENT", "ID"), RedisCommand("SUBSCRIBE", ChangedNames.channel)], within: Self.answer)
+        for reply in replies { if let why = Self.refusal(in: reply) { throw why } }
+        guard let id = replies[0].integer else { throw StoreFailure.fault("no answer to CLIENT ID") }
+        // An earlier ear of this connection is given up first.
+        let listen = RedisCommand("CLIENT", "TRACKING", "ON", "REDIRECT", String(id), "BCAST", "PREFIX", keys.prefix)
+        _ = try await ask(server, [RedisCommand("CLIENT", "TRACKING", "OFF"), listen])
+    }
+
     /// How many names a server has, those of others among them; nil where it does not say.
     func size(of server: Server) async -> Int? {
         try? await conversation(with: server).ask([RedisCommand("DBSIZE")], within: Self.answer)[0].integer
@@ -167,7 +216,7 @@ extension StoreReader {
 
     /// Some of the names of a server that begin with the prefix of the store; a name may come twice. The last cursor is `0`.
     /// - Throws: `StoreFailure`; a connection that broke is not made anew within a walk.
-    func names(of server: Server, from cursor: String) async throws -> (next: String, names: [String]) {
+    func names(of server: Server, from cursor: String) async throws -> (next: String, names: [[UInt8]]) {
         let pattern = keys.prefix.map { "*?[]\\".contains($0) ? "\\\($0)" : String($0) }.joined() + "{*"
         let scan = RedisCommand("SCAN", cursor, "MATCH", pattern, "COUNT", "500")
         let reply: RedisReply
@@ -179,6 +228,6 @@ extension StoreReader {
         guard let page = reply.array, page.count == 2, let next = page[0].string, let names = page[1].array else {
             throw StoreFailure.fault("no answer to SCAN")
         }
-        return (next, names.compactMap(\.string))
+        return (next, names.compactMap { if case .bytes(let bytes) = $0 { bytes } else { nil } })
     }
 }
