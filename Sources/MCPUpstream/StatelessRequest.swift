@@ -43,9 +43,10 @@ package struct StatelessRequest: Sendable {
     }
 
     /// A message of the gate's own.
-    package init(_ method: String, _ params: JSONValue, number: UInt64) {
+    /// - Parameter capabilities: what it declares, as JSON.
+    package init(_ method: String, _ params: JSONValue, number: UInt64, declaring capabilities: [UInt8] = Array("{}".utf8)) {
         let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": params]
-        self.init(ByteBuffer(bytes: message.bytes), number: number, as: .init(clientInfo: Self.clientInfo))
+        self.init(ByteBuffer(bytes: message.bytes), number: number, as: .init(capabilities: capabilities, clientInfo: Self.clientInfo))
     }
 
     private static func described(

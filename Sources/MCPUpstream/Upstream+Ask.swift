@@ -6,17 +6,19 @@ package import NIOCore
 extension Upstream {
     /// Asks with a message of the gate's own, and hands over what became of it, once.
     /// - Parameters:
+    ///   - capabilities: what the request declares that its sender can do, as JSON, where the server has had no handshake.
     ///   - limit: how long the server may take.
     ///   - client: whose own server it is asked of; nil for the one that all share.
     package func ask(
-        _ method: String, _ params: JSONValue = [:], within limit: TimeAmount, of client: UpstreamClient? = nil, on loop: any EventLoop,
+        _ method: String, _ params: JSONValue = [:], declaring capabilities: [UInt8] = Array("{}".utf8), within limit: TimeAmount,
+        of client: UpstreamClient? = nil, on loop: any EventLoop,
         _ completion: @escaping (UpstreamOutcome) -> Void
     ) {
         let number = nextNumber()
         let owner: UpstreamRequest.Owner = client.map { .key($0.key) } ?? .gate
         let request: UpstreamRequest
         if isStateless {
-            let own = StatelessRequest(method, params, number: number)
+            let own = StatelessRequest(method, params, number: number, declaring: capabilities)
             request = UpstreamRequest(
                 number: number, bytes: own.bytes, deadline: .now() + limit, isCall: false, owner: owner, fields: own.fields)
         } else {

@@ -34,6 +34,7 @@ extension EndToEndTests {
                 try await python.expectAll("Clients/test_bridged.py", [keys[0], transport] + cluster.clients.map(\.address), count: 7)
                 // Two that pass; six with words; two that ask; two refused; one without end; three with a stream.
                 #expect(try await cluster[1].balance(keys[0]).spent == 2 + 6 + 2 + 2 + 1 + 3)
+                guard transport == "http" else { return }
                 try await python.expectAll("Clients/test_asking.py", [keys[1]] + cluster.clients.map(\.address), count: 4)
                 #expect(try await cluster[0].balance(keys[1]).spent == 2 + 8 + 24 + 2)
             }
@@ -228,5 +229,58 @@ extension EndToEndTests {
                 #expect(try await cluster[0].balance(key).spent == 4)
             }
         }
+
+        @Test(
+            "F-MCP-18: a task is charged when it is made, asking about it costs nothing on any node, and what it has cost comes back once when it has failed or was cancelled; it is its key's alone, also after a restart"
+        )
+        func tasks() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            let config: JSON = ["toolPricing": ["task": ["creditsPerCall": 3]]]
+            try await GateCluster.run(nodes: 2, upstream: server.upstream, config: config) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey(credits: 100) }
+                @Sendable func ask(_ node: Int, _ method: String, _ task: String, key: String) async throws -> GateResponse {
+                    try await cluster[node].stateless(
+                        method, ["taskId": .string(task)], meta: Self.taskMeta, key: key, headers: ["Mcp-Name": task])
+                }
+                for task in ["failed-1", "cancelled-1", "completed-1", "working-1"] {
+                    let made = try await cluster[0].stateless(
+                        "tools/call", ["name": "task", "arguments": ["text": .string(task)]], meta: Self.taskMeta, key: keys[0])
+                    #expect(made.json["result"]?["resultType"] == "task" && made.json["result"]?["taskId"] == .string(task), "\(made.text)")
+                }
+                #expect(try await cluster[1].balance(keys[0]).credits == 88)
+                for node in 0..<2 {
+                    for task in ["completed-1", "working-1"] {
+                        let told = try await ask(node, "tasks/get", task, key: keys[0])
+                        #expect(told.json["result"]?["taskId"] == .string(task), "\(told.text)")
+                        #expect(try await ask(node, "tasks/update", task, key: keys[0]).json["result"] != nil)
+                    }
+                    let others = try await ask(node, "tasks/get", "failed-1", key: keys[1])
+                    #expect(others.status == 400 && others.json["error"]?["code"] == -32602, "\(others.text)")
+                }
+                #expect(try await cluster[1].balance(keys[0]).credits == 88)
+                #expect(try await cluster[1].balance(keys[1]).credits == 100)
+                let told = try await concurrently(6) { turn in try await ask(turn % 2, "tasks/get", "failed-1", key: keys[0]) }
+                #expect(told.allSatisfy { $0.json["result"]?["status"] == "failed" && $0.json["result"]?["error"]?["code"] == -32000 })
+                #expect(try await cluster[0].balance(keys[0]).credits == 91, "it comes back once")
+                #expect(try await ask(1, "tasks/cancel", "cancelled-1", key: keys[0]).json["result"] != nil)
+                try await eventually("what is cancelled comes back", within: .seconds(10)) {
+                    try await cluster[0].balance(keys[0]).credits == 94
+                }
+                try await cluster.nodes[1].kill9()
+                try await cluster.nodes[1].restart()
+                for task in ["failed-1", "cancelled-1", "working-1"] {
+                    #expect(try await ask(1, "tasks/get", task, key: keys[0]).json["result"]?["taskId"] == .string(task))
+                    #expect(try await ask(1, "tasks/get", task, key: keys[1]).json["error"] != nil)
+                }
+                #expect(try await cluster[1].balance(keys[0]).credits == 94)
+                let undeclared = try await cluster[0].stateless("tools/call", ["name": "task", "arguments": ["text": "x"]], key: keys[1])
+                #expect(undeclared.status == 400 && undeclared.json["error"]?["code"] == -32021, "\(undeclared.text)")
+            }
+        }
+
+        private static let taskMeta: JSON = [
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": ["extensions": ["io.modelcontextprotocol/tasks": [:]]],
+        ]
     }
 }

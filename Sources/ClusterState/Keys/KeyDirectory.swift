@@ -237,15 +237,7 @@ package struct KeyDirectory: Sendable {
     package func topUp(
         _ id: String, credits: Int, _ operation: Operation, retention: Int = Operation.retention
     ) async throws(RecordRefusal) -> Int {
-        let shard = keys.shard(of: id)
-        var command = RedisCommand(script: .topUp, keys: 5)
-        for name in [
-            keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard), keys.touchedKeys(shard),
-        ] { command.append(name) }
-        command.append(credits)
-        command.append(operation: operation.fingerprint, audit: operation.audit.packed, retention: retention)
-        command.append(Credits.balanceCeiling)
-        let reply = try await store.ask(command)
+        let reply = try await store.ask(Self.topUp(id, credits: credits, operation, retention: retention, keys: keys))
         switch reply.status {
         case 0: return reply.integer(at: 1)
         case 1: throw .missing
@@ -254,6 +246,21 @@ package struct KeyDirectory: Sendable {
         case 4: throw .aboveCeiling
         default: throw .unexpected
         }
+    }
+
+    /// The command of `topUp`, which answers with 0 where the credits have been added, by this copy of it or another.
+    package static func topUp(_ id: String, credits: Int, _ operation: Operation, retention: Int = Operation.retention, keys: RedisKeys)
+        -> RedisCommand
+    {
+        let shard = keys.shard(of: id)
+        var command = RedisCommand(script: .topUp, keys: 5)
+        for name in [
+            keys.record(id), keys.account(id), keys.operation(id, "\(id):\(operation.id)"), keys.audit(shard), keys.touchedKeys(shard),
+        ] { command.append(name) }
+        command.append(credits)
+        command.append(operation: operation.fingerprint, audit: operation.audit.packed, retention: retention)
+        command.append(Credits.balanceCeiling)
+        return command
     }
 
     /// The money of a key.

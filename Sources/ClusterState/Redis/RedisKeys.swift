@@ -42,6 +42,9 @@ package struct RedisKeys: Sendable {
     package func members(of team: String) -> String { tags[shard(of: team)] + "members:" + team }
     /// Tasks that servers have made of a key's calls, by the time of their making.
     package func tasks(of id: String) -> String { tags[shard(of: id)] + "tasks:" + id }
+    /// A string: what a key was charged for a task, and the name of that charge.
+    /// - Parameter task: of one length whatever its server calls it.
+    package func taskCharge(of id: String, _ task: String) -> String { tags[shard(of: id)] + "tasks:charged:" + id + ":" + task }
     /// A hash: credits of a key that are set aside without a node, as `reservation.lua` says.
     package func reservations(of id: String) -> String { tags[shard(of: id)] + "reservations:" + id }
     /// A hash: which credentials a key has.

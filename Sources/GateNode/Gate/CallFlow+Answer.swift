@@ -53,7 +53,7 @@ extension CallFlow {
     private func deliver() {
         let receipt = machine.receipt
         exchange.readings.surcharge = receipt.surcharge
-        var hasFailed = false
+        var (hasFailed, hasPaidTasks) = (false, false)
         for (part, call) in calls.enumerated() {
             let (entry, label) = (machine.parts[part], call.label(in: loop))
             let isFailed = entry.outcome?.isFailure ?? false
@@ -61,9 +61,34 @@ extension CallFlow {
             loop.meter.count(label, isFailed ? .failed : .allowed)
             if entry.receipt.charged > 0 { loop.meter.credits[label, default: 0] += entry.receipt.charged }
             if entry.isRefunded { loop.meter.refunds[label, default: 0] += 1 }
+            hasPaidTasks = hasPaidTasks || call.task != nil && entry.receipt.charged > 0
         }
+        if hasPaidTasks, let key = caller?.record.id {
+            noteTasks(of: key) { [self] in tell(receipt, hasFailed) }
+        } else {
+            tell(receipt, hasFailed)
+        }
+    }
+
+    private func tell(_ receipt: Receipt, _ hasFailed: Bool) {
         exchange.answer(status: isBatch ? 200 : calls[0].status(for: exchange), answer())
         log(machine.shadowed.map { "shadow:\($0.label.rawValue)" } ?? (hasFailed ? "failed" : "ok"), credits: receipt.charged)
+    }
+
+    /// Notes what the tasks that servers have made of the calls have cost: it goes back if they come to nothing.
+    private func noteTasks(of key: String, _ completion: @escaping () -> Void) {
+        var open = 1
+        let done = {
+            open -= 1
+            if open == 0 { completion() }
+        }
+        for (part, call) in calls.enumerated() {
+            let charged = machine.parts[part].receipt.charged
+            guard let task = call.task, charged > 0 else { continue }
+            open += 1
+            loop.tasks.note(charged, for: task.id, of: task.server, by: key, charge: loop.nextID(), done)
+        }
+        done()
     }
 
     /// The same call has been answered before: the same answer, under the id of this request, and no charge.

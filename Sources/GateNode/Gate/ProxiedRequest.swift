@@ -26,7 +26,8 @@ final class ProxiedRequest {
     private let loop: LoopContext
     private let method: String
     private var caller = CallView.Caller.nobody
-    private var keyID: String?
+    private var key: KeyRecord?
+    private var keyID: String? { key?.id }
     private lazy var address = exchange.address
     private var pending = 0
     private var answers: [(index: Int, message: ByteBuffer, reply: Reply)] = []
@@ -64,7 +65,7 @@ final class ProxiedRequest {
     private func identify(_ credential: String, then next: @escaping (Bool) -> Void) {
         loop.identify(credential, fresh: true) { [self] lookup, _ in
             switch lookup {
-            case .found(let key): (caller, keyID) = (.key(key.policy), key.id)
+            case .found(let key): (caller, self.key) = (.key(key.policy), key.record)
             case .unknown: caller = .unknown
             case .failed: return next(true)
             }
@@ -343,6 +344,7 @@ final class ProxiedRequest {
             return exchange.fail(code: failure.code, failure.sentence, retryAfter: failure == .unavailable ? 1 : nil)
         }
         if method == "tasks/list" { return finishTasks(first.message, first.reply) }
+        if method == "tasks/get" || method == "tasks/cancel" { return finishTask(first.message, first.reply, of: first.index) }
         if method == "resources/subscribe", first.reply.result != nil, !hasServerOfItsOwn,
             let (uri, subscriber) = subscription
         {
@@ -383,6 +385,25 @@ final class ProxiedRequest {
             answer.reply.result.map {
                 .init(index: answer.index, prefix: loop.parts.upstreams.all[answer.index].prefix ?? "", result: answer.message.token($0))
             }
+        }
+    }
+
+    /// A task that has come to nothing is paid back before its owner hears of it.
+    private func finishTask(_ message: ByteBuffer, _ reply: Reply, of index: Int) {
+        guard let key, let task = exchange.envelope.taskId.flatMap({ exchange.string($0) }), reply.result != nil else {
+            return exchange.relay(message, reply)
+        }
+        let upstream = loop.parts.upstreams.all[index]
+        if TaskOwners.isLost(reply, in: message) {
+            return loop.tasks.refund(task, of: upstream.prefix, to: key) { [self] in exchange.relay(message, reply) }
+        }
+        exchange.relay(message, reply)
+        guard method == "tasks/cancel", upstream.isStateless else { return }
+        // Where the server only says that it has heard (2026-07-28), it is asked what became of the task: its owner may never ask again.
+        upstream.ask("tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15), on: loop.eventLoop) {
+            [loop] outcome in
+            guard case .answered(let message, let reply) = outcome, TaskOwners.isLost(reply, in: message) else { return }
+            loop.tasks.refund(task, of: upstream.prefix, to: key) {}
         }
     }
 

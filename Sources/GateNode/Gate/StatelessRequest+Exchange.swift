@@ -33,7 +33,10 @@ extension StatelessRequest {
     }
 
     private static func description(of exchange: MCPExchange) -> StatelessMeta.Description {
-        guard let meta = exchange.envelope.meta, let capabilities = exchange.envelope.declaredCapabilities else {
+        // Of a batch nobody is asked anything.
+        guard exchange.envelope.method != .toolsCallBatch, let meta = exchange.envelope.meta,
+            let capabilities = exchange.envelope.declaredCapabilities
+        else {
             return StatelessMeta.Description(clientInfo: clientInfo)
         }
         return exchange.body.withUnsafeReadableBytes { body in

@@ -1,6 +1,7 @@
 // Which key a task of a server belongs to (MCP tasks): a server behind the gate knows one client only, and a task's id is a name and no proof.
 
 import ClusterState
+import GateDomain
 import MCPWire
 import NIOCore
 
@@ -13,8 +14,8 @@ struct TaskOwners {
 
     /// Tasks of one key; beyond it the oldest is forgotten.
     static let most = 1_000
-    /// Seconds after the last new task of a key.
-    private static let lifetime = 86_400
+    /// Seconds after the last new task of a key; and after its making, for which a task that comes to nothing is paid back.
+    fileprivate static let lifetime = 86_400
     /// Bytes of a task's id.
     static let longestID = 512
 
@@ -52,5 +53,53 @@ struct TaskOwners {
     }
 
     /// Of one length whatever the server calls it.
-    private static func member(_ task: String, of server: String?) -> String { KeyCache.digest("\(server ?? ""):\(task)") }
+    fileprivate static func member(_ task: String, of server: String?) -> String { KeyCache.digest("\(server ?? ""):\(task)") }
+}
+
+// MARK: What a task has cost
+
+/// A task is charged when it is made, once; asking about it costs nothing. What it has cost goes back once, when its server says that it has failed or
+/// was cancelled, to the key, as a top-up of its own: what calls and teams have counted stays counted.
+extension TaskOwners {
+    /// Notes what a task has cost. The client hears of the task when that is done.
+    /// - Parameter charge: a name that no other charge has.
+    func note(
+        _ credits: Int, for task: String, of server: String?, by key: String, charge: String, _ completion: @escaping () -> Void
+    ) {
+        let name = keys.taskCharge(of: key, Self.member(task, of: server))
+        link.send(RedisCommand("SET", name, "\(credits) \(charge)", "EX", "\(Self.lifetime)")) { _ in completion() }
+    }
+
+    /// What a request declares that knows of tasks (io.modelcontextprotocol/tasks).
+    static let capabilities = Array(#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#.utf8)
+
+    /// Whether an answer says of a task that it has come to nothing.
+    static func isLost(_ reply: Reply, in message: ByteBuffer) -> Bool {
+        guard let result = reply.result else { return false }
+        return message.withUnsafeReadableBytes { bytes in
+            let result = UnsafeRawBufferPointer(rebasing: bytes[result])
+            return MemberScan.range(of: ["status"], in: result).map { place in
+                result[place].elementsEqual(#""failed""#.utf8) || result[place].elementsEqual(#""cancelled""#.utf8)
+            } ?? false
+        }
+    }
+
+    /// Gives back what a lost task has cost, if that has not been done; on whichever node and however often it is found lost.
+    /// - Parameter key: that of the task's owner.
+    func refund(_ task: String, of server: String?, to key: KeyRecord, _ completion: @escaping () -> Void) {
+        let name = keys.taskCharge(of: key.id, Self.member(task, of: server))
+        link.send(RedisCommand("GET", name)) { result in
+            let words = (try? result.get())?.string?.split(separator: " ") ?? []
+            guard words.count == 2, let credits = Int(words[0]), credits > 0 else { return completion() }
+            let audit = AuditEntry(
+                type: "key.task_refunded", actor: "system", message: "Credits of a task that failed or was cancelled given back",
+                metadata: [("keyMasked", key.masked), ("keyId", key.id), ("name", key.name), ("creditsAdded", "\(credits)")])
+            let operation = Operation(id: "task:\(words[1])", fingerprint: "task \(credits)", audit: audit)
+            link.send(KeyDirectory.topUp(key.id, credits: credits, operation, keys: keys)) { result in
+                // The operation is remembered for longer than the note, so a copy of it that follows a lost answer adds nothing.
+                if case .success(let reply) = result, reply.integer(at: 0) == 0 { link.send(RedisCommand("DEL", name)) { _ in } }
+                completion()
+            }
+        }
+    }
 }

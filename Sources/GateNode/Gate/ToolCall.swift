@@ -36,6 +36,8 @@ final class ToolCall: UpstreamReceiver {
     private var sentAt = NIODeadline.uptimeNanoseconds(0)
     private var ticket: UpstreamTicket?
     private var part = 0
+    /// The task that its server has made of it, and the server's prefix.
+    private(set) var task: (id: String, server: String?)?
     /// Set while the server is waited for.
     private var flow: CallFlow?
 
@@ -233,6 +235,7 @@ final class ToolCall: UpstreamReceiver {
     private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
         guard let key = flow.caller?.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
         let loop = flow.loop
+        self.task = (task, ticket?.upstream.prefix)
         loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] in flow.ended(part, outcome) }
     }
 

@@ -127,7 +127,7 @@ extension MCPExchange {
     private func code(_ code: Int) -> Int {
         guard isOfStatelessServer else { return isStateless ? StatelessEra.code(code) : code }
         // What the client has not declared, and the server needs: the client's own affair.
-        if isStateless, code == -32021 { return code }
+        if isStateless { return code == -32021 ? code : StatelessEra.code(code) }
         return (-32099 ... -32020).contains(code) ? -32603 : code
     }
 

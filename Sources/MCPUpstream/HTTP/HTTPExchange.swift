@@ -185,7 +185,7 @@ final class HTTPExchange {
         guard !isFinished else { return }
         if hasLostSession(body) { return renew() }
         if isOfAnotherEra, let session {
-            pool.suspectLost(session)
+            pool.suspectEra(of: session)
             if !(reply.map { $0.isAnswer && answers(with: $0) } ?? false) { return fail(.unavailable) }
         }
         if let reply, reply.isAnswer {
@@ -215,7 +215,10 @@ final class HTTPExchange {
 
     /// Whether a server that was one without sessions refuses a request as none of them would, before it has looked at what it asks for.
     private var isOfAnotherEra: Bool {
-        guard ownSession == nil, session?.isStateless ?? false, [400, 404, 405, 406].contains(status) else { return false }
+        guard ownSession == nil, session?.isStateless ?? false, [400, 404, 405, 406].contains(status),
+            // One that has no streams may say so in any way.
+            !(receiver is UpstreamListening.Stream)
+        else { return false }
         // What it says to this very request is its answer, but that it does not know the revision.
         guard let reply, reply.isAnswer, answers(with: reply) else { return true }
         return reply.kind == .error(code: -32022)

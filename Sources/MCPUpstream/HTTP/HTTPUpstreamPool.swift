@@ -34,10 +34,12 @@ final class HTTPUpstreamPool {
     /// The same for a server without sessions.
     private(set) var subscriptions: UpstreamListening?
     private let numbers: () -> UInt64
+    private var lastSuspicion = NIODeadline.uptimeNanoseconds(0)
     var alarm: (deadline: NIODeadline, task: Scheduled<Void>)?
 
     /// An output buffer above this size is given back.
     private static let keptOutput = 256 << 10
+    private static let suspicionPause = TimeAmount.seconds(5)
 
     init(
         on loop: any EventLoop, settings: HTTPUpstreamSettings, connector: HTTPUpstreamConnector,
@@ -140,6 +142,13 @@ final class HTTPUpstreamPool {
     /// Has a new session opened in the place of one that the server seems to have forgotten, if that has not been done.
     func suspectLost(_ session: NegotiatedSession) {
         tellSession { $0.renew(after: session.generation) }
+    }
+
+    /// Has the server met anew that may be of another era by now. What clients ask for may bring that about, so it is not done all the time.
+    func suspectEra(of session: NegotiatedSession) {
+        guard .now() - lastSuspicion > Self.suspicionPause else { return }
+        lastSuspicion = .now()
+        suspectLost(session)
     }
 
     /// Takes the outcome of a handshake; nil means that the server is away.
