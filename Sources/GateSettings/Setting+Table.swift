@@ -299,7 +299,7 @@ extension Setting {
         ] + fileOnly.map { Setting.later($0) }
 
     private static let fileOnly = [
-        "expiryScanner", "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
+        "oauth", "stripe", "cacheTtlSeconds", "maxCacheEntries",
         "circuitBreakerThreshold", "circuitBreakerCooldownSeconds",
         "mirror", "billTaskCreation", "spendCaps", "x402", "openApiSpec",
     ]
@@ -330,7 +330,7 @@ package enum SettingSection: CaseIterable, Sendable {
         case .pricing: Setting.pricing
         case .access: Setting.access
         case .state: Setting.state + Setting.redis
-        case .webhooks: Setting.webhooks
+        case .webhooks: Setting.webhooks + Setting.expiryScanner
         case .http: Setting.http
         case .process: Setting.process
         case .later: Setting.later

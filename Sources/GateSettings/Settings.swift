@@ -136,6 +136,8 @@ package struct Settings: Sendable, Equatable {
     package var webhookSsrfAtDelivery = true
     /// Milliseconds that fewer than ten events wait for more of them, 0 to 60,000.
     package var webhookFlushMs = 5000
+    /// Who is told before keys expire.
+    package var expiryScanner = ExpiryScannerSettings()
 
     // MARK: HTTP
 

@@ -38,6 +38,11 @@ package struct AuditLog: Sendable {
         package let number: Int
         /// What was changed, when and by whom.
         package let change: LoggedChange
+
+        init(_ place: StreamPlace, of shard: Int, among shards: Int, _ change: LoggedChange) {
+            number = place.milliseconds * 4096 + (place.sequence * shards + shard) % 4096
+            self.change = change
+        }
     }
 
     /// Entries that are gone through at most, the newest ones.
@@ -145,7 +150,6 @@ private struct AuditCursor {
 
     mutating func next() -> AuditLog.Entry? {
         guard let (place, change) = entries.popFirst() else { return nil }
-        let number = place.milliseconds * 4096 + (place.sequence * shards + shard) % 4096
-        return AuditLog.Entry(number: number, change: change)
+        return AuditLog.Entry(place, of: shard, among: shards, change)
     }
 }

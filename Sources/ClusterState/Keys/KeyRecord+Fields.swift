@@ -24,6 +24,8 @@ extension KeyRecord: StoredRecord {
         case credential
         /// Milliseconds since 1970.
         case toldExpiry = "expiry_told"
+        /// Milliseconds since 1970, and seconds before them.
+        case warnedExpiry = "expiry_warned"
     }
 
     package var fields: [String: String] {
@@ -40,6 +42,7 @@ extension KeyRecord: StoredRecord {
         if let autoTopUp { fields[.autoTopUp] = autoTopUp.text }
         if let credential { fields[.credential] = credential }
         if let toldExpiry { fields[.toldExpiry] = String(toldExpiry) }
+        if let warnedExpiry { fields[.warnedExpiry] = "\(warnedExpiry.expiry) \(warnedExpiry.threshold)" }
         return Dictionary(uniqueKeysWithValues: fields.map { ($0.key.rawValue, $0.value) })
     }
 
@@ -53,6 +56,7 @@ extension KeyRecord: StoredRecord {
         if let expiresAt, state != .revoked { listings[Self.expiring] = expiresAt }
         if let expiresAt, state != .revoked, expiresAt != toldExpiry { listings[Self.untold] = expiresAt }
         if expiresAt != nil { listings[Self.ending] = createdAt }
+        if expiresAt != nil, state != .revoked { listings[Self.unwarned] = 0 }
         for (name, value) in tags { listings[Self.list(ofTag: name, value)] = createdAt }
         return listings
     }
@@ -76,6 +80,8 @@ extension KeyRecord: StoredRecord {
     package static let expiring = "keys.expiring"
     /// Of these, by the same time, those of whose expiry nobody was told yet.
     package static let untold = "keys.untold"
+    /// Of those that expire at some time and are not revoked, when the next warning is due; 0 where that is not known.
+    package static let unwarned = "keys.unwarned"
     /// Keys that expire at some time, whatever their state.
     package static let ending = "keys.ending"
     /// Keys of a namespace.
@@ -99,8 +105,17 @@ extension KeyRecord: StoredRecord {
             tags: [String: String](lines: text(.tags)), namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
             teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), autoTopUp: AutoTopUp(text: text(.autoTopUp)),
             suspendReason: text(.suspendReason), credential: text(.credential).isEmpty ? nil : text(.credential),
-            toldExpiry: Int(text(.toldExpiry)),
+            toldExpiry: Int(text(.toldExpiry)), warnedExpiry: ExpiryNotice(text: text(.warnedExpiry)),
             version: version)
+    }
+}
+
+extension ExpiryNotice {
+    /// Nil where there is none.
+    fileprivate init?(text: String) {
+        let numbers = text.split(separator: " ").compactMap { Int($0) }
+        guard numbers.count == 2 else { return nil }
+        self.init(expiry: numbers[0], threshold: numbers[1])
     }
 }
 

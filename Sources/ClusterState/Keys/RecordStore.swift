@@ -284,12 +284,28 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     /// Those of some ids that stand in a list too.
     /// - Throws: `store`.
     package func filter(_ ids: [String], in list: String) async throws(RecordRefusal) -> [String] {
-        do {
-            let places = try await store.sendAll(ids.map { RedisCommand("ZSCORE", keys.index(list, keys.shard(of: $0)), $0) })
-            return zip(ids, places).filter { $1.string != nil }.map(\.0)
-        } catch {
-            throw .store(error)
+        zip(ids, try await places(of: ids, in: list)).filter { $1 != nil }.map(\.0)
+    }
+
+    /// The places of some ids in a list, in their order; nil for those that do not stand in it. One command a shard.
+    /// - Throws: `store`.
+    package func places(of ids: [String], in list: String) async throws(RecordRefusal) -> [Int?] {
+        var commands: [Int: (command: RedisCommand, at: [Int])] = [:]
+        for (index, id) in ids.enumerated() {
+            let shard = keys.shard(of: id)
+            commands[shard, default: (RedisCommand("ZMSCORE", keys.index(list, shard)), [])].command.append(id)
+            commands[shard]?.at.append(index)
         }
+        let asked = Array(commands.values)
+        var places = [Int?](repeating: nil, count: ids.count)
+        let replies: [RedisReply]
+        do { replies = try await store.sendAll(asked.map(\.command)) } catch { throw .store(error) }
+        for (part, reply) in zip(asked, replies) {
+            for (index, score) in zip(part.at, reply.array ?? []) {
+                places[index] = score.string.flatMap(Double.init).flatMap { Int(exactly: $0) }
+            }
+        }
+        return places
     }
 
     /// Takes out of a list whose places lie below a bound.

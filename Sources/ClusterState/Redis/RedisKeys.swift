@@ -117,6 +117,10 @@ package struct RedisKeys: Sendable {
     package var adminUses: String { tags[0] + "admins:used" }
     /// All that webhooks need besides their records. - Parameter part: as `WebhookQueue` says.
     func webhooks(_ part: String) -> String { tags[0] + "webhooks:" + part }
+    /// There for as long as nobody need look for keys that expire soon.
+    package var expiryScan: String { tags[0] + "expiries:scanned" }
+    /// A number: warnings of expiries so far.
+    package var expiryWarnings: String { tags[0] + "expiries:warned" }
     /// Which node makes the hourly sums.
     package var rollupTurn: String { tags[0] + "rollups:turn" }
     /// A hash: when each node was last heard.

@@ -21,6 +21,8 @@ package struct KeyRecord: Sendable, Equatable {
     package var expiresAt: Int?
     /// The expiry that everybody has been told of since it has come; nil before the first one.
     package var toldExpiry: Int?
+    /// The last warning before an expiry that everybody was told of; nil before the first one.
+    package var warnedExpiry: ExpiryNotice?
     /// Lifetime credits that may be spent, 0 for no limit (F-CREDIT-11).
     package var spendingLimit: Int
     /// Which tools it may call.
@@ -53,7 +55,7 @@ package struct KeyRecord: Sendable, Equatable {
         countries: CountryAccess = CountryAccess(), tags: [String: String] = [:], namespace: String = "default", alias: String? = nil,
         teamID: String? = nil,
         quota: Quota? = nil, autoTopUp: AutoTopUp? = nil, suspendReason: String = "", credential: String? = nil, toldExpiry: Int? = nil,
-        version: Int = 1
+        warnedExpiry: ExpiryNotice? = nil, version: Int = 1
     ) {
         self.id = id
         self.name = name
@@ -75,6 +77,7 @@ package struct KeyRecord: Sendable, Equatable {
         self.suspendReason = suspendReason
         self.credential = credential
         self.toldExpiry = toldExpiry
+        self.warnedExpiry = warnedExpiry
         self.version = version
     }
 
@@ -87,6 +90,18 @@ package struct KeyRecord: Sendable, Equatable {
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     package func isExpired(at now: Int) -> Bool {
         expiresAt.map { now >= $0 } ?? false
+    }
+}
+
+/// That a key will have run out of its time soon.
+package struct ExpiryNotice: Sendable, Equatable {
+    /// Milliseconds since 1970.
+    package let expiry: Int
+    /// Seconds before it.
+    package let threshold: Int
+
+    package init(expiry: Int, threshold: Int) {
+        (self.expiry, self.threshold) = (expiry, threshold)
     }
 }
 

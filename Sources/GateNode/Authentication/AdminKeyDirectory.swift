@@ -53,6 +53,14 @@ final class AdminKeyDirectory: Sendable {
         return Administrator(key: key, digest: digest)
     }
 
+    /// Whether what an administrator has shown still opens anything.
+    /// - Throws: `StoreFailure`.
+    func isHeld(by administrator: Administrator) async throws -> Bool {
+        let field = AdminKeyBook.field(of: administrator.digest)
+        let stored = try await store.sendPatiently(RedisCommand("HGET", store.keys.record(Self.record), field)).string
+        return stored.map { AdminKeyEntry(packed: $0)?.isActive == true } ?? (administrator.digest == bootstrap.digestText)
+    }
+
     /// Whether the key that this node was started with holds no more.
     /// - Throws: `StoreFailure`.
     var isBootstrapReplaced: Bool {

@@ -63,7 +63,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
                 + [.testWebhook, .listWebhookFilters, .createWebhookFilter, .updateWebhookFilter, .deleteWebhookFilter]
         case .operations: [.readMaintenance, .setMaintenance, .reloadConfig]
         case .adminKeys: [.listAdminKeys, .createAdminKey, .revokeAdminKey, .rotateBootstrap]
-        case .audit: [.readAudit, .exportAudit, .auditStats]
+        case .audit: [.readAudit, .exportAudit, .auditStats, .streamAudit]
         }
     }
 }

@@ -36,6 +36,7 @@ final class Node: Sendable {
     let sessions: SessionSecret
     let subscriptions = SubscriptionBook()
     let auditTotals = AuditTotals()
+    let auditFeed: AuditFeed
     let storeProbe: StoreProbe
     let switches: Switches
     let logger: Logger
@@ -69,6 +70,7 @@ final class Node: Sendable {
         maintenance = Maintenance(store: store, origin: identity.base, switches: switches)
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
+        auditFeed = AuditFeed(store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
         rollups = Rollups(store: store)
         rollupBook = RollupBook(store: store)
@@ -83,6 +85,13 @@ final class Node: Sendable {
 
 extension Node {
     var rules: GateRules { ruleBook.rules }
+
+    /// Nil where nobody is to be warned.
+    var expiryWarnings: ExpiryWarnings? {
+        let scanner = settings.expiryScanner
+        guard scanner.isEnabled else { return nil }
+        return ExpiryWarnings(keys, thresholds: scanner.thresholds, interval: scanner.intervalSeconds)
+    }
 
     /// What calls need of the node.
     var gateParts: GateParts {
@@ -100,7 +109,8 @@ extension Node {
             clock: clock,
             ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
-            admins: admins, auditTotals: auditTotals, addresses: addresses, addressLimiter: addressLimiter, startedAt: startedAt,
+            admins: admins, auditTotals: auditTotals, auditFeed: auditFeed, addresses: addresses, addressLimiter: addressLimiter,
+            startedAt: startedAt,
             logger: logger)
     }
 }

@@ -123,9 +123,13 @@ struct NodeLife {
             DueWork(name: "expiries of keys", clock: node.clock, logger: logger) { [expiries = Expiries(node.keys)] now in
                 while try await expiries.tell(at: now), !Task.isCancelled {}
             },
+            DueWork(name: "warnings of expiries", clock: node.clock, logger: logger) { [warnings = node.expiryWarnings] now in
+                try await warnings?.lookIfDue(at: now)
+            },
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
             StoreFollower(store: node.store, feed: feed, identity: node.identity, logger: logger),
             listener,
+            AuditFeedService(feed: node.auditFeed),
             Drain(node: node, loops: loops),
         ]
         let group = ServiceGroup(

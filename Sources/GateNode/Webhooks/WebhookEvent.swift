@@ -68,7 +68,7 @@ struct WebhookEvent: Sendable {
 
     private static let amounts: Set = [
         "credits", "creditsAdded", "newBalance", "amount", "threshold", "balance", "spendingLimit", "fromBalance", "toBalance", "maxDaily",
-        "ttlSeconds",
+        "ttlSeconds", "remainingSeconds",
     ]
 
     // MARK: In a queue

@@ -170,7 +170,7 @@ struct KeyImportTests {
         try await AdminBench.run { bench in
             let key = try await bench.createKey(["name": "here", "credits": 9])
             let rows: [JSONValue] = [
-                ["key": .string(Self.secret("1")), "name": "new", "credits": 5.9, "totalSpent": 3, "totalCalls": 2],
+                ["key": .string(Self.secret("1")), "name": "new", "credits": 5.9, "totalSpent": 3.5, "totalCalls": 2],
                 ["key": .string(Self.secret("1")), "name": "twice"], ["key": "sk_no_prefix_here"], ["name": "no key"],
                 ["key": .string(Self.secret("2")), "credits": -1], ["key": .string(Self.secret("2")), "credits": "5"],
                 ["keyHash": "nonsense"], ["key": .string(Self.secret("2")), "alias": "no spaces"], ["key": "sha256:zz"],

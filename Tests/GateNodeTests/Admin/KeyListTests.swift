@@ -122,13 +122,14 @@ struct KeyListTests {
                 var (found, next, requests) = ([String](), JSONValue.string(""), 0)
                 while let cursor = next.stringValue {
                     let page = try await bench.get("/keys?\(query)" + (cursor.isEmpty ? "" : "&cursor=\(cursor)"))
-                    #expect(page.status == 200 && page.json["totalIsExact"] == false, "\(page.text)")
+                    #expect(page.status == 200 && page.json["totalIsExact"] == .bool(query.contains("Calls")), "\(page.text)")
                     found += names(page)
                     next = page.json["nextCursor"] ?? .null
                     requests += 1
                 }
                 #expect(
-                    (query.contains("Calls") ? found.sorted() : found) == expected && requests == 2, "\(query): \(found) in \(requests)")
+                    (query.contains("Calls") ? found.sorted() : found) == expected && (2...20).contains(requests),
+                    "\(query): \(found) in \(requests)")
             }
             #expect(await bench.node.store.meter().commands > before)
             let deep = try await bench.get("/keys?sortBy=credits&suspended=false&offset=25000")

@@ -111,7 +111,7 @@ private struct AuditExport: Sendable {
 }
 
 extension AuditLog.Entry {
-    fileprivate static let view = View<AuditLog.Entry>([
+    static let view = View<AuditLog.Entry>([
         .integer("id", \.number), .time("timestamp", \.change.time), .text("type", \.change.type), .text("actor", \.change.actor),
         .text("message", \.change.message),
         .of("metadata", .object) { entry in JSONObject(entry.change.metadata.map { ($0.0, .string($0.1)) }) },

@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import GateValues
 import HTTPTypes
 import MCPWire
@@ -17,17 +18,20 @@ extension Endpoint {
                 "thresholds": .list(of: .integer), "notifiedCount": .integer,
             ],
             "keys": .list(of: ExpiringKey.view.schema),
-        ], using: \.keys
-    ) { request, keys in
+        ], using: { (keys: $0.keys, scanner: $0.settings.expiryScanner) }
+    ) { request, parts in
+        let (keys, scanner) = parts
         let (within, now) = (try request[.within], request.now)
         let found = try await keys.records.ids(in: KeyRecord.expiring, from: now + 1, to: now + within * 1000, count: KeyQuery.longest)
+        let warned = try await ExpiryWarnings(keys, thresholds: scanner.thresholds, interval: scanner.intervalSeconds).count()
         let expiring = try await keys.records.read(found.ids).compactMap { key in
             key.expiresAt.map { ExpiringKey(key: key, expiresAt: $0, remaining: max(0, $0 - now) / 1000) }
         }
         return [
             "within": within, "count": found.total,
             "scanner": JSONObject([
-                ("enabled", false), ("intervalSeconds", 0), ("thresholds", .array([])), ("notifiedCount", 0),
+                ("enabled", .bool(scanner.isEnabled)), ("intervalSeconds", .int(Int64(scanner.intervalSeconds))),
+                ("thresholds", .array(scanner.thresholds.map { .int(Int64($0)) })), ("notifiedCount", .int(Int64(warned))),
             ]), "keys": expiring.map(ExpiringKey.view.json),
         ]
     }

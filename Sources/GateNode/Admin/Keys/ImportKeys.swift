@@ -285,7 +285,15 @@ extension Field where Value == String? {
 }
 
 extension Field where Value == Int {
-    private static let holding = ValueKind<Int>.credits(0...Credits.balanceCeiling)
+    /// Credits that a key had elsewhere; a fraction is floored, also to 0, which is no more than 0 here (F-PRICE-02).
+    private static let holding = ValueKind<Int>(
+        .integer(0...Credits.balanceCeiling).described("Fractions are rounded down."), given: ValueKind<Int>.credits.given
+    ) { json throws(ValueFault) in
+        guard let number = json.numberValue?.rounded(.down), (0...Double(Credits.balanceCeiling)).contains(number) else {
+            throw ValueFault("Must be a whole number of 0 to \(Credits.balanceCeiling).", showing: json)
+        }
+        return Int(number)
+    }
     fileprivate static let importedCredits = Field("credits", holding, "").default(0)
     fileprivate static let importedSpent = Field("totalSpent", holding, "").default(0)
     fileprivate static let importedCalls = Field("totalCalls", .integer(0...Credits.balanceCeiling), "").default(0)

@@ -8,6 +8,8 @@ import GateValues
 struct KeyFilter: Sendable {
     /// Lists that it has to stand in.
     let lists: [String]
+    /// Lists that it must not stand in.
+    let absent: [String]
     private let namespace: String?
     /// What its name has to begin with, as the order by name has it; empty for anything.
     let prefix: String
@@ -33,9 +35,9 @@ struct KeyFilter: Sendable {
         if let wanted = try request[Self.active] { lists.append(wanted ? KeyRecord.living : KeyRecord.revoked) }
         switch try request[Self.suspended] {
         case true: lists.append(KeyRecord.suspended)
-        case false: conditions.append { key in key.record.state != .suspended }
-        case nil: break
+        case false, nil: break
         }
+        absent = try request[Self.suspended] == false ? [KeyRecord.suspended] : []
         if let wanted = try request[Self.expired] {
             if wanted { lists.append(KeyRecord.ending) }
             conditions.append { key in key.record.isExpired(at: key.readAt) == wanted }
@@ -48,7 +50,7 @@ struct KeyFilter: Sendable {
 
     /// The tags of keys, and their namespace: what a search asks for.
     init(lists: [String]) {
-        (self.lists, namespace, prefix, credits, conditions) = (lists, nil, "", (nil, nil), [])
+        (self.lists, absent, namespace, prefix, credits, conditions) = (lists, [], nil, "", (nil, nil), [])
     }
 
     /// As far as there are credits.
@@ -56,11 +58,11 @@ struct KeyFilter: Sendable {
         Int(min(max(number.rounded(rule), -1), Double(Credits.balanceCeiling)))
     }
 
-    private var isOfCredits: Bool { credits.least != nil || credits.most != nil }
+    var isOfCredits: Bool { credits.least != nil || credits.most != nil }
 
     /// Whether anything besides the namespace was asked for.
     var asksForMore: Bool {
-        !conditions.isEmpty || !prefix.isEmpty || isOfCredits || lists.count > (namespace == nil ? 0 : 1)
+        !conditions.isEmpty || !absent.isEmpty || !prefix.isEmpty || isOfCredits || lists.count > (namespace == nil ? 0 : 1)
     }
 
     /// Whether orders besides those of making help with it.
@@ -68,12 +70,24 @@ struct KeyFilter: Sendable {
 
     /// Whether a part of this order is all that was asked for, so that nothing has to be gone through.
     func isSaid(by order: KeyOrder) -> Bool {
-        guard conditions.isEmpty else { return false }
+        guard conditions.isEmpty, absent.isEmpty else { return false }
         return switch order {
         case .made: lists.count < 2 && prefix.isEmpty && !isOfCredits
         case .name: lists.isEmpty && !isOfCredits
         case .amount(let amount, _, _): lists.isEmpty && prefix.isEmpty && (amount == .credits || !isOfCredits)
         }
+    }
+
+    /// Whether records have to be read to tell which keys are asked for.
+    /// - Parameter order: one that they are known to stand in.
+    func needsRecords(in order: KeyOrder) -> Bool { !conditions.isEmpty || !prefix.isEmpty && order != .name(prefix: prefix) }
+
+    /// Whether it is nothing but one list, or nothing but what must not stand in one: then it is known how many there are.
+    var isCounted: Bool { conditions.isEmpty && prefix.isEmpty && !isOfCredits && lists.count + absent.count == 1 }
+
+    /// Whether so many credits are asked for.
+    func takes(credits number: Int) -> Bool {
+        credits.least.map { number >= $0 } ?? true && credits.most.map { number <= $0 } ?? true
     }
 
     /// Parts of orders that every key which is asked for stands in.
@@ -88,7 +102,7 @@ struct KeyFilter: Sendable {
     /// Whether a key that stands in its lists is one of those that were asked for.
     func admits(_ key: KeySnapshot) -> Bool {
         (prefix.isEmpty || KeyRecord.word(ofName: key.record.name).utf8.starts(with: prefix.utf8))
-            && credits.least.map { key.account.credits >= $0 } ?? true && credits.most.map { key.account.credits <= $0 } ?? true
+            && takes(credits: key.account.credits)
             && conditions.allSatisfy { $0(key) }
     }
 }

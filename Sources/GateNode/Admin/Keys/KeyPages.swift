@@ -20,6 +20,9 @@ struct KeyPage: Sendable {
 /// 2. Some part of an order has every key that the filter asks for, and few besides: that part is gone through, and the page kept.
 /// 3. Else the order that is asked for is gone through from the cursor, `mostExamined` keys at most: a page may be short then, and says where
 ///    to go on.
+///
+/// Who stands in which list, and how many credits it has, is asked of the indexes, hundreds of keys with a command; records are read of the
+/// keys that are shown, and of `mostRead` at most where the filter is of something that only they know.
 struct KeyPages: Sendable {
     let keys: KeyDirectory
     /// Milliseconds since 1970 of Redis TIME.
@@ -27,6 +30,10 @@ struct KeyPages: Sendable {
 
     /// Keys that one request looks at, at most.
     static let mostExamined = 20_000
+    /// Of these, keys whose records it reads.
+    static let mostRead = 2_000
+    /// Records that are read at once, at least.
+    private static let fewest = 50
 
     /// - Throws: 400 for an offset that lies too deep, 503 where the orders of an older store are still being made.
     func page(of query: KeyQuery) async throws -> KeyPage {
@@ -35,18 +42,29 @@ struct KeyPages: Sendable {
         let hasOrders = needsOrders ? try await keys.orders.isBuilt() : false
         if query.filter.isSaid(by: order), hasOrders || query.sorting == .createdAt { return try await read(query, order) }
         let (part, size) = try await smallest(query.filter.parts(hasOrders))
-        if size <= Self.mostExamined { return try await rank(query, all: part) }
+        let readsRecords = query.filter.needsRecords(in: part) || query.sorting == .name && !part.isOfNames || !hasOrders && needsOrders
+        // Before there are orders, nothing else could be said of them.
+        if size <= (readsRecords && (hasOrders || !needsOrders) ? Self.mostRead : Self.mostExamined) {
+            return try await rank(query, all: part, readingRecords: readsRecords)
+        }
+        let counted = query.filter.isCounted ? try await count(query.filter) : nil
         if query.sorting == .createdAt {
             // Every list is in the order of making.
-            if case .made = part { return try await sweep(query, part, total: size) }
-            return try await sweep(query, .made(nil), total: size)
+            return try await sweep(query, part.isOfMaking ? part : .made(nil), total: counted ?? size, isExact: counted != nil)
         }
         guard hasOrders else {
             throw HTTPFailure(
                 .serviceUnavailable, "The orders of \(size) keys are still being made. Order them by createdAt until then."
             ).retryable(after: 60)
         }
-        return try await sweep(query, order, total: size)
+        return try await sweep(query, order, total: counted ?? size, isExact: counted != nil)
+    }
+
+    private func count(_ filter: KeyFilter) async throws -> Int {
+        if let list = filter.lists.first { return try await keys.records.count(in: list) }
+        var count = try await keys.records.count()
+        for list in filter.absent { count -= try await keys.records.count(in: list) }
+        return count
     }
 
     private func walk(_ query: KeyQuery, _ order: KeyOrder) async throws -> OrderWalk {
@@ -81,7 +99,7 @@ struct KeyPages: Sendable {
         return found.filter { known.contains(query.sorting.place(of: $0)) }
     }
 
-    private func rank(_ query: KeyQuery, all part: KeyOrder) async throws -> KeyPage {
+    private func rank(_ query: KeyQuery, all part: KeyOrder, readingRecords: Bool) async throws -> KeyPage {
         var walk = try await OrderWalk(part, .ascending, in: keys.store)
         var ranking = KeyRanking(query)
         // An order by money may show a key twice while it is read.
@@ -89,8 +107,8 @@ struct KeyPages: Sendable {
         while true {
             let places = try await walk.next(KeyDirectory.stride)
             if places.isEmpty || met.count > 2 * Self.mostExamined { break }
-            let ids = try await listed(places.map(\.id).filter { met.insert($0).inserted }, query.filter, but: part)
-            for key in try await keys.snapshots(ids, at: now) where query.filter.admits(key) { ranking.add(query.sorting.place(of: key)) }
+            let listed = try await listed(places.filter { met.insert($0.id).inserted }, query.filter, but: part, byCredits: !readingRecords)
+            for place in try await self.places(listed, query, in: part, readingRecords) { ranking.add(place) }
         }
         let shown = Array(ranking.best.dropFirst(query.offset))
         var page = KeyPage(total: ranking.total)
@@ -99,39 +117,96 @@ struct KeyPages: Sendable {
         return page
     }
 
-    private func sweep(_ query: KeyQuery, _ order: KeyOrder, total: Int) async throws -> KeyPage {
+    /// The places of keys in the order that is asked for.
+    /// - Parameter part: the order in which they were found.
+    private func places(_ found: [KeyPlace], _ query: KeyQuery, in part: KeyOrder, _ readingRecords: Bool) async throws -> [KeyPlace] {
+        if readingRecords {
+            return try await keys.snapshots(found.map(\.id), at: now).filter(query.filter.admits).map(query.sorting.place)
+        }
+        let list: String
+        switch (query.sorting.order(for: query.filter), part) {
+        case (.made, .made), (.name, .name): return found
+        case (.amount(let one, _, _), .amount(let other, _, _)) where one == other: return found
+        case (.amount(let amount, _, _), _): list = amount.list
+        case (.made, _), (.name, _): list = KeyRecord.kind
+        }
+        let ids = found.map(\.id)
+        return zip(ids, try await keys.records.places(of: ids, in: list)).compactMap { id, number in
+            number.map { KeyPlace(number: $0, id: id) }
+        }
+    }
+
+    private func sweep(_ query: KeyQuery, _ order: KeyOrder, total: Int, isExact: Bool) async throws -> KeyPage {
         var walk = try await walk(query, order)
-        var page = KeyPage(total: total, isExact: false)
-        var (examined, passed) = (0, 0)
-        while examined < Self.mostExamined {
+        var page = KeyPage(total: total, isExact: isExact)
+        var (examined, read, passed) = (0, 0, 0)
+        let readsRecords = query.filter.needsRecords(in: order)
+        let hasCredits = query.filter.isOfCredits ? try await keys.orders.isBuilt() : false
+        while examined < Self.mostExamined, read < Self.mostRead {
             let places = try await walk.next(min(KeyDirectory.stride, Self.mostExamined - examined))
             if places.isEmpty { break }
             examined += places.count
-            let ids = try await listed(places.map(\.id), query.filter, but: order)
-            let found = Dictionary(
-                try await keys.snapshots(ids, at: now).filter(query.filter.admits).map { ($0.record.id, $0) }, uniquingKeysWith: { $1 })
-            for (index, place) in places.enumerated() {
-                if let key = found[place.id] {
-                    if passed < query.offset { passed += 1 } else { page.keys.append(key) }
+            page.next = walk.left > 0 ? places.last : nil
+            var listed = try await listed(places, query.filter, but: order, byCredits: hasCredits)[...]
+            if !readsRecords {
+                let skipped = min(listed.count, query.offset - passed)
+                passed += skipped
+                listed = listed.dropFirst(skipped)
+            }
+            // As many as the page still needs at a time: most of them will do.
+            while !listed.isEmpty {
+                let some = Array(listed.prefix(max(query.limit - page.keys.count, Self.fewest)))
+                listed = listed.dropFirst(some.count)
+                read += some.count
+                let found = Dictionary(
+                    try await keys.snapshots(some.map(\.id), at: now).filter(query.filter.admits).map { ($0.record.id, $0) },
+                    uniquingKeysWith: { $1 })
+                for place in some {
+                    guard let key = found[place.id] else { continue }
+                    if passed < query.offset {
+                        passed += 1
+                    } else {
+                        page.keys.append(key)
+                    }
+                    if page.keys.count == query.limit {
+                        if place != places.last { page.next = place }
+                        return page
+                    }
                 }
-                page.next = walk.left > 0 || index + 1 < places.count ? place : nil
-                if page.keys.count == query.limit { return page }
             }
         }
         guard passed == query.offset || page.next == nil else {
             throw HTTPFailure.badRequest(
-                "Invalid offset. More than \(Self.mostExamined) keys would have to be looked at for it; ask for the first page and follow nextCursor."
+                "Invalid offset. More than \(examined) keys would have to be looked at for it; ask for the first page and follow nextCursor."
             )
         }
         return page
     }
 
-    /// Those that stand in all lists of a filter; in one of them they do already.
-    private func listed(_ ids: [String], _ filter: KeyFilter, but order: KeyOrder) async throws -> [String] {
-        var ids = ids
-        for list in filter.lists where order != .made(list) && !ids.isEmpty { ids = try await keys.records.filter(ids, in: list) }
-        return ids
+    /// Those that stand where a filter wants them, as far as indexes know; in the order in which they were found they do already.
+    /// - Parameter byCredits: whether the order by credits is there to be asked.
+    private func listed(
+        _ places: [KeyPlace], _ filter: KeyFilter, but order: KeyOrder, byCredits: Bool
+    ) async throws -> [KeyPlace] {
+        var places = places
+        func keep(_ list: String, _ isWanted: (Int?) -> Bool) async throws {
+            if places.isEmpty { return }
+            let found = try await keys.records.places(of: places.map(\.id), in: list)
+            places = zip(places, found).filter { isWanted($1) }.map(\.0)
+        }
+        for list in filter.lists where order != .made(list) { try await keep(list) { $0 != nil } }
+        for list in filter.absent { try await keep(list) { $0 == nil } }
+        if byCredits, filter.isOfCredits, !order.isOfCredits {
+            try await keep(KeyAmount.credits.list) { $0.map(filter.takes(credits:)) ?? false }
+        }
+        return places
     }
+}
+
+extension KeyOrder {
+    fileprivate var isOfMaking: Bool { if case .made = self { true } else { false } }
+    fileprivate var isOfNames: Bool { if case .name = self { true } else { false } }
+    fileprivate var isOfCredits: Bool { if case .amount(.credits, _, _) = self { true } else { false } }
 }
 
 extension KeyQuery.Direction {
