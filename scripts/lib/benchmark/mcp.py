@@ -255,30 +255,36 @@ def large(workshop, binary, store):
 
 # Two clients of one stdio server.
 
-def alone(port, key, over):
+def alone(port, key, ready, over):
+    ready.set()
     over.wait()
 
 
-def slow_calls(port, key, over):
+def slow_calls(port, key, ready, over):
     client = Client(port, key)
+    ready.set()
     while not over.is_set():
         client.call("slow", seconds=0.5)
 
 
-def huge_replies(port, key, over):
+def huge_replies(port, key, ready, over):
     client = Client(port, key)
+    ready.set()
     while not over.wait(LARGE_PAUSE):
         client.call("huge", bytes=LARGE)
 
 
-def unread_replies(port, key, over):
-    """Eight connections that ask for large results and read 64 KB of them a second."""
+def unread_replies(port, key, ready, over):
+    """Eight connections that ask for large results and read 64 KB of them a second. Ready when all are on their way, out of the server's pipe."""
     clients = []
     for _ in range(8):
         client = Client(port, key, buffer=4096)
         client.send("POST", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
             "name": "huge", "arguments": {"bytes": LARGE}}}).encode(), accept=BOTH)
         clients.append(client)
+    for client in clients:
+        client.receive(1)
+    ready.set()
     while not over.wait(0.125):
         for client in clients:
             client.receive(8192)
@@ -336,9 +342,11 @@ def blocking(workshop, binary, store, given):
     times["large replies, without a gate"] = []
     for _ in range(given.rounds):
         for name, neighbour in NEIGHBOURS.items():
-            over = multiprocessing.Event()
-            process = multiprocessing.Process(target=neighbour, args=(node.port, other, over), daemon=True)
+            ready, over = multiprocessing.Event(), multiprocessing.Event()
+            process = multiprocessing.Process(target=neighbour, args=(node.port, other, ready, over), daemon=True)
             process.start()
+            if not ready.wait(60):
+                raise Fault(f"the neighbour with {name} does not come so far")
             time.sleep(0.5)
             times[name] += small_calls(client, given.seconds)
             if not process.is_alive():
