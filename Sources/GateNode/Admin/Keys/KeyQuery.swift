@@ -56,7 +56,7 @@ extension KeyQuery {
     func page(of keys: KeyDirectory, at now: Int) async throws -> (keys: [KeySnapshot], total: Int) {
         if filter.isListed, sorting == .createdAt {
             let page = try await keys.page(in: filter.lists, direction == .desc ? .descending : .ascending, offset: offset, count: limit)
-            return (try await keys.snapshots(page.ids, at: now), page.total)
+            return (try await keys.wholeSnapshots(page.ids, at: now), page.total)
         }
         let size = try await keys.size(of: filter.lists)
         guard size <= Self.mostWalked else {
@@ -70,7 +70,7 @@ extension KeyQuery {
                 ranking.add(key.record.id, by: sorting.rank(of: key))
             }
         }
-        return (try await keys.snapshots(Array(ranking.best.dropFirst(offset)), at: now), ranking.total)
+        return (try await keys.wholeSnapshots(Array(ranking.best.dropFirst(offset)), at: now), ranking.total)
     }
 }
 

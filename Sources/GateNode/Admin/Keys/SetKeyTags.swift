@@ -35,7 +35,7 @@ extension Endpoint {
         var lists = tags.map { KeyRecord.list(ofTag: $0.key, $0.value) }.sorted()
         if let namespace { lists.append(KeyRecord.list(ofNamespace: namespace)) }
         let page = try await keys.page(in: lists, .descending, offset: request[.searchOffset], count: request[.searchLimit])
-        let found = try await keys.snapshots(page.ids, at: request.now)
+        let found = try await keys.wholeSnapshots(page.ids, at: request.now)
         return ["keys": found.map(KeySnapshot.view.json), "count": page.total]
     }
 }
