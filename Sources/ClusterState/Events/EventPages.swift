@@ -101,3 +101,19 @@ private struct StreamCursor: Sendable {
 extension LoggedCall {
     fileprivate func isBefore(_ other: LoggedCall) -> Bool { (time, sequence) < (other.time, other.sequence) }
 }
+
+/// The id of an entry of a stream, as it is ordered.
+struct StreamPlace: Comparable {
+    let milliseconds: Int
+    let sequence: Int
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "-")
+        guard parts.count == 2, let milliseconds = Int(parts[0]), let sequence = Int(parts[1]) else { return nil }
+        (self.milliseconds, self.sequence) = (milliseconds, sequence)
+    }
+
+    static func < (left: StreamPlace, right: StreamPlace) -> Bool {
+        (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
+    }
+}

@@ -134,19 +134,3 @@ extension WebhookOccurrence {
 
     private static func id(_ stream: String, _ place: String) -> String { "evt_\(stream)-\(place)" }
 }
-
-/// The id of an entry of a stream, as it is ordered.
-struct StreamPlace: Comparable {
-    let milliseconds: Int
-    let sequence: Int
-
-    init?(_ text: String) {
-        let parts = text.split(separator: "-")
-        guard parts.count == 2, let milliseconds = Int(parts[0]), let sequence = Int(parts[1]) else { return nil }
-        (self.milliseconds, self.sequence) = (milliseconds, sequence)
-    }
-
-    static func < (left: StreamPlace, right: StreamPlace) -> Bool {
-        (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
-    }
-}
