@@ -181,7 +181,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ClusterTests",
-            dependencies: ["GateTesting", "gate-node"],
+            dependencies: ["GateDomain", "GateSettings", "GateTesting", "gate-node"],
             swiftSettings: settings
         ),
         .testTarget(

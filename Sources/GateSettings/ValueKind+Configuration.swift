@@ -49,7 +49,7 @@ extension ValueKind where Value == String {
 extension ValueKind where Value == [String] {
     /// Texts that keep a rule: an array, or one text with commas.
     static func words(rule: String = "Must be a list of texts.", _ isValid: @escaping @Sendable (String) -> Bool = { _ in true }) -> Self {
-        list(of: .word(.string, rule: rule, isValid), takesCommas: true, rule: rule)
+        list(of: .word(.string, rule: rule, isValid), upTo: 1000, takesCommas: true, rule: rule)
     }
 }
 

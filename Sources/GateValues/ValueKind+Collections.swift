@@ -5,22 +5,24 @@ package import GateDomain
 package import MCPWire
 
 extension ValueKind {
-    /// A list of values of one kind; a list that holds another value breaks `rule` as a whole.
+    /// A list of values of one kind; a list that holds another value breaks `rule` as a whole. One that is too long is refused before any of its
+    /// values is read: what is left out of a list of denials would be allowed.
     ///
     /// - Parameters:
-    ///   - capacity: How many count; what follows is left out.
+    ///   - capacity: How many there may be.
     ///   - takesCommas: One text with commas is the list of its parts.
     package static func list<Element: Sendable>(
-        of element: ValueKind<Element>, first capacity: Int = .max, takesCommas: Bool = false, rule: String
+        of element: ValueKind<Element>, upTo capacity: Int, takesCommas: Bool = false, rule: String
     ) -> Self where Value == [Element] {
-        Self(.list(of: element.schema)) { json throws(ValueFault) in
+        Self(.list(of: element.schema).with("maxItems", capacity)) { json throws(ValueFault) in
             let entries: [JSONValue]
             switch json {
             case .array(let array): entries = array
             case .string(let text) where takesCommas: entries = text.commaSeparatedParts.map(JSONValue.string)
             default: throw ValueFault(rule, showing: json)
             }
-            return try entries.prefix(capacity).map { entry throws(ValueFault) in
+            guard entries.count <= capacity else { throw ValueFault("Must have at most \(capacity) entries.") }
+            return try entries.map { entry throws(ValueFault) in
                 do throws(ValueFault) {
                     return try element.value(of: entry)
                 } catch {
@@ -75,24 +77,27 @@ extension ValueKind {
 }
 
 extension ValueKind where Value == [String] {
-    /// Names of tools; the first 1,000 count (F-KEY-15).
+    /// Names of tools, at most 1,000 (F-KEY-15).
     package static let toolNames = list(
-        of: .word(.string(1...500), rule: "") { (1...500).contains($0.utf8.count) && $0.isOneLine }, first: ToolAccess.capacity,
-        rule: "Must be a list of tool names."
-    ).described { $0.described("The first \(ToolAccess.capacity) entries count.") }
+        of: .word(.string(1...500), rule: "") { (1...500).contains($0.utf8.count) && $0.isOneLine }, upTo: ToolAccess.capacity,
+        rule: "Must be a list of at most \(ToolAccess.capacity) tool names."
+    )
 }
 
 extension ValueKind where Value == [AddressRange] {
-    /// IPv4 addresses and CIDR blocks; the first 200 count (F-IP-04, X-27).
+    /// IPv4 addresses and CIDR blocks, at most 200 (F-IP-04, X-27).
     package static let addresses = list(
-        of: .addressBlock, first: AddressRange.capacity, rule: "Must be a list of IPv4 addresses or CIDR blocks."
+        of: .addressBlock, upTo: AddressRange.capacity,
+        rule: "Must be a list of at most \(AddressRange.capacity) IPv4 addresses or CIDR blocks."
     )
-    .described { $0.described("IPv4 addresses or CIDR blocks; the first \(AddressRange.capacity) count.") }
+    .described { $0.described("IPv4 addresses or CIDR blocks.") }
 }
 
 extension ValueKind where Value == AddressRange {
-    fileprivate static let addressBlock = Self(.string) { json throws(ValueFault) in
-        guard let range = json.stringValue.flatMap(AddressRange.init), range.isV4 else { throw ValueFault("", showing: json) }
+    fileprivate static let addressBlock = Self(.string(1...50)) { json throws(ValueFault) in
+        guard let range = json.stringValue.flatMap({ $0.utf8.count <= 50 ? $0 : nil }).flatMap(AddressRange.init), range.isV4 else {
+            throw ValueFault("", showing: json)
+        }
         return range
     }
 }

@@ -102,10 +102,21 @@ extension ValueKind where Value: RawRepresentable<String> & CaseIterable {
 }
 
 extension ValueKind where Value == String {
-    /// Text for people: control characters become spaces, ends are trimmed, and what is beyond `length` is cut off (F-KEY-14).
-    package static func text(upTo length: Int) -> Self {
-        Self(.string.described("Cut after \(length) characters.")) { json throws(ValueFault) in
-            guard let text = json.stringValue else { throw ValueFault("Must be text.") }
+    /// What becomes of text that is too long: refused, or the beginning of it.
+    package enum Rest: Sendable {
+        case refused, cut
+    }
+
+    /// Text for people: control characters become spaces, and ends are trimmed.
+    /// - Parameters:
+    ///   - length: characters of Unicode.
+    ///   - rest: only names and free text, of which nothing is decided, are cut (F-KEY-14).
+    package static func text(upTo length: Int, rest: Rest = .refused) -> Self {
+        let schema = rest == .refused ? Schema.string(0...length) : Schema.string.described("Cut after \(length) characters.")
+        let rule = rest == .refused ? "Must be text of at most \(length) characters." : "Must be text."
+        return Self(schema) { json throws(ValueFault) in
+            guard let text = json.stringValue else { throw ValueFault(rule) }
+            guard rest == .cut || text.unicodeScalars.count <= length else { throw ValueFault(rule) }
             return text.cleaned(upTo: length)
         }
     }

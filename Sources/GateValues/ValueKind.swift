@@ -47,6 +47,18 @@ package struct ValueKind<Value: Sendable>: Sendable {
         guard let value else { throw ValueFault("Is not valid.") }
         return value
     }
+
+    /// The value of a part of another one. - Parameter path: where the part is, as `.name`.
+    /// - Throws: The first thing that is wrong with it, which says where.
+    package func value(of json: JSONValue, at path: String) throws(ValueFault) -> Value {
+        do throws(ValueFault) {
+            return try value(of: json)
+        } catch {
+            var fault = error
+            fault.path = path + fault.path
+            throw fault
+        }
+    }
 }
 
 /// Why a value is not taken.
@@ -62,6 +74,12 @@ package struct ValueFault: Error, Sendable, Equatable {
     package init(_ rule: String, showing json: JSONValue? = nil) {
         self.rule = rule
         shown = json?.shown
+    }
+
+    /// - Parameter path: where inside of the value, as `.name`; shortened where a client has chosen a long one.
+    package init(at path: String, _ rule: String) {
+        self.path = String(path.unicodeScalars.prefix(100))
+        self.rule = rule
     }
 
     /// - Parameter text: repeated as it is.

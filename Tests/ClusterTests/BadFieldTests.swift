@@ -24,14 +24,72 @@ extension ClusterTests {
                     guard let answer = try? await gate.admin(field.path, field.body(with: bad.value, key: key)) else {
                         return "\(field): no answer"
                     }
-                    let sentence = answer.json["error"]?.string ?? ""
+                    // Of rows that are carried out one by one, each says for itself what is wrong with it.
+                    let row = answer.status == 200 && ["operations", "keys"].contains(field.name) ? answer.json["results"]?[0] : nil
+                    let sentence = (row ?? answer.json)["error"]?.string ?? ""
                     let says = ["Must ", "Missing ", "Its members", "not available"].contains { sentence.contains($0) }
-                    if answer.status == 400, sentence.contains(field.name), says { return nil }
+                    let names = sentence.contains(row == nil ? field.name : "") && sentence.contains(bad.member ?? "")
+                    if answer.status == 400 || row != nil, names, says { return nil }
                     return "\(field), \(bad.kind), \(bad.value?.text.prefix(60) ?? "left out"): \(answer.status) \(answer.text.prefix(200))"
                 }
-                #expect(attempts.count > 500 && faults.compactMap(\.self) == [])
+                #expect(attempts.count > 1500 && attempts.contains { $0.1.member == "deniedTools" })
+                let found = faults.compactMap(\.self)
+                #expect(found.isEmpty, "\(found.count): \(found.prefix(30).joined(separator: "\n"))")
                 #expect(try await cluster.redis.kept() == before)
                 #expect(await gate.echo(key: key).isServed)
+            }
+        }
+
+        @Test(
+            "F-KEY-15, F-WH-10, F-GUARD-02: a list that is too long is refused as a whole, so that no denial is lost; so is a filter for events that nobody tells, and a rule without a name"
+        )
+        func refusedAsAWhole() async throws {
+            try await GateCluster.run(nodes: 2) { cluster in
+                let (a, b) = (cluster[0], cluster[1])
+                let many: [JSON] = (0..<1000).map { .string("tool\($0)") }
+                let key = try await a.createKey(credits: 10)
+                func refusal(_ path: String, _ body: JSON) async throws -> String {
+                    let answer = try await a.admin(path, body)
+                    return "\(answer.status) \(answer.json["error"]?.string ?? answer.text)"
+                }
+                let tools = JSON.array(many + ["echo"])
+                #expect(try await refusal("/keys", ["deniedTools": tools]) == "400 Invalid deniedTools. Must have at most 1000 entries.")
+                for field in ["deniedTools", "allowedTools"] {
+                    let body = JSON.object(["key": .string(key), field: tools])
+                    #expect(try await refusal("/keys/acl", body).hasPrefix("400 Invalid \(field). Must have at most 1000"))
+                }
+                let blocks = JSON.array((0..<201).map { .string("10.0.\($0).0/24") })
+                #expect(
+                    try await refusal("/keys/ip", ["key": .string(key), "ips": blocks]) == "400 Invalid ips. Must have at most 200 entries."
+                )
+                let rows = try await a.order("/keys/import", ["keys": [["key": "pg_brought-along", "deniedTools": tools]]])
+                #expect(rows["errors"] == 1 && rows["results"]?[0]?["error"]?.string?.contains("at most 1000") == true)
+                #expect(await b.echo(key: key).isServed, "nothing was changed")
+                let listed = try await b.admin("/keys").json
+                #expect(listed.array?.count == 1 && listed[0]?["deniedTools"] == [] && listed[0]?["ipAllowlist"] == [])
+                let whole = try await a.createKey(credits: 10, ["deniedTools": .array(many.dropLast() + ["echo"])])
+                #expect(await b.echo(key: whole).word == "tool_denied", "the last of as many as there may be counts")
+
+                let filter: JSON = ["events": ["usage", "no.such.event"], "url": "https://1.1.1.1/"]
+                #expect(try await refusal("/webhooks/filters", filter).contains("400 Invalid events. Must be types of events"))
+                #expect(try await b.admin("/webhooks/filters").json["count"] == 0)
+                let made = try await a.order(
+                    "/webhooks/filters", ["name": "before", "events": ["key.expired", "team.key_removed"], "url": "https://1.1.1.1/"])
+                let id = try #require(made["id"])
+                #expect(try await refusal("/webhooks/filters/update", ["id": id, "events": ["nonsense"]]).hasPrefix("400 Invalid events"))
+                try await b.order("/webhooks/filters/update", ["id": id, "name": "after", "events": ["*"]])
+                let told = try await a.admin("/audit?types=webhook_filter.updated").json["events"]?[0]?["metadata"]
+                #expect(told?["name"] == "after" && told?["events"] == "*", "the audit log says what it is now")
+
+                let rule: JSON = ["id": "r", "pattern": "x", "action": "block"]
+                #expect(try await refusal("/admin/guardrails", ["rule": rule]) == "400 Invalid rule.name. Must be there.")
+                #expect(try await b.admin("/admin/guardrails").json["rules"]?.array?.count == 8)
+                for path in ["/keys/reserve/commit", "/keys/reserve/release"] {
+                    #expect(try await refusal(path, ["reservationId": "nope"]).hasPrefix("404 "))
+                }
+                #expect(
+                    try await refusal("/keys/notes", ["key": .string(key), "text": .string(String(repeating: "n", count: 1001))])
+                        == "400 Invalid text. Must be text of at most 1000 characters.")
             }
         }
     }
@@ -68,15 +126,22 @@ private struct DocumentedField: Sendable, CustomStringConvertible {
     private var help: String { schema["description"]?.string ?? "" }
 
     /// Whether the document says how much of it is taken: a bound, or what becomes of more.
-    var hasBounds: Bool {
-        Self.types(of: schema).allSatisfy { type in
+    var hasBounds: Bool { Self.hasBounds(schema) }
+
+    private static func hasBounds(_ schema: JSON) -> Bool {
+        if schema["readOnly"] == true { return true }
+        let help = schema["description"]?.string ?? ""
+        return types(of: schema).allSatisfy { type in
             switch type {
             case "integer", "number": schema["minimum"] != nil && schema["maximum"] != nil || help.contains("Kept within")
             case "string":
                 ["maxLength", "pattern", "enum", "format"].contains { schema[$0] != nil } || help.contains("Cut after")
                     || help.contains("anything else means")
-            case "array": schema["maxItems"] != nil || help.contains("count.")
-            case "object": schema["maxProperties"] != nil || schema["properties"] != nil || help.contains("have to be there")
+            case "array": schema["maxItems"] != nil && schema["items"].map(hasBounds) == true
+            case "object":
+                schema["oneOf"]?.array?.allSatisfy(hasBounds)
+                    ?? schema["properties"]?.object?.values.allSatisfy(hasBounds)
+                    ?? (schema["maxProperties"] != nil && schema["additionalProperties"].map(hasBounds) == true)
             default: true
             }
         }
@@ -85,62 +150,78 @@ private struct DocumentedField: Sendable, CustomStringConvertible {
     /// A value that it does not take.
     struct Violation: Sendable {
         let kind: String
+        /// The member of it that is wrong; nil for the value as a whole.
+        var member: String?
         /// Nil is leaving it out.
         let value: JSON?
     }
 
     var violations: [Violation] {
         let absent = isRequired ? [Violation(kind: "missing", value: nil), Violation(kind: "null", value: .null)] : []
-        return absent + Self.violations(of: schema).map { Violation(kind: $0.kind, value: $0.value) }
+        return absent + Self.violations(of: schema).map { Violation(kind: $0.kind, member: $0.member, value: $0.value) }
     }
 
-    private static func violations(of schema: JSON) -> [(kind: String, value: JSON)] {
+    private static func violations(of schema: JSON) -> [(kind: String, member: String?, value: JSON)] {
+        if schema["readOnly"] == true { return [] }
+        if let choices = schema["oneOf"]?.array { return choices.flatMap(violations) }
+        func of(_ kind: String, _ value: JSON) -> (kind: String, member: String?, value: JSON) { (kind, nil, value) }
         let types = types(of: schema)
         let help = schema["description"]?.string ?? ""
         let strangers: [(type: String, value: JSON)] = [
             ("boolean", true), ("integer", 7), ("string", "text"), ("array", [[]]), ("object", ["a": ["b"]]),
         ]
-        if types.isEmpty { return strangers.map { (kind: "not served", value: $0.value) } }
+        if types.isEmpty { return strangers.map { of("not served", $0.value) } }
         var found = strangers.filter { !types.contains($0.type) && !($0.type == "integer" && types.contains("number")) }
-            .map { (kind: "wrong type", value: $0.value) }
+            .map { of("wrong type", $0.value) }
         if types.contains("integer") {
-            found.append((kind: "fraction", value: help.contains("rounded down") ? 0.5 : 1.5))
+            found.append(of("fraction", help.contains("rounded down") ? 0.5 : 1.5))
             if let least = schema["minimum"]?.int {
-                found.append((kind: "negative", value: .int(min(-1, least - 1))))
-                found.append((kind: "too small", value: .int(least - 1)))
-                found.append((kind: "too small", value: .double(-1e300)))
+                found.append(of("negative", .int(min(-1, least - 1))))
+                found.append(of("too small", .int(least - 1)))
+                found.append(of("too small", .double(-1e300)))
             }
             if let most = schema["maximum"]?.int {
-                found.append((kind: "too large", value: .int(most + 1)))
-                found.append((kind: "too large", value: .double(1e300)))
+                found.append(of("too large", .int(most + 1)))
+                found.append(of("too large", .double(1e300)))
             }
         }
-        if let most = schema["maxLength"]?.int { found.append((kind: "too long", value: .string(String(repeating: "x", count: most + 1)))) }
-        if schema["minLength"] == 1 { found.append((kind: "empty", value: "")) }
+        if let most = schema["maxLength"]?.int { found.append(of("too long", .string(String(repeating: "x", count: most + 1)))) }
+        if schema["minLength"] == 1 { found.append(of("empty", "")) }
         if ["enum", "format", "pattern"].contains(where: { schema[$0] != nil }) {
             for word: JSON in ["nonsense of nobody", "ä", .string(String(repeating: "x", count: 5000))] {
-                found.append((kind: "unknown word", value: word))
+                found.append(of("unknown word", word))
             }
         }
         if let items = schema["items"] {
             if let most = schema["maxItems"]?.int {
-                found.append((kind: "too many", value: .array(Array(repeating: good(items), count: most + 1))))
+                found.append(of("too many", .array(Array(repeating: good(items), count: most + 1))))
             }
-            if let least = schema["minItems"]?.int, least > 0 { found.append((kind: "too few", value: [])) }
-            for bad in violations(of: items) { found.append((kind: "element: " + bad.kind, value: .array([bad.value]))) }
-            found.append((kind: "element: null", value: [.null]))
+            if let least = schema["minItems"]?.int, least > 0 { found.append(of("too few", [])) }
+            for bad in violations(of: items) { found.append(("element: " + bad.kind, bad.member, .array([bad.value]))) }
+            found.append(of("element: null", [.null]))
         }
         if let most = schema["maxProperties"]?.int {
             let many = Dictionary((0...most).map { ("name\($0)", JSON.string("x")) }, uniquingKeysWith: { first, _ in first })
-            found.append((kind: "too many", value: .object(many)))
+            found.append(of("too many", .object(many)))
         }
         let members = schema["properties"]?.object ?? [:]
+        let needed = needed(schema)
         for (name, member) in members.sorted(by: { $0.key < $1.key }) {
             for bad in violations(of: member) {
-                found.append((kind: "\(name): \(bad.kind)", value: .object(members.mapValues(good).merging([name: bad.value]) { $1 })))
+                found.append(("\(name): \(bad.kind)", name, .object(needed.merging([name: bad.value]) { $1 })))
             }
+            if needed[name] != nil { found.append(("\(name): missing", name, .object(needed.filter { $0.key != name }))) }
+        }
+        if schema["additionalProperties"] == false {
+            found.append(("unknown member", "stranger", .object(needed.merging(["stranger": "x"]) { $1 })))
         }
         return found
+    }
+
+    /// The members that an object has to have.
+    private static func needed(_ schema: JSON) -> [String: JSON] {
+        let names = schema["required"]?.array?.compactMap(\.string) ?? []
+        return (schema["properties"]?.object ?? [:]).filter { names.contains($0.key) }.mapValues(good)
     }
 
     /// A body of which this field is all that is wrong.
@@ -159,11 +240,12 @@ private struct DocumentedField: Sendable, CustomStringConvertible {
 
     private static func good(_ schema: JSON) -> JSON {
         if let word = schema["enum"]?[0] { return word }
+        if let choice = schema["oneOf"]?[0] { return good(choice) }
         return switch types(of: schema).first {
         case "integer", "number": .int(max(1, schema["minimum"]?.int ?? 1))
         case "boolean": true
         case "array": []
-        case "object": [:]
+        case "object": .object(needed(schema))
         default: "text"
         }
     }

@@ -42,6 +42,48 @@ extension ClusterTests {
         }
 
         @Test(
+            "F-KEY-11, F-QUOTA-01, F-CREDIT-09: records of keys tell what their quota and automatic top-up have counted, and their notes, in lists, searches and exports, on every node, after a restart"
+        )
+        func records() async throws {
+            try await GateCluster.run(nodes: 2, ["--price", "2", "--redis-shards", "4"]) { cluster in
+                let key = try await cluster[0].createKey(
+                    credits: 5,
+                    [
+                        "name": "counted", "tags": ["env": "prod"], "quota": ["dailyCallLimit": 100, "monthlyCreditLimit": 100],
+                        "autoTopup": ["threshold": 5, "amount": 7, "maxDaily": 3],
+                    ])
+                _ = try await cluster[1].createKey(credits: 5, ["name": "quiet"])
+                for note in ["first", "second"] { try await cluster[1].order("/keys/notes", ["key": .string(key), "text": .string(note)]) }
+                for node in 0..<3 { #expect(await cluster[node].echo(key: key).isServed) }
+                for round in 0..<2 {
+                    for gate in cluster.clients {
+                        let search = try await gate.admin("/keys/search", ["tags": ["env": "prod"]]).json["keys"]?[0]
+                        let page = try await gate.admin("/keys?namePrefix=counted&sortBy=name").json["keys"]?[0]
+                        let flat = try await gate.admin("/keys").json.array?.first { $0["name"] == "counted" }
+                        let export = try await gate.admin("/keys/export").json["keys"]?.array?.first { $0["name"] == "counted" }
+                        for (record, place) in [(search, "search"), (page, "page"), (flat, "list"), (export, "export")] {
+                            let record = try #require(record, "\(place)")
+                            #expect(
+                                record["quotaDailyCalls"] == 3 && record["quotaMonthlyCalls"] == 3 && record["quotaDailyCredits"] == 6
+                                    && record["quotaMonthlyCredits"] == 6, "\(place), \(round): \(record.text)")
+                            #expect(record["autoTopupTodayCount"] == 1 && record["credits"] == 6, "\(place): \(record.text)")
+                            let day = record["quotaLastResetDay"]?.string ?? ""
+                            #expect(day.wholeMatch(of: /\d{4}-\d\d-\d\d/) != nil && record["autoTopupLastResetDay"] == .string(day))
+                            #expect(record["quotaLastResetMonth"] == .string(String(day.prefix(7))))
+                            #expect(record["notes"]?.array?.map { $0["text"] } == ["first", "second"], "\(place): \(record.text)")
+                        }
+                        let quiet = try await gate.admin("/keys").json.array?.first { $0["name"] == "quiet" }
+                        #expect(quiet?["notes"] == [] && quiet?["quotaDailyCalls"] == 0 && quiet?["autoTopupTodayCount"] == 0)
+                    }
+                    if round == 0 {
+                        for node in cluster.nodes { try await node.kill9() }
+                        for node in cluster.nodes { try await node.restart() }
+                    }
+                }
+            }
+        }
+
+        @Test(
             "health, dashboard, comparison and activity of a key agree with its calls, on every node, after a restart, whatever its state")
         func standing() async throws {
             try await GateCluster.run(nodes: 2, ["--rate-limit", "50", "--price", "2", "--redis-shards", "4"]) { cluster in

@@ -55,6 +55,29 @@ extension ClusterTests {
             }
         }
 
+        @Test("F-ANA-01: a report tells which hours it has counted, and its sums are exactly the calls of that time")
+        func edges() async throws {
+            try await GateCluster.run(nodes: 2, ["--price", "3"]) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                for node in 0..<4 { #expect(await cluster[node].echo(key: key).isServed) }
+                let asked = Date(timeIntervalSinceNow: -1)
+                let (since, late) = (asked.ISO8601Format(), asked.addingTimeInterval(60).ISO8601Format())
+                for (node, path) in ["/admin/costs?since=\(since)", "/analytics?from=\(since)&to=\(late)"].enumerated() {
+                    try await eventually("\(path) says what the record of calls does of its time", within: .seconds(30)) {
+                        let report = try await cluster[node].report(path)
+                        let (from, to) = (report["from"]?.string ?? "", report["to"]?.string ?? "")
+                        let usage = try await cluster[node].usage().filter { event in
+                            let time = event.json["timestamp"]?.string ?? ""
+                            return from <= time && time < to
+                        }
+                        #expect(from.hasSuffix(":00:00.000Z") && from <= since && to >= since)
+                        let (calls, credits) = (report["summary"]?["totalCalls"], report["summary"]?["totalCredits"])
+                        return calls == .int(usage.count) && credits == .int(usage.credits) && !usage.isEmpty
+                    }
+                }
+            }
+        }
+
         /// What the ledger and the record of calls say when nothing moves any more.
         private struct Ledger {
             var spent = 0
@@ -169,7 +192,7 @@ extension JSON {
     /// Without what says when it was made.
     fileprivate var withoutTime: JSON {
         guard case .object(var members) = self else { return self }
-        for name in ["generatedAt", "to"] { members[name] = nil }
+        for name in ["generatedAt", "from", "to"] { members[name] = nil }
         // The hour may have struck, which adds a line of zeros.
         if let series = members["timeSeries"]?.array {
             members["timeSeries"] = .array(series.filter { $0["calls"] != 0 }.map(\.withoutEnd))

@@ -215,13 +215,14 @@ extension ClusterTests {
                 #expect(try await cluster[1].admin("/admin/guardrails").json["rules"]?.array?.count == 9)
                 // A rule of the configuration's kind, made where others are: nothing of theirs is lost.
                 let made = try await concurrently(12, workers: 6) { index in
-                    let rule: JSON = ["id": .string("r\(index)"), "pattern": .string("nobody-\(index)"), "action": "log"]
+                    let rule: JSON = ["id": .string("r\(index)"), "name": "R", "pattern": .string("nobody-\(index)"), "action": "log"]
                     return try await cluster[index].admin("/admin/guardrails", ["rule": rule]).status
                 }
                 #expect(made.allSatisfy { $0 == 200 })
                 #expect(try await cluster[0].admin("/admin/guardrails").json["rules"]?.array?.count == 21)
                 let imported = try await cluster[0].order(
-                    "/admin/guardrails", ["rules": [["id": "only", "pattern": "ssn", "action": "warn"]], "mode": "replace"])
+                    "/admin/guardrails",
+                    ["rules": [["id": "only", "name": "Only", "pattern": "ssn", "action": "warn"]], "mode": "replace"])
                 #expect(imported == ["imported": 1, "mode": "replace", "totalRules": 1])
                 let warned = try await note("123-45-6789 and 4111 1111 1111 1111", on: 1)
                 #expect(warned.outcome.isServed && warned.header("X-Guardrail-Warning") == "only")
@@ -309,17 +310,24 @@ extension ClusterTests {
 
         /// Bodies that are refused, and a word of the sentence.
         private static let badRules: [(JSON, String)] = [
-            ([:], "enabled, rule or rules"), (["rule": ["id": "a", "pattern": "x"]], "action"),
-            (["rule": ["pattern": "x", "action": "log"]], "id"),
-            (["rule": ["id": "a", "pattern": "(", "action": "log"]], "rule.pattern"),
-            (["rule": ["id": "a", "pattern": "(a)\\1", "action": "log"]], "rule.pattern"),
-            (["rule": ["id": "a", "pattern": "x", "action": "explode"]], "rule.action"),
-            (["rule": ["id": "a b", "pattern": "x", "action": "log"]], "rule.id"),
-            (["rule": ["id": "a", "pattern": "x", "flags": "y", "action": "log"]], "Flags"),
-            (["rule": ["id": "a", "pattern": "x", "action": "log", "tools": "echo"]], "rule.tools"),
-            (["rules": [["id": "a", "pattern": "x", "action": "log"], ["id": "a", "pattern": "y", "action": "log"]]], "twice"),
-            (["rules": .array((0..<33).map { ["id": .string("r\($0)"), "pattern": "x", "action": "log"] })], "32"),
-            (["rules": .array((0..<31).map { ["id": .string("r\($0)"), "pattern": "x", "action": "log"] })], "32"),
+            ([:], "enabled, rule or rules"), (["rule": ["id": "a", "name": "n", "pattern": "x"]], "action"),
+            (["rule": ["name": "n", "pattern": "x", "action": "log"]], "rule.id"),
+            (["rule": ["id": "a", "name": "n", "pattern": "(", "action": "log"]], "rule.pattern"),
+            (["rule": ["id": "a", "name": "n", "pattern": "(a)\\1", "action": "log"]], "rule.pattern"),
+            (["rule": ["id": "a", "name": "n", "pattern": "x", "action": "explode"]], "rule.action"),
+            (["rule": ["id": "a b", "name": "n", "pattern": "x", "action": "log"]], "rule.id"),
+            (["rule": ["id": "a", "name": "n", "pattern": "x", "flags": "y", "action": "log"]], "rule.flags"),
+            (["rule": ["id": "a", "name": "n", "pattern": "x", "action": "log", "tools": "echo"]], "rule.tools"),
+            (
+                [
+                    "rules": [
+                        ["id": "a", "name": "n", "pattern": "x", "action": "log"],
+                        ["id": "a", "name": "n", "pattern": "y", "action": "log"],
+                    ]
+                ], "twice"
+            ),
+            (["rules": .array((0..<33).map { ["id": .string("r\($0)"), "name": "n", "pattern": "x", "action": "log"] })], "32"),
+            (["rules": .array((0..<31).map { ["id": .string("r\($0)"), "name": "n", "pattern": "x", "action": "log"] })], "32"),
         ]
     }
 }

@@ -16,16 +16,17 @@ package struct GateCluster: Sendable {
     ///   - environments: Variables of single nodes, by their index.
     ///   - proxied: The indices of the nodes that reach Redis through a proxy of their own.
     ///   - clock: What Redis takes for the time of day.
+    ///   - liftsRate: Whether the kit's flags lift the calls a minute of keys, so that no config file sets them.
     @discardableResult
     package static func run<Result>(
         nodes count: Int = 3, _ flags: [String] = [], upstream: Upstream = .demo, durability: RedisServer.Durability = .memory,
         config: JSON? = nil, environments: [Int: [String: String]] = [:], proxied: Set<Int> = [], clock: SteppingClock? = nil,
-        _ body: (GateCluster) async throws -> Result
+        liftsRate: Bool = true, _ body: (GateCluster) async throws -> Result
     ) async throws -> Result {
         let redis = try await RedisServer(durability, clock: clock)
         let directory = try TemporaryDirectory()
         let file = try config.map { ["--config", try directory.write($0.text, to: "paygate.json")] } ?? []
-        let all = upstream.flags + quiet + ["--redis-url", redis.url] + file + flags
+        let all = upstream.flags + quiet + (liftsRate ? ["--rate-limit", "0"] : []) + ["--redis-url", redis.url] + file + flags
         var proxies: [Int: RedisProxy] = [:]
         for index in proxied { proxies[index] = try await RedisProxy(to: redis.port) }
         let own = proxies.mapValues { ["--redis-url", $0.url] }
@@ -53,8 +54,7 @@ package struct GateCluster: Sendable {
 
     /// Limits that a test does not ask for are off, and logs are short.
     private static let quiet = [
-        "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--rate-limit", "0", "--session-rate-limit", "0", "--admin-rate-limit",
-        "0",
+        "--host", "127.0.0.1", "--admin-key", GateClient.adminKey, "--session-rate-limit", "0", "--admin-rate-limit", "0",
         "--public-rate-limit", "0", "--log-level", "warn",
     ]
 

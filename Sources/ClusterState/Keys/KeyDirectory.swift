@@ -287,6 +287,22 @@ package struct KeyDirectory: Sendable {
         }
     }
 
+    /// The money of many at once with what the current day and month have seen, in their order.
+    /// - Parameter now: milliseconds since 1970 of Redis TIME.
+    /// - Throws: `store`.
+    package func accountsWithCounts(_ ids: [String], at now: Int) async throws(RecordRefusal) -> [(account: Account, counts: KeyCounts)] {
+        let commands = ids.map { id in
+            var command = Account.commandWithQuota(keys.account(id))
+            command.append("refills")
+            return command
+        }
+        do {
+            return try await store.sendAll(commands).map { (Account($0), KeyCounts($0, at: now)) }
+        } catch {
+            throw .store(error)
+        }
+    }
+
     private func owner(_ name: String) async throws(RecordRefusal) -> String? {
         try await store.ask(RedisCommand("HGET", name, "owner")).string
     }
@@ -351,6 +367,22 @@ package struct Account: Sendable, Equatable {
         calls = reply.integer(at: 2)
         let used = reply.integer(at: 3)
         lastUsedAt = used > 0 ? used : nil
+    }
+}
+
+/// What a key has done in the current UTC day and month of Redis TIME.
+package struct KeyCounts: Sendable, Equatable {
+    /// As its quota counts it; 0 where it has none.
+    package var used = Quota()
+    /// Automatic top-ups of the day.
+    package var refills = 0
+
+    /// Nothing.
+    package init() {}
+
+    init(_ reply: RedisReply, at now: Int) {
+        used = Quota(used: reply, at: now)
+        refills = reply.count(at: 5 + Quota.meters.count, of: now / 86_400_000)
     }
 }
 

@@ -134,21 +134,3 @@ extension WebhookOccurrence {
 
     private static func id(_ stream: String, _ place: String) -> String { "evt_\(stream)-\(place)" }
 }
-
-/// The id of an entry of a stream, as it is ordered.
-struct StreamPlace: Comparable {
-    let milliseconds: Int
-    let sequence: Int
-
-    init?(_ text: String) {
-        let bytes = text.utf8
-        guard let dash = bytes.firstIndex(of: UInt8(ascii: "-")), let milliseconds = Int(text[..<dash]),
-            let sequence = Int(text[bytes.index(after: dash)...])
-        else { return nil }
-        (self.milliseconds, self.sequence) = (milliseconds, sequence)
-    }
-
-    static func < (left: StreamPlace, right: StreamPlace) -> Bool {
-        (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
-    }
-}

@@ -18,15 +18,6 @@ package struct CountryAccess: Sendable, Equatable {
     /// Whether any country is looked at.
     package var isEmpty: Bool { allowed.isEmpty && denied.isEmpty }
 
-    /// Which of the lists forbids a country; nil if neither does.
-    /// - Parameter country: its code in upper case; nil where nobody who may be believed has said it, which an allow list does not let pass
-    ///   (F-GEO-03).
-    package func refusal(from country: String?) -> Denial? {
-        if let country, denied.contains(country) { return .countryDenied(country) }
-        if !allowed.isEmpty, !(country.map(allowed.contains) ?? false) { return .countryNotAllowed(country) }
-        return nil
-    }
-
     /// The code that a header or a request spells, in upper case; nil where it is none.
     package static func code(_ text: String) -> String? {
         let letters = text.utf8.drop { $0 == 0x20 || $0 == 0x09 }.prefix(3)

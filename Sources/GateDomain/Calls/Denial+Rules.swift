@@ -12,6 +12,17 @@ extension ToolAccess {
     }
 }
 
+extension CountryAccess {
+    /// Which of the lists forbids a country; nil if neither does.
+    /// - Parameter country: its code in upper case; nil where nobody who may be believed has said it, which an allow list does not let pass
+    ///   (F-GEO-03).
+    package func refusal(from country: String?) -> Denial? {
+        if let country, denied.contains(country) { return .countryDenied(country) }
+        if !allowed.isEmpty, !(country.map(allowed.contains) ?? false) { return .countryNotAllowed(country) }
+        return nil
+    }
+}
+
 extension Limit {
     /// What a caller is told when it is reached. - Parameter wait: microseconds until it may have room, 0 where nobody knows.
     package func denial(wait: Int) -> Denial {

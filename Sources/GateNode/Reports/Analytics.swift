@@ -5,7 +5,7 @@ import GateValues
 import HTTPTypes
 import MCPWire
 
-/// The overview that dashboards read. Its stretches of time begin at `from`, which is a full hour; the last one ends at `to`.
+/// The overview that dashboards read. Its stretches of time begin at `from`, which is a full hour; the last one ends at `to`, which is the end of an hour, or now.
 enum Analytics {
     private enum Granularity: String, CaseIterable, Sendable {
         case hourly, daily
@@ -48,7 +48,7 @@ enum Analytics {
         let members = reports(.hourly, top: 10).flatMap(\.schemas)
         let tools = members.first { $0.0 == "toolBreakdown" }?.1 ?? .object
         return Schema(
-            members: [("from", .time), ("to", .time), ("granularity", .choice(Granularity.allCases.map(\.rawValue)))] + members
+            members: ReportTime.schemas + [("granularity", .choice(Granularity.allCases.map(\.rawValue)))] + members
                 + [("tools", tools.described("toolBreakdown under its other name."))])
     }
 
@@ -67,10 +67,7 @@ enum Analytics {
             }
             let chosen = try request[namespace].map { [(dimension: Dimension.namespace, text: $0)] } ?? []
             let members = try await source.members(of: reports(granularity, top: top), over: time, choosing: chosen)
-            let span: [(String, JSONValue)] = [
-                ("from", .string(Timestamp.text(milliseconds: time.from))), ("to", .string(Timestamp.text(milliseconds: time.to))),
-                ("granularity", .string(granularity.rawValue)),
-            ]
+            let span = time.members + [("granularity", .string(granularity.rawValue))]
             let tools = members.first { $0.0 == "toolBreakdown" }.map { [("tools", $0.1)] } ?? []
             return EndpointResponse(json: .object(JSONObject(span + members + tools)))
         }

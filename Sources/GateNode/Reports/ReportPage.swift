@@ -37,7 +37,7 @@ struct ReportPage: Sendable {
     func lookingBack(hours: Int) -> ReportPage { with { $0.hours = hours } }
     func beginning(as name: String) -> ReportPage { with { $0.begin = name } }
 
-    var schema: Schema { Schema(members: reports.flatMap(\.schemas) + [("generatedAt", .time)]) }
+    var schema: Schema { Schema(members: reports.flatMap(\.schemas) + ReportTime.schemas + [("generatedAt", .time)]) }
 
     /// - Parameter source: where the sums come from, of the node that serves it.
     func endpoint(reading source: @escaping @Sendable (AdminParts) -> RollupSource = { RollupSource($0.rollupBook) }) -> Endpoint {
@@ -50,7 +50,7 @@ struct ReportPage: Sendable {
             let chosen = try choices.compactMap { choice in try request[choice.field].map { (choice.dimension, $0) } }
             let members = try await source.members(of: reports, over: time, choosing: chosen)
             return EndpointResponse(
-                json: .object(JSONObject(members + [("generatedAt", .string(Timestamp.text(milliseconds: request.now)))])))
+                json: .object(JSONObject(members + time.members + [("generatedAt", .string(Timestamp.text(milliseconds: request.now)))])))
         }
     }
 }
@@ -61,7 +61,7 @@ struct ReportTime: Sendable {
     let hours: Range<Int>
     /// Milliseconds since 1970: the begin of the first hour.
     let from: Int
-    /// Milliseconds since 1970: what was asked for, and never later than now.
+    /// Milliseconds since 1970: the end of the last hour, or now where that is not over.
     let to: Int
 
     /// Hours that one report looks at.
@@ -73,13 +73,24 @@ struct ReportTime: Sendable {
     /// - Parameter hours: how far it goes back where the request does not say.
     init(_ request: EndpointRequest, begin: String = "from", hours: Int) throws {
         let now = request.now
-        to = try request[.to].map { min($0, now) } ?? now
-        let asked = try request[.begin(begin)] ?? to - hours * Self.hour
-        guard asked <= to else { throw HTTPFailure.badRequest("Invalid \(begin). Must not be after to.") }
-        let last = (to + Self.hour - 1) / Self.hour
+        let end = try request[.to].map { min($0, now) } ?? now
+        let asked = try request[.begin(begin)] ?? end - hours * Self.hour
+        guard asked <= end else { throw HTTPFailure.badRequest("Invalid \(begin). Must not be after to.") }
+        let last = (end + Self.hour - 1) / Self.hour
         let first = max(asked / Self.hour, last - Self.longest)
         self.hours = first..<max(first, last)
         from = first * Self.hour
+        to = min(now, self.hours.upperBound * Self.hour)
+    }
+
+    /// What answers say of the time that was really counted.
+    static let schemas: [(String, Schema)] = [
+        ("from", Schema.time.described("The begin of the first hour that counts.")),
+        ("to", Schema.time.described("The end of the last hour that counts, or now while that is not over.")),
+    ]
+
+    var members: [(String, JSONValue)] {
+        [("from", .string(Timestamp.text(milliseconds: from))), ("to", .string(Timestamp.text(milliseconds: to)))]
     }
 }
 
@@ -142,7 +153,7 @@ struct RollupSource: Sendable {
 
 extension Field where Value == Int? {
     fileprivate static func begin(_ name: String) -> Field { Field<Int>(name, .time, "The first hour that counts.").optional }
-    fileprivate static let to = Field<Int>("to", .time, "The hour up to which calls count; now by default.").optional
+    fileprivate static let to = Field<Int>("to", .time, "Up to the end of the hour that it lies in, calls count; now by default.").optional
 }
 
 extension Field where Value == String? {

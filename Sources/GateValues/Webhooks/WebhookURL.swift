@@ -121,9 +121,9 @@ extension ValueKind where Value == String {
 extension ValueKind where Value == [String] {
     /// Types of events, or `*`.
     package static let eventTypes = bounded(
-        list(of: .eventType, rule: eventRule), 1...50, eventRule)
+        list(of: .eventType, upTo: 50, rule: eventRule), 1...50, eventRule)
     /// What the keys of events begin with, or their ids.
-    package static let keyPrefixes = bounded(list(of: .keyPrefix, rule: prefixRule), 0...50, prefixRule)
+    package static let keyPrefixes = bounded(list(of: .keyPrefix, upTo: 50, rule: prefixRule), 0...50, prefixRule)
 
     private static let eventRule = "Must be 1 to 50 types of events, as key.created, or *."
     private static let prefixRule = "Must be at most 50 texts of 1 to 200 visible ASCII characters without spaces."

@@ -67,7 +67,14 @@ struct FieldTests {
             (String(repeating: "x", count: 20), "xxxxxxxxxx"), (" \n ", ""),
         ])
     func texts(_ given: String, _ expected: String) throws {
-        #expect(try Field("name", .text(upTo: 10), "").value(of: .string(given)) == expected)
+        #expect(try Field("name", .text(upTo: 10, rest: .cut), "").value(of: .string(given)) == expected)
+    }
+
+    @Test("X35: text that is too long is refused unless it is a name or free text")
+    func longTexts() throws {
+        let label = Field("label", .text(upTo: 3), "")
+        #expect(try label.value(of: "üüü") == "üüü" && label.schema.json["maxLength"] == 3)
+        #expect(throws: HTTPFailure.self) { try label.value(of: "abcd") }
     }
 
     @Test(

@@ -43,15 +43,20 @@ extension ValueKind where Value == AutoTopUp {
             ("threshold", ValueKind<Int>.credits(1...AutoTopUp.ceiling).schema),
             ("amount", ValueKind<Int>.credits(1...AutoTopUp.ceiling).schema),
             ("maxDaily", .integer(0...Credits.operationCeiling).maybe),
-        ])
+        ]).with("additionalProperties", false)
     ) { json throws(ValueFault) in
         guard let members = json.objectValue, let threshold = members["threshold"], let amount = members["amount"] else {
             throw ValueFault("Must be an object with threshold and amount.")
         }
+        if let stranger = members.first(where: { !["threshold", "amount", "maxDaily"].contains($0.name) }) {
+            throw ValueFault(at: ".\(stranger.name)", "Must not be there. Its members are threshold, amount, maxDaily.")
+        }
         let credits = ValueKind<Int>.credits(1...AutoTopUp.ceiling)
-        var order = AutoTopUp(threshold: try credits.value(of: threshold), amount: try credits.value(of: amount), maxDaily: 0)
+        var order = AutoTopUp(
+            threshold: try credits.value(of: threshold, at: ".threshold"), amount: try credits.value(of: amount, at: ".amount"), maxDaily: 0
+        )
         if let most = members["maxDaily"], !most.isNull {
-            order.maxDaily = try ValueKind<Int>.integer(0...Credits.operationCeiling).value(of: most)
+            order.maxDaily = try ValueKind<Int>.integer(0...Credits.operationCeiling).value(of: most, at: ".maxDaily")
         }
         return order
     }

@@ -59,7 +59,7 @@ extension KeyDirectory {
 extension Field where Value == String {
     fileprivate static let sender = Field("from", .keyReference, "Who gives: the key, its id or its alias.")
     fileprivate static let receiver = Field("to", .keyReference, "Who gets: the key, its id or its alias.")
-    static let memo = Field("memo", .text(upTo: 500), "What it is for.").default("")
+    static let memo = Field("memo", .text(upTo: 500, rest: .cut), "What it is for.").default("")
 }
 
 extension Field where Value == Int {

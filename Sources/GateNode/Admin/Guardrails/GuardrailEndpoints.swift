@@ -204,11 +204,12 @@ extension Field where Value == Bool? {
 }
 
 extension Field where Value == GuardrailRule? {
-    fileprivate static let guardrail = Field<GuardrailRule>("rule", .guardrailRule, "Takes the place of the rule of its id.").optional
+    fileprivate static let guardrail = Field<GuardrailRule>("rule", .givenGuardrailRule, "Takes the place of the rule of its id.").optional
 }
 
 extension Field where Value == [GuardrailRule]? {
-    fileprivate static let guardrails = Field<[GuardrailRule]>("rules", .guardrails, "Rules, at most \(GuardrailRule.capacity).").optional
+    fileprivate static let guardrails = Field<[GuardrailRule]>("rules", .givenGuardrails, "Rules, at most \(GuardrailRule.capacity).")
+        .optional
 }
 
 extension Field where Value == ImportMode {

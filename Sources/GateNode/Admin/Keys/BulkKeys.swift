@@ -62,6 +62,15 @@ private enum BulkAction: String, CaseIterable {
         case .resume: .resumeKey
         }
     }
+
+    /// What an operation may say.
+    var members: [String] { ["action"] + endpoint.body.map(\.name) }
+
+    /// One operation.
+    var schema: Schema {
+        let fields = endpoint.body.map { ($0.name, $0.isRequired ? $0.schema : $0.schema.maybe) }
+        return Schema(members: [("action", .choice([rawValue]))] + fields).with("additionalProperties", false)
+    }
 }
 
 /// One operation of a bulk: a request of its own to the verb that carries it out, so that nothing is judged by a second set of rules.
@@ -77,6 +86,11 @@ private struct BulkStep {
     init(_ order: JSONObject, _ operation: String?, of bulk: EndpointRequest, on parts: AdminParts) throws {
         guard let action = order["action"]?.stringValue.flatMap(BulkAction.init) else {
             throw HTTPFailure.badRequest("Invalid action. Must be one of \(BulkAction.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        if let stranger = order.first(where: { member in !action.members.contains { $0.hasSameBytes(as: member.name) } }) {
+            throw HTTPFailure.badRequest(
+                "Invalid \(stranger.name.cut(toBytes: 100)). Must not be there: \(action.rawValue) takes \(action.members.dropFirst().joined(separator: ", "))."
+            )
         }
         self.action = action
         self.parts = parts
@@ -117,7 +131,10 @@ private struct BulkStep {
 extension Field where Value == [JSONObject] {
     fileprivate static let operations = Field(
         "operations",
-        ValueKind<[JSONObject]>(.list(of: .object).with("minItems", 1).with("maxItems", BulkStep.most)) { json throws(ValueFault) in
+        ValueKind<[JSONObject]>(
+            .list(of: Schema(["type": "object", "oneOf": BulkAction.allCases.map(\.schema.json)])).with("minItems", 1).with(
+                "maxItems", BulkStep.most)
+        ) { json throws(ValueFault) in
             let orders = json.arrayValue?.compactMap(\.objectValue) ?? []
             guard (1...BulkStep.most).contains(orders.count), orders.count == json.arrayValue?.count else {
                 throw ValueFault("Must be a list of 1 to \(BulkStep.most) objects.")

@@ -49,8 +49,10 @@ extension KeyRecord {
 }
 
 extension Field where Value == String? {
-    fileprivate static let cloneName = Field<String>("name", .text(upTo: 200), "What people call it; the other's and -clone by default.")
-        .optional
+    fileprivate static let cloneName = Field<String>(
+        "name", .text(upTo: 200, rest: .cut), "What people call it; the other's and -clone by default."
+    )
+    .optional
     fileprivate static let cloneNamespace = Field<String>("namespace", .namespace, "Where it belongs; the other's by default.").optional
 }
 

@@ -76,7 +76,7 @@ extension EndpointRequest {
 }
 
 extension Field where Value == String {
-    fileprivate static let newName = Field("name", .text(upTo: 200), "What people call it.").default("unnamed")
+    fileprivate static let newName = Field("name", .text(upTo: 200, rest: .cut), "What people call it.").default("unnamed")
     fileprivate static let newNamespace = Field("namespace", .namespace, "Where it belongs.").default("default")
 }
 

@@ -72,7 +72,7 @@ private struct KeyExport: Sendable {
                 let wanted = Array(ids.dropFirst(max(0, offset - met)).prefix(left))
                 met += ids.count
                 left -= wanted.count
-                let snapshots = try await keys.snapshots(wanted, at: now)
+                let snapshots = try await keys.wholeSnapshots(wanted, at: now)
                 let digests = try await keys.digests(of: snapshots.map(\.record))
                 try await body(zip(snapshots, digests).map(ExportedKey.init))
                 if left == 0 { throw Enough() }
@@ -83,7 +83,7 @@ private struct KeyExport: Sendable {
 }
 
 /// A key as it is taken along.
-private struct ExportedKey: Sendable {
+struct ExportedKey: Sendable {
     let key: KeySnapshot
     let digest: String?
 

@@ -76,6 +76,26 @@ struct ImportedSecret: Sendable {
 private struct ImportEntry {
     static let most = 1000
 
+    /// What is taken over; the secret is looked at apart.
+    private static let fields: [any DeclaredField] = [
+        Field.keyHash, Field.importedName, Field.importedCredits, Field.importedSpent, Field.importedCalls, Field.importedLimit,
+        Field.importedActive, Field.importedSuspended, Field.importedExpiry, Field.importedCreatedAt, Field.importedAllowed,
+        Field.importedDenied, Field.importedAddresses, Field.importedAllowedCountries, Field.importedDeniedCountries, Field.importedTags,
+        Field.importedNamespace, Field.importedAlias, Field.importedQuota, Field.autoTopUp, Field.later("group"),
+    ]
+
+    /// Members of exported keys that say how a key stands, and are passed over.
+    private static let shown = ExportedKey.view.members.filter { member in
+        member.name != "key" && !fields.contains { $0.name == member.name }
+    }
+
+    private static let members = ["key"] + fields.map(\.name) + shown.map(\.name)
+
+    static let schema = Schema(
+        members: [("key", Field.importedSecret.schema.maybe)] + fields.map { ($0.name, $0.schema.maybe) }
+            + shown.map { ($0.name, $0.schema.with("readOnly", true).maybe) }
+    ).with("additionalProperties", false)
+
     let record: KeyRecord
     let proof: ImportedSecret
     let money: KeyDirectory.Holding
@@ -92,6 +112,10 @@ private struct ImportEntry {
     /// - Throws: `HTTPFailure` where its fields are not acceptable.
     init(_ object: JSONObject, now: Int) throws(HTTPFailure) {
         func value<Value>(_ field: Field<Value>) throws(HTTPFailure) -> Value { try field.value(of: object[field.name]) }
+        for field in Self.fields { try field.check(object[field.name]) }
+        if let stranger = object.first(where: { member in !Self.members.contains { $0.hasSameBytes(as: member.name) } }) {
+            throw .badRequest("Invalid \(stranger.name.cut(toBytes: 100)). Must not be there: it is no member of an exported key.")
+        }
         given = Set(object.filter { $0.value != .null }.map(\.name))
         let shown = object["key"]?.stringValue ?? ""
         var known = try value(.keyHash)
@@ -117,7 +141,7 @@ private struct ImportEntry {
             state: !isActive ? .revoked : isSuspended ? .suspended : .active,
             expiresAt: expiry, spendingLimit: try value(.importedLimit),
             access: ToolAccess(
-                allowed: try value(Field.allowedTools.default([])), denied: try value(Field.deniedTools.default([]))),
+                allowed: try value(.importedAllowed), denied: try value(.importedDenied)),
             addresses: try value(.importedAddresses), countries: try Self.countries(object), tags: try value(.importedTags),
             namespace: try value(.importedNamespace), alias: try value(.importedAlias), quota: try value(.importedQuota),
             autoTopUp: try value(.autoTopUp),
@@ -147,7 +171,7 @@ private struct ImportEntry {
     }
 
     private static func countries(_ object: JSONObject) throws(HTTPFailure) -> CountryAccess {
-        let (allowed, denied) = (Field.allowedCountries.default([]), Field.deniedCountries.default([]))
+        let (allowed, denied) = (Field.importedAllowedCountries, Field.importedDeniedCountries)
         return CountryAccess(
             allowed: try allowed.value(of: object[allowed.name]), denied: try denied.value(of: object[denied.name]))
     }
@@ -243,7 +267,8 @@ extension KeyDirectory {
 extension Field where Value == [JSONObject] {
     fileprivate static let importedKeys = Field(
         "keys",
-        ValueKind<[JSONObject]>(.list(of: .object).with("minItems", 1).with("maxItems", ImportEntry.most)) { json throws(ValueFault) in
+        ValueKind<[JSONObject]>(.list(of: ImportEntry.schema).with("minItems", 1).with("maxItems", ImportEntry.most)) {
+            json throws(ValueFault) in
             let entries = json.arrayValue?.compactMap(\.objectValue) ?? []
             guard (1...ImportEntry.most).contains(entries.count), entries.count == json.arrayValue?.count else {
                 throw ValueFault("Must be a list of 1 to \(ImportEntry.most) objects.")
@@ -270,7 +295,7 @@ extension Field where Value == String {
             text.hasPrefix(Credential.prefix) && Credential.lengths.contains(text.utf8.count)
                 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
         }, "The secret.")
-    fileprivate static let importedName = Field("name", .text(upTo: 200), "").default("imported")
+    fileprivate static let importedName = Field("name", .text(upTo: 200, rest: .cut), "").default("imported")
     fileprivate static let importedNamespace = Field("namespace", .namespace, "").default("default")
 }
 
@@ -308,6 +333,13 @@ extension Field where Value == Int? {
 extension Field where Value == Bool {
     fileprivate static let importedActive = Field("active", .flag, "").default(true)
     fileprivate static let importedSuspended = Field("suspended", .flag, "").default(false)
+}
+
+extension Field where Value == [String] {
+    fileprivate static let importedAllowed = Field.allowedTools.default([])
+    fileprivate static let importedDenied = Field.deniedTools.default([])
+    fileprivate static let importedAllowedCountries = Field.allowedCountries.default([])
+    fileprivate static let importedDeniedCountries = Field.deniedCountries.default([])
 }
 
 extension Field where Value == [AddressRange] {

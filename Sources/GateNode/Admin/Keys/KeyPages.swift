@@ -35,8 +35,15 @@ struct KeyPages: Sendable {
     /// Records that are read at once, at least.
     private static let fewest = 50
 
+    /// The page with all that a list shows of a key.
     /// - Throws: 400 for an offset that lies too deep, 503 where the orders of an older store are still being made.
     func page(of query: KeyQuery) async throws -> KeyPage {
+        var page = try await find(query)
+        page.keys = try await keys.wholeSnapshots(page.keys.map(\.record.id), at: now)
+        return page
+    }
+
+    private func find(_ query: KeyQuery) async throws -> KeyPage {
         let order = query.sorting.order(for: query.filter)
         let needsOrders = query.sorting != .createdAt || query.filter.needsOrders
         let hasOrders = needsOrders ? try await keys.orders.isBuilt() : false

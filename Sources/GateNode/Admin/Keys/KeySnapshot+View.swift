@@ -17,6 +17,13 @@ extension KeySnapshot {
         .texts("deniedCountries", \.record.countries.denied), .text("namespace", \.record.namespace),
         .text("alias", \.record.alias).maybe,
         .object("quota", Quota.view, \.record.quota).maybe, .object("autoTopup", AutoTopUp.view, \.record.autoTopUp).maybe,
-        .text("teamId", \.record.teamID).maybe,
+        .text("teamId", \.record.teamID).maybe, .integer("autoTopupTodayCount", \.counts.refills),
+        .text("autoTopupLastResetDay") { day(of: $0.readAt) }, .integer("quotaDailyCalls", \.counts.used.dailyCalls),
+        .integer("quotaMonthlyCalls", \.counts.used.monthlyCalls), .credits("quotaDailyCredits", \.counts.used.dailyCredits),
+        .credits("quotaMonthlyCredits", \.counts.used.monthlyCredits), .text("quotaLastResetDay") { day(of: $0.readAt) },
+        .text("quotaLastResetMonth") { String(day(of: $0.readAt).prefix(7)) }, .list("notes", KeyNotes.Note.view, \.notes),
     ])
+
+    /// Counts are of the UTC day and month at which they are read, which begin by themselves.
+    private static func day(of time: Int) -> String { String(Timestamp.text(milliseconds: time).prefix(10)) }
 }

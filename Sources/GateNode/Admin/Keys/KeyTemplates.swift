@@ -12,7 +12,7 @@ extension Resource where Record == KeyTemplate {
         store: { KeyTemplateResource(templates: $0.keys.templates, clock: $0.clock) },
         attributes: [
             .fixed(Field.templateName, \.name),
-            .defaulting(Field("description", .text(upTo: 500), "What it is for."), to: "", \.description),
+            .defaulting(Field("description", .text(upTo: 500, rest: .cut), "What it is for."), to: "", \.description),
             .defaulting(Field("credits", .credits, "What a key may spend."), to: 100, \.credits),
             .defaulting(Field.allowedTools, to: [], \.access.allowed), .defaulting(Field.deniedTools, to: [], \.access.denied),
             .optional(Field("quota", .quota, "What a key may do a UTC day and month."), \.quota),

@@ -86,7 +86,7 @@ extension KeyDirectory {
 }
 
 extension KeyNotes.Note {
-    fileprivate static let view = View<KeyNotes.Note>([.time("timestamp", \.at), .text("author", \.author), .text("text", \.text)])
+    static let view = View<KeyNotes.Note>([.time("timestamp", \.at), .text("author", \.author), .text("text", \.text)])
 }
 
 extension Field where Value == String {

@@ -21,14 +21,14 @@ extension Endpoint {
 /// The quota that holds for a key, and what is used of it.
 struct QuotaUse: Sendable {
     /// Who has set it.
-    enum Source: String, CaseIterable {
+    enum Setter: String, CaseIterable {
         case key = "per-key"
         case global
         case none
     }
 
     let quota: Quota
-    let source: Source
+    let source: Setter
     let used: Quota
 
     init(of key: KeyRecord, global: Quota, used: Quota) {

@@ -69,7 +69,7 @@ extension ValueKind where Value == Quota {
             guard let path = Quota.limits.first(where: { $0.name == name })?.path else {
                 throw ValueFault("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
             }
-            quota[keyPath: path] = try Quota.kind(of: path).value(of: member.value)
+            quota[keyPath: path] = try Quota.kind(of: path).value(of: member.value, at: ".\(member.name)")
         }
         return quota
     }

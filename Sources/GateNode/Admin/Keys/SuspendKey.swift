@@ -28,5 +28,5 @@ extension Endpoint {
 }
 
 extension Field where Value == String? {
-    fileprivate static let suspendReason = Field<String>("reason", .text(upTo: 500), "Why, for the audit log.").optional
+    fileprivate static let suspendReason = Field<String>("reason", .text(upTo: 500, rest: .cut), "Why, for the audit log.").optional
 }

@@ -27,5 +27,6 @@ extension Field where Value == Bool {
 }
 
 extension Field where Value == String {
-    fileprivate static let message = Field("message", .text(upTo: 500), "What callers are told.").default(Maintenance.usualMessage)
+    fileprivate static let message = Field("message", .text(upTo: 500, rest: .cut), "What callers are told.").default(
+        Maintenance.usualMessage)
 }

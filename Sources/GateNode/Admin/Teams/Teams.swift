@@ -11,7 +11,7 @@ extension Resource where Record == TeamSnapshot {
         "team", path: "/teams", role: .admin, id: Field.teamID, view: TeamSnapshot.view, capacity: 10_000,
         store: { TeamResource(teams: $0.teams, clock: $0.clock) },
         attributes: [
-            .required(Field("name", .text(upTo: 200), "What people call it."), \.record.name),
+            .required(Field("name", .text(upTo: 200, rest: .cut), "What people call it."), \.record.name),
             .defaulting(Field("description", .text(upTo: 1000), "What it is for."), to: "", \.record.description),
             .defaulting(
                 Field(

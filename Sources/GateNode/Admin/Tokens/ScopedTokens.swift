@@ -18,7 +18,7 @@ extension Endpoint {
         failures: [.notFound], audits: ["token.created"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
-        let (ttl, tools) = (min(try request[.ttl], ScopedToken.longestLife), try request[.lentTools])
+        let (ttl, tools) = (try request[.ttl], try request[.lentTools])
         let label = try request[.label].flatMap { $0.isEmpty ? nil : $0 }
         let (now, end) = (request.now, request.now + ttl * 1000)
         let token = TokenText(of: key, issuedAt: now, expiresAt: end, signedWith: try await TokenText.secret(in: keys.store))
@@ -117,7 +117,7 @@ extension ScopedToken {
 
 extension Field where Value == Int {
     fileprivate static let ttl = Field(
-        "ttl", .integer(1...Credits.operationCeiling), "Seconds that it lives; no token lives longer than \(ScopedToken.longestLife)."
+        "ttl", .integer(1...ScopedToken.longestLife), "Seconds that it lives."
     ).default(unlessNull: 3600)
 }
 
@@ -130,7 +130,7 @@ extension Field where Value == [String] {
 
 extension Field where Value == String? {
     fileprivate static let label = Field<String>("label", .text(upTo: 200), "What it is for.").optional
-    fileprivate static let revokeReason = Field<String>("reason", .text(upTo: 500), "Why, for the audit log.").optional
+    fileprivate static let revokeReason = Field<String>("reason", .text(upTo: 500, rest: .cut), "Why, for the audit log.").optional
 }
 
 extension Field where Value == String {

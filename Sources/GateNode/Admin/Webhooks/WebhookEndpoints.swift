@@ -278,11 +278,12 @@ extension Field where Value == [Int]? {
 extension ValueKind where Value == [Int] {
     /// Whole numbers, also such as are no place.
     fileprivate static let places = bounded(
-        list(of: ValueKind<Int>.integer(-Credits.balanceCeiling...Credits.balanceCeiling), rule: placeRule), 0...WebhookQueue.deadLetters,
+        list(of: ValueKind<Int>.integer(-Credits.balanceCeiling...Credits.balanceCeiling), upTo: WebhookQueue.deadLetters, rule: placeRule),
+        0...WebhookQueue.deadLetters,
         placeRule)
     private static let placeRule = "Must be a list of at most \(WebhookQueue.deadLetters) whole numbers."
 }
 
 extension Field where Value == String? {
-    fileprivate static let testMessage = Field<String>("message", .text(upTo: 500), "What the test event says.").optional
+    fileprivate static let testMessage = Field<String>("message", .text(upTo: 500, rest: .cut), "What the test event says.").optional
 }

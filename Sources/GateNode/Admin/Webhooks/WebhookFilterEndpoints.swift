@@ -34,7 +34,7 @@ extension Endpoint {
         let id = WebhookFilter.prefix + "00000000" + RandomHex.digits(8)
         let name = try request[.filterName] ?? ""
         var filter = WebhookFilter(id: id, name: name.isEmpty ? "Filter \(id)" : name, createdAt: request.now)
-        filter.events = try request[.filterEvents]
+        filter.events = try request.told(request[.filterEvents])
         filter.isActive = try request[.newFilterActive]
         filter.secret = try request[.newFilterSecret].flatMap { $0.isEmpty ? nil : $0 }
         filter.url = try await parts.webhooks.accepted(request[.filterURL], as: "url")
@@ -60,12 +60,13 @@ extension Endpoint {
     ) { request, parts in
         let id = try request[.filterID]
         let before = try await parts.webhooks.changeable(id)
-        let (name, events, active) = (try request[.filterName], try request[.changedEvents], try request[.changedActive])
+        let (name, events, active) = (
+            try request[.filterName], try request[.changedEvents].map(request.told), try request[.changedActive]
+        )
         let secret = try request[.changedFilterSecret]
         var (url, prefixes) = (String?.none, [String]?.none)
         if let given = try request[.changedURL] { url = try await parts.webhooks.accepted(given, as: "url") }
         if let given = try request[.changedPrefixes] { prefixes = try await parts.prefixes(given) }
-        let operation = Operation(audit: request.audit("Webhook filter updated", of: before))
         let change: @Sendable (inout WebhookFilter) -> Void = { [url, prefixes] filter in
             if let name, !name.isEmpty { filter.name = name }
             if let events { filter.events = events }
@@ -78,6 +79,9 @@ extension Endpoint {
             case .set(let value): filter.secret = value.isEmpty ? nil : value
             }
         }
+        var after = before
+        change(&after)
+        let operation = Operation(audit: request.audit("Webhook filter updated", of: after))
         do {
             return EndpointResponse(
                 WebhookFilter.view,
@@ -144,6 +148,14 @@ extension HTTPFailure {
 }
 
 extension EndpointRequest {
+    /// The same types of events, each of which this gate tells.
+    /// - Throws: 400 for another: nothing would ever come of it.
+    fileprivate func told(_ events: [String]) throws(HTTPFailure) -> [String] {
+        let known = WebhookEvent.ofTheGate.union(table.all.flatMap(\.audits))
+        guard let stranger = events.first(where: { !known.contains($0) }) else { return events }
+        throw .badRequest("Invalid events. Must be types of events that this gate tells, or *: \(stranger) is none.")
+    }
+
     fileprivate func audit(_ message: String, of filter: WebhookFilter) -> AuditEntry {
         audit(message, ["filterId": filter.id, "name": filter.name, "events": filter.events.joined(separator: ",")])
     }
@@ -167,7 +179,7 @@ extension Field where Value == String {
 }
 
 extension Field where Value == String? {
-    fileprivate static let filterName = Field<String>("name", .text(upTo: 500), "What people call it.").optional
+    fileprivate static let filterName = Field<String>("name", .text(upTo: 500, rest: .cut), "What people call it.").optional
     fileprivate static let newFilterSecret = Field<String>("secret", .webhookSecret, "What events are signed with.").optional
 }
 
