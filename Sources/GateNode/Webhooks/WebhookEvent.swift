@@ -10,7 +10,8 @@ struct WebhookEvent: Sendable {
     static let usage = "usage"
     /// What filters may name besides the types that endpoints declare: all, calls, and what the gate does by itself.
     static let ofTheGate: Set = [
-        "*", usage, "admin.auth_failed", "key.auto_topped_up", "key.expired", "key.expiry_warning", "key.task_refunded", "schedule.executed", "credit.transfer", "credit.auto_topup",
+        "*", usage, "admin.auth_failed", "key.auto_topped_up", "key.expired", "key.expiry_warning", "key.task_refunded",
+        "schedule.executed", "credit.transfer", "credit.auto_topup",
     ]
 
     /// A key that an event is about: its id, and its first 10 characters.

@@ -8,7 +8,8 @@ import Testing
 /// `MONEY_SEED=7` runs another sequence.
 @Suite("Credits in any order")
 struct MoneyPropertyTests {
-    private static let seeds: [UInt64] = ProcessInfo.processInfo.environment["MONEY_SEED"].flatMap { UInt64($0) }.map { [$0] } ?? Array(1...8)
+    private static let seeds: [UInt64] =
+        ProcessInfo.processInfo.environment["MONEY_SEED"].flatMap { UInt64($0) }.map { [$0] } ?? Array(1...8)
 
     @Test(
         "M1, M2, M7, M8, M12: after every step of a long random sequence each account is funded = balance + held + spent, never below zero, and the sum of all moves only by top-ups",
