@@ -49,7 +49,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .credits:
             [
                 .topUp, .setSpendingLimit, .transferCredits, .listReservations, .reserveCredits, .commitReservation, .releaseReservation,
-                .setAutoTopUp,
+                .setAutoTopUp, .spendingVelocity,
             ]
         case .portal: [.readBalance]
         case .teams: Resource.teams.endpoints + [.assignTeam, .removeFromTeam, .teamUsage]
