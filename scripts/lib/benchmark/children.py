@@ -108,7 +108,7 @@ def serve(client, tool):
 
 def turns(house, count):
     """`count` sessions, each with a process of its own, one after another for each client."""
-    faults = []
+    faults, refused = [], []
 
     def work(number):
         key, client = house.node.new_key(1_000_000_000), None
@@ -124,7 +124,7 @@ def turns(house, count):
                         client.ask("tools/call", {"name": tool, "arguments": {}})
                         break
                     place -= share
-                client.end_session()
+                refused.append(client.end_session())
         except (Fault, OSError) as fault:
             faults.append(fault)
 
@@ -135,6 +135,8 @@ def turns(house, count):
         thread.join()
     if faults:
         raise Fault(f"a client was stopped: {faults[0]}")
+    if sum(refused):
+        progress(f"{sum(refused)} ends of sessions were refused at first")
 
 
 def open_and_close(workshop, binary, store, given):
