@@ -8,8 +8,8 @@ package struct ClientCapabilities: OptionSet, Hashable, Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue & 63 }
 
-    /// None of them.
     // A literal would make it by way of a sequence, at run time, where this module cannot be seen through.
+    /// None of them.
     package static let none = Self(rawValue: 0)
     /// `sampling`.
     package static let sampling = Self(rawValue: 1)
