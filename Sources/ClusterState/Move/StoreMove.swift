@@ -29,17 +29,7 @@ package struct StoreMoveRefusal: Error, Equatable {
 /// source as it is, and the next one begins anew; between the closing and `arrived`, for a second at most, it leaves the source closed, and the
 /// next one opens it.
 package struct StoreMove: Sendable {
-    /// What is written into the target about the move; all of it in shard 0.
-    enum Part: String {
-        /// Who moves; expires.
-        case lease
-        /// There while the target is no store yet: what the source had for `min-replicas-to-write`.
-        case underWay = "under-way"
-        /// The move's id, once the target is the store.
-        case arrived
-        /// A hash: nodes of the source that ask the target whether it is the store; expires.
-        case followers
-    }
+    typealias Part = RedisKeys.MovePart
 
     /// How far it has come: names that were copied, and about how many there are; 0 where that is not known.
     package typealias Progress = @Sendable (_ names: Int, _ of: Int) -> Void

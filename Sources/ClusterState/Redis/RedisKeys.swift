@@ -127,8 +127,20 @@ package struct RedisKeys: Sendable {
     package var nodes: String { tags[0] + "nodes" }
     /// A hash: what the nodes agree on at their start.
     package var secrets: String { tags[0] + "secrets" }
-    /// A string about a move into this store. - Parameter part: as `StoreMove` says.
-    func move(_ part: StoreMove.Part) -> String { tags[0] + "move:" + part.rawValue }
+    /// What is written into a store about the move into it.
+    func move(_ part: MovePart) -> String { tags[0] + "move:" + part.rawValue }
+
+    /// What is known of a move, all of it in shard 0.
+    enum MovePart: String {
+        /// Who moves; expires.
+        case lease
+        /// There while the target is no store yet: what the source had for `min-replicas-to-write`.
+        case underWay = "under-way"
+        /// The move's id, once the target is the store.
+        case arrived
+        /// A hash: nodes of the source that ask the target whether it is the store; expires.
+        case followers
+    }
     /// The channel of the change feed. Publishing ignores databases, so its name carries the one that it speaks of.
     package var channel: String { "\(prefix)\(database):feed" }
 

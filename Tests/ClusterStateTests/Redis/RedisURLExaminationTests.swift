@@ -116,7 +116,7 @@ struct RedisURLExaminationTests {
         let root = URL(fileURLWithPath: Repository.root).appendingPathComponent("Sources")
         let files = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } ?? []
         // What operators run beside the nodes has rights of its own (docs/redis.md).
-        let tools = ["/ClusterState/Check/", "/ClusterState/Move/"]
+        let tools = ["/ClusterState/Check/", "/ClusterState/Move/", "/ClusterState/Visit/"]
         for file in files where file.pathExtension == "swift" && !tools.contains(where: file.path.contains) {
             let text = try String(contentsOf: file, encoding: .utf8)
             sent.formUnion(text.matches(of: /RedisCommand\((?:once: )?"([A-Z]+)"/).map { String($0.1) })
