@@ -32,6 +32,8 @@ package final class UpstreamFamily: Upstream {
         var members: [String: Member] = [:]
         var number = 0
         var isStopped = false
+        /// Sessions that have ended lately, and when.
+        var ended: [String: NIODeadline] = [:]
     }
 
     private let shared: any Upstream
@@ -45,6 +47,8 @@ package final class UpstreamFamily: Upstream {
     private static let mostWaiting = 256
     /// How long a member without requests is kept.
     private static let idleLimit = TimeAmount.minutes(10)
+    /// How long a call may have been on its way into a session that ended meanwhile, and of how many such sessions that is known.
+    private static let (endedFor, mostEnded) = (TimeAmount.minutes(1), 4096)
 
     /// - Parameters:
     ///   - shared: serves everybody who has no member.
@@ -131,6 +135,8 @@ package final class UpstreamFamily: Upstream {
             let own = state.members.filter { $0.value.client.key == client.key }
             let crowd = own.count >= mostOfKey ? own : state.members.count >= most ? state.members : [:]
             let victim = crowd.isEmpty ? nil : Self.victim(among: crowd)
+            // A call that came into its session before that ended.
+            guard state.ended[name] == nil else { return .refuse }
             guard crowd.isEmpty || victim != nil, !state.isStopped, let upstream = make(client) else { return .refuse }
             let leaving = victim.flatMap { state.members.removeValue(forKey: $0)?.upstream }
             state.number += 1
@@ -194,7 +200,11 @@ package final class UpstreamFamily: Upstream {
     // MARK: The end of members
 
     package func end(session: String) {
-        let leaving = state.withLock { $0.members.removeValue(forKey: session) }
+        let leaving = state.withLock { state in
+            if state.ended.count >= Self.mostEnded { state.ended = [:] }
+            state.ended[session] = .now()
+            return state.members.removeValue(forKey: session)
+        }
         if let leaving { end(leaving) }
     }
 
@@ -202,6 +212,8 @@ package final class UpstreamFamily: Upstream {
     package func sweep() {
         let limit = NIODeadline.now() - Self.idleLimit
         let leaving = state.withLock { state -> [Member] in
+            let past = NIODeadline.now() - Self.endedFor
+            state.ended = state.ended.filter { $0.value > past }
             let idle = state.members.values.filter { $0.open == 0 && $0.usedAt < limit }
             for member in idle { state.members[member.client.session] = nil }
             return idle

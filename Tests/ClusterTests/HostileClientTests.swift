@@ -237,6 +237,37 @@ extension ClusterTests {
             }
         }
 
+        @Test("X-13: while the store does not answer a session's stream is nobody's, and its end is not told as what it is not")
+        func sessionOfSilentStore() async throws {
+            try await GateCluster.run(nodes: 2) { cluster in
+                let owner = try await cluster[0].createKey(), other = try await cluster[0].createKey()
+                let id = try #require(try await cluster[0].openSession(key: owner))
+                let session: GateClient.Headers = [("Mcp-Session-Id", id)]
+                func listen(_ key: String, on node: ClusterNode) async throws -> [Int] {
+                    let stream = try await RawConnection(port: node.port)
+                    await stream.send(
+                        HostileClient.get("/mcp", headers: "Accept: text/event-stream\r\nMcp-Session-Id: \(id)\r\nX-API-Key: \(key)\r\n"))
+                    try await stream.waitForAnswer()
+                    let statuses = stream.statuses
+                    await stream.close()
+                    return statuses
+                }
+                cluster.redis.pause()
+                for node in cluster.nodes {
+                    #expect(try await listen(other, on: node) == [503])
+                    let end = try await node.client.send("DELETE", "/mcp", headers: session + [("X-API-Key", owner)])
+                    #expect(end.status == 503, "\(end.status)")
+                }
+                cluster.redis.resume()
+                try await eventually { try await listen(owner, on: cluster.nodes[1]) == [200] }
+                #expect(try await listen(other, on: cluster.nodes[0]) == [404])
+                try await eventually {
+                    try await cluster[0].send("DELETE", "/mcp", headers: session + [("X-API-Key", owner)]).status != 503
+                }
+                #expect(try await cluster[1].send("DELETE", "/mcp", headers: session + [("X-API-Key", owner)]).status == 404)
+            }
+        }
+
         // MARK: Names and logs
 
         @Test("F-ACL-01: a name that the server has not listed is refused and costs nothing, however much it looks like one that it has")

@@ -56,6 +56,9 @@ enum MCPEndpoint {
         loop.sessions.enter(id, opens: isHandshake || asStream, from: { exchange.address }) { entry in
             switch entry {
             case .entered(let session):
+                guard session.isRead || !asStream && !loop.parts.settings.isolation.isolates(session.capabilities) else {
+                    return exchange.failForStore()
+                }
                 // What a session's streams hear is its owner's alone.
                 guard !asStream || loop.sessions.isOwn(session, exchange.credential) else {
                     return exchange.fail(status: 404, code: -32001, "Session not found")
@@ -144,9 +147,15 @@ enum MCPEndpoint {
 
     private static func end(_ exchange: MCPExchange, on loop: LoopContext) {
         guard let id = exchange.head.fields.string(of: .mcpSessionID) else { return exchange.refuse(400, "Missing Mcp-Session-Id header") }
-        loop.sessions.end(id, credential: exchange.credential, from: { exchange.address }) { ended in
-            guard ended else { return exchange.refuse(404, "Session not found") }
-            exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
+        loop.sessions.end(id, credential: exchange.credential, from: { exchange.address }) { end in
+            switch end {
+            case .unknown: exchange.refuse(404, "Session not found")
+            case .unavailable: exchange.refuse(503, "The store is unavailable; the session may not have ended. Try again.", retryAfter: 1)
+            case .ended:
+                // The other nodes hear of it by the feed.
+                for upstream in loop.parts.upstreams.all { upstream.end(session: id) }
+                exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
+            }
         }
     }
 }

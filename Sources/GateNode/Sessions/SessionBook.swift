@@ -14,10 +14,20 @@ enum SessionEntry {
     case crowded(retryAfter: Int)
 }
 
+/// What came of the wish to end a session.
+enum SessionEnd {
+    case ended
+    /// There is none, or it is another's.
+    case unknown
+    /// The store did not answer: it may have ended, or not.
+    case unavailable
+}
+
 /// Sessions live in Redis, so any node serves any of them; an event loop believes what it has read for a second (F-MCP-06, X-51).
 ///
 /// A session is not a credential: without a store it is taken as it is presented, and every call is judged by its own key all the same. But
-/// the streams and the end of one that was opened with a credential are nobody else's: to whoever shows another one it does not exist.
+/// the streams and the end of one that was opened with a credential are nobody else's: to whoever shows another one it does not exist, and
+/// without a store, which alone knows whose it is, there are none.
 final class SessionBook {
     private struct Entry {
         let session: Session
@@ -89,13 +99,18 @@ final class SessionBook {
     }
 
     /// Ends a session; a session that was opened with a key takes that key to end it.
-    func end(_ id: String, credential: String?, from address: @escaping () -> IPAddress, _ completion: @escaping (Bool) -> Void) {
+    func end(
+        _ id: String, credential: String?, from address: @escaping () -> IPAddress, _ completion: @escaping (SessionEnd) -> Void
+    ) {
         find(id, from: address) { [self] entry in
-            guard case .entered(let session) = entry, isOwn(session, credential) else { return completion(false) }
-            entries[id] = nil
+            guard case .entered(let session) = entry else { return completion(.unknown) }
+            guard session.isRead else { return completion(.unavailable) }
+            guard isOwn(session, credential) else { return completion(.unknown) }
             let isOwned = mint.read(id, now: 0)?.kind == .owned
-            link.send(commands.command(.end, id, isOwned: isOwned)) { result in
-                completion((try? result.get())?.integer(at: 0) == 0)
+            link.send(commands.command(.end, id, isOwned: isOwned)) { [self] result in
+                guard case .success(let reply) = result else { return completion(.unavailable) }
+                entries[id] = nil
+                completion(reply.integer(at: 0) == 0 ? .ended : .unknown)
             }
         }
     }
@@ -142,7 +157,9 @@ final class SessionBook {
     ) {
         link.send(commands.command(verb, id, isOwned: kind == .owned)) { [self] result in
             switch result {
-            case .failure: completion(Session(id: id, isPresented: true))
+            // Whose it was a while ago it still is.
+            case .failure:
+                completion(entries[id]?.session ?? Session(id: id, isPresented: true, isRead: false, capabilities: capabilities))
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
                 var session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned, capabilities: capabilities)

@@ -12,6 +12,8 @@ struct Session: Sendable {
     let id: String
     /// Whether the request named it, and was not just given it.
     let isPresented: Bool
+    /// Whether the store has said whose it is. Where it has not, the session is a name that anybody may have said.
+    var isRead = true
     /// The key that opened it; empty if it was opened without one.
     var owner = ""
     /// Whether that was a key that there is.
