@@ -174,7 +174,7 @@ private struct DocumentedField: Sendable, CustomStringConvertible {
         var found = strangers.filter { !types.contains($0.type) && !($0.type == "integer" && types.contains("number")) }
             .map { of("wrong type", $0.value) }
         if types.contains("integer") {
-            found.append(of("fraction", help.contains("rounded down") ? 0.5 : 1.5))
+            if !help.contains("also to 0") { found.append(of("fraction", help.contains("rounded down") ? 0.5 : 1.5)) }
             if let least = schema["minimum"]?.int {
                 found.append(of("negative", .int(min(-1, least - 1))))
                 found.append(of("too small", .int(least - 1)))

@@ -78,7 +78,12 @@ extension ClusterTests.LedgerDefectTests {
             let key = try await cluster[1].createKey(credits: 100)
             async let call = cluster[0].attempt("slow", ["seconds": 60], key: key)
             try await eventually("the call is admitted", within: .seconds(3)) { try await cluster[1].balance(key).credits == 99 }
-            try await Task.sleep(for: .milliseconds(300))
+            // What has called is looked at once more, to be put into the orders of keys (decision 26).
+            let ordered =
+                "local n = 0; for _, k in ipairs(redis.call('KEYS', '*index:keys.by:used')) do n = n + redis.call('ZCOUNT', k, '(0', '+inf') end; return n"
+            try await eventually("the orders know of all calls", within: .seconds(10)) {
+                try await Int(cluster.redis.command("EVAL", ordered, "0")) ?? 0 >= 100
+            }
             let monitor = try Program("monitor", ["redis-cli", "-p", "\(cluster.redis.port)", "MONITOR"])
             try await monitor.waitForOutput("OK")
             try await cluster.nodes[0].kill9()

@@ -91,7 +91,8 @@ package struct RedisCommand: Sendable {
     }
 
     private static let readers = [
-        "GET", "HGET", "HMGET", "HGETALL", "HEXISTS", "HKEYS", "HVALS", "HLEN", "HSCAN", "EXISTS", "TTL", "PTTL", "SMEMBERS", "SCARD",
+        "GET", "HGET", "HMGET", "HGETALL", "HEXISTS", "HKEYS", "HVALS", "HLEN", "HSCAN", "EXISTS", "TTL", "PTTL", "SMEMBERS", "SRANDMEMBER",
+        "SCARD",
         "SISMEMBER", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "XRANGE", "XREVRANGE", "XLEN", "TIME",
         "PING", "ECHO", "INFO", "PUBLISH", "ASKING",
     ]

@@ -312,7 +312,7 @@ extension Field where Value == String? {
 extension Field where Value == Int {
     /// Credits that a key had elsewhere; a fraction is floored, also to 0, which is no more than 0 here (F-PRICE-02).
     private static let holding = ValueKind<Int>(
-        .integer(0...Credits.balanceCeiling).described("Fractions are rounded down."), given: ValueKind<Int>.credits.given
+        .integer(0...Credits.balanceCeiling).described("Fractions are rounded down, also to 0."), given: ValueKind<Int>.credits.given
     ) { json throws(ValueFault) in
         guard let number = json.numberValue?.rounded(.down), (0...Double(Credits.balanceCeiling)).contains(number) else {
             throw ValueFault("Must be a whole number of 0 to \(Credits.balanceCeiling).", showing: json)
