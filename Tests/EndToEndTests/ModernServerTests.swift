@@ -278,6 +278,40 @@ extension EndToEndTests {
             }
         }
 
+        @Test(
+            "F-MCP-18: a task's id that its server gives again is the task of the last key alone; where several calls were answered with one id, each charge comes back once"
+        )
+        func taskNames() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            let config: JSON = ["toolPricing": ["task": ["creditsPerCall": 3]]]
+            try await GateCluster.run(nodes: 2, upstream: server.upstream, config: config) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey(credits: 100) }
+                @Sendable func make(_ node: Int, _ task: String, key: String) async throws {
+                    let made = try await cluster[node].stateless(
+                        "tools/call", ["name": "task", "arguments": ["text": .string(task)]], meta: Self.taskMeta, key: key)
+                    #expect(made.json["result"]?["taskId"] == .string(task), "\(made.text)")
+                }
+                @Sendable func get(_ node: Int, _ task: String, key: String) async throws -> GateResponse {
+                    try await cluster[node].stateless(
+                        "tasks/get", ["taskId": .string(task)], meta: Self.taskMeta, key: key, headers: ["Mcp-Name": task])
+                }
+                try await make(0, "failed-1", key: keys[0])
+                try await make(1, "failed-1", key: keys[1])
+                for node in 0..<2 {
+                    let told = try await get(node, "failed-1", key: keys[0])
+                    #expect(told.status == 400 && told.json["error"]?["code"] == -32602, "\(told.text)")
+                }
+                #expect(try await cluster[0].balance(keys[0]).credits == 97, "what was another's task is not paid back")
+                #expect(try await get(0, "failed-1", key: keys[1]).json["result"]?["status"] == "failed")
+                #expect(try await cluster[1].balance(keys[1]).credits == 100)
+                for turn in 0..<3 { try await make(turn % 2, "failed-2", key: keys[1]) }
+                #expect(try await cluster[0].balance(keys[1]).credits == 91)
+                let told = try await concurrently(4) { turn in try await get(turn % 2, "failed-2", key: keys[1]) }
+                #expect(told.allSatisfy { $0.json["result"]?["status"] == "failed" })
+                #expect(try await cluster[0].balance(keys[1]).credits == 100, "each charge comes back once")
+            }
+        }
+
         private static let taskMeta: JSON = [
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": ["extensions": ["io.modelcontextprotocol/tasks": [:]]],

@@ -395,7 +395,7 @@ final class ProxiedRequest {
         }
         let upstream = loop.parts.upstreams.all[index]
         if TaskOwners.isLost(reply, in: message) {
-            return loop.tasks.refund(task, of: upstream.prefix, to: key) { [self] in exchange.relay(message, reply) }
+            return loop.tasks.refund(task, of: upstream.prefix, to: key, at: loop.now) { [self] in exchange.relay(message, reply) }
         }
         exchange.relay(message, reply)
         guard method == "tasks/cancel", upstream.isStateless else { return }
@@ -403,7 +403,7 @@ final class ProxiedRequest {
         upstream.ask("tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15), on: loop.eventLoop) {
             [loop] outcome in
             guard case .answered(let message, let reply) = outcome, TaskOwners.isLost(reply, in: message) else { return }
-            loop.tasks.refund(task, of: upstream.prefix, to: key) {}
+            loop.tasks.refund(task, of: upstream.prefix, to: key, at: loop.now) {}
         }
     }
 
