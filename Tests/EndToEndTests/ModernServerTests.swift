@@ -157,9 +157,43 @@ extension EndToEndTests {
                 let new = try await cluster[0].stateless("tools/call", ["name": "needs", "arguments": [:]], key: key)
                 #expect(new.status == 400 && new.json["error"]?["code"] == -32021, "\(new.text)")
                 #expect(new.json["error"]?["data"]?["requiredCapabilities"]?["sampling"] != nil, "\(new.text)")
+                for (tool, size, isAsked) in [("hoards", 60_000, true), ("hoards", 70_000, false), ("floods", 200, false)] {
+                    let reply = try await AskedCall(tool, ["text": .string("\(size)")], key: key).begin(on: cluster[0])
+                    #expect((reply.json["result"]?["inputRequests"]?["a"] != nil) == isAsked, "\(reply.text)")
+                    guard !isAsked else { continue }
+                    let sentence = reply.json["error"]?["message"]?.string ?? ""
+                    #expect(reply.json["error"]?["code"] == -32603, "\(reply.text)")
+                    #expect(sentence.contains(tool == "hoards" ? "too large to be kept" : "asks for more input than"), "\(reply.text)")
+                }
                 let level: JSON = ["jsonrpc": "2.0", "id": 2, "method": "logging/setLevel", "params": ["level": "loudest"]]
                 let refused = try await cluster[0].post(level.bytes, key: key, headers: [("Mcp-Session-Id", session)])
                 #expect(refused.json["error"]?["code"] == -32602, "\(refused.text)")
+            }
+        }
+
+        @Test("F-MCP-17: what a client of either era says of rounds does not reach the server, however its names are written")
+        func foreignRounds() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey()
+                let session = try await cluster[0].openSession(key: key)
+                for name in ["requestState", #"request\u0053tate"#] {
+                    let call = { (meta: String) in
+                        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"\#(name)":"stolen","name":"json","input\u0052esponses":{"a":{"stolen":1}},"arguments":{"text":"x","requestState":"kept"}\#(meta)}}"#
+                    }
+                    let old = try await cluster[0].post(Array(call("").utf8), key: key, headers: [("Mcp-Session-Id", session)])
+                    #expect(old.outcome.text == "x", "\(old.text)")
+                    let new = try await cluster[0].send(
+                        "POST", "/mcp",
+                        headers: [
+                            ("Content-Type", "application/json"), ("Accept", "application/json"), ("MCP-Protocol-Version", "2026-07-28"),
+                            ("Mcp-Method", "tools/call"), ("Mcp-Name", "json"), ("X-API-Key", key),
+                        ], body: Array(call(#","_meta":\#(AskedCall.meta.text)"#).utf8))
+                    #expect(new.status == 400 && new.json["error"]?["code"] == -32602, "\(new.text)")
+                }
+                let calls = server.requests.filter { $0["message"]?["method"] == "tools/call" }
+                #expect(calls.count == 2 && calls.allSatisfy { $0["message"]?["params"]?["arguments"]?["requestState"] == "kept" })
+                #expect(!calls.contains { $0.text.contains("stolen") }, "\(calls.map(\.text))")
             }
         }
 
