@@ -197,6 +197,24 @@ extension EndToEndTests {
             }
         }
 
+        @Test("F-MCP-17: one key cannot take all resources that a server can be asked to tell of")
+        func wishes() async throws {
+            let server = try await AskingServer.modern(over: "http")
+            try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey() }
+                func subscribe(_ key: String, _ session: String, _ uri: String) async throws -> Bool {
+                    let message: JSON = ["jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": ["uri": .string(uri)]]
+                    return try await cluster[0].post(message.bytes, key: key, headers: [("Mcp-Session-Id", session)]).json["result"] != nil
+                }
+                let long = "test://item/" + String(repeating: "x", count: 1_900)
+                let greedy = try await cluster[0].openSession(key: keys[0])
+                var taken = 0
+                for number in 0..<80 where try await subscribe(keys[0], greedy, "\(long)\(number)") { taken += 1 }
+                #expect((60..<70).contains(taken), "\(taken)")
+                #expect(try await subscribe(keys[1], cluster[0].openSession(key: keys[1]), long + "y"))
+            }
+        }
+
         @Test("F-MCP-17: a server that comes back of the other era is met anew, in both directions, and calls go on")
         func otherServer() async throws {
             var server = try await HTTPUpstreamServer(.handshakeEra())
