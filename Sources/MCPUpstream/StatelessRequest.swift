@@ -33,7 +33,14 @@ package struct StatelessRequest: Sendable {
         self.capabilities = capabilities
         let described = message.withUnsafeReadableBytes { bytes -> [UInt8] in
             guard let envelope = try? Envelope.scan(bytes) else { return Array(bytes) }
-            return Self.described(bytes, envelope, as: description, number: number)
+            // What a client says of rounds is said to the gate. Tasks have answers of their own, without rounds.
+            guard !Self.isOfTask(bytes, envelope), let rest = Self.without(["requestState", "inputResponses"], bytes, envelope) else {
+                return Self.described(bytes, envelope, as: description, number: number)
+            }
+            return rest.withUnsafeBytes { rest in
+                guard let envelope = try? Envelope.scan(rest) else { return Array(rest) }
+                return Self.described(rest, envelope, as: description, number: number)
+            }
         }
         bytes = ByteBuffer(bytes: described)
         fields = described.withUnsafeBytes { bytes in
@@ -65,6 +72,38 @@ package struct StatelessRequest: Sendable {
         }
         guard isObject(params) else { return Splice.apply([.init(params, .bytes(object))], to: bytes) }
         return Splice.apply([inserting(member, into: params, of: bytes)], to: bytes)
+    }
+
+    private static func isOfTask(_ bytes: UnsafeRawBufferPointer, _ envelope: Envelope) -> Bool {
+        guard let name = envelope.methodName else { return false }
+        return JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[name.lowerBound - 1..<name.upperBound + 1]))?.hasPrefix("tasks/")
+            ?? false
+    }
+
+    /// The message without these members of its params; nil if it has none of them.
+    private static func without(_ names: [StaticString], _ bytes: UnsafeRawBufferPointer, _ envelope: Envelope) -> [UInt8]? {
+        guard let range = envelope.params, bytes[range.lowerBound] == UInt8(ascii: "{") else { return nil }
+        let params = UnsafeRawBufferPointer(rebasing: bytes[range])
+        guard params.holds("\\") || names.contains(where: { params.holds($0) }) else { return nil }
+        var scanner = JSONScanner(params, depthCap: Reply.depthCap)
+        var (rest, isWhole) = ([UInt8(ascii: "{")], true)
+        do {
+            try scanner.openObject()
+            while let name = try scanner.nextMember() {
+                let value = try scanner.locateValue()
+                guard !names.contains(where: { name.spells($0, in: params) }) else {
+                    isWhole = false
+                    continue
+                }
+                if rest.count > 1 { rest.append(UInt8(ascii: ",")) }
+                rest += params[name.range]
+                rest.append(UInt8(ascii: ":"))
+                rest += params[value]
+            }
+        } catch {
+            return nil
+        }
+        return isWhole ? nil : Splice.apply([.init(range, .bytes(rest + [UInt8(ascii: "}")]))], to: bytes)
     }
 
     /// Members in front of those that an object has.
@@ -135,7 +174,11 @@ package struct StatelessRequest: Sendable {
             members += #""requestState":"#.utf8
             members += state
         }
+        let replaced: [StaticString] = (responses.isEmpty ? [] : ["inputResponses"]) + (state == nil ? [] : ["requestState"])
         let message = bytes.withUnsafeReadableBytes { bytes -> [UInt8] in
+            guard let envelope = try? Envelope.scan(bytes) else { return Array(bytes) }
+            return Self.without(replaced, bytes, envelope) ?? Array(bytes)
+        }.withUnsafeBytes { bytes -> [UInt8] in
             guard let envelope = try? Envelope.scan(bytes), let id = envelope.id, let params = envelope.params else { return Array(bytes) }
             var edits = [Splice.Edit(id, .decimal(number))]
             if let token = envelope.progressToken { edits.append(.init(token, .decimal(number))) }

@@ -35,6 +35,10 @@ final class UpstreamListening {
     /// Resources that are listened to, and bytes of all their names.
     private static let (most, mostBytes) = (1_000, 262_144)
     private static let (shortestPause, longestPause) = (TimeAmount.milliseconds(500), TimeAmount.seconds(15))
+    /// How long a server may take to agree to a stream, before whoever waits for it is told no.
+    private static let patience = TimeAmount.seconds(10)
+    /// For how long a stream has to live so that the next one is opened soon after it.
+    private static let fullLife = TimeAmount.seconds(15)
 
     init(
         on loop: any EventLoop, over transport: any UpstreamListeningTransport,
@@ -58,7 +62,10 @@ final class UpstreamListening {
         reopening?.cancel()
         reopening = nil
         let streams = [current.take(), next.take()]
-        for stream in streams { if let stream { transport.giveUp(stream.number) } }
+        for case let stream? in streams {
+            stream.deadline?.cancel()
+            transport.giveUp(stream.number)
+        }
         settle { _ in false }
     }
 
@@ -102,6 +109,13 @@ final class UpstreamListening {
         let request = StatelessRequest("subscriptions/listen", ["notifications": .object(filter)], number: stream.number)
         transport.listen(
             UpstreamRequest(number: stream.number, bytes: request.bytes, isCall: false, owner: .gate, fields: request.fields), to: stream)
+        guard stream === next else { return }
+        stream.deadline = loop.assumeIsolated().scheduleTask(in: Self.patience) { [self] in
+            guard stream === next else { return }
+            settle { _ in false }
+            ended(stream, .failed(.timedOut))
+            transport.giveUp(stream.number)
+        }
     }
 
     fileprivate func acknowledged(_ stream: Stream) {
@@ -109,7 +123,7 @@ final class UpstreamListening {
         next = nil
         let old = current
         current = stream
-        pause = Self.shortestPause
+        stream.isOpen(since: loop.now)
         if let old { transport.giveUp(old.number) }
         if hasBroken {
             hasBroken = false
@@ -162,8 +176,14 @@ final class UpstreamListening {
         guard case .on = phase, stream === current || stream === next else { return }
         let wasOpen = stream === current
         if wasOpen { current = nil } else { next = nil }
+        stream.deadline?.cancel()
         guard !wasOpen, Self.isRefusal(outcome) else {
-            hasBroken = true
+            // Who waits has seen several of them fail.
+            if !wasOpen, pause > .seconds(2) { settle { _ in false } }
+            // Another is open, and nobody wants more than it tells of.
+            guard current == nil || !waiting.isEmpty else { return }
+            hasBroken = hasBroken || current == nil
+            if stream.hasLived(Self.fullLife, at: loop.now) { pause = Self.shortestPause }
             open(after: pause)
             pause = min(pause * 2, Self.longestPause)
             return
@@ -192,11 +212,21 @@ final class UpstreamListening {
         let number: UInt64
         private let uris: Set<ExactText>
         private var honoured: Set<ExactText> = []
+        private var openedAt: NIODeadline?
+        /// When it is given up unless the server has agreed to it.
+        fileprivate var deadline: Scheduled<Void>?
         private weak var all: UpstreamListening?
 
         fileprivate init(number: UInt64, uris: Set<ExactText>, of all: UpstreamListening) {
             (self.number, self.uris, self.all) = (number, uris, all)
         }
+
+        fileprivate func isOpen(since now: NIODeadline) {
+            openedAt = now
+            deadline?.cancel()
+        }
+
+        fileprivate func hasLived(_ time: TimeAmount, at now: NIODeadline) -> Bool { openedAt.map { now - $0 >= time } ?? false }
 
         func asks(for uri: ExactText) -> Bool { uris.contains(uri) }
         func honours(_ uri: ExactText) -> Bool { honoured.contains(uri) }

@@ -29,7 +29,10 @@ package final class UpstreamRounds: UpstreamReceiver {
     private var pause = shortestPause
 
     /// Rounds of one request, and questions of one round.
-    private static let (most, mostQuestions) = (32, 16)
+    private static let most = 32
+    fileprivate static let mostQuestions = 16
+    /// Bytes of the server's `requestState`, which is kept for as long as its client takes to answer.
+    private static let longestState = 65_536
     /// Bytes of the answers of one round.
     private static let mostBytes = 16 << 20
     /// Between rounds in which nothing is asked.
@@ -78,6 +81,9 @@ package final class UpstreamRounds: UpstreamReceiver {
         round += 1
         guard round <= Self.most, demand.questions.count <= Self.mostQuestions else {
             return fail("The MCP server asks for more input than the gate passes on for one request")
+        }
+        guard demand.state?.count ?? 0 <= Self.longestState else {
+            return fail("The MCP server's requestState is too large to be kept for one request")
         }
         state = demand.state
         if isCancelled { return finish(.failed(.cancelled)) }
@@ -216,6 +222,8 @@ private struct InputDemand {
                 message.append(UInt8(ascii: "}"))
                 guard let reply = message.withUnsafeBytes({ Reply.scan($0) }), reply.kind == .request else { return false }
                 questions.append(Question(name: name, message: ByteBuffer(bytes: message), reply: reply))
+                // One too many is enough to say so.
+                if questions.count > UpstreamRounds.mostQuestions { return true }
             }
         } catch {
             return false

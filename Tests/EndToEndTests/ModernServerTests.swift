@@ -157,9 +157,61 @@ extension EndToEndTests {
                 let new = try await cluster[0].stateless("tools/call", ["name": "needs", "arguments": [:]], key: key)
                 #expect(new.status == 400 && new.json["error"]?["code"] == -32021, "\(new.text)")
                 #expect(new.json["error"]?["data"]?["requiredCapabilities"]?["sampling"] != nil, "\(new.text)")
+                for (tool, size, isAsked) in [("hoards", 60_000, true), ("hoards", 70_000, false), ("floods", 200, false)] {
+                    let reply = try await AskedCall(tool, ["text": .string("\(size)")], key: key).begin(on: cluster[0])
+                    #expect((reply.json["result"]?["inputRequests"]?["a"] != nil) == isAsked, "\(reply.text)")
+                    guard !isAsked else { continue }
+                    let sentence = reply.json["error"]?["message"]?.string ?? ""
+                    #expect(reply.json["error"]?["code"] == -32603, "\(reply.text)")
+                    #expect(sentence.contains(tool == "hoards" ? "too large to be kept" : "asks for more input than"), "\(reply.text)")
+                }
                 let level: JSON = ["jsonrpc": "2.0", "id": 2, "method": "logging/setLevel", "params": ["level": "loudest"]]
                 let refused = try await cluster[0].post(level.bytes, key: key, headers: [("Mcp-Session-Id", session)])
                 #expect(refused.json["error"]?["code"] == -32602, "\(refused.text)")
+            }
+        }
+
+        @Test("F-MCP-17: what a client of either era says of rounds does not reach the server, however its names are written")
+        func foreignRounds() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey()
+                let session = try await cluster[0].openSession(key: key)
+                for name in ["requestState", #"request\u0053tate"#] {
+                    let call = { (meta: String) in
+                        #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"\#(name)":"stolen","name":"json","input\u0052esponses":{"a":{"stolen":1}},"arguments":{"text":"x","requestState":"kept"}\#(meta)}}"#
+                    }
+                    let old = try await cluster[0].post(Array(call("").utf8), key: key, headers: [("Mcp-Session-Id", session)])
+                    #expect(old.outcome.text == "x", "\(old.text)")
+                    let new = try await cluster[0].send(
+                        "POST", "/mcp",
+                        headers: [
+                            ("Content-Type", "application/json"), ("Accept", "application/json"), ("MCP-Protocol-Version", "2026-07-28"),
+                            ("Mcp-Method", "tools/call"), ("Mcp-Name", "json"), ("X-API-Key", key),
+                        ], body: Array(call(#","_meta":\#(AskedCall.meta.text)"#).utf8))
+                    #expect(new.status == 400 && new.json["error"]?["code"] == -32602, "\(new.text)")
+                }
+                let calls = server.requests.filter { $0["message"]?["method"] == "tools/call" }
+                #expect(calls.count == 2 && calls.allSatisfy { $0["message"]?["params"]?["arguments"]?["requestState"] == "kept" })
+                #expect(!calls.contains { $0.text.contains("stolen") }, "\(calls.map(\.text))")
+            }
+        }
+
+        @Test("F-MCP-17: one key cannot take all resources that a server can be asked to tell of")
+        func wishes() async throws {
+            let server = try await AskingServer.modern(over: "http")
+            try await GateCluster.run(nodes: 1, upstream: server.upstream) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey() }
+                func subscribe(_ key: String, _ session: String, _ uri: String) async throws -> Bool {
+                    let message: JSON = ["jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": ["uri": .string(uri)]]
+                    return try await cluster[0].post(message.bytes, key: key, headers: [("Mcp-Session-Id", session)]).json["result"] != nil
+                }
+                let long = "test://item/" + String(repeating: "x", count: 1_900)
+                let greedy = try await cluster[0].openSession(key: keys[0])
+                var taken = 0
+                for number in 0..<80 where try await subscribe(keys[0], greedy, "\(long)\(number)") { taken += 1 }
+                #expect((60..<70).contains(taken), "\(taken)")
+                #expect(try await subscribe(keys[1], cluster[0].openSession(key: keys[1]), long + "y"))
             }
         }
 
@@ -275,6 +327,40 @@ extension EndToEndTests {
                 #expect(try await cluster[1].balance(keys[0]).credits == 94)
                 let undeclared = try await cluster[0].stateless("tools/call", ["name": "task", "arguments": ["text": "x"]], key: keys[1])
                 #expect(undeclared.status == 400 && undeclared.json["error"]?["code"] == -32021, "\(undeclared.text)")
+            }
+        }
+
+        @Test(
+            "F-MCP-18: a task's id that its server gives again is the task of the last key alone; where several calls were answered with one id, each charge comes back once"
+        )
+        func taskNames() async throws {
+            let server = try await ScriptedUpstream("scripted_modern_server.py")
+            let config: JSON = ["toolPricing": ["task": ["creditsPerCall": 3]]]
+            try await GateCluster.run(nodes: 2, upstream: server.upstream, config: config) { cluster in
+                let keys = try await concurrently(2) { _ in try await cluster[0].createKey(credits: 100) }
+                @Sendable func make(_ node: Int, _ task: String, key: String) async throws {
+                    let made = try await cluster[node].stateless(
+                        "tools/call", ["name": "task", "arguments": ["text": .string(task)]], meta: Self.taskMeta, key: key)
+                    #expect(made.json["result"]?["taskId"] == .string(task), "\(made.text)")
+                }
+                @Sendable func get(_ node: Int, _ task: String, key: String) async throws -> GateResponse {
+                    try await cluster[node].stateless(
+                        "tasks/get", ["taskId": .string(task)], meta: Self.taskMeta, key: key, headers: ["Mcp-Name": task])
+                }
+                try await make(0, "failed-1", key: keys[0])
+                try await make(1, "failed-1", key: keys[1])
+                for node in 0..<2 {
+                    let told = try await get(node, "failed-1", key: keys[0])
+                    #expect(told.status == 400 && told.json["error"]?["code"] == -32602, "\(told.text)")
+                }
+                #expect(try await cluster[0].balance(keys[0]).credits == 97, "what was another's task is not paid back")
+                #expect(try await get(0, "failed-1", key: keys[1]).json["result"]?["status"] == "failed")
+                #expect(try await cluster[1].balance(keys[1]).credits == 100)
+                for turn in 0..<3 { try await make(turn % 2, "failed-2", key: keys[1]) }
+                #expect(try await cluster[0].balance(keys[1]).credits == 91)
+                let told = try await concurrently(4) { turn in try await get(turn % 2, "failed-2", key: keys[1]) }
+                #expect(told.allSatisfy { $0.json["result"]?["status"] == "failed" })
+                #expect(try await cluster[0].balance(keys[1]).credits == 100, "each charge comes back once")
             }
         }
 

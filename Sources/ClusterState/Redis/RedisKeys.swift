@@ -42,7 +42,7 @@ package struct RedisKeys: Sendable {
     package func members(of team: String) -> String { tags[shard(of: team)] + "members:" + team }
     /// Tasks that servers have made of a key's calls, by the time of their making.
     package func tasks(of id: String) -> String { tags[shard(of: id)] + "tasks:" + id }
-    /// A string: what a key was charged for a task, and the name of that charge.
+    /// A list: what a key was charged for a task, and the name of each charge.
     /// - Parameter task: of one length whatever its server calls it.
     package func taskCharge(of id: String, _ task: String) -> String { tags[shard(of: id)] + "tasks:charged:" + id + ":" + task }
     /// A hash: credits of a key that are set aside without a node, as `reservation.lua` says.
@@ -91,6 +91,8 @@ package struct RedisKeys: Sendable {
     package func visits(_ scope: String, _ address: String) -> String {
         tags[shard(ofHome: Self.spread(address))] + "visits:\(scope):\(address)"
     }
+    /// A string: the key that a task belongs to. - Parameter task: SHA-256 in hex digits of what its server calls it.
+    package func taskOwner(_ task: String) -> String { tags[shard(of: task)] + "task:" + task }
     /// A sorted set: places of a session's live streams.
     package func streams(_ session: String) -> String { tags[sessionShard(session)] + "streams:" + session }
     /// A string: a client's answer to a question that came over another node. - Parameter id: of the question.

@@ -86,7 +86,7 @@ extension CallFlow {
             let charged = machine.parts[part].receipt.charged
             guard let task = call.task, charged > 0 else { continue }
             open += 1
-            loop.tasks.note(charged, for: task.id, of: task.server, by: key, charge: loop.nextID(), done)
+            loop.tasks.note(charged, for: task.id, of: task.server, by: key, charge: loop.nextID(), at: loop.now, done)
         }
         done()
     }

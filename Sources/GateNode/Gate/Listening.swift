@@ -53,7 +53,7 @@ final class Listening {
         pending = wanted.count
         guard pending > 0 else { return open() }
         for uri in wanted {
-            Self.ask("resources/subscribe", uri, client, on: loop) { [self] isAgreed in
+            Self.ask("resources/subscribe", uri, key, client, on: loop) { [self] isAgreed in
                 if isAgreed {
                     filter.resources.append(uri)
                     loop.parts.subscriptions.add(uri, for: subscriber)
@@ -78,23 +78,22 @@ final class Listening {
         } onEnd: { [weak loop, filter, subscriber, client] in
             guard let loop else { return }
             for uri in filter.resources where loop.parts.subscriptions.remove(uri, for: subscriber) {
-                Self.ask("resources/unsubscribe", uri, client, on: loop) { _ in }
+                Self.ask("resources/unsubscribe", uri, subscriber.credential, client, on: loop) { _ in }
             }
         }
     }
 
     /// Asks for the news of a resource, or for no more of them; nobody else's stream is ended by that.
     private static func ask(
-        _ method: String, _ uri: String, _ client: UpstreamClient?, on loop: LoopContext, _ completion: @escaping (Bool) -> Void
+        _ method: String, _ uri: String, _ key: String?, _ client: UpstreamClient?, on loop: LoopContext,
+        _ completion: @escaping (Bool) -> Void
     ) {
         let set = loop.parts.upstreams
         guard let index = set.isSeveral ? set.resources.owner(of: uri) : 0, set.all.indices.contains(index) else {
             return completion(false)
         }
         let upstream = set.all[index]
-        if upstream.isStateless {
-            return upstream.watch(uri, method == "resources/subscribe", on: loop.eventLoop, completion)
-        }
+        if upstream.isStateless { return loop.watch(uri, method == "resources/subscribe", of: index, for: key, completion) }
         upstream.ask(method, ["uri": .string(uri)], within: patience, of: client, on: loop.eventLoop) { outcome in
             guard case .answered(_, let reply) = outcome else { return completion(false) }
             completion(reply.result != nil)
@@ -115,6 +114,6 @@ final class Listening {
 
     /// A server has come, or come back, and knows of no subscriptions.
     static func renew(on loop: LoopContext) {
-        for uri in loop.listeners.resources { ask("resources/subscribe", uri.text, nil, on: loop) { _ in } }
+        for uri in loop.listeners.resources { ask("resources/subscribe", uri.text, nil, nil, on: loop) { _ in } }
     }
 }

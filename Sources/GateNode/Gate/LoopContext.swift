@@ -238,6 +238,7 @@ struct GateParts: Sendable {
     let addressLimiter: AddressLimiter
     let upstreams: UpstreamSet
     let subscriptions: SubscriptionBook
+    let wishes: ResourceWishes
     let sessions: SessionSecret
     let switches: Switches
     let logger: Logger

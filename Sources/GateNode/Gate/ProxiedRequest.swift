@@ -262,8 +262,8 @@ final class ProxiedRequest {
             switch request.method {
             // A session's level goes along with each of its requests.
             case "logging/setLevel" where !exchange.isStateless: return setLevel()
-            case "resources/subscribe" where !exchange.isStateless: return watch(true, upstream)
-            case "resources/unsubscribe" where !exchange.isStateless: return watch(false, upstream)
+            case "resources/subscribe" where !exchange.isStateless: return watch(true)
+            case "resources/unsubscribe" where !exchange.isStateless: return watch(false)
             default: break
             }
             let message = UpstreamRequest.rewritten(
@@ -278,10 +278,10 @@ final class ProxiedRequest {
             rounds.begin()
         }
 
-        private func watch(_ isWanted: Bool, _ upstream: any Upstream) {
+        private func watch(_ isWanted: Bool) {
             let uri = target.edit?.text ?? request.exchange.envelope.uri.flatMap { request.exchange.string($0) }
             guard let uri, uri.utf8.count <= SubscriptionBook.longestURI else { return tell(false) }
-            upstream.watch(uri, isWanted, on: request.loop.eventLoop) { [self] isAgreed in tell(isAgreed) }
+            request.loop.watch(uri, isWanted, of: target.index, for: request.keyID ?? "") { [self] isAgreed in tell(isAgreed) }
         }
 
         private func setLevel() {
@@ -395,7 +395,7 @@ final class ProxiedRequest {
         }
         let upstream = loop.parts.upstreams.all[index]
         if TaskOwners.isLost(reply, in: message) {
-            return loop.tasks.refund(task, of: upstream.prefix, to: key) { [self] in exchange.relay(message, reply) }
+            return loop.tasks.refund(task, of: upstream.prefix, to: key, at: loop.now) { [self] in exchange.relay(message, reply) }
         }
         exchange.relay(message, reply)
         guard method == "tasks/cancel", upstream.isStateless else { return }
@@ -403,7 +403,7 @@ final class ProxiedRequest {
         upstream.ask("tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15), on: loop.eventLoop) {
             [loop] outcome in
             guard case .answered(let message, let reply) = outcome, TaskOwners.isLost(reply, in: message) else { return }
-            loop.tasks.refund(task, of: upstream.prefix, to: key) {}
+            loop.tasks.refund(task, of: upstream.prefix, to: key, at: loop.now) {}
         }
     }
 

@@ -64,7 +64,8 @@ struct RoundRequest {
         guard let params = exchange.envelope.params else { return nil }
         let said = exchange.body.withUnsafeReadableBytes { body -> (String, [UInt8])? in
             let bytes = UnsafeRawBufferPointer(rebasing: body[params])
-            guard bytes.holds("requestState"), let place = MemberScan.range(of: ["requestState"], in: bytes),
+            // A name can be written with escapes.
+            guard bytes.holds("requestState") || bytes.holds("\\"), let place = MemberScan.range(of: ["requestState"], in: bytes),
                 !bytes[place].elementsEqual("null".utf8)
             else { return nil }
             let text = place.count <= Self.longest ? JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[place])) : nil

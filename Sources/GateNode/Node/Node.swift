@@ -35,6 +35,7 @@ final class Node: Sendable {
     let adminKeyWatch: AdminKeyWatch
     let sessions: SessionSecret
     let subscriptions = SubscriptionBook()
+    let wishes = ResourceWishes()
     let auditTotals = AuditTotals()
     let auditFeed: AuditFeed
     let storeProbe: StoreProbe
@@ -97,8 +98,8 @@ extension Node {
     var gateParts: GateParts {
         GateParts(
             id: id, settings: settings, store: store, identity: identity, clock: clock, ruleBook: ruleBook, addresses: addresses,
-            addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, sessions: sessions, switches: switches,
-            logger: logger)
+            addressLimiter: addressLimiter, upstreams: upstreams, subscriptions: subscriptions, wishes: wishes, sessions: sessions,
+            switches: switches, logger: logger)
     }
 
     /// What endpoints need of the node.

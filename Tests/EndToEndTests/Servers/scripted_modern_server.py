@@ -3,7 +3,7 @@
     scripted_modern_server.py PORT LOG
 
 LOG gets one JSON object a request: verb, headers, message; and {"closed": tool} when a client has closed the stream of a call. Tools: json answers with the text; region has
-an argument that a header repeats; needs wants a capability that nobody has; chatty says what is not for its call before it answers; garbled asks for input in a way that
+an argument that a header repeats; hoards asks with a state of as many bytes as the text says; floods asks more than can be passed on, and badly in the end; needs wants a capability that nobody has; chatty says what is not for its call before it answers; garbled asks for input in a way that
 nobody can answer; slow is silent until its client leaves; task makes a task, which tasks/get says to have become what its id says.
 """
 
@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 writing = threading.Lock()
 VERSION = "2026-07-28"
+QUESTION = {"method": "elicitation/create", "params": {"mode": "form", "message": "who", "requestedSchema": {"type": "object", "properties": {}}}}
 EXTENSION = "io.modelcontextprotocol/tasks"
 
 
@@ -30,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
             capabilities = {"tools": {"listChanged": True}, "extensions": {EXTENSION: {}}}
             return self.answer(message, {"supportedVersions": [VERSION], "capabilities": capabilities, "ttlMs": 0, "cacheScope": "private"})
         if method == "tools/list":
-            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("json", "needs", "chatty", "garbled", "slow", "task")]
+            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("json", "needs", "chatty", "garbled", "hoards", "floods", "slow", "task")]
             schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
             return self.answer(message, {"tools": tools + [{"name": "region", "inputSchema": schema}], "ttlMs": 60000, "cacheScope": "public"})
         if method == "subscriptions/listen":
@@ -79,6 +80,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def tool_garbled(self, message, params):
         self.answer(message, {"inputRequests": [1, 2], "requestState": "x"}, "input_required")
+
+    def tool_hoards(self, message, params):
+        self.answer(message, {"inputRequests": {"a": QUESTION}, "requestState": "x" * int(params["arguments"]["text"])}, "input_required")
+
+    def tool_floods(self, message, params):
+        requests = {f"q{number}": QUESTION for number in range(int(params["arguments"]["text"]))}
+        self.answer(message, {"inputRequests": {**requests, "last": 1}}, "input_required")
 
     def tool_slow(self, message, params):
         self.begin_stream()

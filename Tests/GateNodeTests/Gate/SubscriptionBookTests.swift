@@ -20,6 +20,23 @@ import Testing
         #expect(book.holds("test://\(SubscriptionBook.capacity + 49)", for: subscriber("greedy")))
     }
 
+    @Test(
+        "No key has more than half of the resources that a server can be asked to tell of, by number and by bytes; what is given up is free again"
+    )
+    func wishes() {
+        let wishes = ResourceWishes()
+        for number in 0..<500 { #expect(wishes.take("test://\(number)", of: 0, for: "greedy")) }
+        #expect(!wishes.take("test://500", of: 0, for: "greedy"))
+        #expect(wishes.take("test://499", of: 0, for: "greedy") && wishes.take("test://499", of: 0, for: "quiet"))
+        #expect(wishes.take("test://500", of: 0, for: "quiet") && wishes.take("test://501", of: 1, for: "greedy"))
+        wishes.leave("test://7", of: 0)
+        wishes.leave("test://7", of: 0)
+        #expect(wishes.take("test://502", of: 0, for: "greedy") && !wishes.take("test://503", of: 0, for: "greedy"))
+        let long = String(repeating: "x", count: 2_040)
+        let taken = (0..<100).filter { wishes.take("\(long)\($0)", of: 2, for: "greedy") }
+        #expect(taken == Array(0..<64))
+    }
+
     @Test("What is subscribed to again and again, or given up, takes no room; the last who gives a resource up is told so")
     func again() {
         let book = SubscriptionBook()

@@ -55,6 +55,31 @@ import Testing
             ], "\(lines)")
     }
 
+    @Test(
+        "says nothing of rounds that its client has written, by whatever spelling; a task's own answers go on, and a round's stand alone",
+        arguments: [
+            (#"{"requestState":"s","name":"t","inputResponses":{}}"#, #"{META"name":"t"}"#),
+            (#"{"name":"t","request\u0053tate":"s","a":{"requestState":1}}"#, #"{META"name":"t","a":{"requestState":1}}"#),
+            (#"{"inputResponses":{},"requestState":"s"}"#, "{META}"),
+            (#"{ "name" : "\\" }"#, #"{META "name" : "\\" }"#),
+        ])
+    func foreignRounds(_ params: String, _ expected: String) {
+        let head = #"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":"#
+        let comma = expected == "{META}" ? "" : ","
+        let described = String(buffer: Self.request(head + params + "}").bytes)
+        #expect(described == head + expected.replacing("META", with: Self.own + "}" + comma) + "}")
+    }
+
+    @Test("a task's own answers go on as its client has given them, and those of a round stand alone")
+    func tasks() {
+        let request = Self.request(
+            #"{"jsonrpc":"2.0","id":7,"method":"tasks/update","params":{"taskId":"t","inputResponses":{"a":{}},"requestState":"mine"}}"#)
+        #expect(String(buffer: request.bytes).contains(#""taskId":"t","inputResponses":{"a":{}},"requestState":"mine""#))
+        let round = String(buffer: request.round(number: 8, state: Array(#""s""#.utf8), responses: []))
+        #expect(
+            round.contains(#""requestState":"s""#) && !round.contains("mine") && round.contains(#""inputResponses":{"a":{}}"#), "\(round)")
+    }
+
     @Test("a later round has another number, the answers and the state, and all else as before")
     func rounds() {
         let request = Self.request(#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"t","_meta":{"progressToken":7}}}"#)
