@@ -138,7 +138,7 @@ struct KeyListTests {
                 let before = await bench.node.store.meter().commands
                 let page = try await bench.get("/keys?sortBy=\(sorting)&order=asc&limit=10&offset=20000").json
                 #expect(page["total"] == 30_002 && page["totalIsExact"] == true && page["hasMore"] == true, "\(sorting)")
-                #expect(await bench.node.store.meter().commands - before < 80, "\(sorting)")
+                #expect(await bench.node.store.meter().commands - before < 40, "\(sorting)")
             }
             let found = try await bench.post("/keys/search", ["tags": ["a": "b"]]).json
             #expect(found["count"] == 0)
@@ -163,7 +163,7 @@ struct KeyListTests {
             }
             let before = await bench.node.store.meter().commands
             let page = try await bench.get("/keys?limit=10&offset=100").json
-            #expect(await bench.node.store.meter().commands - before < 80)
+            #expect(await bench.node.store.meter().commands - before < 40)
             #expect(page["total"] == .int(Int64(made)) && page["keys"]?[0]?["name"] == "n1199")
             #expect(try await bench.get("/keys").json.arrayValue?.count == 500)
             let richest = try await bench.get("/keys?sortBy=credits&minCredits=5&limit=3&offset=1").json
