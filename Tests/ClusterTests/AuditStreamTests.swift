@@ -43,6 +43,13 @@ extension ClusterTests {
                 try await eventually("who is revoked hears no more", within: .seconds(40), every: .milliseconds(100)) {
                     here.text.contains("The admin key was revoked") && here.text.contains("0\r\n\r\n")
                 }
+                try await eventually("others hear of it", within: .seconds(10)) { there.text.contains("admin_key.revoked") }
+                #expect(!here.text.contains("admin_key.revoked"), "not even its own end")
+                var own: [RawConnection] = []
+                for _ in 0..<5 { own.append(try await Self.open(cluster.nodes[0])) }
+                try await eventually("the oldest has made room", within: .seconds(10)) { own[0].text.contains("event: end") }
+                #expect(own[4].text.contains("event: connected") && !own[4].text.contains("event: end"))
+                for connection in own { await connection.close() }
                 try await eventually("a silence is broken", within: .seconds(30)) { there.text.contains(": keepalive\n\n") }
                 _ = try await cluster.nodes[1].terminate()
                 for connection in [there, some] {

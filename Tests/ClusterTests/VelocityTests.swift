@@ -42,6 +42,31 @@ extension ClusterTests {
                 for bad in ["0", "721", "1.5", "x"] {
                     #expect(try await cluster[0].admin("/keys/spending-velocity?key=busy&window=\(bad)").status == 400)
                 }
+                // A fortune ends no node: that of this key cannot be counted in hundredths a day.
+                let rich = try await cluster[0].order("/keys", ["name": "rich", "alias": "rich", "credits": 10])
+                #expect(await cluster[0].echo(key: rich["key"]?.string ?? "").isServed)
+                let spend =
+                    "local n = 0; for _, s in ipairs(redis.call('KEYS', '*}:usage')) do "
+                    + "for _, entry in ipairs(redis.call('XREVRANGE', s, '+', '-')) do local f = entry[2]; for i = 1, #f, 2 do "
+                    + "if f[i] == 'e' and string.find(f[i + 1], ARGV[1], 1, true) then "
+                    + "redis.call('XADD', s, '*', 'c', '4000000000000000', 'e', f[i + 1]); n = n + 1 end end end end return n"
+                let id = try #require(rich["id"]?.string)
+                try await eventually("its call is in the record", within: .seconds(30), every: .milliseconds(100)) {
+                    try await cluster.redis.command("EVAL", spend, "0", id) == "1"
+                }
+                for client in cluster.clients {
+                    try await eventually("the sums have it", within: .seconds(30), every: .milliseconds(100)) {
+                        try await client.admin("/keys/spending-velocity?key=rich").json["velocity"]?["dataPoints"] == 2
+                    }
+                    for path in [
+                        "/keys/spending-velocity?key=rich", "/keys/compare?keys=rich,busy", "/keys/dashboard?key=rich", "/admin/costs",
+                        "/admin/tool-profitability", "/admin/consumer-retention", "/analytics",
+                    ] {
+                        #expect(try await client.admin(path).status == 200, "\(path)")
+                    }
+                    let told = try await client.admin("/keys/spending-velocity?key=rich").json
+                    #expect(told["velocity"]?["creditsPerHour"] == 4_000_000_000_000_002, "\(told.text)")
+                }
             }
         }
     }

@@ -59,7 +59,7 @@ package struct ViolationLog: Sendable {
     /// Hands out every entry that the filter takes, the newest first.
     /// - Throws: `StoreFailure`, and what `body` throws.
     package func forEach(_ filter: Filter, _ body: (LoggedViolation) -> Void) async throws {
-        var end = filter.until.map(String.init) ?? "+"
+        var end = filter.until.map { String(max(0, $0)) } ?? "+"
         while true {
             let command = RedisCommand(
                 "XREVRANGE", store.keys.violations, end, String(max(0, filter.since ?? 0)), "COUNT", String(Self.page))

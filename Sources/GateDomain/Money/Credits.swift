@@ -10,9 +10,9 @@ package enum Credits {
 
 extension Int {
     /// A sum over accounts, each of which may hold `Credits.balanceCeiling`: a thousand of them together pass what an integer holds, and the
-    /// sum then stays at the highest one. For numbers that are not negative.
+    /// sum then stays at the highest one; below 0 at the lowest.
     package func saturating(adding other: Int) -> Int {
         let (sum, isBeyond) = addingReportingOverflow(other)
-        return isBeyond ? .max : sum
+        return isBeyond ? (other < 0 ? .min : .max) : sum
     }
 }

@@ -43,7 +43,7 @@ package struct RollupSum: Sendable, Equatable {
     ///   - milliseconds: of the call; nil where nobody knows.
     package mutating func count(_ calls: Int32, credits: Int, milliseconds: Int?) {
         self.calls += calls
-        self.credits += credits
+        self.credits = self.credits.saturating(adding: credits)
         guard let milliseconds else { return }
         timedCalls += calls
         self.milliseconds += Int(calls) * milliseconds
@@ -57,8 +57,8 @@ package struct RollupSum: Sendable, Equatable {
         timedCalls += other.timedCalls
         quickest = min(quickest, other.quickest)
         slowest = max(slowest, other.slowest)
-        credits += other.credits
-        milliseconds += other.milliseconds
+        credits = credits.saturating(adding: other.credits)
+        milliseconds = milliseconds.saturating(adding: other.milliseconds)
     }
 
     /// What was counted and taken back leaves nothing.

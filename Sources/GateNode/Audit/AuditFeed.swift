@@ -6,7 +6,8 @@ import ServiceLifecycle
 
 /// Streams of audit events (F-AUDIT-08).
 ///
-/// Bounded: `capacity` streams a node, `backlog` events that wait for the reader of one; who is slower than that is told so and let go.
+/// Bounded: `capacity` streams a node, `share` of them for one administrator, `backlog` events that wait for the reader of one; who is slower
+/// than that is told so and let go.
 actor AuditFeed {
     /// What a stream writes next.
     enum Signal: Sendable {
@@ -21,6 +22,26 @@ actor AuditFeed {
     struct Seat: Sendable {
         fileprivate let number: Int
         let signals: AsyncStream<Signal>
+        private let hold: Hold
+
+        fileprivate init(_ number: Int, in feed: AuditFeed, _ signals: AsyncStream<Signal>) {
+            (self.number, self.signals, hold) = (number, signals, Hold(number, in: feed))
+        }
+    }
+
+    /// Gives a place back that nobody can read from any more: an answer to a client that has gone before is never written.
+    private final class Hold: Sendable {
+        private let number: Int
+        private let feed: AuditFeed
+
+        init(_ number: Int, in feed: AuditFeed) {
+            (self.number, self.feed) = (number, feed)
+        }
+
+        deinit {
+            // Owned by the feed, which it keeps for one step.
+            Task { [number, feed] in await feed.leave(number) }
+        }
     }
 
     private struct Listener {
@@ -30,6 +51,9 @@ actor AuditFeed {
 
     /// Streams of a node.
     static let capacity = 32
+    /// Streams of one administrator that go on: a further one ends the oldest, as nobody knows which of their clients are still there. As many
+    /// again may be about to end.
+    static let share = 4
     /// Events that wait for one reader.
     static let backlog = 1000
     /// How long a stream is silent at most (F-AUDIT-08).
@@ -37,8 +61,8 @@ actor AuditFeed {
 
     private let store: RedisStore
     private var listeners: [Int: Listener] = [:]
-    /// Seats that were not given back yet.
-    private var taken: Set<Int> = []
+    /// Who has the seats that were not given back yet.
+    private var taken: [Int: String] = [:]
     private var tail: AuditTail?
     private var turn = 0
     private var isOver = false
@@ -49,25 +73,33 @@ actor AuditFeed {
     }
 
     /// From now on, whatever is told reaches the signals.
+    /// - Parameter administrator: the id of the key of who listens.
     /// - Returns: nil where as many listen as may, or the node is ending.
     /// - Throws: `StoreFailure`.
-    func listen(_ takes: @escaping @Sendable (AuditLog.Entry) -> Bool) async throws -> Seat? {
+    func listen(for administrator: String, _ takes: @escaping @Sendable (AuditLog.Entry) -> Bool) async throws -> Seat? {
         if tail == nil {
             let fresh = try await AuditTail(store: store)
             if tail == nil { tail = fresh }
         }
-        guard taken.count < Self.capacity, !isOver else { return nil }
+        let own = taken.filter { $0.value == administrator }.keys
+        guard taken.count < Self.capacity, own.count < 2 * Self.share, !isOver else { return nil }
+        let open = own.filter { listeners[$0] != nil }
+        if open.count >= Self.share, let oldest = open.min() {
+            end(oldest, "This admin key has opened \(Self.share) streams since on this node, which is as many as go on.")
+        }
         if listeners.isEmpty { silentUntil = .now + Self.silence }
         turn += 1
         let (signals, out) = AsyncStream.makeStream(of: Signal.self, bufferingPolicy: .bufferingOldest(Self.backlog))
         listeners[turn] = Listener(takes: takes, out: out)
-        taken.insert(turn)
-        return Seat(number: turn, signals: signals)
+        taken[turn] = administrator
+        return Seat(turn, in: self, signals)
     }
 
-    func leave(_ seat: Seat) {
-        listeners.removeValue(forKey: seat.number)?.out.finish()
-        taken.remove(seat.number)
+    func leave(_ seat: Seat) { leave(seat.number) }
+
+    private func leave(_ number: Int) {
+        listeners.removeValue(forKey: number)?.out.finish()
+        taken[number] = nil
     }
 
     /// Reads what is new. - Returns: whether there may be more.
@@ -96,11 +128,13 @@ actor AuditFeed {
     /// Ends all streams, and takes no more.
     func end() {
         isOver = true
-        for (_, listener) in listeners {
-            listener.out.yield(.end("The node is stopping; connect again."))
-            listener.out.finish()
-        }
-        listeners = [:]
+        for number in listeners.keys { end(number, "The node is stopping; connect again.") }
+    }
+
+    private func end(_ number: Int, _ why: String) {
+        let listener = listeners.removeValue(forKey: number)
+        listener?.out.yield(.end(why))
+        listener?.out.finish()
     }
 
     private func send(_ signal: Signal, to number: Int) {

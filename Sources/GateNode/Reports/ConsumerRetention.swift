@@ -22,7 +22,7 @@ struct KeyCohort: Sendable, Equatable {
     mutating func add(_ account: Account) {
         created += 1
         retained += account.calls > 0 ? 1 : 0
-        spent += account.spent
+        spent = spent.saturating(adding: account.spent)
     }
 
     private static let milliseconds = 86_400_000

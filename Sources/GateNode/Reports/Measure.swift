@@ -107,16 +107,29 @@ extension Measure {
 
         var json: JSONValue { decimals == 0 ? units.json : .double(Double(units) / Double(Self.power(decimals))) }
 
+        /// So many times as much, or as near to it as there is a number.
+        func times(_ factor: Int) -> Number {
+            var number = Number(units: Self.product(units, factor), decimals: decimals)
+            number.isOfNothing = isOfNothing
+            return number
+        }
+
+        /// What is too large or too small for a number is as near to it as there is one.
         /// - Parameter scale: what the quotient is multiplied by before it is rounded.
         static func quotient(_ dividend: Int, by divisor: Int, times scale: Int = 1, decimals: Int = 0) -> Number {
             guard divisor > 0 else { return Number(units: 0, decimals: decimals, isOfNothing: true) }
-            let factor = scale * power(decimals)
+            let factor = product(scale, power(decimals))
             // Sums of credits may be too large to be multiplied.
             let (whole, rest) = dividend.quotientAndRemainder(dividingBy: divisor)
             let (product, overflows) = rest.multipliedReportingOverflow(by: factor)
             let fraction = overflows ? Int(Double(rest) / Double(divisor) * Double(factor)) : 0
-            let rounded = overflows ? fraction : (product + (product < 0 ? -divisor / 2 : divisor / 2)) / divisor
-            return Number(units: whole * factor + rounded, decimals: decimals)
+            let rounded = overflows ? fraction : product.saturating(adding: product < 0 ? -divisor / 2 : divisor / 2) / divisor
+            return Number(units: Self.product(whole, factor).saturating(adding: rounded), decimals: decimals)
+        }
+
+        private static func product(_ one: Int, _ other: Int) -> Int {
+            let (product, isBeyond) = one.multipliedReportingOverflow(by: other)
+            return isBeyond ? ((one < 0) == (other < 0) ? .max : .min) : product
         }
 
         private static func power(_ decimals: Int) -> Int { (0..<decimals).reduce(1) { power, _ in power * 10 } }

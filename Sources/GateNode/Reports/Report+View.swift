@@ -95,7 +95,9 @@ extension Report {
         let change = zip(facts, zip(result.compared.now, result.compared.before)).map { fact, numbers in
             let (now, before) = (numbers.0.units, numbers.1.units)
             return (
-                fact.name, before > 0 ? Measure.Number.quotient(now - before, by: before, times: 100, decimals: 1).json : JSONValue.null
+                fact.name,
+                before > 0
+                    ? Measure.Number.quotient(now.saturating(adding: -before), by: before, times: 100, decimals: 1).json : JSONValue.null
             )
         }
         return JSONObject([

@@ -19,8 +19,8 @@ struct RowGroups {
         mutating func add(_ sum: RollupSum) {
             calls += Int(sum.calls)
             timedCalls += Int(sum.timedCalls)
-            credits += sum.credits
-            milliseconds += sum.milliseconds
+            credits = credits.saturating(adding: sum.credits)
+            milliseconds = milliseconds.saturating(adding: sum.milliseconds)
             guard sum.timedCalls > 0 else { return }
             quickest = min(quickest, Int(sum.quickest))
             slowest = max(slowest, Int(sum.slowest))
@@ -118,7 +118,7 @@ struct RowGroups {
     func numbers(_ measure: Measure, ofAll isWhole: Bool = false) -> [Measure.Number] {
         let (filter, decimals) = (measure.filter, measure.decimals)
         func sums(_ quantity: Quantity, _ filter: RowFilter) -> [Int] {
-            fold(0, filter, isWhole) { $0 += $1.value(quantity) }
+            fold(0, filter, isWhole) { $0 = $0.saturating(adding: $1.value(quantity)) }
         }
         switch measure.kind {
         case .sum(let quantity): return sums(quantity, filter).map { Measure.Number(units: $0) }
@@ -128,7 +128,7 @@ struct RowGroups {
             return zip(sums(.calls, filter), sums(.calls, whole)).map { .quotient($0, by: $1, times: scale, decimals: decimals) }
         case .share(let quantity):
             let sums = sums(quantity, filter)
-            let whole = sums.reduce(0, +)
+            let whole = sums.reduce(0) { $0.saturating(adding: $1) }
             return sums.map { .quotient($0, by: whole, times: 100) }
         case .distinct(let dimension):
             return distinct(DimensionCodes(dimension.kind, of: input), filter, isWhole).map { Measure.Number(units: $0) }

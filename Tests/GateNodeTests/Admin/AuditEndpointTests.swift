@@ -1,6 +1,7 @@
 // The routes of the audit log.
 
 @testable import GateNode
+import GateTesting
 import HTTPTypes
 import MCPWire
 import Testing
@@ -42,6 +43,68 @@ struct AuditEndpointTests {
             #expect(try await bench.get(created).json["total"] == 6)
             #expect(try await bench.get(created + "&offset=6").json["total"] == 7)
             #expect(try await bench.get("/audit?limit=1").json["total"] == .int(all + 1), "all of it is counted by Redis")
+        }
+    }
+
+    @Test("times before 1970 are times before everything, wherever a time is asked for")
+    func early() async throws {
+        try await AdminBench.run { bench in
+            let key = try await bench.createKey()
+            let (old, year) = ("1960-01-01T00:00:00Z", "0001-01-01T00:00:00Z")
+            for (path, names) in [
+                ("/audit", ["since", "until"]), ("/audit/export", ["since", "until"]),
+                ("/admin/guardrails/violations", ["since", "until"]),
+                ("/usage", ["since"]), ("/webhooks/log", ["since"]), ("/keys/activity?key=\(key.id)", ["since"]),
+                ("/admin/costs", ["since", "to"]), ("/admin/tool-popularity", ["from", "to"]), ("/analytics", ["to"]),
+            ] {
+                for name in names {
+                    for time in [old, year] {
+                        let answer = try await bench.get(path + (path.contains("?") ? "&" : "?") + "\(name)=\(time)")
+                        #expect(answer.status == 200, "\(path) \(name): \(answer.text)")
+                    }
+                }
+                if names.contains("until") {
+                    let answer = try await bench.get(path + "?until=\(old)").json
+                    #expect((answer["events"] ?? answer["violations"])?.arrayValue == [], "\(path)")
+                }
+            }
+        }
+    }
+
+    @Test(
+        "F-AUDIT-08: a further stream of one admin key ends its oldest, so that those whose clients have gone keep nobody out; as many keys as there is room for listen beside each other, and a seat that nobody reads from is free again"
+    )
+    func seats() async throws {
+        try await AdminBench.run { bench in
+            let feed = AuditFeed(bench.node.store)
+            func listen(_ administrator: String) async throws -> AuditFeed.Seat? {
+                try await feed.listen(for: administrator) { _ in true }
+            }
+            var own: [AuditFeed.Seat] = []
+            for _ in 0..<2 * AuditFeed.share { own.append(try #require(try await listen("a"))) }
+            for seat in own.prefix(AuditFeed.share) {
+                var signals: [AuditFeed.Signal] = []
+                for await signal in seat.signals { signals.append(signal) }
+                guard signals.count == 1, case .end(let why) = signals[0] else {
+                    Issue.record("\(signals)")
+                    continue
+                }
+                #expect(why.contains("streams"))
+            }
+            #expect(try await listen("a") == nil, "until those who were told have gone")
+            await feed.leave(own[0])
+            let last = try #require(try await listen("a"))
+            var others: [AuditFeed.Seat] = []
+            for number in 0..<AuditFeed.capacity - 2 * AuditFeed.share {
+                others.append(try #require(try await listen("b\(number / AuditFeed.share)")))
+            }
+            #expect(try await listen("c") == nil)
+            others.removeLast()
+            try await eventually("the seat that was dropped is free", within: .seconds(30)) { try await listen("c") != nil }
+            own = []
+            others = []
+            await feed.leave(last)
+            try await eventually("all are free", within: .seconds(30)) { await !feed.isInUse }
         }
     }
 }

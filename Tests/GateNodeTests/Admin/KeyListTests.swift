@@ -73,6 +73,36 @@ struct KeyListTests {
         }
     }
 
+    @Test(
+        "a filter by credits shows no key whose account does not meet it by now, on every way that a page is found; a beginning of a name is compared to its end, however long it is"
+    )
+    func exact() async throws {
+        try await AdminBench.run { bench in
+            try await fill(bench)
+            let (id, keys) = (try await bench.createKey(["name": "d", "credits": 3000, "namespace": "x"]).id, bench.node.store.keys)
+            try await bench.makeOrders()
+            // What a call does that the orders have not followed yet.
+            let account = RedisCommand("HSET", keys.account(id), "credits", "15")
+            _ = try await bench.node.store.sendPatiently(account)
+            for query in [
+                "", "&sortBy=credits", "&sortBy=name&order=asc", "&namespace=x", "&suspended=false", "&namePrefix=d", "&expired=false",
+            ] {
+                let answer = try await bench.get("/keys?minCredits=20" + query)
+                #expect(answer.status == 200 && !names(answer).contains("d"), "\(query): \(answer.text)")
+            }
+            #expect(Set(names(try await bench.get("/keys?minCredits=20&namespace=x"))) == ["a", "C"])
+
+            let begin = String(repeating: "é", count: 140)
+            for end in ["one", "two"] { _ = try await bench.createKey(["name": .string(begin + end)]) }
+            let text = String(repeating: "%C3%89", count: 140)
+            for sorting in ["createdAt", "name", "credits"] {
+                #expect(names(try await bench.get("/keys?sortBy=\(sorting)&namePrefix=\(text)tw")) == [begin + "two"], "\(sorting)")
+                #expect(names(try await bench.get("/keys?sortBy=\(sorting)&namePrefix=\(text)")).count == 2, "\(sorting)")
+                #expect(names(try await bench.get("/keys?sortBy=\(sorting)&namePrefix=\(text)x")) == [], "\(sorting)")
+            }
+        }
+    }
+
     @Test("refuses what it does not know")
     func refused() async throws {
         try await AdminBench.run { bench in

@@ -232,6 +232,29 @@ struct ReportTests {
             ])
         #expect(Measure.Number.quotient(-5, by: 2).units == -3 && Measure.Number.quotient(5, by: 2).units == 3)
         #expect(Measure.Number.quotient(1, by: 3, times: 100, decimals: 2).units == 3333)
+        #expect(Measure.Number.quotient(.max, by: 2, times: 3_600_000, decimals: 2).units == .max)
+        #expect(Measure.Number.quotient(-.max, by: 1, decimals: 4).units == .min && Measure.Number.quotient(.max, by: 1).units == .max)
+        #expect(Measure.Number.quotient(.max - 1, by: .max, times: 100).units == 100)
+        #expect(Measure.Number(units: 400_000_000_000_000_000, decimals: 2).times(24) == Measure.Number(units: .max, decimals: 2))
+        #expect(Measure.Number(units: .min).times(2).units == .min && Measure.Number(units: 50, decimals: 2).times(24).units == 1200)
+    }
+
+    @Test("credits of thousands of accounts, which no integer holds together, are the highest number and end no node")
+    func floods() {
+        let rows = [("t", "k1"), ("t", "k2"), ("u", "k1")].map { SampleRow(Self.hour, $0.0, $0.1, calls: 1, credits: .max / 2 + 1) }
+        let report = Report("tools").by(.tool)
+            .measure(.sum(.credits), .average(.credits, per: .calls, decimals: 2, as: "each"), .share(.credits, as: "share"))
+            .order(.asc, by: "tool").summary(.total(.sum(.credits, as: "all")))
+        let told = Self.json([report], rows)
+        let (all, half) = (JSONValue.int(.max), JSONValue.int(.max / 2 + 1))
+        #expect(told["tools"]?[0]?["credits"] == all && told["tools"]?[1]?["credits"] == half && told["summary"]?["all"] == all)
+        #expect(told["tools"]?[0]?["share"] == 100 && told["tools"]?[1]?["share"] == 50)
+        let compared = Report().compared(as: "trend", .sum(.credits))
+        #expect(Self.json([compared], rows, span: Self.hour + 1..<Self.hour + 2)["trend"]?["change"]?["credits"] == -100.0)
+        var sum = RollupSum()
+        for _ in 0..<2 { sum.count(1, credits: .max, milliseconds: nil) }
+        sum.add(sum)
+        #expect(sum.credits == .max && sum.calls == 4)
     }
 
     @Test("days and hours of the day are UTC, also before 1970; a stretch of time without calls is a line of zeros")

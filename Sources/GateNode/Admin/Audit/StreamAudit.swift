@@ -19,25 +19,28 @@ extension Endpoint {
         let raw = try request[.streamedTypes]
         let types = Set(raw?.commaSeparatedParts ?? [])
         let administrator = try request.administrator
-        guard let seat = try await parts.feed.listen({ types.isEmpty || types.contains($0.change.type) }) else {
+        let heard = try await parts.feed.listen(for: administrator.key.id) { types.isEmpty || types.contains($0.change.type) }
+        guard let seat = heard else {
             throw HTTPFailure(.serviceUnavailable, "As many streams are open as may be, or the node is stopping").retryable(after: 5)
         }
         let hello: JSONValue = ["message": "Admin event stream connected", "filters": .string(types.isEmpty ? "all" : raw ?? "all")]
         var answer = EndpointResponse(streaming: MediaType.eventStream) { write in
             do {
                 try await write(Self.event("connected", hello))
-                var isOver = false
+                var (isOver, heldUntil) = (false, ContinuousClock.now + Self.trust)
                 for await signal in seat.signals {
-                    switch signal {
-                    case .entry(let entry): try await write(Self.event("audit", AuditLog.Entry.view.json(entry).json))
-                    case .silence:
-                        // A key that is revoked hears no more.
+                    // A key that is revoked hears no more, and not even of that.
+                    if signal.mayTellOfAdmins || ContinuousClock.now >= heldUntil {
+                        heldUntil = .now + Self.trust
                         if (try? await parts.admins.isHeld(by: administrator)) == false {
                             try await write(Self.event("end", ["message": "The admin key was revoked."]))
                             isOver = true
-                        } else {
-                            try await write(Array(": keepalive\n\n".utf8))
+                            break
                         }
+                    }
+                    switch signal {
+                    case .entry(let entry): try await write(Self.event("audit", AuditLog.Entry.view.json(entry).json))
+                    case .silence: try await write(Array(": keepalive\n\n".utf8))
                     case .end(let why):
                         try await write(Self.event("end", ["message": .string(why)]))
                         isOver = true
@@ -57,7 +60,21 @@ extension Endpoint {
         return answer
     }
 
+    /// How long who has held a key is believed to hold it, while nothing is told of admin keys.
+    private static let trust = Duration.seconds(1)
+
     private static func event(_ name: String, _ data: JSONValue) -> [UInt8] { Array("event: \(name)\ndata: \(data.text)\n\n".utf8) }
+}
+
+extension AuditFeed.Signal {
+    /// Whether it may be news of the end of somebody's key.
+    fileprivate var mayTellOfAdmins: Bool {
+        switch self {
+        case .entry(let entry): entry.change.type.hasPrefix("admin_key.")
+        case .silence: true
+        case .end: false
+        }
+    }
 }
 
 extension Field where Value == String? {

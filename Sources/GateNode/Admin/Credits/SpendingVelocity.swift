@@ -52,7 +52,7 @@ struct SpendingVelocity: Sendable {
     private static let shownTools = 5
 
     private var calls: Int { tools.reduce(0) { $0 + $1.calls } }
-    private var credits: Int { tools.reduce(0) { $0 + $1.credits } }
+    private var credits: Int { tools.reduce(0) { $0.saturating(adding: $1.credits) } }
 
     /// Milliseconds over which it was spent: an hour at least, so that one call does not look like a flood.
     private var span: Int {
@@ -60,7 +60,7 @@ struct SpendingVelocity: Sendable {
         return min(window * Self.hour, max(Self.hour, readAt - max(spentSince, key.createdAt)))
     }
 
-    private func perHour(_ count: Int) -> Int { Measure.Number.quotient(count, by: span, times: Self.hour, decimals: 2).units }
+    private func perHour(_ count: Int) -> Measure.Number { .quotient(count, by: span, times: Self.hour, decimals: 2) }
 
     private var hoursLeft: Double? {
         credits > 0 ? Double(account.credits) / (Double(credits) * Double(Self.hour) / Double(span)) : nil
@@ -81,8 +81,10 @@ struct SpendingVelocity: Sendable {
             for part in table.hours {
                 for row in part.rows where Int(row.key) == place && table.names.kinds[Int(row.kind)].outcome != .denied {
                     let number = Int(row.tool)
-                    tools[number, default: Tool(name: table.names.tools[number])].calls += Int(row.sum.calls)
-                    tools[number]?.credits += row.sum.credits
+                    var tool = tools[number] ?? Tool(name: table.names.tools[number])
+                    tool.calls += Int(row.sum.calls)
+                    tool.credits = tool.credits.saturating(adding: row.sum.credits)
+                    tools[number] = tool
                     if row.sum.credits > 0 { since = min(since ?? .max, part.hour * hour) }
                 }
             }
@@ -96,10 +98,10 @@ struct SpendingVelocity: Sendable {
     ])
 
     private static let velocity = View<SpendingVelocity>([
-        .of("creditsPerHour", .number) { Measure.Number(units: $0.perHour($0.credits), decimals: 2).json },
-        .of("creditsPerDay", .number) { Measure.Number(units: $0.perHour($0.credits) * 24, decimals: 2).json },
-        .of("callsPerHour", .number) { Measure.Number(units: $0.perHour($0.calls), decimals: 2).json },
-        .of("callsPerDay", .number) { Measure.Number(units: $0.perHour($0.calls) * 24, decimals: 2).json },
+        .of("creditsPerHour", .number) { $0.perHour($0.credits).json },
+        .of("creditsPerDay", .number) { $0.perHour($0.credits).times(24).json },
+        .of("callsPerHour", .number) { $0.perHour($0.calls).json },
+        .of("callsPerDay", .number) { $0.perHour($0.calls).times(24).json },
         .time("estimatedDepletionDate", \.depletion), .integer("estimatedHoursRemaining") { $0.hoursLeft.map { Int(min($0, 1e15)) } },
         .integer("windowHours", \.window), .integer("dataPoints", \.calls).described("Calls that were let in."),
     ])

@@ -42,7 +42,12 @@ struct KeyFilter: Sendable {
             if wanted { lists.append(KeyRecord.ending) }
             conditions.append { key in key.record.isExpired(at: key.readAt) == wanted }
         }
-        prefix = KeyRecord.word(ofName: try request[Self.namePrefix] ?? "")
+        let begin = try request[Self.namePrefix]?.lowercased() ?? ""
+        prefix = KeyRecord.word(ofName: begin)
+        if !prefix.hasSameBytes(as: begin) {
+            // The order by name has no more than the beginning of it.
+            conditions.append { key in key.record.name.lowercased().utf8.starts(with: begin.utf8) }
+        }
         credits = (try request[Self.minCredits].map { Self.whole($0, .up) }, try request[Self.maxCredits].map { Self.whole($0, .down) })
         self.conditions = conditions
         self.lists = lists

@@ -7,6 +7,10 @@ import HTTPTypes
 /// What one request is shown.
 struct KeyPage: Sendable {
     var keys: [KeySnapshot] = []
+    /// Keys that an index has found for it.
+    var ids: [String] = []
+    /// Where these have to stand in the order by name; nil where it does not matter.
+    var known: Set<KeyPlace>?
     /// Keys that were asked for over all pages; where it is not exact, those that may be, of which more is asked.
     var total: Int
     var isExact = true
@@ -39,7 +43,10 @@ struct KeyPages: Sendable {
     /// - Throws: 400 for an offset that lies too deep, 503 where the orders of an older store are still being made.
     func page(of query: KeyQuery) async throws -> KeyPage {
         var page = try await find(query)
-        page.keys = try await keys.wholeSnapshots(page.keys.map(\.record.id), at: now)
+        // Indexes are a moment behind: what is shown meets the filter by what its account says now.
+        page.keys = try await keys.wholeSnapshots(page.ids, at: now).filter { key in
+            query.filter.admits(key) && page.known?.contains(query.sorting.place(of: key)) ?? true
+        }
         return page
     }
 
@@ -92,18 +99,11 @@ struct KeyPages: Sendable {
         var page = KeyPage(total: walk.total)
         try await walk.skip(query.offset)
         let places = try await walk.next(query.limit)
-        page.keys = try await snapshots(places, query)
+        page.ids = places.map(\.id)
+        // A node of an earlier version leaves an old name behind.
+        if query.sorting == .name { page.known = Set(places) }
         page.next = walk.left > 0 ? places.last : nil
         return page
-    }
-
-    /// Those of some places that are there and still as they are asked for: an index may be a moment behind.
-    private func snapshots(_ places: [KeyPlace], _ query: KeyQuery) async throws -> [KeySnapshot] {
-        let found = try await keys.snapshots(places.map(\.id), at: now).filter(query.filter.admits)
-        guard query.sorting == .name else { return found }
-        // A node of an earlier version leaves an old name behind.
-        let known = Set(places)
-        return found.filter { known.contains(query.sorting.place(of: $0)) }
     }
 
     private func rank(_ query: KeyQuery, all part: KeyOrder, readingRecords: Bool) async throws -> KeyPage {
@@ -119,7 +119,7 @@ struct KeyPages: Sendable {
         }
         let shown = Array(ranking.best.dropFirst(query.offset))
         var page = KeyPage(total: ranking.total)
-        page.keys = try await keys.snapshots(shown.map(\.id), at: now)
+        page.ids = shown.map(\.id)
         page.next = query.offset + shown.count < ranking.count ? shown.last : nil
         return page
     }
@@ -162,20 +162,17 @@ struct KeyPages: Sendable {
             }
             // As many as the page still needs at a time: most of them will do.
             while !listed.isEmpty {
-                let some = Array(listed.prefix(max(query.limit - page.keys.count, Self.fewest)))
+                let some = Array(listed.prefix(max(query.limit - page.ids.count, Self.fewest)))
                 listed = listed.dropFirst(some.count)
                 read += some.count
-                let found = Dictionary(
-                    try await keys.snapshots(some.map(\.id), at: now).filter(query.filter.admits).map { ($0.record.id, $0) },
-                    uniquingKeysWith: { $1 })
-                for place in some {
-                    guard let key = found[place.id] else { continue }
+                let found = Set(try await keys.snapshots(some.map(\.id), at: now).filter(query.filter.admits).map(\.record.id))
+                for place in some where found.contains(place.id) {
                     if passed < query.offset {
                         passed += 1
                     } else {
-                        page.keys.append(key)
+                        page.ids.append(place.id)
                     }
-                    if page.keys.count == query.limit {
+                    if page.ids.count == query.limit {
                         if place != places.last { page.next = place }
                         return page
                     }

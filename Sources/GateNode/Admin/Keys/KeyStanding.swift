@@ -113,6 +113,6 @@ struct KeyCalls: Sendable, Equatable {
 extension KeyCalls.Sum {
     fileprivate mutating func add(_ sum: RollupSum, _ kind: RollupKind) {
         if kind.outcome == .denied { denied += Int(sum.calls) } else { allowed += Int(sum.calls) }
-        credits += sum.credits
+        credits = credits.saturating(adding: sum.credits)
     }
 }

@@ -98,7 +98,7 @@ extension KeyStanding {
     /// By the last 24 hours.
     fileprivate static let velocity: [View<KeyStanding>.Member] = [
         .of("creditsPerHour", .number) { Measure.Number(units: $0.centsPerHour, decimals: 2).json },
-        .of("creditsPerDay", .number) { Measure.Number(units: $0.centsPerHour * 24, decimals: 2).json },
+        .of("creditsPerDay", .number) { Measure.Number(units: $0.centsPerHour, decimals: 2).times(24).json },
     ]
 }
 
