@@ -95,7 +95,7 @@ struct StoreMoveCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   the store is the new one
-              69  it was not moved; nodes go on with the old one
+              69  it was not moved; nodes go on with the old one, unless it says that this is closed: run it again then
             """
     )
 

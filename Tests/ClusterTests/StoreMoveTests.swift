@@ -93,11 +93,31 @@ extension ClusterTests {
                 #expect(
                     try await used.waitForExit(within: .seconds(30)) == 69 && used.log.contains("has been used by gates"), "\(used.log)")
 
+                // Somebody else's store is not closed by a move to where this one is, nor is this one by a move to itself.
+                let other = try await RedisServer()
+                try await other.command("HSET", "pg:{0}:secrets", "shards", "\(Self.shards)", "session", "another")
+                for source in [other.url, group.url] {
+                    let wrong = try Program.storeMove(source, group.url)
+                    #expect(try await wrong.waitForExit(within: .seconds(30)) == 69, "\(wrong.log)")
+                    #expect(wrong.log.contains("the target holds another store, or is the same one"), "\(wrong.log)")
+                }
+                for server in [other] + group.servers {
+                    #expect(try await server.command("CONFIG", "GET", "min-replicas-to-write").hasSuffix("\n0"))
+                }
+                let astray = try Program(
+                    "node",
+                    [
+                        Repository.binary, "wrap", "--port", "0", "--server", "\(Repository.binary) demo-server", "--redis-url", other.url,
+                        "--redis-to", group.url,
+                    ])
+                #expect(try await astray.waitForExit(within: .seconds(30)) == 1 && astray.log.contains("another store"), "\(astray.log)")
+                try await other.kill9()
+
                 let balances = try await concurrently(4) { try await cluster[1].balance(keys[$0]) }
                 for node in cluster.nodes { _ = try await node.terminate() }
                 let last = try await RedisServer()
-                // As a mover leaves them that dies while the store is closed.
-                for server in group.servers { try await server.command("CONFIG", "SET", "min-replicas-to-write", "1000000") }
+                // As a mover leaves them that dies when it has closed, or opened again, some of them.
+                for server in group.servers.dropFirst() { try await server.command("CONFIG", "SET", "min-replicas-to-write", "1000000") }
                 try await last.command("SET", "pg:{0}:move:under-way", "0")
                 try await last.command("HSET", "pg:{0}:account:key_0000000000000000", "version", "1", "granted", "5")
                 let back = try Program.storeMove(group.url, last.url)
@@ -173,6 +193,61 @@ extension ClusterTests {
             for server in [target, replica] { try await server.kill9() }
         }
 
+        @Test("A call that is repeated while the store is closed waits for its answer, as others do")
+        func replayed() async throws {
+            let target = try await RedisServer()
+            try await GateCluster.run(nodes: 1, ["--redis-to", target.url]) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                func call() async -> CallOutcome {
+                    await cluster[0].attempt("echo", ["text": "once"], key: key, headers: [("X-Idempotency-Key", "k")])
+                }
+                #expect(await call().isServed)
+                var outcome = CallOutcome.refused(status: 0)
+                // It waits for 1.2 s, in which a slow machine may not have opened it.
+                for _ in 0..<5 where !outcome.isServed {
+                    try await cluster.redis.command("CONFIG", "SET", "min-replicas-to-write", "1000000")
+                    async let replay = call()
+                    try await cluster.redis.command("SET", "pg:{0}:probe", "?")
+                    try await cluster.redis.command("CONFIG", "SET", "min-replicas-to-write", "0")
+                    outcome = await replay
+                }
+                #expect(outcome.isServed)
+                #expect(try await cluster[0].balance(key).calls == 1)
+            }
+            try await target.kill9()
+        }
+
+        @Test("A store is open a moment later when the target stands still while it is closed, and the move goes on when the target does")
+        func stalled() async throws {
+            let target = try await RedisServer()
+            try await GateCluster.run(nodes: 1, ["--redis-to", target.url]) { cluster in
+                let key = try await cluster[0].createKey(credits: 1000)
+                let source = cluster.redis
+                func isClosed() async throws -> Bool {
+                    try await source.command("CONFIG", "GET", "min-replicas-to-write").hasSuffix("1000000")
+                }
+                // A replica that never has everything is waited for while the source is closed, which is seen then.
+                let replica = try await RedisServer()
+                try await replica.follow(target)
+                replica.pause()
+                let mover = try Program.storeMove(source.url, target.url)
+                try await eventually("the store is closed", within: .seconds(20), every: .milliseconds(1)) { try await isClosed() }
+                target.pause()
+                try await eventually("the store is open", within: .seconds(3), every: .milliseconds(10)) { try await !isClosed() }
+                try await eventually("a call is served") { await cluster[0].echo(key: key).isServed }
+                // For longer than the lease.
+                try await Task.sleep(for: .milliseconds(4500))
+                #expect(try await !isClosed(), "it stays open")
+                replica.resume()
+                target.resume()
+                let status = try await mover.waitForExit(within: .seconds(60))
+                let (text, closed) = (mover.log, try await isClosed())
+                #expect(status == 0 ? text.contains("Moved: ") && closed : status == 69 && !closed, "\(text)")
+                try await replica.kill9()
+            }
+            try await target.kill9()
+        }
+
         @Test("A move that cannot be is refused in one sentence and changes nothing; a node does not start on a store that is none yet")
         func refused() async throws {
             let target = try await RedisServer()
@@ -191,6 +266,26 @@ extension ClusterTests {
                 }
                 #expect(try await target.command("EXISTS", "pg:{0}:secrets", "pg:{0}:move:under-way", "pg:{0}:move:arrived") == "0")
                 #expect(try await cluster.redis.command("CONFIG", "GET", "min-replicas-to-write").hasSuffix("0"))
+                // Somebody's names are not taken away, nor what another store's move or a living node has made of the target.
+                let flags = [cluster.redis.url, target.url]
+                func isRefused(_ words: String) async throws {
+                    let program = try Program.storeMove(flags[0], flags[1])
+                    #expect(try await program.waitForExit(within: .seconds(30)) == 69 && program.log.contains(words), "\(program.log)")
+                }
+                try await target.command("SET", "pg:{0}:own", "kept")
+                try await isRefused("the target has names that begin with 'pg:'")
+                try await target.command("MSET", "pg:{0}:move:under-way", "0", "pg:{0}:move:source", "another")
+                try await isRefused("a move of another store into the target has not ended")
+                try await target.command("DEL", "pg:{0}:move:source")
+                try await target.command("HSET", "pg:{0}:nodes", "stranger", "9000000000000000")
+                try await isRefused("the target is used by gates")
+                #expect(try await target.command("GET", "pg:{0}:own") == "kept")
+                try await target.command("DEL", "pg:{0}:own", "pg:{0}:nodes")
+                // A closed store that nobody moves has been moved elsewhere.
+                try await target.command("DEL", "pg:{0}:move:under-way")
+                try await cluster.redis.command("CONFIG", "SET", "min-replicas-to-write", "1000000")
+                try await isRefused("the source is closed")
+                try await cluster.redis.command("CONFIG", "SET", "min-replicas-to-write", "0")
                 try await target.command("SET", "pg:{0}:move:under-way", "0")
                 let node = try Program(
                     "node",

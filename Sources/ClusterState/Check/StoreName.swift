@@ -290,10 +290,17 @@ extension StoreName {
         }
     }
 
+    /// In the order of names the id stands behind a word that is made of the name, which is told to nobody.
+    private func idOfMember(_ member: String) -> String {
+        guard rest == KeyRecord.names else { return member }
+        return KeyPlace(number: 0, member: Array(member.utf8)).id
+    }
+
     private func index(_ keys: RedisKeys, from cursor: String) -> StoreQuestion {
         StoreQuestion([RedisCommand("ZSCAN", text, cursor, "COUNT", "200")]) { replies in
-            let (next, ids) = replies[0].page(step: 2)
+            let (next, members) = replies[0].page(step: 2)
             let further = next == "0" ? nil : index(keys, from: next)
+            let ids = members.map(idOfMember)
             guard !ids.isEmpty else { return StoreVerdict(next: further) }
             return StoreVerdict(
                 next: StoreQuestion(ids.map { RedisCommand("EXISTS", keys.record($0)) }) { replies in

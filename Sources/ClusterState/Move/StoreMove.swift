@@ -27,7 +27,7 @@ package struct StoreMoveRefusal: Error, Equatable {
 /// Invariant: nodes go over when `arrived` stands in the target, which is written once, by whoever has the lease, and only while the source
 /// takes no write and the target is its copy. Until then everything that nodes do is done in the source. A mover that dies before leaves the
 /// source as it is, and the next one begins anew; between the closing and `arrived`, for a second at most, it leaves the source closed, and the
-/// next one opens it.
+/// next one opens it. A store is closed for good only where the target has been made of it: both have the same session secret.
 package struct StoreMove: Sendable {
     typealias Part = RedisKeys.MovePart
 
@@ -78,9 +78,15 @@ package struct StoreMove: Sendable {
         return replies[0] != .null ? .arrived : replies[1] != .null ? .underWay : .none
     }
 
-    /// - Throws: `StoreMoveRefusal`, `StoreFailure`: what keeps the store from being moved; nodes go on with the source then.
+    /// - Throws: `StoreMoveRefusal`, `StoreFailure`: what keeps the store from being moved. Nodes go on with the source then, unless it is said
+    ///   that this is closed.
     package func run() async throws -> StoreMoveReport {
-        if try await text(.arrived) != nil {
+        let source = try await from.ask([Part.arrived, .underWay].map { RedisCommand("GET", from.keys.move($0)) })
+        guard source[1] == .null else { throw Refusal("a move into it has not ended, so that it is no store yet") }
+        if let arrived = try await text(.arrived) {
+            guard try await from.session() == to.session(), source[0].string != arrived, await !isClosed(to) else {
+                throw Self.another
+            }
             // Nobody may write there, whatever has become of the one that has moved it.
             try await setClosed(Self.closing)
             return StoreMoveReport(wasMoved: true)
@@ -88,16 +94,20 @@ package struct StoreMove: Sendable {
         try await checkTarget()
         try await takeLease()
         // Owned by this call, which cancels it.
-        let renewal = Task { [to] in
+        let renewal = Task { [to, id] in
+            let order = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
             while !Task.isCancelled {
-                _ = try? await to.ask([RedisCommand("PEXPIRE", to.keys.move(.lease), String(Self.lease))])
+                _ = try? await to.ask([RedisCommand("EVAL", order, "1", to.keys.move(.lease), id, String(Self.lease))])
                 try? await Task.sleep(for: .seconds(1))
             }
         }
         defer { renewal.cancel() }
-        let before = try await prepare()
         for attempt in 1...Self.attempts {
-            do { return try await move(before) } catch let refusal as Refusal where refusal == Self.disturbed && attempt < Self.attempts {
+            do {
+                // It may have run out when everything stood still.
+                try await takeLease()
+                return try await move(try await prepare())
+            } catch let refusal as Refusal where refusal == Self.disturbed && attempt < Self.attempts {
                 continue
             }
         }
@@ -105,15 +115,57 @@ package struct StoreMove: Sendable {
     }
 
     private static let disturbed = Refusal("its servers have changed, or a connection broke, while it was moved; run it again")
+    private static let another = Refusal("the target holds another store, or is the same one")
+    private static let leftClosed = "the source is closed, run it again"
 
     private func text(_ part: Part) async throws -> String? {
         try await to.ask([RedisCommand("GET", to.keys.move(part))])[0].string
     }
 
-    /// Before anything is written there: what gates have used is not written over, unless a move has begun to make it.
+    /// Before anything is written there: what is there is not written over, unless a move of the same store has begun to make it.
     private func checkTarget() async throws {
-        guard try await text(.underWay) == nil, try await to.shards() != nil else { return }
-        throw Refusal("the target has been used by gates; name an empty one")
+        let replies = try await to.ask([Part.underWay, .source].map { RedisCommand("GET", to.keys.move($0)) })
+        guard replies[0] == .null else {
+            if let other = replies[1].string, try await from.session() != other {
+                throw Refusal("a move of another store into the target has not ended; name an empty one")
+            }
+            return try await checkStrangers()
+        }
+        if try await to.shards() != nil { throw Refusal("the target has been used by gates; name an empty one") }
+        for server in await to.servers {
+            var cursor = "0"
+            repeat {
+                let page = try await to.names(of: server, from: cursor)
+                cursor = page.next
+                guard page.names.allSatisfy(isOfThisMoment) else {
+                    throw Refusal("the target has names that begin with '\(to.keys.prefix)'; name an empty one")
+                }
+            } while cursor != "0"
+        }
+    }
+
+    /// Whether a name is of the move itself, or of somebody's try whether he may write.
+    private func isOfThisMoment(_ name: [UInt8]) -> Bool {
+        guard let text = String(validating: name, as: UTF8.self), let name = StoreName(text, keys: to.keys) else { return false }
+        return ["move", "probe", "trial"].contains(name.kind)
+    }
+
+    /// A node that lives in the target and not in the source has made the target its store. What was copied is taken for dead a moment later.
+    private func checkStrangers() async throws {
+        let deadline = ContinuousClock.now + .milliseconds(Membership.lifetime + 1000)
+        while true {
+            let (known, strangers) = (try await living(in: from), try await living(in: to))
+            if strangers.isSubset(of: known) { return }
+            guard ContinuousClock.now < deadline else { throw Refusal("the target is used by gates; name an empty one") }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// Names of nodes that were heard a moment ago.
+    private func living(in visit: StoreVisit) async throws -> Set<String> {
+        let replies = try await visit.ask([RedisCommand("HGETALL", visit.keys.nodes), RedisCommand("TIME")])
+        let dead = replies[1].integer(at: 0) * 1_000_000 - Membership.lifetime * 1000
+        return Set(replies[0].fields.filter { $0.key != "grace" && (Int($0.value) ?? 0) > dead }.keys)
     }
 
     private func takeLease() async throws {
@@ -128,20 +180,29 @@ package struct StoreMove: Sendable {
     /// Whether the target may be written over, and what the source is closed and opened by.
     /// - Returns: what the source has for replicas when it is open.
     private func prepare() async throws -> String {
-        let setting = try await from.ask(from.firstServer, [RedisCommand("CONFIG", "GET", "min-replicas-*")])[0].fields
-        guard let replicas = setting[Self.closingSetting], let lag = setting["min-replicas-max-lag"], lag != "0" else {
-            throw Refusal("CONFIG GET min-replicas-to-write and min-replicas-max-lag say nothing, or the second is 0")
+        var (settings, isClosed): ([String], Bool) = ([], false)
+        for server in await from.servers {
+            let setting = try await from.ask(server, [RedisCommand("CONFIG", "GET", "min-replicas-*")])[0].fields
+            guard let replicas = setting[Self.closingSetting], let lag = setting["min-replicas-max-lag"], lag != "0" else {
+                throw Refusal("CONFIG GET min-replicas-to-write and min-replicas-max-lag say nothing, or the second is 0")
+            }
+            if replicas == Self.closing { isClosed = true } else { settings.append(replicas) }
         }
+        try await checkTarget()
         if let underWay = try await text(.underWay) {
-            // A mover that was cut short may have left it closed.
-            if replicas == Self.closing { try await setClosed(underWay) }
+            // A mover that was cut short may have left it closed, or some of its servers.
+            if isClosed { try await reopen(underWay) }
             try await checkFollowers()
             return underWay
         }
-        try await checkTarget()
+        guard !isClosed, let open = settings.first else {
+            throw Refusal(
+                "the source is closed: it has been moved, or a move into another target has not ended; run that again, or open it by CONFIG SET min-replicas-to-write 0"
+            )
+        }
         try await checkFollowers()
-        let open = replicas == Self.closing ? "0" : replicas
-        _ = try await to.ask([RedisCommand("SET", to.keys.move(.underWay), open)])
+        guard let session = try await from.session() else { throw Refusal("the source has no session secret") }
+        _ = try await to.ask([RedisCommand("SET", to.keys.move(.source), session), RedisCommand("SET", to.keys.move(.underWay), open)])
         return open
     }
 
@@ -149,9 +210,7 @@ package struct StoreMove: Sendable {
     private func checkFollowers() async throws {
         let deadline = ContinuousClock.now + .milliseconds(Membership.lifetime + 1000)
         while true {
-            let replies = try await from.ask([RedisCommand("HGETALL", from.keys.nodes), RedisCommand("TIME")])
-            let dead = replies[1].integer(at: 0) * 1_000_000 - Membership.lifetime * 1000
-            let living = replies[0].fields.filter { $0.key != "grace" && (Int($0.value) ?? 0) > dead }.keys
+            let living = try await living(in: from)
             let followers = try await to.ask([RedisCommand("HGETALL", to.keys.move(.followers))])[0].fields
             let others = living.count { followers[$0] == nil }
             if others == 0 { return }
@@ -163,9 +222,43 @@ package struct StoreMove: Sendable {
         }
     }
 
+    /// Whether any server of a store says that it is closed.
+    private func isClosed(_ visit: StoreVisit) async -> Bool {
+        for server in await visit.servers {
+            let reply = try? await visit.ask(server, [RedisCommand("CONFIG", "GET", Self.closingSetting)])
+            if reply?[0].fields[Self.closingSetting] == Self.closing { return true }
+        }
+        return false
+    }
+
+    /// All servers at the same time, and each whatever becomes of the others.
     private func setClosed(_ value: String) async throws {
-        for server in await from.servers {
-            _ = try await from.ask(server, [RedisCommand("CONFIG", "SET", Self.closingSetting, value)])
+        let failure = await withTaskGroup(of: (any Error)?.self) { [from] group in
+            for server in await from.servers {
+                group.addTask {
+                    var failure: (any Error)?
+                    // The first may find a connection that has broken meanwhile.
+                    for _ in 1...2 {
+                        do {
+                            _ = try await from.ask(server, [RedisCommand("CONFIG", "SET", Self.closingSetting, value)])
+                            return nil
+                        } catch { failure = error }
+                    }
+                    return failure
+                }
+            }
+            var first: (any Error)?
+            for await failure in group { first = first ?? failure }
+            return first
+        }
+        if let failure { throw failure }
+    }
+
+    /// - Throws: `StoreMoveRefusal` that says that the source is closed.
+    private func reopen(_ value: String) async throws {
+        do { try await setClosed(value) } catch {
+            throw Refusal(
+                "a server of the source does not open again (\((error as? StoreFailure)?.sentence ?? "\(error)")); \(Self.leftClosed)")
         }
     }
 
@@ -188,18 +281,31 @@ package struct StoreMove: Sendable {
             try await copy.copy(names)
             report.copied += names.count
             try await checkFollowers()
+            // Nobody who has lost the lease closes anything.
+            guard try await text(.lease) == id else { throw Self.disturbed }
             let closedAt = ContinuousClock.now
+            // Owned by this call, which awaits it: whoever is waited for, the source does not stay closed for longer.
+            let opening = Task {
+                do { try await Task.sleep(until: closedAt + Self.patience, clock: .continuous) } catch { return false }
+                try? await setClosed(open)
+                return true
+            }
             var isSame = false
             do {
                 try await setClosed(Self.closing)
                 isSame = try await finish(&copy, &report, changes, until: closedAt + Self.patience)
                 if isSame, await from.course != course || changes.isDeaf { throw Self.disturbed }
             } catch {
-                try await setClosed(open)
+                opening.cancel()
+                _ = await opening.value
+                try await reopen(open)
                 throw error
             }
-            // Whatever comes of this, the source stays closed: nodes may have gone over.
-            if isSame { try await arrive() } else { try await setClosed(open) }
+            opening.cancel()
+            let wasOpened = await opening.value
+            isSame = isSame && !wasOpened
+            // Whatever comes of this, the source stays closed where nodes may have gone over.
+            if isSame { try await arrive(open) } else { try await reopen(open) }
             report.closed += ContinuousClock.now - closedAt
             report.compared = copy.compared
             if isSame { return report }
@@ -239,24 +345,40 @@ package struct StoreMove: Sendable {
             report.copied += names.count
             if ContinuousClock.now > deadline { return false }
         } while changes.count > 0
-        try await copy.settle()
+        do { try await copy.settle() } catch let refusal as Refusal {
+            // By then it may have been opened, and accounts may have changed.
+            if ContinuousClock.now > deadline { return false }
+            throw refusal
+        }
         // Whatever takes the target's place if it dies at once has all of it.
         return try await to.isReplicated(within: Self.replication) && ContinuousClock.now < deadline
     }
 
     /// Lets the nodes go over.
-    private func arrive() async throws {
+    /// - Parameter open: what the source is opened with where they certainly have not.
+    private func arrive(_ open: String) async throws {
         let order =
-            "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[2], ARGV[1]); redis.call('DEL', KEYS[1], KEYS[3]) end "
-            + "return redis.call('GET', KEYS[2])"
-        let names = [Part.lease, .arrived, .underWay].map(to.keys.move)
-        let reply = try await to.ask([RedisCommand("EVAL", order, "3", names[0], names[1], names[2], id)])[0]
-        guard reply.string == id else { throw Refusal("another move into it has begun; the source is closed, run it again") }
+            "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[2], ARGV[1]); redis.call('DEL', KEYS[1], KEYS[3], KEYS[4]) end "
+            + "return {redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])}"
+        let names = [Part.lease, .arrived, .underWay, .source].map(to.keys.move)
+        let replies: [RedisReply]
+        do {
+            replies = try await to.ask([RedisCommand("EVAL", order, "4", names[0], names[1], names[2], names[3], id)])[0].array ?? []
+        } catch {
+            let why = (error as? StoreFailure)?.sentence ?? "\(error)"
+            throw Refusal("the target does not say whether nodes go over (\(why)); \(Self.leftClosed)")
+        }
+        guard replies.count == 2 else { throw Refusal("the target does not say whether nodes go over; \(Self.leftClosed)") }
+        if replies[0].string == id { return }
+        guard replies == [.null, .null] else { throw Refusal("another move into it has begun; \(Self.leftClosed)") }
+        // The target stood still for longer than the lease.
+        try await reopen(open)
+        throw Self.disturbed
     }
 
     /// Takes away what an earlier run has left.
     private func empty() async throws {
-        let own = Set([Part.lease, .underWay, .followers].map { Array(to.keys.move($0).utf8) })
+        let own = Set([Part.lease, .underWay, .source, .followers].map { Array(to.keys.move($0).utf8) })
         for server in await to.servers {
             var cursor = "0"
             repeat {

@@ -62,14 +62,28 @@ package final class MovableLink: CommandLink, StoreLink {
 
     private func send(_ command: RedisCommand, until deadline: NIODeadline, _ completion: @escaping RedisLink.Completion) {
         current.send(command) { result in
-            guard case .failure(.unavailable(let why)) = result, why.contains("NOREPLICAS"), .now() < deadline,
-                self.waiting < RedisLink.capacity
-            else { return completion(result) }
+            guard Self.isRefused(result), .now() < deadline, self.waiting < RedisLink.capacity else { return completion(result) }
             self.waiting += 1
             self.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.pause) {
                 self.waiting -= 1
                 self.send(command, until: deadline, completion)
             }
+        }
+    }
+
+    /// Whether a closed store has refused a command, or a script that has caught this and written nothing (`admit.lua`: 14, `settle.lua`: 3):
+    /// what is refused to one part of a script is refused to all.
+    private static func isRefused(_ result: Result<RedisReply, StoreFailure>) -> Bool {
+        switch result {
+        case .failure(.unavailable(let why)): why.contains("NOREPLICAS")
+        case .success(.array(let parts)):
+            parts.contains { part in
+                guard case .array(let words) = part, words.count == 2, words[0] == .integer(14) || words[0] == .integer(3) else {
+                    return false
+                }
+                return words[1].string?.contains("NOREPLICAS") == true
+            }
+        default: false
         }
     }
 

@@ -138,6 +138,8 @@ package struct RedisKeys: Sendable {
         case lease
         /// There while the target is no store yet: what the source had for `min-replicas-to-write`.
         case underWay = "under-way"
+        /// There with it: the session secret of the store that is moved, which no other store has.
+        case source
         /// The move's id, once the target is the store.
         case arrived
         /// A hash: nodes of the source that ask the target whether it is the store; expires.

@@ -153,20 +153,26 @@ package final class RedisStore: CommandStore {
         }
     }
 
-    /// Whether the store has been moved to its successor, as that says; false where there is none, or it does not answer. Tells the mover
-    /// that this node asks.
+    /// Whether the store has been moved to its successor, as that says; false where there is none, it does not answer, or what was moved
+    /// there is another store. Tells the mover that this node asks.
     /// - Parameter node: its name on the list of nodes.
     package func hasArrived(asked node: String) async -> Bool {
         guard successor != nil, let (loop, link) = links.first else { return false }
-        func ask(_ command: RedisCommand) async -> RedisReply? {
+        func ask(_ command: RedisCommand, source: Bool = false) async -> RedisReply? {
             try? await loop.flatSubmit {
                 guard let link = link.value as? MovableLink else { return loop.makeSucceededFuture(.failure(.unknown)) }
                 let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
-                link.ask(command) { promise.succeed($0) }
+                if source { link.send(command) { promise.succeed($0) } } else { link.ask(command) { promise.succeed($0) } }
                 return promise.futureResult
             }.value().get()
         }
-        if await ask(RedisCommand("GET", keys.move(.arrived)))?.string != nil { return true }
+        if await ask(RedisCommand("GET", keys.move(.arrived)))?.string != nil {
+            let session = RedisCommand("HGET", keys.secrets, "session")
+            guard let other = await ask(session)?.string else { return false }
+            // The old store may have been switched off by now.
+            let own = await ask(session, source: true)?.string
+            return own == nil || own == other
+        }
         let followers = keys.move(.followers)
         _ = await ask(RedisCommand("HSET", followers, node, "1"))
         _ = await ask(RedisCommand("PEXPIRE", followers, "5000"))

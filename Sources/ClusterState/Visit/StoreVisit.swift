@@ -18,7 +18,8 @@ package actor StoreVisit {
     private var conversations: [Server: RedisConversation] = [:]
     private var breaks = 0
 
-    private static let patience = Duration.seconds(20)
+    /// For how long a server that does not answer is asked again.
+    package static let patience = Duration.seconds(20)
     private static let answer = TimeAmount.seconds(5)
     private static let pause = Duration.milliseconds(50)
 
@@ -52,13 +53,20 @@ package actor StoreVisit {
         return words[0].integer.map { (1...1024).contains($0) ? $0 : nil } ?? (words[1] == .null ? nil : 1)
     }
 
+    /// What its gates prove sessions with, which no other store has; nil where it is no store.
+    /// - Parameter patience: for how long it is asked.
+    /// - Throws: `StoreFailure`.
+    package func session(within patience: Duration = StoreVisit.patience) async throws -> String? {
+        try await ask([RedisCommand("HGET", keys.secrets, "session")], within: patience)[0].string
+    }
+
     /// Answers in the order of the commands, which may go to any servers. Errors that speak of the type of a value are answers.
     /// - Throws: `StoreFailure`, when a server does not answer for `patience`, or refuses for good.
-    package func ask(_ commands: [RedisCommand]) async throws -> [RedisReply] {
+    package func ask(_ commands: [RedisCommand], within patience: Duration = StoreVisit.patience) async throws -> [RedisReply] {
         var replies = [RedisReply](repeating: .null, count: commands.count)
         var left = Array(commands.indices)
         var failure = StoreFailure.unavailable("no server of the Redis Cluster has the slot")
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + patience
         while true {
             var again: [Int] = []
             let (groups, homeless) = grouped(left, commands)

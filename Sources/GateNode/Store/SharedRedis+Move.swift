@@ -18,7 +18,9 @@ extension SharedRedis {
                 throw StartupFailure("redisTo has another database than redisUrl; a store keeps its number.", status: .invalidConfiguration)
             }
             try await shared.examine(connector, keys: keys)
-            return (connector, try await shared.state(of: connector, keys: keys) == .arrived)
+            let hasArrived = try await shared.state(of: connector, keys: keys) == .arrived
+            if hasArrived { try await refuseAnother(connector, keys: keys) }
+            return (connector, hasArrived)
         } catch {
             connector.watch?.stop()
             connector.cluster?.stop()
@@ -32,6 +34,23 @@ extension SharedRedis {
         throw StartupFailure(
             "A move into the store at \(connector.description) is under way; start with --redis-url of the old one and this one as --redis-to, or run gate-node store move to its end.",
             status: .storeUnavailable)
+    }
+
+    /// What was moved there may have been another store; one that has been switched off, or is used no more, is not asked long.
+    /// - Throws: where both stores are there and are two.
+    private func refuseAnother(_ target: RedisConnector, keys: RedisKeys) async throws(StartupFailure) {
+        let source = try connector()
+        source.watch?.start()
+        source.cluster?.start()
+        let (here, there) = (StoreVisit(source, keys: keys, on: loop), StoreVisit(target, keys: keys, on: loop))
+        let own = try? await here.session(within: .seconds(1))
+        let other = try? await there.session()
+        await here.close()
+        await there.hangUp()
+        guard let own, let other, own != other else { return }
+        throw StartupFailure(
+            "redisTo holds another store than redisUrl, which was not moved there; name an empty one, or none.",
+            status: .invalidConfiguration)
     }
 
     private func state(of connector: RedisConnector, keys: RedisKeys) async throws(StartupFailure) -> StoreMove.Standing {
