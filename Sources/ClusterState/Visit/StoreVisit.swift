@@ -171,9 +171,6 @@ extension StoreVisit {
     /// All that hold a part of the store.
     var servers: [Server] { connector.cluster.map { $0.map.places.map(Server.some) } ?? [Server.none] }
 
-    /// Any of them.
-    var firstServer: Server { servers.first ?? Server.none }
-
     /// What one server answers, whichever of the names it has.
     /// - Throws: `StoreFailure`; what was said may have been heard.
     func ask(_ server: Server, _ commands: [RedisCommand]) async throws -> [RedisReply] {
