@@ -12,7 +12,7 @@ package enum ScriptPackWords {
             case 0xa0...0xbf: words.append(take(Int(kind & 0x1f), of: &rest))
             case 0xd9, 0xda, 0xdb: words.append(take(number(1 << Int(kind - 0xd9), of: &rest), of: &rest))
             case 0xcd, 0xce: words.append(decimal(number(kind == 0xcd ? 2 : 4, of: &rest)))
-            case 0xcb: words.append(decimal(Int(exactly: Double(bitPattern: UInt64(number(8, of: &rest)))) ?? -1))
+            case 0xcb: words.append(decimal(Int(exactly: Double(bitPattern: UInt64(bitPattern: Int64(number(8, of: &rest))))) ?? -1))
             default:
                 words.append(Array("?".utf8)[...])
                 rest = []

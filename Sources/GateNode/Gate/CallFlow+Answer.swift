@@ -63,7 +63,7 @@ extension CallFlow {
             if entry.isRefunded { loop.meter.refunds[label, default: 0] += 1 }
             hasPaidTasks = hasPaidTasks || call.task != nil && entry.receipt.charged > 0
         }
-        if hasPaidTasks, let key = caller?.record.id {
+        if hasPaidTasks, let key = caller?.id {
             noteTasks(of: key) { [self] in tell(receipt, hasFailed) }
         } else {
             tell(receipt, hasFailed)

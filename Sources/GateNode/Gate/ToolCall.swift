@@ -130,7 +130,7 @@ final class ToolCall: UpstreamReceiver {
             exchange, message, number: number, isAskable: !isBatch, mirrored: loop.parts.upstreams.mirroredArguments(of: tool), on: loop)
         let rounds = UpstreamRounds(
             described, number: number, to: upstream, for: self, patience: loop.snapshot.timeout(of: tool), isCall: true,
-            owner: flow.caller.map { .key($0.record.id) } ?? .nobody, on: loop.eventLoop)
+            owner: flow.caller.map { .key($0.id) } ?? .nobody, on: loop.eventLoop)
         ticket = UpstreamTicket(upstream: upstream, number: number, rounds: rounds)
         rounds.begin()
     }

@@ -207,10 +207,7 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    results = measured(measure, given)
-    show(results)
-    if given.json:
-        report.write(given.json, results)
+    results = report.told(measured(measure, given), show, given.json)
     lives = results["lives"]
     faults = [name for name in ("left", "zombies", "leftByTheNode") if lives[name]]
     faults += ["after kill -9" for each in results["kills"] if each["left"]][:1]

@@ -193,10 +193,7 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    results = measured(measure, given)
-    show(results)
-    if given.json:
-        report.write(given.json, results)
+    results = report.told(measured(measure, given), show, given.json)
     walking = [name for name, found in results["kinds"].items() if found["commands"] > BOUNDS["commands"]]
     if walking:
         sys.exit(f"error: more than {BOUNDS['commands']} commands a request, so no index is read: {', '.join(walking)}")

@@ -405,10 +405,7 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    results = measured(measure, given)
-    show(results)
-    if given.json:
-        report.write(given.json, results)
+    results = report.told(measured(measure, given), show, given.json)
     if given.quick:
         return
     faults = [f"{row['reply']}: a large result lies {row['oneBytes'] / LARGE:.1f} times in memory" for row in results.get("large", [])

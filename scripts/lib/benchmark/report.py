@@ -24,6 +24,14 @@ def version(*command):
     return result.stdout.splitlines()[0] if result.stdout else ""
 
 
+def told(results, show, path):
+    """The results, once people have them on the screen and programs in the file, if one is named."""
+    show(results)
+    if path:
+        write(path, results)
+    return results
+
+
 def table(headings, rows):
     """Text columns to the left, figures to the right."""
     cells = [headings] + [[cell if isinstance(cell, str) else "" if cell is None else f"{cell:,}" for cell in row] for row in rows]

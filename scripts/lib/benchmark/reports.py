@@ -213,10 +213,7 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    results = measured(measure, given)
-    show(results)
-    if given.json:
-        report.write(given.json, results)
+    results = report.told(measured(measure, given), show, given.json)
     if given.quick:
         return
     slow = [name for name, found in results["milliseconds"].items() if found["median"] > BOUNDS["milliseconds"]]

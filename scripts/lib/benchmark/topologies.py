@@ -300,7 +300,4 @@ def show(results):
 
 def main(given):
     given = arguments(given)
-    results = measured(measure, given)
-    show(results)
-    if given.json:
-        report.write(given.json, results)
+    results = report.told(measured(measure, given), show, given.json)
