@@ -6,6 +6,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
+    // Debug builds and all tests check exclusive access; a release does not pay for it again (docs/performance.md).
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 /// Every file of `Lua/`: the scripts, and the fragments that they include.
@@ -13,7 +15,7 @@ let scripts = [
     "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "open_calls", "outcome",
     "raise", "session", "settle", "deliver", "transfer", "reserve", "end_reservation", "windows", "post_mail", "take_mail",
     "webhook_spool", "webhook_take", "webhook_end", "webhook_replay", "webhook_drop", "list_key", "order_keys", "rank",
-    "account", "hold", "reservation", "ring", "integer", "touch",
+    "account", "meter", "hold", "hold_fields", "barred", "reservation", "ring", "integer", "touch",
 ]
 
 let package = Package(

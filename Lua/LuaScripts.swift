@@ -32,6 +32,9 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case webhookReplay = "webhook_replay"
     case webhookDrop = "webhook_drop"
 
+    /// Whether it changes nothing: its EFFECT is none.
+    package var isReading: Bool { [.openCalls, .outcome, .rank, .windows].contains(self) }
+
     /// The text with its fragments in place of their `--#include` lines.
     package var source: String { Self.sources[self, default: ""] }
 
@@ -79,7 +82,10 @@ package enum LuaScript: String, CaseIterable, Sendable {
 /// A piece of Lua that several scripts share; Redis has no modules.
 private enum LuaFragment: String, CaseIterable {
     case account
+    case barred
     case hold
+    case holdFields = "hold_fields"
+    case meter
     case reservation
     case ring
     case integer
@@ -88,7 +94,10 @@ private enum LuaFragment: String, CaseIterable {
     var source: String {
         switch self {
         case .account: String(decoding: PackageResources.account_lua, as: UTF8.self)
+        case .barred: String(decoding: PackageResources.barred_lua, as: UTF8.self)
         case .hold: String(decoding: PackageResources.hold_lua, as: UTF8.self)
+        case .holdFields: String(decoding: PackageResources.hold_fields_lua, as: UTF8.self)
+        case .meter: String(decoding: PackageResources.meter_lua, as: UTF8.self)
         case .reservation: String(decoding: PackageResources.reservation_lua, as: UTF8.self)
         case .ring: String(decoding: PackageResources.ring_lua, as: UTF8.self)
         case .integer: String(decoding: PackageResources.integer_lua, as: UTF8.self)

@@ -5,12 +5,13 @@
 --       that follows another shard's is read there.
 -- EFFECT none
 --#include hold
+--#include hold_fields
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 200)
 local reply = {page[1]}
 for i = 1, #page[2], 2 do
   local hold, text = page[2][i], page[2][i + 1]
   if hold ~= '!' and hold_is_open(text) then
-    local fine, held = pcall(hold_read, text)
+    local fine, held = pcall(hold_fields, text)
     if fine and held.s == '' then reply[#reply + 1] = {hold, held.n, held.e} end
   end
 end

@@ -64,6 +64,18 @@ extension Settings {
     }
 }
 
+extension SettingsResolution {
+    /// Refuses filters of events that nobody tells.
+    /// - Parameter events: all that a filter may name.
+    package mutating func check(events: Set<String>) {
+        for (place, filter) in settings.webhookFilters.enumerated() {
+            guard let stranger = filter.events.first(where: { !events.contains($0) }) else { continue }
+            diagnostics.error(
+                "webhookFilters[\(place)].events", "Must be types of events that this gate tells, or *: \(stranger) is none.")
+        }
+    }
+}
+
 extension SettingKind where Value == [WebhookFilterSettings] {
     static var webhookFilters: Self { Self(.webhookFilters, .list(placeholder: "filter")) }
 }

@@ -5,6 +5,7 @@ import GateDomain
 extension Settings {
     func check(_ sources: [String: SettingSource], _ diagnostics: inout SettingsDiagnostics) {
         checkBackend(sources, &diagnostics)
+        checkPrefixes(&diagnostics)
         checkWebhooks(&diagnostics)
         if cors.credentials {
             switch cors.origin {
@@ -30,6 +31,19 @@ extension Settings {
             }
         } else if stateDir != nil, stateFile != nil {
             diagnostics.warn("stateFile", "It has no effect with stateDir.")
+        }
+    }
+
+    /// Of two servers one could else have a tool that has the other's name for it, and nobody could reach the other's.
+    private func checkPrefixes(_ diagnostics: inout SettingsDiagnostics) {
+        for (short, long) in servers.flatMap({ server in servers.map { (server.prefix, $0.prefix) } }) where !short.isEmpty {
+            guard long.utf8.count > short.utf8.count, (long + toolSeparator).utf8.starts(with: (short + toolSeparator).utf8) else {
+                continue
+            }
+            diagnostics.error(
+                "servers",
+                "The prefixes \"\(short)\" and \"\(long)\" clash: with the separator \"\(toolSeparator)\" a name could be of either. Rename one of them."
+            )
         }
     }
 

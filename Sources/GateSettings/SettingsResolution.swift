@@ -10,7 +10,7 @@ package struct SettingsResolution: Sendable {
     /// The strongest source of each setting that is not at its default, by the setting's name.
     package private(set) var sources: [String: SettingSource] = [:]
     /// All that was wrong or worth knowing.
-    package private(set) var diagnostics = SettingsDiagnostics()
+    package internal(set) var diagnostics = SettingsDiagnostics()
 
     /// Resolves all settings: flags over variables over the file over the defaults, field by field; objects merge by member.
     ///

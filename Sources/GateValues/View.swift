@@ -31,6 +31,7 @@ package struct View<Source>: Sendable {
 
     /// - Parameter members: no two of one name.
     package init(_ members: [Member]) {
+        assert(Set(members.map(\.name)).count == members.count, "two members of a view have one name")
         self.members = members
     }
 
@@ -39,7 +40,9 @@ package struct View<Source>: Sendable {
 
     /// The members with their values.
     package func json(_ source: Source) -> JSONObject {
-        JSONObject(members.lazy.compactMap { member in member.value(source).map { (member.name, $0) } })
+        var object = JSONObject(capacity: members.count)
+        for member in members { if let value = member.value(source) { object.append(member.name, value) } }
+        return object
     }
 
     /// The members of another view on a part of the source, as if they were its own.

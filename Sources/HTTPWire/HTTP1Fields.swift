@@ -88,12 +88,13 @@ package struct HTTP1Fields: Sendable {
     ///
     /// Weights are not weighed: a type that is named is a type that the client can read.
     package func accepts(_ type: HTTP1MediaType) -> Bool {
-        guard contains(.accept) else { return true }
         var isAccepted = false
-        forEach { name, value in
-            guard name.equalsIgnoringCase("accept") else { return }
-            value.forEachListElement { if HTTP1MediaType.range($0, covers: type) { isAccepted = true } }
+        let take = { (list: UnsafeRawBufferPointer) in
+            list.forEachListElement { if !isAccepted, HTTP1MediaType.range($0, covers: type) { isAccepted = true } }
         }
+        guard withValue(of: .accept, take) != nil else { return true }
+        // The first says it mostly, and the others are only found by going through all fields.
+        if !isAccepted { forEach { name, value in if name.equalsIgnoringCase("accept") { take(value) } } }
         return isAccepted
     }
 

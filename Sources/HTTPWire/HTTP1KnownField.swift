@@ -12,6 +12,8 @@ package enum HTTP1KnownField: UInt8, CaseIterable, Sendable {
     case contentLength, mcpSessionID
     case xForwardedFor, idempotencyKey
     case transferEncoding, xIdempotencyKey, mcpProtocolVersion
+    /// How a body is packed; nothing packed is read.
+    case contentEncoding
 
     /// The field's name in lower case.
     package var name: StaticString {
@@ -43,6 +45,7 @@ package enum HTTP1KnownField: UInt8, CaseIterable, Sendable {
         case .transferEncoding: "transfer-encoding"
         case .xIdempotencyKey: "x-idempotency-key"
         case .mcpProtocolVersion: "mcp-protocol-version"
+        case .contentEncoding: "content-encoding"
         }
     }
 
@@ -50,7 +53,7 @@ package enum HTTP1KnownField: UInt8, CaseIterable, Sendable {
     /// different copies would disagree about who calls, what, or where the message ends (X36).
     package var mayRepeat: Bool {
         switch self {
-        case .accept, .connection, .expect, .userAgent, .xRequestID, .xForwardedFor, .retryAfter: true
+        case .accept, .connection, .contentEncoding, .expect, .userAgent, .xRequestID, .xForwardedFor, .retryAfter: true
         default: false
         }
     }
@@ -85,6 +88,7 @@ package enum HTTP1KnownField: UInt8, CaseIterable, Sendable {
         case 13: match(name, .authorization, .lastEventID)
         case 14: match(name, .contentLength, .mcpSessionID)
         case 15: match(name, .xForwardedFor, .idempotencyKey)
+        case 16: match(name, .contentEncoding)
         case 17: match(name, .transferEncoding, .xIdempotencyKey)
         case 20: match(name, .mcpProtocolVersion)
         default: nil

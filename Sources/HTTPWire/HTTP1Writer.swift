@@ -72,9 +72,14 @@ package enum HTTP1Writer {
     /// One chunk; nothing for an empty one, because that would end the body.
     package static func appendChunk(_ data: ByteBuffer, into buffer: inout ByteBuffer) {
         guard data.readableBytes > 0 else { return }
-        withDigits(of: data.readableBytes, radix: 16) { buffer.writeBytes($0) }
-        buffer.writeStaticString("\r\n")
+        beginChunk(of: data.readableBytes, into: &buffer)
         buffer.writeImmutableBuffer(data)
+        buffer.writeStaticString("\r\n")
+    }
+
+    /// The line before a chunk whose bytes are written apart, with the line end that follows them.
+    package static func beginChunk(of size: Int, into buffer: inout ByteBuffer) {
+        withDigits(of: size, radix: 16) { buffer.writeBytes($0) }
         buffer.writeStaticString("\r\n")
     }
 

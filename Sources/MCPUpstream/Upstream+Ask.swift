@@ -25,7 +25,7 @@ extension Upstream {
             let message: JSONValue = ["jsonrpc": "2.0", "id": .int(Int64(number)), "method": .string(method), "params": params]
             request = UpstreamRequest(
                 number: number, bytes: ByteBuffer(bytes: message.bytes), deadline: .now() + limit, isCall: false, owner: owner,
-                client: client)
+                client: client, isOfGate: true)
         }
         send(request, to: NIOLoopBound(Asker(completion), eventLoop: loop), on: loop)
     }

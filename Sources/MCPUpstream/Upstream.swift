@@ -44,6 +44,12 @@ package protocol Upstream: AnyObject, Sendable {
     /// A client's session has ended, and what the server keeps for it alone.
     func end(session: String)
 
+    /// Whether each node has one of its own, which ends with the node: a process, with all that it keeps.
+    var livesWithNode: Bool { get }
+
+    /// The sessions, as clients of the server name them, for which it keeps something of their own.
+    var sessions: [String] { get }
+
     /// Returns when the first handshake is done, or is not done in a time that somebody would wait for. If it fails the error says why,
     /// and the server is tried again in the background until `stop`: the caller decides whether a node without its server is worth having.
     /// - Throws: Why the first handshake failed, in a sentence for the operator.
@@ -64,4 +70,8 @@ extension Upstream {
     package func notify(_ message: ByteBuffer, of client: UpstreamClient) {}
     /// It keeps nothing for single clients.
     package func end(session: String) {}
+    /// It is the same for all nodes.
+    package var livesWithNode: Bool { false }
+    /// It keeps nothing for single clients.
+    package var sessions: [String] { [] }
 }

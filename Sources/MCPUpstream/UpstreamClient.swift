@@ -2,6 +2,7 @@
 
 package import MCPWire
 package import NIOCore
+import Synchronization
 
 /// One client's session, for which a server keeps a process or a session of its own: what the server says there concerns this client alone.
 package struct UpstreamClient: Sendable, Hashable {
@@ -11,8 +12,11 @@ package struct UpstreamClient: Sendable, Hashable {
     package let key: String
     /// What the client has declared.
     package let capabilities: ClientCapabilities
+    /// Whether it may be several clients, each with calls of its own: a key whose requests have no session.
+    package let isShared: Bool
 
-    package init(session: String, key: String, capabilities: ClientCapabilities) {
+    package init(session: String, key: String, capabilities: ClientCapabilities, isShared: Bool = false) {
+        self.isShared = isShared
         self.session = session
         self.key = key
         self.capabilities = capabilities
@@ -25,14 +29,19 @@ package struct UpstreamQuestion: Sendable {
     package let message: ByteBuffer
     /// Its parts; `id` is there.
     package let reply: Reply
+    /// How whoever has passed it on hears that the server wants no answer any more.
+    package internal(set) var withdrawal = QuestionWithdrawal()
     /// Who waits for the answer.
     package let asker: UpstreamAsker
     /// What a server of the revision 2026-07-28 calls it among the questions of a round; nil for one that is a request.
     package let name: String?
+    /// Bytes that are kept for its server until it is answered.
+    package let held: Int
 
     /// - Parameter answer: takes a whole JSON-RPC answer, on any thread.
-    init(_ message: ByteBuffer, _ reply: Reply, name: String? = nil, answer: @escaping @Sendable (ByteBuffer) -> Void) {
+    init(_ message: ByteBuffer, _ reply: Reply, name: String? = nil, held: Int = 0, answer: @escaping @Sendable (ByteBuffer) -> Void) {
         self.name = name
+        self.held = held
         self.message = message
         self.reply = reply
         asker = UpstreamAsker(idToken: reply.id.map { message.token($0) } ?? Array("null".utf8), send: answer)
@@ -70,6 +79,28 @@ package struct UpstreamQuestion: Sendable {
 
     /// Tells the server that nobody will answer.
     package func refuse(code: Int = -32601, _ sentence: String = "Method not found") { asker.refuse(code: code, sentence) }
+}
+
+/// Tells that a server has taken a question back (`notifications/cancelled`), or is gone: once, whichever came first, the listener or the end.
+package final class QuestionWithdrawal: Sendable {
+    private let state = Mutex<(listener: (@Sendable () -> Void)?, isOver: Bool)>((nil, false))
+
+    /// Names the one listener, which is called on any thread.
+    package func listen(_ listener: @escaping @Sendable () -> Void) {
+        let isOver = state.withLock { state in
+            if !state.isOver { state.listener = listener }
+            return state.isOver
+        }
+        if isOver { listener() }
+    }
+
+    func withdraw() {
+        let listener = state.withLock { state in
+            defer { state = (nil, true) }
+            return state.listener
+        }
+        listener?()
+    }
 }
 
 /// The way back to a server that has asked something. It is answered once; silence would block the server.

@@ -29,6 +29,7 @@ final class UpstreamListening {
     private var wanted: Set<ExactText> = []
     private var waiting: [(uri: ExactText, completion: (Bool) -> Void)] = []
     private var reopening: Scheduled<Void>?
+    private var shrinking: Scheduled<Void>?
     private var pause = shortestPause
     private var hasBroken = false
 
@@ -37,6 +38,8 @@ final class UpstreamListening {
     private static let (shortestPause, longestPause) = (TimeAmount.milliseconds(500), TimeAmount.seconds(15))
     /// How long a server may take to agree to a stream, before whoever waits for it is told no.
     private static let patience = TimeAmount.seconds(10)
+    /// How long a stream goes on telling of a resource that nobody wants to hear of, so that many of them become one new stream.
+    private static let leisure = TimeAmount.seconds(1)
     /// For how long a stream has to live so that the next one is opened soon after it.
     private static let fullLife = TimeAmount.seconds(15)
 
@@ -60,7 +63,8 @@ final class UpstreamListening {
     func end() {
         phase = .off
         reopening?.cancel()
-        reopening = nil
+        shrinking?.cancel()
+        (reopening, shrinking) = (nil, nil)
         let streams = [current.take(), next.take()]
         for case let stream? in streams {
             stream.deadline?.cancel()
@@ -72,8 +76,8 @@ final class UpstreamListening {
     func watch(_ uri: String, _ isWanted: Bool, _ completion: @escaping (Bool) -> Void) {
         let uri = ExactText(uri)
         guard isWanted else {
-            // The stream goes on telling of it until it is opened for another reason; nobody is told then.
-            wanted.remove(uri)
+            // The stream goes on telling of it until another one is open; nobody is told then.
+            if wanted.remove(uri) != nil { shrink() }
             return completion(true)
         }
         if current?.honours(uri) ?? false {
@@ -90,6 +94,15 @@ final class UpstreamListening {
     }
 
     // MARK: Streams
+
+    /// Has the server tell of no more than somebody wants to hear of.
+    private func shrink() {
+        guard case .on = phase, shrinking == nil else { return }
+        shrinking = loop.assumeIsolated().scheduleTask(in: Self.leisure) { [self] in
+            shrinking = nil
+            if let current, !current.honours(onlyAmong: wanted) { open() }
+        }
+    }
 
     /// - Parameter pause: so that several wishes become one stream.
     private func open(after pause: TimeAmount = .zero) {
@@ -130,6 +143,8 @@ final class UpstreamListening {
             onGap()
         }
         settle { stream.asks(for: $0) ? stream.honours($0) : nil }
+        // Some are wanted no more since it was asked for.
+        if !stream.honours(onlyAmong: wanted) { shrink() }
         // Wishes that came while it was opened.
         if !waiting.isEmpty { open(after: .milliseconds(5)) }
     }
@@ -230,6 +245,7 @@ final class UpstreamListening {
 
         func asks(for uri: ExactText) -> Bool { uris.contains(uri) }
         func honours(_ uri: ExactText) -> Bool { honoured.contains(uri) }
+        func honours(onlyAmong wanted: Set<ExactText>) -> Bool { honoured.isSubset(of: wanted) }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
             guard let name = reply.methodName, message.text(name) == "notifications/subscriptions/acknowledged" else {

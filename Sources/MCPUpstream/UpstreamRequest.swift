@@ -15,12 +15,18 @@ package struct UpstreamRequest: Sendable {
     /// For whom it is asked.
     package var owner: Owner
 
+    /// Whether the gate itself asks, so that no client can be asked anything because of it.
+    package var isOfGate: Bool
+
     /// The client whose own process, or session, of the server gets it; nil for that which all share.
     package var client: UpstreamClient?
 
     /// The lines of an HTTP head that repeat what the message says (revision 2026-07-28), each with its line end; nil for a server that has
     /// had a handshake.
     package var fields: ByteBuffer?
+
+    /// Its last moment where the clock stands still while the client is asked something; nil if it never does.
+    package var limit: NIODeadline?
 
     /// Whose the answer is, and whatever the server keeps for it.
     package enum Owner: Sendable, Equatable {
@@ -30,6 +36,8 @@ package struct UpstreamRequest: Sendable {
         case key(String)
         /// For a client without a key, which is nobody in particular.
         case nobody
+        /// For whoever reads what everybody may read: what the server says without naming a request is not about it, nor for it.
+        case anybody
     }
 
     package init(
@@ -39,8 +47,10 @@ package struct UpstreamRequest: Sendable {
         isCall: Bool = true,
         owner: Owner = .nobody,
         client: UpstreamClient? = nil,
-        fields: ByteBuffer? = nil
+        fields: ByteBuffer? = nil,
+        isOfGate: Bool = false
     ) {
+        self.isOfGate = isOfGate
         self.fields = fields
         self.number = number
         self.bytes = bytes

@@ -106,8 +106,10 @@ package final class UpstreamRounds: UpstreamReceiver {
     private func ask(_ demand: InputDemand) {
         (waitedSince, pause) = (nil, Self.shortestPause)
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let questions = demand.questions.map { entry in
-            UpstreamQuestion(entry.message, entry.reply, name: entry.shownName) { [loop, round, name = entry.name] answer in
+        let held = (state?.count ?? 0) + request.bytes.readableBytes
+        let questions = demand.questions.enumerated().map { index, entry in
+            UpstreamQuestion(entry.message, entry.reply, name: entry.shownName, held: index == 0 ? held : 0) {
+                [loop, round, name = entry.name] answer in
                 // Never from within `upstreamAsked`.
                 loop.execute { bound.value.answered(name, of: round, answer) }
             }

@@ -19,6 +19,8 @@ package final class UpstreamSet: Sendable {
     package let separator: String
     /// Which of several servers a resource is of.
     package let resources = ResourceOwners()
+    /// From which level on the servers tell of logs.
+    package let toldLevels = ToldLevels()
     /// Where the servers' news for every client are heard.
     package let notifications: UpstreamNotifications
 
@@ -86,8 +88,13 @@ package final class UpstreamSet: Sendable {
     package enum Route {
         /// To a server, which knows the tool by `name` if that is not the name of the call.
         case to(any Upstream, name: String?)
+        /// The same, of a server that has not listed the tool: to one that works for the client alone, if that one has, and else nowhere.
+        case unlisted(Int, any Upstream, name: String?)
         /// A sentence for the client; nothing is charged.
         case refused(String)
+
+        /// What is said of a tool that its server has not listed.
+        package static let lacking = "Invalid params: the MCP server has no such tool"
     }
 
     /// Finds the server of a tool by its prefix.
@@ -134,7 +141,7 @@ package final class UpstreamSet: Sendable {
             return .to(all[index], name: name)
         }
         hasMissed.withLock { $0 = true }
-        return .refused("Invalid params: the MCP server has no such tool")
+        return .unlisted(index, all[index], name: name)
     }
 
     /// Whether a tool was asked for that no list has, since this was asked last.
@@ -148,17 +155,21 @@ package final class UpstreamSet: Sendable {
     /// Starts every server; tries go on in the background where one does not come up.
     /// - Throws: the first failure, if none of them could be started.
     package func start() async throws(StartupFailure) {
-        var failure: StartupFailure?
-        var started = 0
-        for upstream in all {
-            do {
-                try await upstream.start()
-                started += 1
-            } catch {
-                failure = failure ?? error
-            }
+        // At once: none waits for one that says nothing.
+        let failures = await withTaskGroup(of: (Int, StartupFailure?).self) { group in
+            for (index, upstream) in all.enumerated() { group.addTask { (index, await Self.failure(starting: upstream)) } }
+            return await group.reduce(into: [Int: StartupFailure]()) { failures, entry in failures[entry.0] = entry.1 }
         }
-        if started == 0, let failure { throw failure }
+        if failures.count == all.count, let failure = failures.min(by: { $0.key < $1.key })?.value { throw failure }
+    }
+
+    private static func failure(starting upstream: any Upstream) async -> StartupFailure? {
+        do throws(StartupFailure) {
+            try await upstream.start()
+            return nil
+        } catch {
+            return error
+        }
     }
 
     /// Stops all of them at once, and returns when the last has ended.
@@ -170,20 +181,46 @@ package final class UpstreamSet: Sendable {
 
     /// Asks every server for its tools (F-REG-02); one that does not answer keeps those that it had.
     package func discover(on loop: any EventLoop) async {
-        for (index, upstream) in all.enumerated() {
-            if isSeveral, upstream.mayHaveResources {
+        // All at once: one that says nothing holds up nobody.
+        await withDiscardingTaskGroup { group in
+            for (index, upstream) in all.enumerated() {
+                group.addTask { await self.discoverTools(of: upstream, at: index, on: loop) }
+                guard isSeveral, upstream.mayHaveResources else { continue }
                 for method in ["resources/list", "resources/templates/list"] {
-                    resources.learn(await ToolDiscovery.uris(method, of: upstream, on: loop), of: index)
+                    group.addTask {
+                        guard let found = await ToolDiscovery.uris(method, of: upstream, on: loop) else { return }
+                        self.resources.learn(found.uris, of: index, in: method, isWhole: found.isWhole)
+                    }
                 }
-            }
-            guard let list = await ToolDiscovery.tools(of: upstream, separator, keepsPages: keepsLists, on: loop) else { continue }
-            lists.withLock { lists in
-                lists.revision += 1
-                lists.of[index] = list
             }
         }
         let names = tools
         labels.withLock { $0 = Set(names.prefix(ToolNames.most).map(ExactText.init)) }
+    }
+
+    private func discoverTools(of upstream: any Upstream, at index: Int, on loop: any EventLoop) async {
+        guard let list = await ToolDiscovery.tools(of: upstream, separator, keepsPages: keepsLists, on: loop) else { return }
+        lists.withLock { lists in
+            lists.revision += 1
+            lists.of[index] = list
+        }
+    }
+
+    /// The tools that the server has which works for one client alone, by the names that calls have for them: a process, or session, of its
+    /// own may have other tools than the one that all share.
+    /// - Parameters:
+    ///   - index: the place of the server.
+    ///   - completion: is called on `loop`; with none where the server does not say.
+    package func ownTools(
+        at index: Int, of client: UpstreamClient, on loop: any EventLoop, _ completion: @escaping (Set<ExactText>) -> Void
+    ) {
+        let told = NIOLoopBound(completion, eventLoop: loop)
+        // Owned by the calls that wait for it: it ends with the patience of what it asks.
+        Task {
+            let list = await ToolDiscovery.tools(of: all[index], separator, keepsPages: false, for: client, on: loop)
+            let names = Set((list?.names ?? []).map(ExactText.init))
+            loop.execute { told.value(names) }
+        }
     }
 }
 
@@ -245,12 +282,15 @@ private enum ToolDiscovery {
     private static let mostBytes = 8 << 20
 
     /// Nil if the server does not say.
-    static func tools(of upstream: any Upstream, _ separator: String, keepsPages: Bool, on loop: any EventLoop) async -> ToolNames? {
+    /// - Parameter client: whose own server is asked; nil for the one that all share.
+    static func tools(
+        of upstream: any Upstream, _ separator: String, keepsPages: Bool, for client: UpstreamClient? = nil, on loop: any EventLoop
+    ) async -> ToolNames? {
         var (names, kept, bytes) = ([String](), [[UInt8]](), 0)
         var mirrored: [ExactText: [MirroredArgument]] = [:]
         var cursor: String?
         for number in 0..<pages {
-            guard let result = await page(of: upstream, "tools/list", "tools", "name", cursor: cursor, on: loop) else {
+            guard let result = await page(of: upstream, "tools/list", "tools", "name", cursor: cursor, for: client, on: loop) else {
                 if number == 0 { return nil }
                 break
             }
@@ -270,28 +310,33 @@ private enum ToolDiscovery {
         return ToolNames(names, pages: kept, mirrored: mirrored, isWhole: false)
     }
 
-    /// The first pages of a list of resources, or of their templates.
-    static func uris(_ method: String, of upstream: any Upstream, on loop: any EventLoop) async -> [String] {
+    /// The first pages of a list of resources, or of their templates, and whether there are no more; nil if the server does not say.
+    static func uris(_ method: String, of upstream: any Upstream, on loop: any EventLoop) async -> (uris: [String], isWhole: Bool)? {
         let (list, name): (StaticString, StaticString) =
             method == "resources/list" ? ("resources", "uri") : ("resourceTemplates", "uriTemplate")
         var uris: [String] = []
         var cursor: String?
-        for _ in 0..<pages {
-            guard let result = await page(of: upstream, method, list, name, cursor: cursor, on: loop) else { break }
+        for number in 0..<pages {
+            guard let result = await page(of: upstream, method, list, name, cursor: cursor, on: loop) else {
+                if number == 0 { return nil }
+                break
+            }
             uris += result.names
             cursor = result.nextCursor
-            guard cursor != nil, uris.count < ToolNames.most else { break }
+            if cursor == nil { return (Array(uris.prefix(ToolNames.most)), true) }
+            guard uris.count < ToolNames.most else { break }
         }
-        return Array(uris.prefix(ToolNames.most))
+        return (Array(uris.prefix(ToolNames.most)), false)
     }
 
     private static func page(
-        of upstream: any Upstream, _ method: String, _ list: StaticString, _ name: StaticString, cursor: String?, on loop: any EventLoop
+        of upstream: any Upstream, _ method: String, _ list: StaticString, _ name: StaticString, cursor: String?,
+        for client: UpstreamClient? = nil, on loop: any EventLoop
     ) async -> (names: [String], nextCursor: String?, bytes: [UInt8])? {
         let params: JSONValue = cursor.map { ["cursor": .string($0)] } ?? [:]
         let answer = try? await loop.flatSubmit {
             let promise = loop.makePromise(of: [UInt8]?.self)
-            upstream.ask(method, params, within: .seconds(15), on: loop) { outcome in
+            upstream.ask(method, params, within: .seconds(15), of: client, on: loop) { outcome in
                 guard case .answered(let message, let reply) = outcome, let result = reply.result else { return promise.succeed(nil) }
                 promise.succeed(message.token(result))
             }

@@ -91,7 +91,11 @@ private struct EnvelopeScan {
             case .requestId: envelope.requestIdToCancel = try scalarToken()
             case .uri: envelope.uri = try scanner.skipValueAsString()?.range
             case .taskId: envelope.taskId = try scanner.skipValueAsString()?.range
-            case .cursor: envelope.cursor = try scanner.skipValueAsString()?.range
+            case .cursor:
+                envelope.hasUnusableCursor = scanner.next != .quote && scanner.next != UInt8(ascii: "n")
+                envelope.cursor = try scanner.skipValueAsString()?.range
+            // Read where they are wanted; there once, so that nobody can read another one.
+            case .ref, .level, .requestState, .inputResponses: try scanner.skipValue()
             case nil: try scanner.skipValue()
             }
         }

@@ -86,4 +86,6 @@ package struct Envelope: Sendable {
     package internal(set) var taskId: Range<Int>?
     /// The raw token of params.cursor (`tools/list` and its kin); only set if it is a string.
     package internal(set) var cursor: Range<Int>?
+    /// Whether params.cursor is there and is neither a string nor null.
+    package internal(set) var hasUnusableCursor = false
 }

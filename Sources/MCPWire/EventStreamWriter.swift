@@ -29,6 +29,13 @@ package enum EventStreamWriter {
         emit("\n\n", sink)
     }
 
+    /// What stands before and behind the data of such an event, for data without line breaks that is written apart.
+    package static func frame(id: String? = nil) -> (before: [UInt8], after: [UInt8]) {
+        var event: [UInt8] = []
+        append(UnsafeRawBufferPointer(start: nil, count: 0), id: id, to: &event)
+        return (Array(event.dropLast(2)), Array(event.suffix(2)))
+    }
+
     /// Appends an event with an id and empty data, from which a client may resume before the first message.
     package static func appendPriming(id: String, to output: inout [UInt8]) {
         let sink = { output.append(contentsOf: $0 as UnsafeRawBufferPointer) }

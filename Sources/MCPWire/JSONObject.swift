@@ -16,6 +16,14 @@ package struct JSONObject: Sendable, Equatable {
     /// An object without members.
     package init() {}
 
+    /// An object without members that has room for so many.
+    package init(capacity: Int) { members.reserveCapacity(capacity) }
+
+    /// Adds a member behind the others. - Parameter name: of none that is there; nobody looks.
+    package mutating func append(_ name: String, _ value: JSONValue) {
+        members.append(Member(name: name, value: value))
+    }
+
     /// The value of a member. Setting nil removes it, setting a new one appends it. Linear in the number of members.
     package subscript(name: String) -> JSONValue? {
         get { position(of: name).map { members[$0].value } }

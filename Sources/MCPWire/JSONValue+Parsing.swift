@@ -5,6 +5,8 @@ extension JSONValue {
     package enum MemberRules: Sendable {
         /// The last of several members of one name wins, as it does in JavaScript. For what upstreams send.
         case lenient
+        /// A name that is there twice is refused. For what is judged by its members before others read it.
+        case distinct
         /// A name that is there twice, or pollutes prototypes elsewhere, is refused (F-SEC-02). For admin requests.
         case strict
     }
@@ -74,7 +76,7 @@ private struct JSONValueParser {
                 throw scanner.fault(.forbiddenMember)
             }
             let isNew = builder.set(name, to: try value())
-            if rules == .strict && !isNew { throw scanner.fault(.duplicateMember) }
+            if rules != .lenient && !isNew { throw scanner.fault(.duplicateMember) }
         }
         return builder.object
     }

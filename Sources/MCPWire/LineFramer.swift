@@ -2,26 +2,30 @@
 
 /// Cuts the output of a stdio server into lines, however the pipe cuts it into chunks.
 ///
-/// A line that comes in one chunk is handed on in place. Blank lines are left out, a carriage return before the line
-/// feed is not part of the line. A line above the cap is reported once and passed over up to its end.
+/// A line that comes in one chunk is handed on in place, a longer one in the parts in which it comes: nothing of it is held
+/// here. Blank lines are left out, a carriage return before the line feed is not part of the line. A line above the cap is
+/// reported once and passed over up to its end.
 package struct LineFramer: Sendable {
-    /// What a piece of the stream has completed.
+    /// What a piece of the stream has brought; memory is valid during the call only.
     package enum Event {
-        /// One line without its end; the memory is valid during the call only.
+        /// One line without its end.
         case line(UnsafeRawBufferPointer)
-        /// A line grew above the cap and is lost.
+        /// A part of a line whose end comes with another chunk.
+        case part(UnsafeRawBufferPointer)
+        /// The line that has come in parts is over. All that it has may be the carriage return before its line feed, and
+        /// what it has may end with one.
+        case end
+        /// A line grew above the cap and is lost, with what has come of it.
         case overflow
     }
 
     /// The longest line in bytes, counted without its line feed.
     package let cap: Int
-    private var partial: [UInt8] = []
+    /// How many bytes of an unfinished line have been handed on.
+    package private(set) var partialBytes = 0
     private var isPassingOver = false
 
     package init(cap: Int) { self.cap = cap }
-
-    /// How many bytes of an unfinished line are held.
-    package var heldBytes: Int { partial.count }
 
     /// Takes the next bytes. `deliver` must not touch this framer.
     package mutating func feed(_ chunk: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
@@ -43,24 +47,22 @@ package struct LineFramer: Sendable {
             isPassingOver = false
             return
         }
-        guard partial.count + tail.count <= cap else {
-            partial = []
-            return deliver(.overflow)
-        }
-        guard !partial.isEmpty else { return Self.deliverLine(tail, deliver) }
-        partial.append(contentsOf: tail)
-        partial.withUnsafeBytes { Self.deliverLine($0, deliver) }
-        partial.clear()
+        defer { partialBytes = 0 }
+        guard partialBytes + tail.count <= cap else { return deliver(.overflow) }
+        guard partialBytes > 0 else { return Self.deliverLine(tail, deliver) }
+        if !tail.isEmpty { deliver(.part(tail)) }
+        deliver(.end)
     }
 
     private mutating func hold(_ bytes: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
         guard !isPassingOver else { return }
-        guard partial.count + bytes.count <= cap else {
-            partial = []
+        guard partialBytes + bytes.count <= cap else {
+            partialBytes = 0
             isPassingOver = true
             return deliver(.overflow)
         }
-        partial.append(contentsOf: bytes)
+        partialBytes += bytes.count
+        deliver(.part(bytes))
     }
 
     private static func deliverLine(_ line: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {

@@ -29,18 +29,23 @@ enum MessageMember: UInt8, KnownMember {
 
 enum ParamsMember: UInt8, KnownMember {
     case name, arguments, meta, calls, protocolVersion, capabilities, requestId, uri, taskId, cursor
+    case ref, level, requestState, inputResponses
 
     static func candidate(length: Int, first: UInt8) -> Self? {
         switch (length, first) {
+        case (3, UInt8(ascii: "r")): .ref
         case (3, UInt8(ascii: "u")): .uri
         case (4, UInt8(ascii: "n")): .name
         case (5, UInt8(ascii: "_")): .meta
         case (5, UInt8(ascii: "c")): .calls
+        case (5, UInt8(ascii: "l")): .level
         case (6, UInt8(ascii: "c")): .cursor
         case (6, UInt8(ascii: "t")): .taskId
         case (9, UInt8(ascii: "a")): .arguments
         case (9, UInt8(ascii: "r")): .requestId
         case (12, UInt8(ascii: "c")): .capabilities
+        case (12, UInt8(ascii: "r")): .requestState
+        case (14, UInt8(ascii: "i")): .inputResponses
         case (15, UInt8(ascii: "p")): .protocolVersion
         default: nil
         }
@@ -58,6 +63,10 @@ enum ParamsMember: UInt8, KnownMember {
         case .uri: "uri"
         case .taskId: "taskId"
         case .cursor: "cursor"
+        case .ref: "ref"
+        case .level: "level"
+        case .requestState: "requestState"
+        case .inputResponses: "inputResponses"
         }
     }
 }

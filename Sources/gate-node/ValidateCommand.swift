@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import GateDomain
+import GateNode
 import GateSettings
 
 /// Checks a configuration file without starting anything (F-CLI-07).
@@ -24,7 +25,7 @@ struct ValidateCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let diagnostics = SettingsResolution(flags: ["config": [config]]).diagnostics
+        let diagnostics = SettingsResolution(flags: ["config": [config]]).checkedByTheGate.diagnostics
         print(json ? diagnostics.jsonLine : report(diagnostics))
         if !diagnostics.isValid { throw ExitCode(ExitStatus.invalidConfiguration.rawValue) }
     }

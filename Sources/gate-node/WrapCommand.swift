@@ -44,7 +44,7 @@ struct WrapCommand: AsyncParsableCommand {
 
     func run() async throws {
         let flags = flags
-        let resolve = { @Sendable in SettingsResolution(flags: flags, environment: ProcessInfo.processInfo.environment) }
+        let resolve = { @Sendable in SettingsResolution(flags: flags, environment: ProcessInfo.processInfo.environment).checkedByTheGate }
         let resolution = resolve()
         for diagnostic in resolution.diagnostics.entries {
             StandardError.print("\(diagnostic)")

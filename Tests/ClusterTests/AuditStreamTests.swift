@@ -59,6 +59,27 @@ extension ClusterTests {
             }
         }
 
+        @Test("F-AUDIT-08: a client that has gone gives its seat back at once, and not with the next word to it")
+        func gone() async throws {
+            try await GateCluster.run(nodes: 1) { cluster in
+                let living = try await Self.open(cluster.nodes[0])
+                func connections() async throws -> Int { try await cluster[0].metrics().sum("paygate_connections") }
+                let before = try await connections()
+                var dead: [RawConnection] = []
+                for _ in 0..<3 { dead.append(try await Self.open(cluster.nodes[0])) }
+                for connection in dead { await connection.close() }
+                try await eventually("their connections are gone", within: .seconds(12), every: .milliseconds(50)) {
+                    try await connections() <= before
+                }
+                // The oldest of the key would have to make room, were the three still counted.
+                let fifth = try await Self.open(cluster.nodes[0])
+                _ = try await cluster[0].createKey(["name": "news"])
+                try await eventually("it hears on", within: .seconds(10)) { living.text.contains("\"news\"") }
+                #expect(!living.text.contains("event: end"))
+                for connection in [living, fifth] { await connection.close() }
+            }
+        }
+
         @Test(
             "F-ALERT-04, F-WH-08: a key that expires soon is told of once for each threshold, over all nodes, to webhooks too, and by the next start where none was alive"
         )

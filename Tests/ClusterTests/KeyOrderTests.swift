@@ -57,5 +57,50 @@ extension ClusterTests {
                 for client in cluster.clients { try await expectOrders(client) }
             }
         }
+
+        @Test(
+            "F-KEY-05: what thousands of keys add up to follows calls, top-ups and changes on each node, with a node killed meanwhile, after a restart, and where the sums were lost"
+        )
+        func sums() async throws {
+            try await GateCluster.run(nodes: 2, ["--price", "2"]) { cluster in
+                let fill = """
+                    for i = 1, 2100 do
+                      local id = string.format('key_%016x', i)
+                      redis.call('HSET', 'pg:{0}:record:' .. id, 'state', 'active', 'version', '1', 'name', 'n', 'created', '86400000', 'namespace', 'many')
+                      redis.call('HSET', 'pg:{0}:account:' .. id, 'credits', '5', 'granted', '5', 'spent', '0', 'calls', '0', 'version', '1')
+                      redis.call('ZADD', 'pg:{0}:index:keys', i, id)
+                    end
+                    return 1
+                    """
+                #expect(try await cluster.redis.command("EVAL", fill, "0") == "1")
+                let key = try await cluster[0].createKey(credits: 100, ["alias": "a", "namespace": "x"])
+                _ = try await cluster[1].createKey(credits: 30, ["alias": "b", "namespace": "x"])
+                for _ in 0..<3 { #expect(await cluster[0].echo(key: key).isServed) }
+                try await cluster.nodes[0].kill9()
+                #expect(await cluster[1].echo(key: key).isServed)
+                try await cluster[1].order("/topup", ["key": "a", "credits": 500])
+                try await cluster[1].order("/keys/suspend", ["key": "b"])
+                try await cluster.nodes[0].restart()
+                func expectSums(_ client: GateClient) async throws {
+                    try await eventually("the sums are up to date", within: .seconds(60), every: .milliseconds(200)) {
+                        let stats = try await client.admin("/keys/stats").json
+                        return stats["total"] == 2102 && stats["suspended"] == 1 && stats["totalCalls"] == 4
+                            && stats["totalCreditsSpent"] == 8 && stats["totalCreditsRemaining"] == 11_122
+                    }
+                    let space = try await client.admin("/keys/stats?namespace=x").json
+                    #expect(space["total"] == 2 && space["active"] == 1 && space["totalCreditsRemaining"] == 622, "\(space.text)")
+                    let spaces = try await client.admin("/namespaces").json
+                    #expect(spaces["count"] == 2 && spaces["namespaces"]?[0]?["totalCredits"] == 10_500, "\(spaces.text)")
+                    let cohorts = try await client.admin("/admin/consumer-retention").json
+                    #expect(cohorts["summary"]?["totalKeys"] == 2101 && cohorts["summary"]?["retainedKeys"] == 1, "\(cohorts.text)")
+                    #expect(cohorts["cohorts"]?[0]?["avgSpend"] == 8 && cohorts["cohorts"]?[1]?["created"] == 2100)
+                }
+                for client in cluster.clients { try await expectSums(client) }
+                for node in cluster.nodes { try await node.kill9() }
+                #expect(try await cluster.redis.command("DEL", "pg:{0}:keys.sums") == "1")
+                for node in cluster.nodes { try await node.restart() }
+                for client in cluster.clients { try await expectSums(client) }
+            }
+        }
     }
 }

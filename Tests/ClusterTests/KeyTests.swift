@@ -208,7 +208,9 @@ extension ClusterTests {
             }
         }
 
-        @Test("F-KEY-07, F-TPL-01 to F-TPL-03: clones and keys from templates may do what they say on the other node, also after a restart")
+        @Test(
+            "F-KEY-07, F-TPL-01, F-TPL-02, F-TPL-03: clones and keys from templates may do what they say on the other node, also after a restart"
+        )
         func copies() async throws {
             try await GateCluster.run(nodes: 2, ["--redis-shards", "4"]) { cluster in
                 let source = try await cluster[0].createKey(

@@ -7,7 +7,7 @@ extension ClusterTests {
     @Suite("Quotas")
     struct QuotaTests {
         @Test(
-            "F-QUOTA-01 to F-QUOTA-05, F-HDR-04, F-RPC-10: each quota's denial is exact on every node, and after a restart; /balance tells its use"
+            "F-QUOTA-01, F-QUOTA-02, F-QUOTA-03, F-QUOTA-04, F-QUOTA-05, F-HDR-04, F-RPC-10: each quota's denial is exact on every node, and after a restart; /balance tells its use"
         )
         func denials() async throws {
             let config: JSON = ["globalQuota": ["dailyCallLimit": 2]]

@@ -182,7 +182,8 @@ extension ClusterTests {
                     try await Task.sleep(for: .seconds(1))
                     for client in cluster.clients {
                         try await eventually("the subscription is back", within: .seconds(1)) {
-                            try await client.get("/health").json["redis"] == ["connected": true, "pubsub": true]
+                            let redis = try await client.get("/health").json["redis"]
+                            return redis?["connected"] == true && redis?["pubsub"] == true
                         }
                     }
                 }

@@ -192,7 +192,7 @@ extension JSON {
     /// Without what says when it was made.
     fileprivate var withoutTime: JSON {
         guard case .object(var members) = self else { return self }
-        for name in ["generatedAt", "from", "to"] { members[name] = nil }
+        for name in ["generatedAt", "asOf", "from", "to"] { members[name] = nil }
         // The hour may have struck, which adds a line of zeros.
         if let series = members["timeSeries"]?.array {
             members["timeSeries"] = .array(series.filter { $0["calls"] != 0 }.map(\.withoutEnd))

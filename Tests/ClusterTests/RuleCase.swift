@@ -241,6 +241,10 @@ extension RuleCase {
             try await gate.order("/admin/concurrency", ["maxConcurrentPerKey": 1, "maxConcurrentPerTool": 0])
             return { try await openCalls($0, perKey: 1, perTool: 0) }
         },
+        RuleCase("override.toolSchemas", "denial.schema_invalid") { gate in
+            try await gate.order("/admin/tools/schema", ["tool": "add", "schema": ["required": ["c"]]])
+            return { differs(await $0.attempt("add", ["a": 1, "b": 1], key: try await $0.createKey()), "error -32602") }
+        },
         RuleCase("override.guardrails") { gate in
             try await gate.order("/admin/guardrails", ["rule": ["id": "s", "name": "S", "pattern": "stop-me", "action": "block"]])
             return { differs(await $0.echo("stop-me", key: try await $0.createKey()), "error -32406") }

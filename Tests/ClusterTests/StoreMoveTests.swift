@@ -175,7 +175,9 @@ extension ClusterTests {
                     #expect(try await mover.waitForExit(within: .seconds(120)) == 0, "\(mover.log)")
                     for node in 0...1 {
                         try await eventually("node \(node) has gone over", within: .seconds(10)) {
-                            try await cluster[node].metrics().sum("paygate_redis_server_up") == 1
+                            let metrics = try await cluster[node].metrics()
+                            return metrics.sum("paygate_redis_server_up", "role=\"primary\"") == 1
+                                && metrics.sum("paygate_redis_server_up", "role=\"sentinel\"") == 0
                         }
                     }
                     let before = try await cluster[0].balance(keys[0]).calls

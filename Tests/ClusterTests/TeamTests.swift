@@ -8,7 +8,7 @@ extension ClusterTests {
     @Suite("Teams")
     struct TeamTests {
         @Test(
-            "F-TEAM-01, F-TEAM-02, M2: three keys of a team spend its budget over two nodes exactly, whatever they have themselves, also after a restart",
+            "F-TEAM-01, F-TEAM-02, F-TEAM-04, M2: three keys of a team spend its budget over two nodes exactly, whatever they have themselves, also after a restart",
             arguments: [1, 16])
         func budget(_ shards: Int) async throws {
             try await GateCluster.run(nodes: 2, ["--price", "3", "--redis-shards", "\(shards)"]) { cluster in

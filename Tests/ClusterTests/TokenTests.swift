@@ -7,7 +7,7 @@ extension ClusterTests {
     @Suite("Scoped tokens")
     struct TokenTests {
         @Test(
-            "F-TOKEN-01 to F-TOKEN-03, F-TOKEN-07: a token charges its key, calls its tools and no other, in batches and lists too, on every node"
+            "F-TOKEN-01, F-TOKEN-02, F-TOKEN-03, F-TOKEN-07: a token charges its key, calls its tools and no other, in batches and lists too, on every node"
         )
         func scope() async throws {
             try await GateCluster.run(nodes: 2, ["--redis-shards", "16"]) { cluster in
@@ -52,7 +52,7 @@ extension ClusterTests {
         }
 
         @Test(
-            "F-TOKEN-04, F-TOKEN-05, F-TOKEN-08, V21: a revoked token is dead on the other node with the answer, and after a restart of all"
+            "F-TOKEN-04, F-TOKEN-05, F-TOKEN-06, F-TOKEN-08, V21: a revoked token is dead on the other node with the answer, and after a restart of all"
         )
         func revocation() async throws {
             try await GateCluster.run(nodes: 2, ["--redis-shards", "16"]) { cluster in

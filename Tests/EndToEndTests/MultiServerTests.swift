@@ -29,7 +29,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test("F-MULTI-01: a call goes to the server of its prefix, at the price of its prefixed name, from one balance")
+        @Test("F-MULTI-01, F-CREDIT-14: a call goes to the server of its prefix, at the price of its prefixed name, from one balance")
         func routing() async throws {
             let cluster = try SharedCluster.cluster
             let key = try await cluster[0].createKey(credits: 20)

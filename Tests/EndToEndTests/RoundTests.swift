@@ -99,7 +99,7 @@ extension EndToEndTests {
             "F-MCP-16: the calls of one key that wait for answers are bounded in bytes: one more is refused its question, another key's is not, and there is room again when they end"
         )
         func bytes() async throws {
-            let server = try await AskingServer(.handshakeEra(), over: "stdio")
+            let server = try await AskingServer(.handshakeEra(), over: "http")
             try await GateCluster.run(nodes: 1, ["--threads", "1"], upstream: server.upstream) { cluster in
                 let keys = try await concurrently(2) { _ in try await cluster[0].createKey(credits: 100) }
                 let text = JSON.string(String(repeating: "x", count: 900_000))
@@ -149,11 +149,11 @@ extension EndToEndTests {
         }
 
         /// What the next round says to the questions of the last one.
-        static func answers(to response: GateResponse) throws -> [String: JSON] {
+        static func answers(to response: GateResponse, saying name: String = "ada") throws -> [String: JSON] {
             let result = response.json["result"]
             let (state, questions) = (try #require(result?["requestState"]), try #require(result?["inputRequests"]?.object))
-            let ada: JSON = ["action": "accept", "content": ["name": "ada"]]
-            return ["requestState": state, "inputResponses": .object(questions.mapValues { _ in ada })]
+            let answer: JSON = ["action": "accept", "content": ["name": .string(name)]]
+            return ["requestState": state, "inputResponses": .object(questions.mapValues { _ in answer })]
         }
 
         /// The next round, on a connection of its own, whose answer is read as a stream.

@@ -9,15 +9,16 @@ import Synchronization
 final class ScriptedUpstream: Sendable {
     let port: Int
     private let script: String
+    private let flags: [String]
     private let directory: TemporaryDirectory
     private let program: Mutex<Program>
 
-    init(_ script: String = "scripted_http_server.py") async throws {
-        self.script = script
+    init(_ script: String = "scripted_http_server.py", flags: [String] = []) async throws {
+        (self.script, self.flags) = (script, flags)
         directory = try TemporaryDirectory()
         try directory.write("", to: "requests")
         port = FreePort.take()
-        program = Mutex(try Self.launch(script, port, directory))
+        program = Mutex(try Self.launch(script, port, directory, flags))
         try await waitUntilItListens()
     }
 
@@ -32,13 +33,13 @@ final class ScriptedUpstream: Sendable {
     func kill9() async throws { try await program.withLock { $0 }.kill9() }
 
     func restart() async throws {
-        let next = try Self.launch(script, port, directory)
+        let next = try Self.launch(script, port, directory, flags)
         program.withLock { $0 = next }
         try await waitUntilItListens()
     }
 
-    private static func launch(_ script: String, _ port: Int, _ directory: TemporaryDirectory) throws -> Program {
-        try Program("scripted server", ["python3", Repository.server(script), "\(port)", directory.file("requests")])
+    private static func launch(_ script: String, _ port: Int, _ directory: TemporaryDirectory, _ flags: [String]) throws -> Program {
+        try Program("scripted server", ["python3", Repository.server(script), "\(port)", directory.file("requests")] + flags)
     }
 
     private func waitUntilItListens() async throws {

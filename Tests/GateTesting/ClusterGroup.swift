@@ -11,6 +11,8 @@ package final class ClusterGroup: Sendable {
     private let replicas: Int
     private let timeout: Int
     private let tls: TLSFiles?
+    /// What clients reach a server through, by its port.
+    private let doors: [Int: RedisProxy]
     private static let size = 3
 
     /// Returns once every server knows all others, and every replica is in step.
@@ -18,16 +20,24 @@ package final class ClusterGroup: Sendable {
     ///   - timeout: milliseconds of silence after which a server counts as dead to the others.
     ///   - replicas: of each primary, 0 or 1.
     ///   - tls: what servers speak TLS with, to clients and to one another; nil for none.
-    package init(timeout: Int = 1500, replicas: Int = 1, tls: TLSFiles? = nil) async throws {
+    ///   - isProxied: whether each server announces the address of a proxy of its own; what servers say to one another does not pass it, but
+    ///     for the changes that a replica is sent.
+    package init(timeout: Int = 1500, replicas: Int = 1, tls: TLSFiles? = nil, isProxied: Bool = false) async throws {
         (self.timeout, self.replicas, self.tls) = (timeout, replicas, tls)
         let buses = (0..<(1 + replicas) * Self.size).map { _ in FreePort.take() }
+        var proxies: [RedisProxy] = []
+        for _ in buses where isProxied { proxies.append(try await RedisProxy(to: 0)) }
+        let announced = proxies.map(\.port)
         let servers = try await withThrowingTaskGroup(of: (Int, RedisServer).self) { group in
             for (index, bus) in buses.enumerated() {
-                group.addTask { (index, try await Self.server(bus: bus, timeout: timeout, tls)) }
+                let port = isProxied ? announced[index] : nil
+                group.addTask { (index, try await Self.server(bus: bus, announced: port, timeout: timeout, tls)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
         all = Mutex(servers)
+        for (server, proxy) in zip(servers, proxies) { proxy.redirect(to: server.port) }
+        doors = Dictionary(uniqueKeysWithValues: zip(servers.map(\.port), proxies))
         let bounds = (0...Self.size).map { ClusterSlot.count * $0 / Self.size }
         for (index, server) in servers.enumerated() {
             try await server.command("CLUSTER", "SET-CONFIG-EPOCH", "\(index + 1)")
@@ -44,16 +54,37 @@ package final class ClusterGroup: Sendable {
         try await settle()
     }
 
-    private static func server(bus: Int, timeout: Int, _ tls: TLSFiles?) async throws -> RedisServer {
+    private static func server(bus: Int, announced: Int? = nil, timeout: Int, _ tls: TLSFiles?) async throws -> RedisServer {
         let flags = [
             "--cluster-enabled", "yes", "--cluster-port", "\(bus)", "--cluster-node-timeout", "\(timeout)",
             "--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0", "--cluster-announce-ip", "127.0.0.1",
         ]
-        return try await RedisServer(flags: flags + (tls == nil ? [] : ["--tls-cluster", "yes", "--tls-replication", "yes"]), tls: tls)
+        let address = announced.map { ["--cluster-announce-port", "\($0)", "--cluster-announce-bus-port", "\(bus)"] } ?? []
+        return try await RedisServer(
+            flags: flags + address + (tls == nil ? [] : ["--tls-cluster", "yes", "--tls-replication", "yes"]), tls: tls)
     }
 
     /// What nodes are given: two of the servers.
-    package var url: String { "\(tls == nil ? "redis" : "rediss")+cluster://127.0.0.1:\(servers[0].port),127.0.0.1:\(servers[1].port)" }
+    package var url: String {
+        "\(tls == nil ? "redis" : "rediss")+cluster://127.0.0.1:\(place(of: servers[0])),127.0.0.1:\(place(of: servers[1]))"
+    }
+
+    /// The port that a server announces.
+    package func place(of server: RedisServer) -> Int { doors[server.port]?.port ?? server.port }
+
+    /// The server that announces a port.
+    package func server(at port: Int?) -> RedisServer? { servers.first { place(of: $0) == port } }
+
+    /// What lies between clients and a server.
+    package func door(of server: RedisServer) throws -> RedisProxy {
+        guard let door = doors[server.port] else { throw KitFailure("the cluster has no proxies") }
+        return door
+    }
+
+    /// Lets a user log in at every server, who may do all.
+    package func admit(_ user: String, password: String) async throws {
+        for server in servers { try await server.command("ACL", "SETUSER", user, "on", ">" + password, "~*", "&*", "+@all") }
+    }
 
     /// Waits until every server has the same three primaries and no replica is behind.
     package func settle() async throws {
@@ -68,7 +99,7 @@ package final class ClusterGroup: Sendable {
 
     /// A replica is called online up to a second before it is sent what comes after its copy: only a byte of that shows that it is in step.
     private func waitForReplicas(of primary: Member) async throws {
-        guard let server = servers.first(where: { $0.port == primary.port }) else { return }
+        guard let server = self.server(at: primary.port) else { return }
         let followers = try await members().filter { $0.primary == primary.id }
         let tags = (0..<1000).lazy.map { "{\($0)}" }
         guard let tag = tags.first(where: { tag in primary.slots.contains { $0.contains(ClusterSlot.of(tag)) } }) else { return }
@@ -78,7 +109,7 @@ package final class ClusterGroup: Sendable {
         try await server.command("SET", tag + "in-step", "?")
         try await server.command("DEL", tag + "in-step")
         for follower in followers {
-            guard let replica = servers.first(where: { $0.port == follower.port }) else { continue }
+            guard let replica = self.server(at: follower.port) else { continue }
             try await eventually("the replica is in step", within: .seconds(20), every: .milliseconds(50)) {
                 let (here, there) = (try await replica.facts("replication"), try await server.facts("replication"))
                 return here["master_link_status"] == "up" && here["slave_repl_offset"] == there["master_repl_offset"]
@@ -143,7 +174,7 @@ extension ClusterGroup {
     /// The primary that has a slot.
     package func owner(of slot: Int) async throws -> RedisServer {
         let member = try await members().first { $0.isPrimary && $0.slots.contains { $0.contains(slot) } }
-        guard let server = servers.first(where: { $0.port == member?.port }) else { throw KitFailure("nobody has slot \(slot)") }
+        guard let server = self.server(at: member?.port) else { throw KitFailure("nobody has slot \(slot)") }
         return server
     }
 
@@ -151,7 +182,7 @@ extension ClusterGroup {
     package func names(_ pattern: String) async throws -> Set<String> {
         var names: Set<String> = []
         for member in try await members() where member.isPrimary && !member.slots.isEmpty {
-            guard let server = servers.first(where: { $0.port == member.port }) else { continue }
+            guard let server = self.server(at: member.port) else { continue }
             names.formUnion(try await server.command("KEYS", pattern).split(whereSeparator: \.isNewline).map(String.init))
         }
         return names
@@ -182,11 +213,11 @@ extension ClusterGroup {
     package func move(_ slot: Int, to wanted: RedisServer? = nil) async throws -> RedisServer {
         let source = try await owner(of: slot)
         let members = try await members()
-        guard let from = members.first(where: { $0.port == source.port }),
+        guard let from = members.first(where: { $0.port == place(of: source) }),
             let to = members.first(where: {
-                $0.isPrimary && $0.id != from.id && (wanted == nil ? !$0.slots.isEmpty : $0.port == wanted?.port)
+                $0.isPrimary && $0.id != from.id && (wanted == nil ? !$0.slots.isEmpty : $0.port == wanted.map(place(of:)))
             }),
-            let target = servers.first(where: { $0.port == to.port })
+            let target = server(at: to.port)
         else { throw KitFailure("no server to move slot \(slot) to") }
         try await target.command("CLUSTER", "SETSLOT", "\(slot)", "IMPORTING", from.id)
         try await source.command("CLUSTER", "SETSLOT", "\(slot)", "MIGRATING", to.id)
@@ -225,15 +256,15 @@ extension ClusterGroup {
 
     private func replica(of primary: RedisServer) async throws -> RedisServer {
         let members = try await members()
-        let id = members.first { $0.port == primary.port }?.id
+        let id = members.first { $0.port == place(of: primary) }?.id
         let follower = members.first { !$0.isPrimary && $0.primary == id }
-        guard let replica = servers.first(where: { $0.port == follower?.port }) else { throw KitFailure("no replica") }
+        guard let replica = server(at: follower?.port) else { throw KitFailure("no replica") }
         return replica
     }
 
     private func waitForPromotion(of replica: RedisServer) async throws {
         try await eventually("the replica is promoted", within: .seconds(30), every: .milliseconds(30)) {
-            try await Self.members(of: replica).contains { $0.port == replica.port && $0.isPrimary && !$0.slots.isEmpty }
+            try await Self.members(of: replica).contains { $0.port == place(of: replica) && $0.isPrimary && !$0.slots.isEmpty }
         }
     }
 }

@@ -94,6 +94,9 @@ package final class Program: Sendable {
 
     /// Kilobytes of resident memory.
     package var residentKilobytes: Int { statusField("VmRSS") }
+    /// The most of it since the start, or since `forgetPeak`.
+    package var peakKilobytes: Int { statusField("VmHWM") }
+    package func forgetPeak() throws { try "5".write(toFile: "/proc/\(processIdentifier)/clear_refs", atomically: false, encoding: .utf8) }
 
     private func statusField(_ name: String) -> Int {
         let line = Self.text(ofFile: "/proc/\(processIdentifier)/status").split(separator: "\n").first { $0.hasPrefix(name + ":") }

@@ -66,7 +66,7 @@ final class ProxiedConnection: Sendable {
         /// No connection goes on behind bytes that it has lost: it is reset.
         func set(_ direction: RedisProxy.Direction, _ passage: RedisProxy.Passage) {
             let flow = flow(direction)
-            if flow.hasLost, passage != .swallowed { reset() } else { flow.passage = passage }
+            if passage == .severed || flow.hasLost && passage != .swallowed { reset() } else { flow.passage = passage }
         }
 
         func open(to target: Int, _ rule: @escaping Rule) -> EventLoopFuture<Void> {
@@ -96,14 +96,20 @@ final class ProxiedConnection: Sendable {
 
         private func receivedRequest(_ bytes: ByteBuffer, _ rule: Rule) {
             if !known.facts.withLock({ $0.isFeed }), bytes.readableBytesView.contains("\r\nSUBSCRIBE\r\n") {
-                let facts = known.facts.withLock { facts in
-                    facts.isFeed = true
-                    return facts
-                }
-                requests.passage = rule(.requests, facts)
-                replies.passage = rule(.replies, facts)
+                learn(rule) { $0.isFeed = true }
             }
+            if known.facts.withLock({ $0.user == nil }), let user = bytes.readableBytesView.user { learn(rule) { $0.user = user } }
             requests.take(bytes)
+        }
+
+        /// What is known of it now may bring it under another rule.
+        private func learn(_ rule: Rule, _ change: (inout RedisProxy.Connection) -> Void) {
+            let facts = known.facts.withLock { facts in
+                change(&facts)
+                return facts
+            }
+            set(.requests, rule(.requests, facts))
+            set(.replies, rule(.replies, facts))
         }
 
         private func receivedReply(_ bytes: ByteBuffer) {
@@ -182,7 +188,7 @@ final class ProxiedFlow {
 
     func take(_ bytes: ByteBuffer) {
         if case .heldFrom(let text) = passage, bytes.readableBytesView.contains(text) { passage = .held }
-        if passage == .swallowed {
+        if passage == .swallowed || passage == .severed {
             hasLost = true
             return
         }
@@ -194,7 +200,7 @@ final class ProxiedFlow {
         switch passage {
         case .held: .distantFuture
         case .delayed(let delay): .now() + TimeAmount(delay)
-        case .open, .heldFrom, .swallowed: .now()
+        case .open, .heldFrom, .swallowed, .severed: .now()
         }
     }
 
@@ -230,6 +236,13 @@ private final class ProxyHandler: ChannelInboundHandler {
 }
 
 extension ByteBufferView {
+    /// Who logs in with these bytes: `AUTH`, a name, a password.
+    fileprivate var user: String? {
+        let words = String(decoding: prefix(200), as: UTF8.self).split(separator: "\r\n")
+        guard let place = words.firstIndex(of: "AUTH"), place > 1, words[place - 2] == "*3", place + 2 < words.count else { return nil }
+        return String(words[place + 2])
+    }
+
     fileprivate func contains(_ text: String) -> Bool {
         let pattern = Array(text.utf8)
         guard let first = pattern.first, count >= pattern.count else { return pattern.isEmpty }

@@ -11,10 +11,21 @@ package struct PythonEnvironment: Sendable {
     /// The installed base: the last line of the package that speaks only the 2025 revisions, and has `FastMCP`.
     package static func handshakeEra() async throws -> PythonEnvironment { try await handshakeEraOnce.value }
 
+    /// The reference servers that PyPI carries: git, fetch, sqlite, time; and the client that they are compared with.
+    package static func reference() async throws -> PythonEnvironment { try await referenceOnce.value }
+
     private static let currentOnce = Task { try await PythonEnvironment("current", packages: ["mcp", "mcp-server-time"]) }
     private static let handshakeEraOnce = Task {
         try await PythonEnvironment("handshake-era", packages: ["mcp<2", "mcp-server-time<2026.6"])
     }
+
+    private static let referenceOnce = Task {
+        try await PythonEnvironment(
+            "reference", packages: ["mcp<2", "mcp-server-git", "mcp-server-fetch", "mcp-server-sqlite", "mcp-server-time<2026.6"])
+    }
+
+    /// A program that a package has brought along.
+    package func program(_ name: String) -> String { String(interpreter.dropLast("python".count)) + name }
 
     /// - Throws: `KitFailure` when pip cannot install.
     private init(_ name: String, packages: [String]) async throws {

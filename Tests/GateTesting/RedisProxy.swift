@@ -22,6 +22,8 @@ package final class RedisProxy: Sendable {
         case heldFrom(String)
         /// They are lost, with those that were held, as on a line that leads nowhere.
         case swallowed
+        /// The connection is reset, as is each that comes, when it says who it is.
+        case severed
     }
 
     /// Some of the connections.
@@ -33,6 +35,8 @@ package final class RedisProxy: Sendable {
         package static let feeds = Selection(contains: \.isFeed)
         package static let commands = Selection { !$0.isFeed }
         package static func number(_ index: Int) -> Selection { Selection { $0.index == index } }
+        /// Those that have logged in under this name.
+        package static func user(_ name: String) -> Selection { Selection { $0.user == name } }
         package static func from(_ index: Int) -> Selection { Selection { $0.index >= index } }
     }
 
@@ -41,6 +45,8 @@ package final class RedisProxy: Sendable {
         package let index: Int
         /// Whether it has subscribed to a channel.
         package internal(set) var isFeed = false
+        /// Under which name it has logged in; nil for none.
+        package internal(set) var user: String?
         package internal(set) var isOpen = true
     }
 

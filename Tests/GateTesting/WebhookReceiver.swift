@@ -54,7 +54,10 @@ package final class WebhookReceiver: Sendable {
         var connections = 0
     }
 
-    package init() async throws {
+    /// - Parameters:
+    ///   - host: an address of the loopback.
+    ///   - port: 0 for any.
+    package init(host: String = "127.0.0.1", port given: Int = 0) async throws {
         let state = Shared()
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -64,7 +67,7 @@ package final class WebhookReceiver: Sendable {
                     try channel.pipeline.syncOperations.addHandler(ReceiverHandler { state.receive($0, $1, $2) })
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+            .bind(host: host, port: given).get()
         port = channel.localAddress?.port ?? 0
         shared = state
     }

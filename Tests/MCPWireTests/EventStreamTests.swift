@@ -8,19 +8,22 @@ struct EventStreamTests {
     /// The events of the chunks as text: `type=data@lastEventID`, `retry 5`, or an exclamation mark for an overflow.
     static func events(_ chunks: [[UInt8]], cap: Int = 1000) -> [String] {
         var parser = EventStreamParser(cap: cap)
-        var events: [String] = []
+        var (events, data): ([String], [UInt8]) = ([], [])
         for chunk in chunks {
-            var seen: [String] = []
             chunk.withUnsafeBytes {
                 parser.feed($0) { event in
                     switch event {
-                    case .message(let type, let data): seen.append("\(type)=\(String(decoding: data, as: UTF8.self))")
-                    case .retry(let milliseconds): seen.append("retry \(milliseconds)")
-                    case .overflow: seen.append("!")
+                    case .data(let part): data += part
+                    case .message(let type):
+                        events.append("\(type)=\(String(decoding: data, as: UTF8.self))")
+                        data = []
+                    case .retry(let milliseconds): events.append("retry \(milliseconds)")
+                    case .overflow:
+                        events.append("!")
+                        data = []
                     }
                 }
             }
-            events += seen
         }
         return events + ["@\(parser.lastEventID)"]
     }

@@ -63,7 +63,8 @@ struct StoreName: Hashable {
         case "credentials": return credentials(keys)
         case "alias": return alias(keys)
         case "members": return members(keys)
-        case "index": return rest.hasPrefix("tokens") ? nil : index(keys, from: "0")
+        // Tokens end by themselves; what has changed is a note to look, and is struck out by whoever does.
+        case "index": return rest.hasPrefix("tokens") || rest == KeyRecord.changes ? nil : index(keys, from: "0")
         case "open": return open(keys, from: "0", calls: 0)
         default: return nil
         }
@@ -278,14 +279,16 @@ extension StoreName {
         }
     }
 
-    private func members(_ keys: RedisKeys) -> StoreQuestion {
-        StoreQuestion([RedisCommand("SSCAN", text, "0", "COUNT", "500")]) { replies in
-            let ids = replies[0].array?.last?.array?.compactMap(\.string) ?? []
-            if ids.isEmpty { return StoreVerdict() }
+    private func members(_ keys: RedisKeys, from cursor: String = "0") -> StoreQuestion {
+        StoreQuestion([RedisCommand("SSCAN", text, cursor, "COUNT", "200")]) { replies in
+            let (next, ids) = replies[0].page(step: 1)
+            let further = next == "0" ? nil : members(keys, from: next)
+            if ids.isEmpty { return StoreVerdict(next: further) }
             return StoreVerdict(
                 next: StoreQuestion(ids.map { RedisCommand("EXISTS", keys.record($0)) }) { replies in
                     let gone = zip(ids, replies).filter { $1.integer == 0 }.map(\.0)
-                    return StoreVerdict(findings: gone.map { found(.names, "Its list of members has \($0), which is not there.") })
+                    let findings = gone.map { found(.names, "Its list of members has \($0), which is not there.") }
+                    return StoreVerdict(findings: findings, next: further)
                 })
         }
     }

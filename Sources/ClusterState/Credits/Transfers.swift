@@ -106,12 +106,19 @@ package struct Transfers: Sendable {
     /// - Parameter now: milliseconds since 1970 of Redis TIME; the scripts ask Redis itself.
     /// - Throws: `StoreFailure` where nothing can be seen to; a shard that is away only delays what has to do with it.
     package func seeToDue(at now: Int) async throws(StoreFailure) {
-        let pages = try await store.sendAll(
+        let pages = await store.each(
             (0..<keys.shards).map {
                 RedisCommand("ZRANGEBYSCORE", keys.reserved($0), "-inf", String(now), "LIMIT", "0", String(Self.page))
             })
-        var away: Set<Int> = []
+        var (away, due, failure): (Set<Int>, [(shard: Int, page: RedisReply)], StoreFailure?) = ([], [], nil)
         for (shard, page) in pages.enumerated() {
+            switch page {
+            case .success(let page): due.append((shard, page))
+            case .failure(let reason): (_, failure) = (away.insert(shard), reason)
+            }
+        }
+        if let failure, due.isEmpty { throw failure }
+        for (shard, page) in due {
             for key in page.array?.compactMap(\.string) ?? [] where !away.contains(shard) {
                 do {
                     try await finishTransfers(of: key, at: now, &away)

@@ -5,8 +5,9 @@ package import GateDomain
 /// Keeps the hours that reports have asked for, and reads again those that have changed since.
 ///
 /// Each shard counts the changes of its hours (`hours`, written with them by `advance.lua`), so a report costs one look there and the hours
-/// that are still being written; what it says is what is in Redis, on every node. What has not been read yet is read with a small share of
-/// Redis: a few hours at a time, in parts, with rests as long as that took. One reading at a time; the others wait for it.
+/// that are still being written; what it says is what is in Redis, on every node. What has not been read yet is read a few hours at a time, in
+/// parts, the next ones while these are made sense of; with rests as long as that took while nobody waits for it. One reading at a time; the
+/// others wait for it.
 package actor RollupBook {
     private struct Place: Hashable {
         let shard: Int
@@ -19,8 +20,25 @@ package actor RollupBook {
         let part: RollupHour
     }
 
+    /// What the rows of an hour have in common: their fields have the same names in every hour.
+    private struct Field: Hashable {
+        let tool: Int32
+        /// Nil for durations.
+        let key: Int32?
+        let kind: Int32
+    }
+
+    /// The bytes of a field's name; hashed as a whole.
+    private struct FieldName: Hashable {
+        let bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+    }
+
     private let store: any CommandStore
     private var names = RollupNames()
+    /// What names of fields say; nil for those of no row.
+    private var known: [FieldName: Field?] = [:]
     private var entries: [Place: Entry] = [:]
     private var isReading = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -31,21 +49,30 @@ package actor RollupBook {
     /// Rows that it keeps and one report is made of, at most: 48 bytes each.
     package static let mostRows = 1_000_000
     /// Hours that are read at once, and the fields of one that an answer has, about.
-    private static let (hoursAtOnce, fieldsAtOnce) = (4, 500)
+    private static let (hoursAtOnce, fieldsAtOnce) = (8, 500)
+    /// Names of fields that are remembered while hours are read.
+    private static let mostFields = 100_000
     /// Commands of small answers that are sent at once.
     private static let burst = 128
-    /// Milliseconds of the time up to now that are read before the first report asks.
-    private static let usual = 30 * 24 * Rollups.hour
+    /// Days up to now that are read before the first report asks.
+    private static let usual = 30
 
     package init(store: any CommandStore) {
         self.store = store
     }
 
-    /// Reads what a report asks for as a rule, so that the first one need not wait for it.
+    /// Reads what a report asks for as a rule, so that the first one need not wait for it: a day at a time, the newest first, so that a report
+    /// that asks meanwhile has its turn after a day, and reads for itself what it still needs.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     /// - Throws: `StoreFailure`, or `RollupExcess`.
     package func prepare(at now: Int) async throws {
-        try await read(from: now - Self.usual, to: now) { _ in }
+        let day = 24 * Rollups.hour
+        for past in 0..<Self.usual where rowCount < Self.mostRows / 4 * 3 {
+            await begin()
+            defer { end() }
+            try await update(
+                (now - (past + 1) * day) / Rollups.hour..<(now - past * day) / Rollups.hour + (past == 0 ? 1 : 0), isAwaited: false)
+        }
     }
 
     /// Makes something of the sums of full hours; what the last second has seen may be missing. Of several that ask, one is served at a time,
@@ -62,7 +89,7 @@ package actor RollupBook {
         await begin()
         defer { end() }
         try await Task.sleep(until: earliest, clock: .continuous)
-        try await update(span)
+        try await update(span, isAwaited: true)
         let start = ContinuousClock.now
         let found = extract(RollupTable(names: names, hours: entries.filter { span.contains($0.key.hour) }.map(\.value.part)))
         earliest = .now + min((.now - start) * 2, Self.longestRest)
@@ -81,20 +108,24 @@ package actor RollupBook {
         if waiting.isEmpty { isReading = false } else { waiting.removeFirst().resume() }
     }
 
-    private func update(_ span: Range<Int>) async throws {
+    /// - Parameter isAwaited: whether a report waits for it; else it rests, unless one comes.
+    private func update(_ span: Range<Int>, isAwaited: Bool) async throws {
         // Names of hours that were dropped are still there.
-        if names.keys.count + names.tools.count > 2 * Self.mostRows { (entries, names) = ([:], RollupNames()) }
+        if names.keys.count + names.tools.count > 2 * Self.mostRows { forget() }
         let changes = try await changes()
         entries = entries.filter { changes[$0.key] != nil }
         let stale = changes.filter { span.contains($0.key.hour) && entries[$0.key]?.changes != $0.value }.map(\.key).sorted {
             ($0.hour, $0.shard) < ($1.hour, $1.shard)
         }
-        var rows = rowCount
-        for start in stride(from: 0, to: stale.count, by: Self.hoursAtOnce) {
+        let parts = stride(from: 0, to: stale.count, by: Self.hoursAtOnce).map { stale[$0..<min($0 + Self.hoursAtOnce, stale.count)] }
+        guard !parts.isEmpty else { return }
+        var (rows, turn, found) = (rowCount, 0, try await pages(of: parts[0]))
+        while true {
             let begin = ContinuousClock.now
-            let part = Array(stale[start..<min(start + Self.hoursAtOnce, stale.count)])
-            for (place, fields) in zip(part, try await fields(of: part.map { store.keys.rollup($0.hour, $0.shard) })) {
-                let hour = read(fields, of: place.hour)
+            let next = turn + 1 < parts.count ? parts[turn + 1] : []
+            async let following = pages(of: next)
+            for (place, pages) in zip(parts[turn], found) {
+                let hour = read(pages, of: place.hour)
                 rows += hour.rows.count - (entries[place]?.part.rows.count ?? 0)
                 entries[place] = Entry(changes: changes[place] ?? 0, part: hour)
             }
@@ -104,14 +135,19 @@ package actor RollupBook {
                 rows = rowCount
                 guard rows <= Self.mostRows else { return try giveUp() }
             }
-            if start + Self.hoursAtOnce < stale.count { try await Task.sleep(for: ContinuousClock.now - begin) }
+            found = try await following
+            if next.isEmpty { return }
+            if !isAwaited, waiting.isEmpty { try await Task.sleep(for: ContinuousClock.now - begin) }
+            turn += 1
         }
     }
+
+    private func forget() { (entries, names, known) = ([:], RollupNames(), [:]) }
 
     private var rowCount: Int { entries.values.reduce(0) { $0 + $1.part.rows.count } }
 
     private func giveUp() throws {
-        (entries, names) = ([:], RollupNames())
+        forget()
         throw RollupExcess()
     }
 
@@ -132,9 +168,10 @@ package actor RollupBook {
         return changes
     }
 
-    /// All fields of some hours: a part of each at a time, so that no command takes long. A field may come twice; the last one counts.
-    private func fields(of hours: [String]) async throws -> [[RollupField: [UInt8]]] {
-        var all: [[RollupField: [UInt8]]] = hours.map { _ in [:] }
+    /// Names and values of all fields of some hours: a part of each at a time, so that no command takes long. A field may come twice.
+    private nonisolated func pages(of places: ArraySlice<Place>) async throws -> [[[RedisReply]]] {
+        let hours = places.map { store.keys.rollup($0.hour, $0.shard) }
+        var all: [[[RedisReply]]] = hours.map { _ in [] }
         var open = hours.indices.map { (index: $0, cursor: "0") }
         while !open.isEmpty {
             let replies = try await store.sendAll(
@@ -142,10 +179,7 @@ package actor RollupBook {
             var rest: [(index: Int, cursor: String)] = []
             for (scan, reply) in zip(open, replies) {
                 guard let parts = reply.array, parts.count == 2, let cursor = parts[0].string, let pairs = parts[1].array else { continue }
-                for index in stride(from: 0, to: pairs.count - 1, by: 2) {
-                    guard case .bytes(let name) = pairs[index], case .bytes(let value) = pairs[index + 1] else { continue }
-                    if let field = RollupField(name) { all[scan.index][field] = value }
-                }
+                all[scan.index].append(pairs)
                 if cursor != "0" { rest.append((scan.index, cursor)) }
             }
             open = rest
@@ -153,19 +187,42 @@ package actor RollupBook {
         return all
     }
 
-    private func read(_ fields: [RollupField: [UInt8]], of hour: Int) -> RollupHour {
-        var part = RollupHour(hour: hour)
-        part.rows.reserveCapacity(fields.count)
-        for (field, value) in fields {
-            let (tool, kind) = (names.number(ofTool: field.tool), names.number(of: field.kind))
-            if let key = field.key {
-                guard let sum = RollupSum(packed: value), !sum.isNothing else { continue }
-                part.rows.append(RollupRow(tool: tool, key: names.number(ofKey: key), kind: kind, sum: sum))
-            } else if let durations = DurationHistogram(packed: value), !durations.entries.isEmpty {
-                part.latencies.append(RollupLatency(tool: tool, kind: kind, durations: durations))
+    /// Of a field that comes twice the last one counts.
+    private func read(_ pages: [[RedisReply]], of hour: Int) -> RollupHour {
+        if known.count > Self.mostFields { known = [:] }
+        var (sums, latencies): ([Field: RollupSum], [Field: DurationHistogram]) = ([:], [:])
+        sums.reserveCapacity(pages.reduce(0) { $0 + $1.count / 2 })
+        for pairs in pages {
+            for index in stride(from: 0, to: pairs.count - 1, by: 2) {
+                guard case .bytes(let name) = pairs[index], case .bytes(let value) = pairs[index + 1], let field = field(name) else {
+                    continue
+                }
+                if field.key == nil {
+                    latencies[field] = DurationHistogram(packed: value)
+                } else {
+                    sums[field] = RollupSum(packed: value)
+                }
             }
         }
+        var part = RollupHour(hour: hour)
+        part.rows.reserveCapacity(sums.count)
+        for (field, sum) in sums where !sum.isNothing {
+            if let key = field.key { part.rows.append(RollupRow(tool: field.tool, key: key, kind: field.kind, sum: sum)) }
+        }
+        for (field, durations) in latencies where !durations.entries.isEmpty {
+            part.latencies.append(RollupLatency(tool: field.tool, kind: field.kind, durations: durations))
+        }
         return part
+    }
+
+    private func field(_ name: [UInt8]) -> Field? {
+        if let field = known[FieldName(bytes: name)] { return field }
+        let field = RollupField(name).map { field in
+            Field(
+                tool: names.number(ofTool: field.tool), key: field.key.map { names.number(ofKey: $0) }, kind: names.number(of: field.kind))
+        }
+        known[FieldName(bytes: name)] = .some(field)
+        return field
     }
 
     /// What keys are called today, in their order.

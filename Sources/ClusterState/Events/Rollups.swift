@@ -55,32 +55,48 @@ package struct Rollups: Sendable {
         return true
     }
 
-    /// Adds a page of each stream that has one.
+    /// Adds a page of each stream that has one. A shard that is away delays its own alone.
     /// - Parameter isKnown: whether a name is a tool's; calls of all others count for one tool, so that nobody fills the sums with names
     ///   that he makes up.
     /// - Returns: whether there may be more.
-    /// - Throws: `StoreFailure`.
-    package func advance(knowing isKnown: (String) -> Bool = { _ in true }) async throws -> Bool {
-        var hasMore = false
+    package func advance(knowing isKnown: (String) -> Bool = { _ in true }) async -> ShardStep<Bool> {
+        var step = ShardStep(left: false)
         for start in stride(from: 0, to: keys.shards, by: Self.burst) {
             let shards = Array(start..<min(start + Self.burst, keys.shards))
             let streams = shards.flatMap { [(keys.usage($0), cursors(of: $0)[0]), (keys.denials($0), cursors(of: $0)[1])] }
-            let found = try await store.sendAll(streams.map { RedisCommand("GET", $0.1) }).map { $0.string ?? "0-0" }
-            let replies = try await store.sendAll(
+            let found = await store.each(streams.map { RedisCommand("GET", $0.1) })
+            let replies = await store.each(
                 zip(streams, found).map { stream, cursor in
-                    RedisCommand("XRANGE", stream.0, "(" + cursor.prefix { $0 != "/" }, "+", "COUNT", String(Self.page))
+                    let cursor = (try? cursor.get())?.string ?? "0-0"
+                    return RedisCommand("XRANGE", stream.0, "(" + cursor.prefix { $0 != "/" }, "+", "COUNT", String(Self.page))
                 })
-            let pages = zip(found, replies).map { LogPage(after: $0, $1.array ?? []) }
             for (place, shard) in shards.enumerated() {
-                let pages = Array(pages[place * 2..<place * 2 + 2])
-                guard pages.contains(where: { !$0.isEmpty }) else { continue }
-                // Before the cursor moves: whoever goes on after a node that dies in between does it again.
-                try await orders.refresh(Set(pages[0].keys), of: shard)
-                try await add(pages, knowing: isKnown, of: shard)
-                hasMore = hasMore || pages.contains { $0.count == Self.page }
+                do {
+                    let own = place * 2..<place * 2 + 2
+                    let isFull = try await add(found[own], replies[own], knowing: isKnown, of: shard)
+                    step.left = step.left || isFull
+                } catch {
+                    step.failure = error
+                }
             }
         }
-        return hasMore
+        return step
+    }
+
+    /// Adds a page of each of the two streams of a shard. - Returns: whether there may be more.
+    private func add(
+        _ cursors: ArraySlice<Result<RedisReply, StoreFailure>>, _ entries: ArraySlice<Result<RedisReply, StoreFailure>>,
+        knowing isKnown: (String) -> Bool, of shard: Int
+    ) async throws -> Bool {
+        var pages: [LogPage] = []
+        for (cursor, page) in zip(cursors, entries) {
+            pages.append(LogPage(after: try cursor.get().string ?? "0-0", try page.get().array ?? []))
+        }
+        guard pages.contains(where: { !$0.isEmpty }) else { return false }
+        // Before the cursor moves: whoever goes on after a node that dies in between does it again.
+        try await orders.refresh(pages[0].keys, of: shard)
+        try await add(pages, knowing: isKnown, of: shard)
+        return pages.contains { $0.count == Self.page }
     }
 
     private func cursors(of shard: Int) -> [String] { [keys.cursor(Self.usage, shard), keys.cursor(Self.denials, shard)] }
@@ -171,7 +187,7 @@ private struct LogPage {
     let count: Int
     let changes: [SumChange]
     /// Keys whose accounts have moved with it.
-    let keys: [String]
+    let keys: Set<String>
 
     var isEmpty: Bool { count == 0 }
 
@@ -179,11 +195,19 @@ private struct LogPage {
         self.cursor = cursor
         next = entries.last?.array?.first?.string ?? cursor
         count = next == cursor ? 0 : entries.count
-        changes = count == 0 ? [] : entries.compactMap { SumChange($0) }
-        keys = count == 0 ? [] : entries.compactMap { Self.key(of: $0) }
+        var (changes, keys): ([SumChange], Set<String>) = ([], [])
+        for entry in count == 0 ? [] : entries {
+            if let change = SumChange(entry) {
+                changes.append(change)
+                keys.insert(change.event.keyID)
+            } else if let key = Self.key(of: entry) {
+                keys.insert(key)
+            }
+        }
+        (self.changes, self.keys) = (changes, keys)
     }
 
-    /// Of a call, and of what is taken back of one, whether it was counted or not.
+    /// Of what is taken back of a call that was not counted.
     private static func key(of entry: RedisReply) -> String? {
         guard let fields = entry.array?.last?.array, case .bytes(let bytes)? = fields.last else { return nil }
         return CallEvent(packed: bytes)?.keyID

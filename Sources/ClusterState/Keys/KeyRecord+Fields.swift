@@ -63,6 +63,9 @@ extension KeyRecord: StoredRecord {
 
     package var words: [String: String] { [Self.names: Self.word(ofName: name, id: id)] }
 
+    /// Keys that were made or changed, and are not counted so yet.
+    package static let changes: String? = "keys.changed"
+
     /// Keys by their names, whatever the case of the letters.
     package static let names = "keys.names"
     /// What stands for a name in the order by it: its letters small, its first 256 bytes at most.
@@ -102,7 +105,8 @@ extension KeyRecord: StoredRecord {
             access: ToolAccess(allowed: text(.allowed).asLines, denied: text(.denied).asLines),
             addresses: text(.addresses).asLines.compactMap(AddressRange.init),
             countries: CountryAccess(allowed: text(.allowedCountries).asLines, denied: text(.deniedCountries).asLines),
-            tags: [String: String](lines: text(.tags)), namespace: text(.namespace), alias: text(.alias).isEmpty ? nil : text(.alias),
+            tags: [String: String](lines: text(.tags)), namespace: text(.namespace).isEmpty ? "default" : text(.namespace),
+            alias: text(.alias).isEmpty ? nil : text(.alias),
             teamID: text(.team).isEmpty ? nil : text(.team), quota: Quota(text: text(.quota)), autoTopUp: AutoTopUp(text: text(.autoTopUp)),
             suspendReason: text(.suspendReason), credential: text(.credential).isEmpty ? nil : text(.credential),
             toldExpiry: Int(text(.toldExpiry)), warnedExpiry: ExpiryNotice(text: text(.warnedExpiry)),

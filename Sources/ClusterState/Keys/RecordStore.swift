@@ -24,6 +24,8 @@ package protocol StoredRecord: Sendable, Equatable {
     var listings: [String: Int] { get }
     /// Lists that are ordered by words, byte by byte, and its word in each: one that no other record has, with the id behind `wordEnd`.
     var words: [String: String] { get }
+    /// A list of those that were made or changed, for whoever follows that and takes them out; nil where nobody does.
+    static var changes: String? { get }
     /// Milliseconds since 1970 of Redis TIME at which Redis forgets it; nil for never.
     var end: Int? { get }
     /// Whether there is a list of all of its kind.
@@ -39,6 +41,8 @@ extension StoredRecord {
     package var listings: [String: Int] { [:] }
     /// It stands in no list of words.
     package var words: [String: String] { [:] }
+    /// Nobody follows it.
+    package static var changes: String? { nil }
     /// It stays.
     package var end: Int? { nil }
     /// There is one.
@@ -356,7 +360,9 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
     /// False where the record is not as it was expected.
     private func apply(_ edit: Edit, to id: String, createdAt: Int, _ operation: Operation) async throws(RecordRefusal) -> Bool {
         let shard = keys.shard(of: id)
-        let lists = edit.places.sorted { $0.key < $1.key }
+        var places = edit.places
+        if let changes = Record.changes { places[changes] = String(createdAt) }
+        let lists = places.sorted { $0.key < $1.key }
         let words = edit.words.sorted { $0.key < $1.key }
         var command = RedisCommand(script: .edit, keys: 7 + lists.count + words.count)
         for name in [

@@ -93,7 +93,8 @@ extension SwitchRecord {
             version: version + base, reloaded: number("reloaded") ?? version + base,
             overrides: RuleOverrides(
                 maxInFlightPerKey: number(Self.perKey), maxInFlightPerTool: number(Self.perTool),
-                guardrailsEnabled: values[Self.guardrailsEnabled].map { $0 == "1" }, guardrails: values[Self.guardrails]))
+                guardrailsEnabled: values[Self.guardrailsEnabled].map { $0 == "1" }, guardrails: values[Self.guardrails],
+                toolSchemas: toolSchemas))
     }
 
     /// Writing the record makes its version one more.
@@ -110,10 +111,27 @@ extension SwitchRecord {
         self.values[Self.perTool] = overrides.maxInFlightPerTool.map(String.init)
         self.values[Self.guardrailsEnabled] = overrides.guardrailsEnabled.map { $0 ? "1" : "0" }
         self.values[Self.guardrails] = overrides.guardrails
+        for (tool, schema) in overrides.toolSchemas {
+            self.values[Self.schema + Hex.string(Array(tool.text.utf8))] = "\(schema.createdAt) \(schema.updatedAt) \(schema.text.text)"
+        }
+    }
+
+    /// Each is a field of its own, so that only what changes is written.
+    private var toolSchemas: [ExactText: RegisteredSchema] {
+        var schemas: [ExactText: RegisteredSchema] = [:]
+        for (name, value) in values where name.hasPrefix(Self.schema) {
+            let words = value.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            guard words.count == 3, let createdAt = Int(words[0]), let updatedAt = Int(words[1]),
+                let tool = Hex.bytes(name.dropFirst(Self.schema.count)).flatMap({ String(validating: $0, as: UTF8.self) })
+            else { continue }
+            schemas[ExactText(tool)] = RegisteredSchema(ExactText(String(words[2])), createdAt: createdAt, updatedAt: updatedAt)
+        }
+        return schemas
     }
 
     private static let perKey = "maxConcurrentPerKey"
     private static let perTool = "maxConcurrentPerTool"
     private static let guardrailsEnabled = "guardrails.enabled"
     private static let guardrails = "guardrails.rules"
+    private static let schema = "schema."
 }

@@ -70,24 +70,35 @@ package struct Schedules: Sendable {
         return (try await keys.schedules.read(found.ids), found.total > found.ids.count)
     }
 
-    /// Carries out what is due.
+    /// Carries out what is due. A shard that is away, and a key whose record others keep changing, delay what is theirs alone.
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
-    /// - Throws: `store`; what is left is seen to with the next look.
+    /// - Throws: why something was left, when all else has been done; it is seen to with the next look.
     package func seeToDue(at now: Int) async throws(RecordRefusal) {
-        let pages: [RedisReply]
-        do {
-            pages = try await store.sendAll(
-                (0..<store.keys.shards).map {
-                    RedisCommand(
-                        "ZRANGEBYSCORE", store.keys.index(KeySchedules.due, $0), "-inf", String(now), "LIMIT", "0", String(Self.atOnce))
-                })
-        } catch {
-            throw .store(error)
+        let pages = await store.each(
+            (0..<store.keys.shards).map {
+                RedisCommand(
+                    "ZRANGEBYSCORE", store.keys.index(KeySchedules.due, $0), "-inf", String(now), "LIMIT", "0", String(Self.atOnce))
+            })
+        var failure: RecordRefusal?
+        for page in pages {
+            switch page {
+            case .success(let page):
+                for id in page.array?.compactMap(\.string) ?? [] {
+                    do throws(RecordRefusal) { try await carryOut(id, dueAt: now) } catch {
+                        failure = error
+                        // The rest of its shard would wait for as long, each.
+                        if case .store = error { break }
+                    }
+                }
+            case .failure(let reason): failure = .store(reason)
+            }
         }
-        for id in pages.flatMap({ $0.array ?? [] }).compactMap(\.string) {
-            guard let schedules = try await keys.schedules.read(id) else { continue }
-            for entry in schedules.entries where entry.executeAt <= now { try await carryOut(entry, of: schedules.keyID) }
-        }
+        if let failure { throw failure }
+    }
+
+    private func carryOut(_ id: String, dueAt now: Int) async throws(RecordRefusal) {
+        guard let schedules = try await keys.schedules.read(id) else { return }
+        for entry in schedules.entries where entry.executeAt <= now { try await carryOut(entry, of: schedules.keyID) }
     }
 
     private func carryOut(_ entry: KeySchedules.Entry, of key: String) async throws(RecordRefusal) {

@@ -87,7 +87,7 @@ extension AdmissionPart {
         let limits = limits
         packs.call.append(limits.count)
         if let refill { packs.call.append(refill.order(for: request.caller.record, audit: places.audit)) } else { packs.call.append("") }
-        for index in 0..<guards { packs.call.append(index < policy.guards.count ? policy.guards[index].version : 0) }
+        for index in 0..<guards { packs.call.append(decimal: index < policy.guards.count ? policy.guards[index].version : 0) }
         for (account, place) in zip(accounts, places.accounts) {
             packs.call.append(place)
             packs.call.append(decimal: policy.accounts[account].version)
@@ -97,10 +97,11 @@ extension AdmissionPart {
         for (limit, amount) in limits { pack(limit, amount, into: &packs.call, &rings, calendar) }
     }
 
-    /// What stands in the hold before its counts and behind them (hold.lua).
+    /// What stands in the hold before its counts and behind them (hold.lua); all in one where no limit is counted there.
     private func packHold(into packs: inout Packs, hasRecord: Bool) {
         let policy = request.caller.policy
         packs.hold.clear()
+        packs.hold.append(raw: UInt8(ascii: "o"))
         packs.hold.append(Self.holdFormat)
         packs.hold.append(request.price)
         packs.hold.append(request.calls)
@@ -109,16 +110,27 @@ extension AdmissionPart {
             packs.hold.append(policy.accounts[account].id.text)
             packs.hold.append(policy.accounts[account].kind)
         }
-        packs.call.append(packs.hold)
-        packs.hold.clear()
-        if hasRecord, let idempotency = request.idempotency {
-            packs.hold.append(request.caller.calls + idempotency.key)
+        if limits.contains(where: \.limit.isCountedInHold) {
+            packs.call.append(packs.hold)
+            packs.hold.clear()
+            packHoldEnd(into: &packs.hold, hasRecord: hasRecord)
+            packs.call.append(packs.hold)
         } else {
-            packs.hold.append("")
+            packs.hold.append(raw: ScriptPack.nothing)
+            packHoldEnd(into: &packs.hold, hasRecord: hasRecord)
+            packs.call.append(packs.hold)
+            packs.call.append("")
         }
-        if isPrimary { packs.hold.append("") } else { packs.hold.append(String(request.caller.shards[0])) }
-        if hasEvent { packs.hold.append(request.event.packed) } else { packs.hold.append("") }
-        packs.call.append(packs.hold)
+    }
+
+    private func packHoldEnd(into hold: inout ScriptPack, hasRecord: Bool) {
+        if hasRecord, let idempotency = request.idempotency {
+            hold.append(request.caller.calls + idempotency.key)
+        } else {
+            hold.append("")
+        }
+        if isPrimary { hold.append("") } else { hold.append(String(request.caller.shards[0])) }
+        if hasEvent { hold.append(request.event.packed) } else { hold.append("") }
     }
 
     private func pack(
@@ -156,6 +168,11 @@ extension PolicyAccount {
 }
 
 extension Limit {
+    /// Whether a hold says what it has counted, as some of it may go back: all but rolling windows.
+    fileprivate var isCountedInHold: Bool {
+        if measure != .inFlight, case .rolling = window { false } else { true }
+    }
+
     /// The letter by which admit.lua and settle.lua know what is counted.
     fileprivate var kind: String {
         switch (measure, window) {
@@ -177,7 +194,7 @@ enum AdmissionAnswer {
 }
 
 extension AdmissionPart {
-    func answer(_ reply: RedisReply) -> AdmissionAnswer {
+    func answer(_ reply: ScriptAnswer) -> AdmissionAnswer {
         let limits = limits
         switch reply.status {
         case 0:
@@ -197,22 +214,20 @@ extension AdmissionPart {
         case 7: return denied(account(reply.integer(at: 1)).spendingDenial, reply, at: 2)
         case 8: return .decided(.running)
         case 9:
-            guard case .array(let elements) = reply, elements.count > 1, case .bytes(let answer) = elements[1] else {
-                return .decided(.conflict)
-            }
+            guard let answer = reply.bytes(at: 1) else { return .decided(.conflict) }
             return .decided(.replay(answer))
         case 10: return .decided(.conflict)
         case 11: return .decided(.failed(.unavailable("the call was given up before")))
         case 12: return .decided(account(reply.integer(at: 1)).subject == .key ? .denied(.invalidKey, credits: nil) : .stale)
         case 13: return .decided(.unanswered)
-        case 14: return .decided(.failed(StoreFailure(errorText: reply.array?.last?.string ?? "")))
+        case 14: return .decided(.failed(StoreFailure(errorText: reply.why)))
         default: return .decided(.failed(.fault("an answer that admit.lua does not give")))
         }
     }
 
     /// - Parameter place: of the credits in the reply; they are those of the first account of this part, so the key's own only where its shard
     ///   has answered.
-    private func denied(_ denial: Denial, _ reply: RedisReply, at place: Int) -> AdmissionAnswer {
+    private func denied(_ denial: Denial, _ reply: ScriptAnswer, at place: Int) -> AdmissionAnswer {
         let remaining = reply.integer(at: place + 1)
         return .decided(
             .denied(

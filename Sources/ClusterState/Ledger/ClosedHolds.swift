@@ -44,3 +44,29 @@ struct ClosedHolds {
         return due
     }
 }
+
+/// How many holds are open under each name that the node has had; all but one of them are names of before a failover.
+struct HoldNames {
+    private var present = (name: "", count: 0)
+    private var former: [String: Int] = [:]
+
+    func count(of name: String) -> Int { name == present.name ? present.count : former[name] ?? 0 }
+
+    mutating func opened(under name: String) {
+        if name != present.name { become(name) }
+        present.count += 1
+    }
+
+    mutating func closed(under name: String) {
+        if name == present.name {
+            present.count -= 1
+        } else if let count = former[name] {
+            former[name] = count == 1 ? nil : count - 1
+        }
+    }
+
+    private mutating func become(_ name: String) {
+        if present.count > 0 { former[present.name] = present.count }
+        present = (name, former.removeValue(forKey: name) ?? 0)
+    }
+}

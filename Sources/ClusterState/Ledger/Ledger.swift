@@ -44,6 +44,7 @@ package final class Ledger {
     private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
     /// Holds of this event loop that have not been settled.
     package private(set) var openHolds = 0
+    private var names = HoldNames()
 
     /// Requests that one script carries at most; keeps a script under a millisecond.
     static let batch = 32
@@ -70,6 +71,8 @@ package final class Ledger {
     package var backlog: Int { ended.reduce(owed.count) { $0 + $1.count } }
     /// Settlements that Redis has refused and that are tried again; how often it did so; and those that were given up.
     package var refused: (waiting: Int, times: Int, dropped: Int) { (owed.troubled, owed.refusals, owed.dropped) }
+    /// Whether nothing that was opened under a former name of the node is open, as far as this event loop knows.
+    package func hasLeft(_ name: String) -> Bool { names.count(of: name) == 0 && owed.count == 0 }
     /// Closed holds whose marks Redis still keeps.
     package var marks: Int { closed.reduce(0) { $0 + $1.count } }
 
@@ -125,8 +128,11 @@ package final class Ledger {
     func finish(_ request: AdmissionRequest, _ admission: Admission, _ asked: AskedAs, _ completion: Admitted) {
         if request.dry { return completion(admission, nil) }
         switch admission {
-        case .admitted: return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
+        case .admitted:
+            names.opened(under: asked.node)
+            return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
         case .failed(let failure) where failure.mayHaveBeenCarriedOut:
+            names.opened(under: asked.node)
             return completion(admission, Hold(request, node: asked.node, admissibleUntil: asked.until))
         default:
             openHolds -= 1
@@ -172,9 +178,9 @@ package final class Ledger {
         case .failure(let failure):
             for each in part { each.completion(.failed(failure), each.asked(by: node)) }
         case .success(let reply):
-            let replies = reply.array ?? []
-            for (index, each) in part.enumerated() {
-                switch each.part.answer(index < replies.count ? replies[index] : .null) {
+            var answers = ScriptAnswers(reply)
+            for each in part {
+                switch each.part.answer(answers.take()) {
                 case .decided(let admission): each.completion(admission, each.asked(by: node))
                 case .late(let now): askAgain(each, node, now: now)
                 case .fenced:
@@ -225,7 +231,11 @@ package final class Ledger {
     /// Ends a hold; the completion comes when Redis has it, or when it is known that it has not.
     package func settle(_ settlement: Settlement, _ completion: @escaping (Settled) -> Void) {
         close(settlement) { settled in
-            if case .failed = settled {} else { self.openHolds -= 1 }
+            if case .failed = settled {
+            } else {
+                self.openHolds -= 1
+                self.names.closed(under: settlement.node)
+            }
             completion(settled)
         }
     }
@@ -238,6 +248,7 @@ package final class Ledger {
     /// Keeps settlements whose callers have given up; called again whenever the link comes back.
     package func keepTrying(_ settlement: Settlement) {
         openHolds -= 1
+        names.closed(under: settlement.node)
         release(settlement)
     }
 
@@ -304,9 +315,9 @@ package final class Ledger {
             for mark in done { closed[shard].append(mark) }
             for each in part { each.completion(.failed(failure)) }
         case .success(let reply):
-            let replies = reply.array ?? []
-            for (index, each) in part.enumerated() {
-                switch each.part.answer(index < replies.count ? replies[index] : .null) {
+            var answers = ScriptAnswers(reply)
+            for each in part {
+                switch each.part.answer(answers.take()) {
                 case .late(let now): endAgain(each, shard, now: now)
                 case .settled(let settled):
                     if case .failed = settled {} else if each.part.isAcknowledged { acknowledge(each.part.settlement, in: shard) }

@@ -18,10 +18,9 @@ package final class NodeIdentity: Sendable {
     }
 
     /// The name of the present incarnation.
-    package var name: String {
-        let count = incarnation.load(ordering: .acquiring)
-        return count == 0 ? base : "\(base)+\(count)"
-    }
+    package var name: String { name(of: incarnation.load(ordering: .acquiring)) }
+
+    private func name(of count: Int) -> String { count == 0 ? base : "\(base)+\(count)" }
 
     /// Somebody has refused `name`: it has to be given up.
     package func wasFenced(_ name: String) {
@@ -40,6 +39,16 @@ package final class NodeIdentity: Sendable {
 
     /// Whether others have shut the present name out: it opens nothing any more.
     package var needsNewName: Bool { isFenced.load(ordering: .acquiring) }
+
+    /// Goes on under the next name, which `register` makes one that may open holds before anything is opened by it: nothing waits.
+    /// - Returns: the name that it had; nil where it keeps that, or has been given another one meanwhile.
+    package func succeed(registering register: (String) async -> Bool) async -> String? {
+        let count = incarnation.load(ordering: .acquiring)
+        guard mayOpenHolds, !needsNewName, await register(name(of: count + 1)), !needsNewName,
+            incarnation.compareExchange(expected: count, desired: count + 1, ordering: .acquiringAndReleasing).exchanged
+        else { return nil }
+        return name(of: count)
+    }
 
     /// Goes on under the next name, which has to be registered before anything is opened by it.
     package func takeNewName() {

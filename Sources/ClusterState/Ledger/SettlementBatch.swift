@@ -105,18 +105,18 @@ extension SettlementPart {
         }
     }
 
-    func answer(_ reply: RedisReply) -> SettlementAnswer {
-        let charges = { (first: Int) in (reply.array ?? []).dropFirst(first).map { $0.integer ?? 0 } }
+    func answer(_ reply: ScriptAnswer) -> SettlementAnswer {
         switch reply.status {
         case 0: return .settled(.gone)
         case 1:
             let credits = reply.integer(at: 1)
-            return .settled(.done(credits: credits >= 0 ? credits : nil, charged: charges(3), returned: reply.integer(at: 2)))
+            return .settled(.done(credits: credits >= 0 ? credits : nil, charged: reply.integers(from: 3), returned: reply.integer(at: 2)))
         case 2: return .settled(.closedByOthers(charged: reply.integer(at: 1), returned: reply.integer(at: 2)))
-        case 3: return .settled(.failed(StoreFailure(errorText: reply.array?.last?.string ?? "")))
-        case 4: return .settled(.stands(charged: charges(2), returned: reply.integer(at: 1)))
+        case 3: return .settled(.failed(StoreFailure(errorText: reply.why)))
+        case 4: return .settled(.stands(charged: reply.integers(from: 2), returned: reply.integer(at: 1)))
         // No copy of an admission that was answered is carried out after its moment: there is nothing that a mark would keep out.
         case 5: return settlement.isDoubtful ? .late(now: reply.integer(at: 1)) : .settled(.gone)
+        case 6: return .settled(.done(credits: nil, charged: following?.charged ?? settlement.charges.map(\.base), returned: 0))
         default: return .settled(.failed(.fault("an answer that settle.lua does not give")))
         }
     }

@@ -20,10 +20,14 @@ package final class Membership: Sendable {
     private let reapedCount = Atomic<Int>(0)
     private let isReaping = Atomic<Bool>(false)
     private let hasJoined = Atomic<Bool>(false)
+    /// Names that this node had, and under which calls of its are still open.
+    private let former = Mutex<[String]>([])
 
     static let interval = Duration.seconds(1)
     /// Milliseconds of silence after which a node counts as dead.
     static let lifetime = 4000
+    /// Names that a node has at once besides its own; a call that never ends keeps one.
+    private static let mostFormer = 8
 
     /// - Parameter refundUnknown: whether a call that nobody was answered gets its credits back.
     package init(store: any CommandStore, identity: NodeIdentity, clock: RedisClock, refundUnknown: Bool, logger: Logger) {
@@ -74,23 +78,62 @@ package final class Membership: Sendable {
         }
         memberCount.store(members, ordering: .relaxed)
         if joins { await register() }
+        for name in formerNames {
+            // One that others have struck off is resolved already.
+            guard let reply = try? await store.send(command(.beat, name)) else { break }
+            if reply.integer(at: 2) == 0 { forget(former: name) }
+        }
         return Set(reply.array?.dropFirst(3).compactMap(\.string) ?? [])
     }
 
     /// Makes the node's name one that may open holds, in every shard; it is on the list of nodes already.
     private func register() async {
         let name = identity.name
-        let commands = (0..<store.keys.shards).map { RedisCommand("HSETNX", store.keys.open(name, $0), "!", "1") }
-        guard (try? await store.sendAll(commands)) != nil else { return }
+        guard await register(name) else { return }
         identity.wasRegistered(name)
         hasJoined.store(true, ordering: .releasing)
+    }
+
+    private func register(_ name: String) async -> Bool {
+        let commands = (0..<store.keys.shards).map { RedisCommand("HSETNX", store.keys.open(name, $0), "!", "1") }
+        return (try? await store.sendAll(commands)) != nil
+    }
+
+    // MARK: After a failover
+
+    /// Names that this node had and has not left yet; it goes on beating under them.
+    package var formerNames: [String] { former.withLock { $0 } }
+
+    private func forget(former name: String) { former.withLock { $0.removeAll { $0 == name } } }
+
+    /// Goes on under the next name, while calls that were opened under the present one come to their end under that.
+    ///
+    /// A primary that has died may have taken settlements along that it had acknowledged: their holds are open in its successor, and nobody
+    /// knows of them. Under a name that opens nothing more they can be told from calls under way: they are what is left when these have ended.
+    /// - Returns: whether it does.
+    package func goOn() async -> Bool {
+        guard formerNames.count < Self.mostFormer else { return false }
+        let old = await identity.succeed { name in
+            guard let reply = try? await store.send(command(.join, name)), reply.integer(at: 2) > 0 else { return false }
+            return await register(name)
+        }
+        guard let old else { return false }
+        former.withLock { $0.append(old) }
+        logger.notice("the store has another primary; this node goes on under a new name", metadata: ["node": "\(identity.name)"])
+        return true
+    }
+
+    /// Leaves a name under which this node has nothing open any more: whoever beats next resolves what is left there.
+    package func leave(former name: String) async {
+        guard (try? await store.send(command(.leave, name))) != nil else { return }
+        forget(former: name)
     }
 
     /// Leaves the cluster in an orderly way: nobody has to wait for this node to be found dead.
     ///
     /// What it may have left open is resolved by whoever beats next.
     package func leave() async {
-        _ = try? await store.send(command(.leave, identity.name))
+        for name in formerNames + [identity.name] { _ = try? await store.send(command(.leave, name)) }
     }
 
     private enum Verb: String {

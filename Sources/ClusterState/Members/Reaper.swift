@@ -76,12 +76,12 @@ struct Reaper {
     /// How many holds a script has ended.
     /// - Throws: what keeps the store from ending others just now; the next beat tries again, as the list stays until then.
     private static func resolved(_ reply: RedisReply) throws(StoreFailure) -> Int {
-        let answers = reply.array ?? []
-        for answer in answers where answer.status == 3 {
-            let failure = StoreFailure(errorText: answer.array?.last?.string ?? "")
-            if case .unavailable = failure { throw failure }
+        var count = 0
+        for answer in ScriptAnswers(reply) {
+            if answer.status == 3, case let failure = StoreFailure(errorText: answer.why), case .unavailable = failure { throw failure }
+            if answer.status == 1 { count += 1 }
         }
-        return answers.count { $0.status == 1 }
+        return count
     }
 
     /// Charges in this shard what the key's own shards have charged; nothing, where the call never got there. What is closed here already

@@ -14,8 +14,12 @@ struct StoreCopy {
     /// Accounts that were copied and compared; one counts each time.
     private(set) var compared = 0
 
-    /// Names that are copied together.
+    /// Names whose values are copied together from here on, by how large those before were.
+    private var breadth = 8
+
+    /// Names that are copied together at most.
     static let batch = 100
+    private static let partBytes = 2 << 20
     /// Entries of a stream that are copied together.
     private static let page = 500
 
@@ -62,8 +66,19 @@ struct StoreCopy {
         }
     }
 
-    private func copyValues(_ names: [[UInt8]]) async throws {
-        guard !names.isEmpty else { return }
+    /// In parts of some megabytes at most: an answer of an idempotent call may have one by itself.
+    private mutating func copyValues(_ names: [[UInt8]]) async throws {
+        var rest = names[...]
+        while !rest.isEmpty {
+            let bytes = try await copyPart(Array(rest.prefix(breadth)))
+            rest = rest.dropFirst(breadth)
+            breadth = bytes > Self.partBytes ? max(1, breadth * Self.partBytes / bytes) : min(Self.batch, breadth * 2)
+        }
+    }
+
+    /// - Returns: the bytes of their values.
+    private func copyPart(_ names: [[UInt8]]) async throws -> Int {
+        var bytes = 0
         let found = try await from.ask(names.flatMap { [command("PEXPIRETIME", $0), command("DUMP", $0)] })
         var orders: [RedisCommand] = []
         for (index, name) in names.enumerated() {
@@ -71,6 +86,7 @@ struct StoreCopy {
                 orders.append(command("UNLINK", name))
                 continue
             }
+            bytes += value.count
             var order = command("RESTORE", name)
             order.append(max(0, found[2 * index].integer ?? 0))
             order.append(value)
@@ -79,6 +95,7 @@ struct StoreCopy {
             orders.append(order)
         }
         _ = try await to.ask(orders)
+        return bytes
     }
 
     private func copyRecords(_ records: [(name: [UInt8], kept: Int)]) async throws {

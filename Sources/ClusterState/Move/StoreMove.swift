@@ -46,6 +46,8 @@ package struct StoreMove: Sendable {
     private static let closingSetting = "min-replicas-to-write"
     /// Changed names that are few enough to be copied while the store is closed.
     private static let few = 400
+    /// Changed names that are copied before the walk goes on.
+    private static let many = 10_000
     private static let rounds = 60
     private static let attempts = 3
     private static let closings = 10
@@ -269,7 +271,7 @@ package struct StoreMove: Sendable {
         defer { changes.close() }
         for server in await from.servers { try await from.follow(server, changes) }
         var (report, copy) = (StoreMoveReport(), StoreCopy(from: from, to: to))
-        try await copyAll(&copy, &report)
+        try await copyAll(&copy, &report, changes)
         for _ in 0..<Self.rounds where changes.count > Self.few {
             let names = changes.take()
             try await copy.copy(names)
@@ -314,7 +316,7 @@ package struct StoreMove: Sendable {
     }
 
     /// Everything that is in the source when the walk begins.
-    private func copyAll(_ copy: inout StoreCopy, _ report: inout StoreMoveReport) async throws {
+    private func copyAll(_ copy: inout StoreCopy, _ report: inout StoreMoveReport, _ changes: ChangedNames) async throws {
         var total = 0
         for server in await from.servers { total += await from.size(of: server) ?? 0 }
         for server in await from.servers {
@@ -325,6 +327,12 @@ package struct StoreMove: Sendable {
                 try await copy.copy(page.names)
                 report.copied += page.names.count
                 progress(report.copied, total)
+                // However large the store and long the walk is: what changes meanwhile is not gathered without an end.
+                if changes.count > Self.many {
+                    let names = changes.take()
+                    try await copy.copy(names)
+                    report.copied += names.count
+                }
             } while cursor != "0"
         }
     }

@@ -15,7 +15,7 @@ package final class ClusterLink: CommandLink, StoreLink {
     private let watch: ClusterWatch
     private let logger: Logger
     private var map = SlotMap()
-    private var links: [SlotMap.Place: RedisLink] = [:]
+    private var links: [Way: RedisLink] = [:]
     /// Links to servers that have no slot any more, until what they carry is answered.
     private var leaving: [RedisLink] = []
     /// What links have counted that are gone.
@@ -31,6 +31,12 @@ package final class ClusterLink: CommandLink, StoreLink {
     /// Servers that one command may be sent to without a pause.
     private static let mostHops = 5
     private static let mostLinks = 1024
+
+    /// One connection: where replicas have to acknowledge what is written to a server, readings take another one (`ReplicatedLink`).
+    private struct Way: Hashable {
+        let place: SlotMap.Place
+        let isForReadings: Bool
+    }
 
     /// - Parameter connector: the way to the whole cluster.
     init(_ connector: RedisConnector, watch: ClusterWatch, eventLoop: any EventLoop, logger: Logger) {
@@ -82,22 +88,29 @@ package final class ClusterLink: CommandLink, StoreLink {
             watch.doubt()
             return later(waiter, "no server of the Redis Cluster has its slot")
         }
-        guard let link = link(to: place) else { return fail(waiter, "too many servers") }
+        guard let link = link(to: place, for: waiter.command) else { return fail(waiter, "too many servers") }
         link.take(waiter)
     }
 
     /// A command without keys goes where there is a connection already.
     private func place(for command: RedisCommand) -> SlotMap.Place? {
         if let slot = command.slot { return map.owner(of: slot) }
-        return map.places.first { links[$0]?.isUsable == true } ?? map.places.first { links[$0] == nil } ?? map.places.first
+        return map.places.first { links[way(to: $0, for: command)]?.isUsable == true }
+            ?? map.places.first { links[way(to: $0, for: command)] == nil } ?? map.places.first
     }
 
-    private func link(to place: SlotMap.Place) -> RedisLink? {
-        if let link = links[place] { return link }
+    private func way(to place: SlotMap.Place, for command: RedisCommand) -> Way {
+        Way(place: place, isForReadings: connector.replicasToAck > 0 && !command.isWrite)
+    }
+
+    private func link(to place: SlotMap.Place, for command: RedisCommand) -> RedisLink? {
+        let way = way(to: place, for: command)
+        if let link = links[way] { return link }
         guard links.count < Self.mostLinks else { return nil }
-        let link = RedisLink(connector: connector.leading(to: place), eventLoop: eventLoop, logger: logger)
+        let server = connector.leading(to: place)
+        let link = RedisLink(connector: way.isForReadings ? server.reading : server, eventLoop: eventLoop, logger: logger)
         link.cluster = self
-        links[place] = link
+        links[way] = link
         link.start(isAwaited: true)
         return link
     }
@@ -106,8 +119,8 @@ package final class ClusterLink: CommandLink, StoreLink {
         let next = watch.map
         guard !isStopped, next != map else { return }
         map = next
-        for place in Array(links.keys) where !next.places.contains(place) {
-            guard let link = links.removeValue(forKey: place) else { continue }
+        for way in Array(links.keys) where !next.places.contains(way.place) {
+            guard let link = links.removeValue(forKey: way) else { continue }
             leaving.append(link)
             link.leave()
         }
@@ -155,7 +168,7 @@ extension ClusterLink {
 
     private func forward(_ waiter: RedisLink.Waiter, to place: SlotMap.Place, isAsking: Bool, _ text: String) {
         guard waiter.hops <= Self.mostHops else { return later(waiter, text) }
-        guard !isStopped, let link = link(to: place) else { return fail(waiter, text) }
+        guard !isStopped, let link = link(to: place, for: waiter.command) else { return fail(waiter, text) }
         link.take(waiter, isAsking: isAsking)
     }
 

@@ -16,6 +16,8 @@ package final class ClusterWatch: Sendable {
         var isAsked = false
         /// Whether it has answered the last question; nil until it has been asked.
         var answers: Bool?
+        /// What it said then of whom it follows; nil where it may not be asked.
+        var replication: ReplicationFacts?
     }
 
     private struct State {
@@ -28,6 +30,13 @@ package final class ClusterWatch: Sendable {
         var task: Task<Void, Never>?
         var timer: RepeatedTask?
         var isStopped = false
+
+        /// The two are not asked at one moment, so a replica that is in step may seem to lack a little.
+        func following(_ replica: Place, _ primary: Place?) -> Following? {
+            guard let own = servers[replica]?.replication else { return nil }
+            let behind = primary.flatMap { servers[$0]?.replication }.map { max(0, $0.offset - own.offset) } ?? 0
+            return Following(isLinked: own.isLinked, seconds: own.silence, bytes: behind)
+        }
     }
 
     /// The servers that the URL names.
@@ -95,13 +104,29 @@ package final class ClusterWatch: Sendable {
         }
     }
 
-    /// Every server that is known, primaries first, and whether it has answered its last question.
-    var servers: [(place: Place, isPrimary: Bool, isReachable: Bool)] {
+    /// A server as it is known.
+    struct Standing: Sendable {
+        let place: Place
+        let isPrimary: Bool
+        /// Whether it has answered its last question.
+        let isReachable: Bool
+        /// Of a replica; nil where it or its primary has not said.
+        var following: Following?
+    }
+
+    /// Every server that is known, primaries first.
+    var servers: [Standing] {
         state.withLock { state in
             let primaries = state.election.map.places
-            let replicas = state.election.members.compactMap { $0.isPrimary ? nil : $0.place }.filter { !primaries.contains($0) }
-            return primaries.map { ($0, true, state.servers[$0]?.answers == true) }
-                + replicas.map { ($0, false, state.servers[$0]?.answers == true) }
+            let members = state.election.members
+            let replicas = members.compactMap { member -> Standing? in
+                guard !member.isPrimary, let place = member.place, !primaries.contains(place) else { return nil }
+                let primary = members.first { $0.id == member.primary }?.place
+                return Standing(
+                    place: place, isPrimary: false, isReachable: state.servers[place]?.answers == true,
+                    following: state.following(place, primary))
+            }
+            return primaries.map { Standing(place: $0, isPrimary: true, isReachable: state.servers[$0]?.answers == true) } + replicas
         }
     }
 
@@ -149,10 +174,11 @@ extension ClusterWatch {
             let open: RedisConversation
             if let conversation { open = conversation } else { open = try await self.open(place) }
             conversation = open
-            let reply = try await open.ask([RedisCommand("CLUSTER", "NODES")], within: Self.patience)[0]
-            guard let text = reply.string else { throw StoreFailure.unavailable("no answer to CLUSTER NODES") }
+            let replies = try await open.ask(
+                [RedisCommand("CLUSTER", "NODES"), RedisCommand("INFO", "replication")], within: Self.patience)
+            guard let text = replies[0].string else { throw StoreFailure.unavailable("no answer to CLUSTER NODES") }
             let members = ClusterMember.all(in: text, asked: place, prefersNames: connector.target.usesTLS)
-            answered(place, members, open)
+            answered(place, members, ReplicationFacts(replies[1]), open)
         } catch {
             conversation?.close()
             state.withLock { $0.servers[place] = Server(answers: false) }
@@ -174,10 +200,12 @@ extension ClusterWatch {
         }
     }
 
-    private func answered(_ place: Place, _ members: [ClusterMember], _ conversation: RedisConversation) {
+    private func answered(
+        _ place: Place, _ members: [ClusterMember], _ replication: ReplicationFacts?, _ conversation: RedisConversation
+    ) {
         let (map, listeners, promotions) = state.withLock { state in
             if state.isStopped { conversation.close() }
-            state.servers[place] = Server(conversation: conversation, answers: true)
+            state.servers[place] = Server(conversation: conversation, answers: true, replication: replication)
             state.heardAt = .now()
             let before = state.election.promotions
             let isNew = state.election.heard(members)

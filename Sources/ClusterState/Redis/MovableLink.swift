@@ -1,5 +1,6 @@
 // One event loop's way to a store that may be moved while it is used (decision 25).
 
+import LuaScripts
 package import NIOCore
 
 /// Sends to the store that it was made for, until it is told that this has been moved; confined to one loop.
@@ -62,7 +63,9 @@ package final class MovableLink: CommandLink, StoreLink {
 
     private func send(_ command: RedisCommand, until deadline: NIODeadline, _ completion: @escaping RedisLink.Completion) {
         current.send(command) { result in
-            guard Self.isRefused(result), .now() < deadline, self.waiting < RedisLink.capacity else { return completion(result) }
+            guard Self.isRefused(result, to: command.script), .now() < deadline, self.waiting < RedisLink.capacity else {
+                return completion(result)
+            }
             self.waiting += 1
             self.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.pause) {
                 self.waiting -= 1
@@ -73,16 +76,11 @@ package final class MovableLink: CommandLink, StoreLink {
 
     /// Whether a closed store has refused a command, or a script that has caught this and written nothing (`admit.lua`: 14, `settle.lua`: 3):
     /// what is refused to one part of a script is refused to all.
-    private static func isRefused(_ result: Result<RedisReply, StoreFailure>) -> Bool {
-        switch result {
-        case .failure(.unavailable(let why)): why.contains("NOREPLICAS")
-        case .success(.array(let parts)):
-            parts.contains { part in
-                guard case .array(let words) = part, words.count == 2, words[0] == .integer(14) || words[0] == .integer(3) else {
-                    return false
-                }
-                return words[1].string?.contains("NOREPLICAS") == true
-            }
+    private static func isRefused(_ result: Result<RedisReply, StoreFailure>, to script: LuaScript?) -> Bool {
+        switch (result, script) {
+        case (.failure(.unavailable(let why)), _): why.contains("NOREPLICAS")
+        case (.success(let reply), .admit): ScriptAnswers(reply).contains { $0.status == 14 && $0.why.contains("NOREPLICAS") }
+        case (.success(let reply), .settle): ScriptAnswers(reply).contains { $0.status == 3 && $0.why.contains("NOREPLICAS") }
         default: false
         }
     }

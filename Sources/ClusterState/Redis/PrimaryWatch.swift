@@ -15,6 +15,8 @@ package final class PrimaryWatch: Sendable {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var conversations: [ObjectIdentifier: any Channel] = [:]
         var refusals: [SentinelRefusal?]
+        /// Of each Sentinel.
+        var replicas: [[SentinelReplica]]
         var tasks: [Task<Void, Never>] = []
         var timer: RepeatedTask?
         var isStopped = false
@@ -36,6 +38,8 @@ package final class PrimaryWatch: Sendable {
     private static let patience = TimeAmount.seconds(1)
     /// Between two questions to one Sentinel.
     private static let pause = Duration.milliseconds(30)
+    /// Questions until a Sentinel is asked for the replicas again.
+    private static let turnsOfReplicas = 4
 
     /// - Parameters:
     ///   - sentinels: how each is reached, 1 to 64.
@@ -47,7 +51,8 @@ package final class PrimaryWatch: Sendable {
         self.logger = logger
         state = Mutex(
             State(
-                election: PrimaryElection(sentinels: sentinels.count), refusals: Array(repeating: .silent, count: sentinels.count)))
+                election: PrimaryElection(sentinels: sentinels.count), refusals: Array(repeating: .silent, count: sentinels.count),
+                replicas: Array(repeating: [], count: sentinels.count)))
         bells = sentinels.map { _ in
             let (rings, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
             return (bell, rings)
@@ -89,6 +94,11 @@ package final class PrimaryWatch: Sendable {
     package var reachability: [(place: String, isReachable: Bool)] {
         let refusals = state.withLock { $0.refusals }
         return zip(sentinels, refusals).map { ($0.target.place, $1 == nil) }
+    }
+    /// The servers that follow the primary, or did, as most of the Sentinels that answer know them.
+    var replicas: [SentinelReplica] {
+        let (words, primary) = state.withLock { ($0.replicas, $0.election.primary?.place) }
+        return SentinelReplica.agreed(words).filter { $0.place != primary }
     }
     /// Whether a majority stands behind the primary at this moment.
     package var isCertain: Bool { mayWrite(generation.load(ordering: .relaxed)) }
@@ -153,29 +163,39 @@ extension PrimaryWatch {
 
     private func ask(_ index: Int) async {
         var conversation: RedisConversation?
+        var turn = 0
         for await _ in bells[index].rings {
             let askedAt = NIODeadline.now()
             do throws(SentinelRefusal) {
-                let (open, replies) = try await exchange(conversation, with: index)
+                let further = turn == 0 ? [RedisCommand("SENTINEL", "REPLICAS", name)] : []
+                turn = (turn + 1) % Self.turnsOfReplicas
+                let (open, replies) = try await exchange(conversation, with: index, further)
                 conversation = open
-                heard(try SentinelAnswer(replies), from: index, askedAt: askedAt)
+                heard(try SentinelAnswer(Array(replies.dropLast(further.count))), from: index, askedAt: askedAt)
+                if !further.isEmpty, let last = replies.last { note(SentinelReplica.all(in: last), from: index) }
             } catch {
                 conversation?.close()
                 conversation = nil
                 state.withLock { $0.refusals[index] = error }
+                note([], from: index)
+                turn = 0
             }
             try? await Task.sleep(for: Self.pause)
         }
         conversation?.close()
     }
 
-    private func exchange(_ conversation: RedisConversation?, with index: Int) async throws(SentinelRefusal) -> (
-        RedisConversation, [RedisReply]
-    ) {
+    private func note(_ replicas: [SentinelReplica], from index: Int) {
+        state.withLock { $0.replicas[index] = replicas }
+    }
+
+    private func exchange(
+        _ conversation: RedisConversation?, with index: Int, _ further: [RedisCommand]
+    ) async throws(SentinelRefusal) -> (RedisConversation, [RedisReply]) {
         do {
             let open: RedisConversation
             if let conversation { open = conversation } else { open = try await self.open(index) }
-            return (open, try await open.ask(SentinelAnswer.questions(about: name), within: Self.patience))
+            return (open, try await open.ask(SentinelAnswer.questions(about: name) + further, within: Self.patience))
         } catch let refusal as SentinelRefusal {
             throw refusal
         } catch {

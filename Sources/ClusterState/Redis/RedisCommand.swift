@@ -86,15 +86,15 @@ package struct RedisCommand: Sendable {
 
     /// Whether Redis may change anything by it: all but the commands that are known to read.
     var isWrite: Bool {
-        guard script == nil, let end = ends.first else { return true }
+        if let script { return !script.isReading }
+        guard let end = ends.first else { return true }
         return !Self.readers.contains { $0.utf8.elementsEqual(bytes[..<end]) }
     }
 
     private static let readers = [
         "GET", "HGET", "HMGET", "HGETALL", "HEXISTS", "HKEYS", "HVALS", "HLEN", "HSCAN", "EXISTS", "TTL", "PTTL", "SMEMBERS", "SRANDMEMBER",
-        "SCARD",
-        "SISMEMBER", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "XRANGE", "XREVRANGE", "XLEN", "TIME",
-        "PING", "ECHO", "INFO", "PUBLISH", "ASKING",
+        "SCARD", "SISMEMBER", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZSCORE", "ZMSCORE", "ZCARD", "ZCOUNT", "XRANGE", "XREVRANGE", "XLEN",
+        "LLEN", "LRANGE", "TIME", "PING", "ECHO", "INFO", "PUBLISH", "ASKING",
     ]
 
     /// The slot of a Redis Cluster that its first key lies in; nil for a command without keys.

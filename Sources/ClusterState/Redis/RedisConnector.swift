@@ -17,7 +17,7 @@ package struct RedisConnector: Sendable {
     /// Whether it leads to the server of `target`, and not to the whole cluster.
     private(set) var isPinned = false
     /// Replicas that have to have a write before it counts as done; 0 for none.
-    package let replicasToAck: Int
+    package private(set) var replicasToAck: Int
     private let tls: NIOSSLContext?
 
     static let dialTimeout = TimeAmount.seconds(1)
@@ -46,11 +46,25 @@ package struct RedisConnector: Sendable {
         return connector
     }
 
+    /// The same for what changes nothing: no replica has to acknowledge it.
+    var reading: RedisConnector {
+        var connector = self
+        connector.replicasToAck = 0
+        return connector
+    }
+
     /// Where connections lead, for logs: never shows a password.
     package var description: String {
         if let cluster { return isPinned ? target.place : cluster.seeds.map(\.text).joined(separator: ",") + " (Redis Cluster)" }
         guard let watch else { return target.description }
         return watch.primary.map { "\($0.place) (primary of \(watch.name))" } ?? "the primary \(watch.name)"
+    }
+
+    /// Where a connection that is opened now leads, as `host:port`; of a socket the word `unix`.
+    var present: String {
+        if let primary = watch?.primary { return primary.place }
+        if case .unix = target.address { return "unix" }
+        return target.place
     }
 
     func connect(on loop: any EventLoop, handler: @escaping @Sendable () -> any ChannelHandler) -> EventLoopFuture<any Channel> {

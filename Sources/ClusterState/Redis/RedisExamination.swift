@@ -125,6 +125,9 @@ struct RedisFacts: Equatable {
         }
     }
 
+    /// What stands under a name.
+    subscript(_ name: String) -> String? { fields[name] }
+
     var isKnown: Bool { !fields.isEmpty }
     var evictionPolicy: String { fields["maxmemory_policy"] ?? "noeviction" }
     var mayEvict: Bool { evictionPolicy != "noeviction" && fields["maxmemory", default: "0"] != "0" }
@@ -145,11 +148,13 @@ struct RightsTrial {
         ["SET", "*", "trial", "PX", "5000"],
         ["GET", "*"], ["GETRANGE", "*", "0", "0"], ["SETRANGE", "*", "0", ""], ["INCR", "*"], ["PTTL", "*"], ["PERSIST", "*"],
         ["PEXPIRE", "*", "5000"], ["PEXPIREAT", "*", "1"], ["EXPIRE", "*", "5"],
-        ["HGET", "*", "a"], ["HMGET", "*", "a"], ["HGETALL", "*"], ["HEXISTS", "*", "a"], ["HKEYS", "*"], ["HSCAN", "*", "0"],
+        ["HGET", "*", "a"], ["HMGET", "*", "a"], ["HGETALL", "*"], ["HEXISTS", "*", "a"], ["HKEYS", "*"], ["HLEN", "*"],
+        ["HSCAN", "*", "0"],
         ["HSET", "*", "a", "b"], ["HSETNX", "*", "a", "b"], ["HINCRBY", "*", "a", "1"], ["HDEL", "*", "a"],
         ["SADD", "*", "a"], ["SREM", "*", "a"], ["SCARD", "*"], ["SMEMBERS", "*"], ["SRANDMEMBER", "*"],
         ["ZADD", "*", "1", "a"], ["ZREM", "*", "a"], ["ZCARD", "*"], ["ZCOUNT", "*", "0", "1"], ["ZRANGE", "*", "0", "0"],
-        ["ZRANGEBYSCORE", "*", "0", "1"], ["ZSCORE", "*", "a"], ["ZMSCORE", "*", "a"], ["ZREMRANGEBYSCORE", "*", "0", "1"],
+        ["ZREVRANGE", "*", "0", "0"], ["ZRANGEBYSCORE", "*", "0", "1"], ["ZSCORE", "*", "a"], ["ZMSCORE", "*", "a"],
+        ["ZREMRANGEBYSCORE", "*", "0", "1"],
         ["ZREMRANGEBYRANK", "*", "0", "0"],
         ["XADD", "*", "*", "a", "b"], ["XDEL", "*", "1-1"], ["XRANGE", "*", "-", "+", "COUNT", "1"],
         ["XREVRANGE", "*", "+", "-", "COUNT", "1"], ["XLEN", "*"], ["XTRIM", "*", "MAXLEN", "1"],

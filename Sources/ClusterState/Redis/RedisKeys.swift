@@ -45,6 +45,10 @@ package struct RedisKeys: Sendable {
     /// A list: what a key was charged for a task, and the name of each charge.
     /// - Parameter task: of one length whatever its server calls it.
     package func taskCharge(of id: String, _ task: String) -> String { tags[shard(of: id)] + "tasks:charged:" + id + ":" + task }
+    /// A hash: what is known of a task, as `TaskRecord` has it.
+    package func taskFacts(of id: String, _ task: String) -> String { tags[shard(of: id)] + "tasks:facts:" + id + ":" + task }
+    /// There while somebody asks a server what has become of a task.
+    package func taskInquiry(of id: String, _ task: String) -> String { tags[shard(of: id)] + "tasks:asked:" + id + ":" + task }
     /// A hash: credits of a key that are set aside without a node, as `reservation.lua` says.
     package func reservations(of id: String) -> String { tags[shard(of: id)] + "reservations:" + id }
     /// A hash: which credentials a key has.
@@ -71,8 +75,14 @@ package struct RedisKeys: Sendable {
     package func touchedKeys(_ shard: Int) -> String { tags[shard] + "keys.touched" }
     /// A hash: how far the orders of keys have been made.
     package func keyOrders(_ shard: Int) -> String { tags[shard] + "keys.orders" }
+    /// A hash: what the keys add up to.
+    package func keySums(_ shard: Int) -> String { tags[shard] + "keys.sums" }
     /// A sorted set: keys by the moment at which something of theirs that is set aside is due.
     package func reserved(_ shard: Int) -> String { tags[shard] + "reserved" }
+    /// A sorted set: the tasks of the shard's keys, by the time of their making.
+    package func knownTasks(_ shard: Int) -> String { tags[shard] + "tasks.known" }
+    /// A sorted set: those of which the end is not known, by the time at which their servers are asked.
+    package func dueTasks(_ shard: Int) -> String { tags[shard] + "tasks.due" }
     /// A string: how far a consumer has read.
     package func cursor(_ consumer: String, _ shard: Int) -> String { tags[shard] + "cursor:" + consumer }
     /// A hash: the sums of an hour. - Parameter hour: since 1970, UTC.
@@ -101,6 +111,14 @@ package struct RedisKeys: Sendable {
     package func mail(_ session: String) -> String { tags[sessionShard(session)] + "mail:" + session }
     /// A string: the last message of a session that a stream has taken.
     package func takenMail(_ session: String) -> String { tags[sessionShard(session)] + "mail:taken:" + session }
+    /// A hash of one number: bytes of a key's streams of calls that went through the store in a period; expires.
+    /// - Parameters:
+    ///   - holder: the owner of the sessions; nil for those of all.
+    ///   - way: what was done with them.
+    package func mailShare(of holder: String?, _ way: String, period: Int) -> String {
+        let name = holder ?? "all"
+        return tags[sessionShard(name)] + "mail:share:\(way):\(name):\(period)"
+    }
     /// Where a session lies.
     package func sessionShard(_ id: String) -> Int { shards == 1 ? 0 : shard(ofHome: Self.spread(id)) }
     /// Sessions that a key opened, and those that nobody did: lists of their own, as the second must not crowd out the first.
@@ -115,6 +133,8 @@ package struct RedisKeys: Sendable {
     // What there is once a cluster.
     /// A stream: what rules have found in calls.
     package var violations: String { tags[0] + "violations" }
+    /// A hash: how many calls were compared with the schemas of their tools.
+    package var schemaTotals: String { tags[0] + "schemas:checked" }
     /// A hash: when each admin key was last used.
     package var adminUses: String { tags[0] + "admins:used" }
     /// All that webhooks need besides their records. - Parameter part: as `WebhookQueue` says.

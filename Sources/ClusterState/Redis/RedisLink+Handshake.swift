@@ -34,6 +34,7 @@ extension RedisLink {
             return
         }
         self.channel = channel
+        meter.connected(to: connector.present)
         let commands =
             connector.greeting
             + LuaScript.allCases.map {

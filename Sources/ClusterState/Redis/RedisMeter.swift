@@ -13,6 +13,13 @@ package struct RedisMeter: Sendable {
     package var stalls = 0
     /// Answers and their summed nanoseconds, by script; `nil` for plain commands.
     package var latencies: [LuaScript: Latency] = [:]
+    /// How long answers took that came from the server of this moment, whose `place` is the key of `earlier` when another one follows.
+    private var times = AnswerTimes()
+    private var place = ""
+    private var earlier: [String: AnswerTimes] = [:]
+
+    /// Servers whose answers are told apart; those of further ones are summed up as `other`.
+    private static let mostServers = 64
 
     /// How long answers took, summed up.
     package struct Latency: Sendable {
@@ -29,8 +36,27 @@ package struct RedisMeter: Sendable {
         Dictionary(uniqueKeysWithValues: latencies.map { ($0.key.rawValue, $0.value) })
     }
 
+    /// How long answers took, by the servers that gave them, as `host:port`.
+    package var timesByServer: [String: AnswerTimes] {
+        var all = earlier
+        if times.count > 0 { Self.add(times, of: place, to: &all) }
+        return all
+    }
+
+    /// What is answered from now on comes from this server.
+    mutating func connected(to server: String) {
+        guard server != place else { return }
+        if times.count > 0 { Self.add(times, of: place, to: &earlier) }
+        (times, place) = (AnswerTimes(), server)
+    }
+
+    private static func add(_ times: AnswerTimes, of server: String, to all: inout [String: AnswerTimes]) {
+        all[all[server] != nil || all.count < mostServers ? server : "other", default: AnswerTimes()].add(times)
+    }
+
     mutating func answered(_ script: LuaScript?, after time: TimeAmount) {
         commands += 1
+        times.record(time.nanoseconds)
         guard let script else { return }
         latencies[script, default: Latency()].count += 1
         latencies[script, default: Latency()].nanoseconds += time.nanoseconds
@@ -42,9 +68,40 @@ extension RedisMeter {
         writes += other.writes
         commands += other.commands
         stalls += other.stalls
+        for (server, times) in other.timesByServer { Self.add(times, of: server, to: &earlier) }
         for (script, latency) in other.latencies {
             latencies[script, default: Latency()].count += latency.count
             latencies[script, default: Latency()].nanoseconds += latency.nanoseconds
         }
+    }
+}
+
+/// Durations of answers in buckets.
+package struct AnswerTimes: Sendable {
+    /// Upper bounds in nanoseconds, from a tenth of a millisecond to a second; the last bucket has none.
+    package static let bounds: [Int64] = [
+        100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000,
+        500_000_000, 1_000_000_000,
+    ]
+
+    /// Counts a bucket, not cumulative; one more than there are bounds.
+    package private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
+    /// Of all together.
+    package private(set) var nanoseconds: Int64 = 0
+    /// Answers.
+    package private(set) var count = 0
+
+    package init() {}
+
+    mutating func record(_ nanoseconds: Int64) {
+        buckets[Self.bounds.firstIndex { nanoseconds <= $0 } ?? Self.bounds.count] += 1
+        self.nanoseconds += nanoseconds
+        count += 1
+    }
+
+    mutating func add(_ other: AnswerTimes) {
+        for index in buckets.indices { buckets[index] += other.buckets[index] }
+        nanoseconds += other.nanoseconds
+        count += other.count
     }
 }

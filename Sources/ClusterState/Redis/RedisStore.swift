@@ -13,6 +13,8 @@ package final class RedisStore: CommandStore {
     /// Where it may be moved to while it is used; nil where nobody has said so, and after it was.
     package var successor: RedisConnector? { place.successor }
     private let place: Place
+    /// Who follows the primary, where it is one alone.
+    let replication: ReplicationReader
     private let links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)]
     private let turn = Atomic<Int>(0)
 
@@ -49,6 +51,7 @@ package final class RedisStore: CommandStore {
         connector: RedisConnector, successor: RedisConnector? = nil, keys: RedisKeys, loops: [any EventLoop], logger: Logger
     ) async throws {
         place = Place(connector, successor)
+        replication = ReplicationReader()
         self.keys = keys
         var links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)] = []
         for loop in loops {
@@ -71,7 +74,11 @@ package final class RedisStore: CommandStore {
     }
 
     private static func link(_ connector: RedisConnector, _ loop: any EventLoop, _ logger: Logger) -> any StoreLink {
-        guard let watch = connector.cluster else { return RedisLink(connector: connector, eventLoop: loop, logger: logger) }
+        guard let watch = connector.cluster else {
+            let link = RedisLink(connector: connector, eventLoop: loop, logger: logger)
+            guard connector.replicasToAck > 0 else { return link }
+            return ReplicatedLink(writes: link, reads: RedisLink(connector: connector.reading, eventLoop: loop, logger: logger))
+        }
         return ClusterLink(connector, watch: watch, eventLoop: loop, logger: logger)
     }
 
@@ -79,6 +86,7 @@ package final class RedisStore: CommandStore {
     package init(_ other: RedisStore, keys: RedisKeys) {
         self.keys = keys
         place = other.place
+        replication = other.replication
         links = other.links
     }
 

@@ -18,6 +18,12 @@ struct ScriptPack {
         }
     }
 
+    /// Adds a byte as it is: `nothing`, or what no MessagePack is.
+    mutating func append(raw byte: UInt8) { bytes.append(byte) }
+
+    /// Lua's false, which stands for a list that there is not.
+    static let nothing: UInt8 = 0xc2
+
     /// Adds text or bytes.
     mutating func append(_ text: String) {
         var text = text

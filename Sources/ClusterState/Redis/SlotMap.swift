@@ -83,6 +83,8 @@ struct ClusterMember: Sendable, Equatable {
     /// Where it takes commands; nil where that is not known.
     let place: SlotMap.Place?
     let isPrimary: Bool
+    /// The id of the one that it follows; nil of a primary.
+    let primary: String?
     /// Whether the cluster holds it for dead, or does not know it well.
     let isMissing: Bool
     /// Grows with every promotion and every slot that moves; the highest one that claims a slot has it.
@@ -110,6 +112,7 @@ struct ClusterMember: Sendable, Equatable {
         id = String(words[0])
         place = Self.place(address[0], named: prefersNames ? name : nil, asked: asked)
         isPrimary = flags.contains("master")
+        primary = words[3] == "-" ? nil : String(words[3])
         isMissing = flags.contains { ["fail", "handshake", "noaddr"].contains($0) }
         self.epoch = epoch
         slots = words.dropFirst(8).compactMap { word in

@@ -86,10 +86,15 @@ package struct MailCommands: Sendable {
     package init(keys: RedisKeys) { self.keys = keys }
 
     /// - Parameters:
+    ///   - session: or the name of a call's stream.
+    ///   - number: of the message among those of its stream, 1 or more: what comes twice, or too late, is passed over. Nil has Redis number it.
+    ///   - piece: of the message, 0 or more.
     ///   - most: messages of a session that are kept.
     ///   - lifetime: milliseconds after the last message.
     ///   - origin: the node.
-    package func post(_ message: [UInt8], to session: String, most: Int, lifetime: Int, origin: String) -> RedisCommand {
+    package func post(
+        _ message: [UInt8], to session: String, number: Int? = nil, piece: Int = 0, most: Int, lifetime: Int, origin: String
+    ) -> RedisCommand {
         var command = RedisCommand(script: .postMail, keys: 1)
         command.append(keys.mail(session))
         command.append(most)
@@ -97,6 +102,7 @@ package struct MailCommands: Sendable {
         command.append(message)
         command.append(keys.channel)
         command.append(FeedMessage.ephemeral(.mail, session, origin: origin))
+        command.append(number.map { "\($0)-\(piece)" } ?? "*")
         return command
     }
 
@@ -112,5 +118,24 @@ package struct MailCommands: Sendable {
         command.append(after ?? "")
         command.append(most)
         return command
+    }
+
+    /// What the stream of a call has said, after a piece of a message or, if that is nil, after the whole message. It runs no script: what
+    /// takes a stream's megabytes through one keeps all others from the store.
+    /// - Parameter most: pieces at once.
+    package func read(_ stream: String, after number: Int, _ piece: Int?, most: Int) -> RedisCommand {
+        RedisCommand("XRANGE", keys.mail(stream), piece.map { "(\(number)-\($0)" } ?? "\(number + 1)-0", "+", "COUNT", String(most))
+    }
+
+    /// Adds to the bytes of a key's streams of calls in a period, and has them forgotten afterwards.
+    /// - Parameters:
+    ///   - way: what is done with them.
+    ///   - holder: the owner of the sessions; nil for those of all.
+    ///   - period: its number, and milliseconds of it.
+    package func share(_ way: String, of holder: String?, adding bytes: Int, period: (number: Int, length: Int)) -> [RedisCommand] {
+        let name = keys.mailShare(of: holder, way, period: period.number)
+        return [
+            RedisCommand(once: "HINCRBY", name, "bytes", String(bytes)), RedisCommand("PEXPIRE", name, String(2 * period.length)),
+        ]
     }
 }

@@ -28,6 +28,8 @@ package struct WebhookQueue: Sendable {
     private static let page = 100
     /// Dead letters that are read at once.
     private static let letterPage = 50
+    /// Sinks that are looked at from either end of a list.
+    private static let heads = 64
     /// Milliseconds for which a node has the turn.
     private static let turn = 3000
 
@@ -267,6 +269,28 @@ package struct WebhookQueue: Sendable {
     /// - Throws: `StoreFailure`.
     package func figures() async throws -> [String: Int] {
         try await store.sendPatiently(RedisCommand("HGETALL", counts)).fields.compactMapValues { Int($0) }
+    }
+
+    /// What waits for sinks of one kind, and the first event of each of them; of more than twice `heads` sinks of those that are due first and
+    /// of those that are due last, which are the ones that have failed most.
+    /// - Returns: `now` in milliseconds of Redis TIME; nil where the store does not say.
+    package func heads(_ kind: WebhookSinkKind) async -> (waiting: Int, events: [[UInt8]], now: Int)? {
+        let list = due(kind)
+        let answers = await store.each([
+            RedisCommand("HMGET", counts, "waiting", "waiting:keys"), RedisCommand("ZRANGE", list, "0", String(Self.heads - 1)),
+            RedisCommand("ZRANGE", list, String(-Self.heads), "-1"), RedisCommand("TIME"),
+        ]).compactMap { try? $0.get() }
+        guard answers.count == 4 else { return nil }
+        let ofKeys = answers[0].integer(at: 1)
+        let sinks = Set(answers[1...2].flatMap { $0.array ?? [] }.compactMap(\.string))
+        let events = await store.each(sinks.map { RedisCommand("LRANGE", queue($0), "0", "0") }).compactMap { answer -> [UInt8]? in
+            guard case .success(.array(let words)) = answer, case .bytes(let bytes)? = words.first else { return nil }
+            return bytes
+        }
+        return (
+            kind == .key ? ofKeys : answers[0].integer(at: 0) - ofKeys, events,
+            answers[3].integer(at: 0) * 1000 + answers[3].integer(at: 1) / 1000
+        )
     }
 
     /// Attempts as the log has them, the newest first, each with its number.

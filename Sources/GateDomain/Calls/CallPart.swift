@@ -59,8 +59,9 @@ package struct CallParts: Sendable {
     package var indices: Range<Int> { 0..<count }
 
     /// A part by its number, which has to be one of `indices`.
-    package subscript(index: Int) -> CallPart {
-        get { index == 0 ? first : others[index - 1] }
-        set { if index == 0 { first = newValue } else { others[index - 1] = newValue } }
+    package internal(set) subscript(index: Int) -> CallPart {
+        // Inlined, so that the machine reads one member of a part without a copy of the others.
+        @inline(__always) get { index == 0 ? first : others[index - 1] }
+        @inline(__always) _modify { if index == 0 { yield &first } else { yield &others[index - 1] } }
     }
 }

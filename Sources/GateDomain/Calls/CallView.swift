@@ -40,6 +40,8 @@ package struct CallView: ~Copyable {
     package private(set) var notes: [String] = []
     /// Rules that were met.
     package private(set) var violations: [RuleViolation] = []
+    /// Whether the arguments were compared with a schema.
+    package internal(set) var hasCheckedArguments = false
     /// What a stage has put in the place of the payload.
     package internal(set) var rewritten: [UInt8]?
     private let payload: UnsafeRawBufferPointer

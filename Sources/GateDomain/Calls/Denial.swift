@@ -1,5 +1,18 @@
 // Every way in which the gate says no, as values, and the one table that says what each looks like from outside.
 
+/// What does not fit in the arguments of a call.
+package struct ArgumentFault: Sendable, Equatable {
+    /// Where, as `$.name` or `$.list[0]`; at most 200 bytes, of the client's own words.
+    package let path: String
+    /// What has to be there instead, without the value that is there.
+    package let message: String
+
+    package init(path: String, message: String) {
+        self.path = path
+        self.message = message
+    }
+}
+
 /// A refusal of a call. A denied call costs nothing, counts nowhere and never reaches an upstream.
 package enum Denial: Sendable, Equatable {
     /// No secret was shown.
@@ -38,6 +51,8 @@ package enum Denial: Sendable, Equatable {
     case teamBudgetExceeded
     /// A stage found something in the arguments or in the answer that the operator does not let pass; `rule` names the operator's rule.
     case guardrailBlocked(rule: String)
+    /// The arguments do not fit the schema that an operator has registered for the tool; at least one fault, in order (F-RPC-06).
+    case schemaInvalid([ArgumentFault])
 
     /// The canonical words of F-DENY-01 and F-DENY-02: what logs, metrics and reports count by.
     package enum Label: String, Sendable, CaseIterable {
@@ -77,6 +92,8 @@ package enum Denial: Sendable, Equatable {
         case teamBudgetExceeded = "team_budget_exceeded"
         /// `guardrailBlocked`, whichever rule.
         case guardrailBlocked = "guardrail_blocked"
+        /// `schemaInvalid`.
+        case schemaInvalid = "schema_invalid"
     }
 
     /// The word that it is counted by.
@@ -100,6 +117,7 @@ package enum Denial: Sendable, Equatable {
         case .tooManyInFlight: .concurrencyLimit
         case .teamBudgetExceeded: .teamBudgetExceeded
         case .guardrailBlocked: .guardrailBlocked
+        case .schemaInvalid: .schemaInvalid
         }
     }
 
@@ -119,6 +137,8 @@ package enum Denial: Sendable, Equatable {
         switch self {
         case .tooManyInFlight: "Too many calls at once: \(reason)"
         case .guardrailBlocked: "Not let pass: \(reason)"
+        case .schemaInvalid(let faults):
+            "Invalid params: the arguments do not fit the tool's schema\(faults.first.map { " (\($0.path): \($0.message))" } ?? "")"
         default: "Payment required: \(reason)"
         }
     }
@@ -131,6 +151,7 @@ package enum Denial: Sendable, Equatable {
         switch self {
         case .tooManyInFlight: -32005
         case .guardrailBlocked: -32406
+        case .schemaInvalid: -32602
         default: -32402
         }
     }

@@ -52,13 +52,36 @@ package struct RuleOverrides: Sendable, Equatable {
     package var guardrailsEnabled: Bool?
     /// All guardrails as the JSON that lists them; nil leaves them to the configuration.
     package var guardrails: String?
+    /// What the arguments of tools have to be, by the tools' names; empty for no tool.
+    package var toolSchemas: [ExactText: RegisteredSchema] = [:]
 
     package init(
-        maxInFlightPerKey: Int? = nil, maxInFlightPerTool: Int? = nil, guardrailsEnabled: Bool? = nil, guardrails: String? = nil
+        maxInFlightPerKey: Int? = nil, maxInFlightPerTool: Int? = nil, guardrailsEnabled: Bool? = nil, guardrails: String? = nil,
+        toolSchemas: [ExactText: RegisteredSchema] = [:]
     ) {
+        self.toolSchemas = toolSchemas
         self.maxInFlightPerKey = maxInFlightPerKey
         self.maxInFlightPerTool = maxInFlightPerTool
         self.guardrailsEnabled = guardrailsEnabled
         self.guardrails = guardrails
+    }
+}
+
+/// A JSON schema as an operator has registered it for a tool (F-SCHEMA-01).
+package struct RegisteredSchema: Sendable, Equatable {
+    /// JSON.
+    package let text: ExactText
+    /// Milliseconds since 1970.
+    package let createdAt: Int
+    /// Milliseconds since 1970 of the last registration.
+    package let updatedAt: Int
+
+    /// The most schemas that a gate has.
+    package static let capacity = 500
+    /// Bytes of the texts of all of them: every node reads them again and again.
+    package static let mostBytes = 262_144
+
+    package init(_ text: ExactText, createdAt: Int, updatedAt: Int) {
+        (self.text, self.createdAt, self.updatedAt) = (text, createdAt, updatedAt)
     }
 }

@@ -51,12 +51,19 @@ package struct Pipeline: Sendable {
         let start = first == .identity ? 0 : ends[first.rawValue - 1]
         for index in start..<max(start, ends[last.rawValue]) {
             var effect = stages[index].decide(call)
-            while case .found(let violation, let consequence) = effect {
-                call.note(violation)
-                effect = consequence
+            while true {
+                if case .found(let violation, let consequence) = effect {
+                    call.note(violation)
+                    effect = consequence
+                } else if case .checked(let consequence) = effect {
+                    call.hasCheckedArguments = true
+                    effect = consequence
+                } else {
+                    break
+                }
             }
             switch effect {
-            case .pass, .found: continue
+            case .pass, .found, .checked: continue
             case .deny(let denial): return .denied(denial)
             case .answer(let result): return .answered(result)
             case .warn(let text): call.warn(text)

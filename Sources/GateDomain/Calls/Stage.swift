@@ -34,6 +34,8 @@ package enum Effect: Sendable, Equatable {
     case answer([UInt8])
     /// A rule was met, which is recorded, and this follows from it.
     indirect case found(RuleViolation, Effect)
+    /// The arguments were compared with the tool's schema, which is counted, and this follows from it.
+    indirect case checked(Effect)
 }
 
 /// A pure function of a call. No stage knows another; a new rule is a new value in the array and nothing else.

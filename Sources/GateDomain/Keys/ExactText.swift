@@ -1,5 +1,7 @@
 // Text of a client as the name of something: compared and hashed by its bytes.
 
+import Glibc
+
 /// A text whose bytes are what it is. `String` compares and hashes its canonical form, which costs the square of a text's length where
 /// somebody has made it for that, and takes texts for the same that are not.
 package struct ExactText: Hashable, Sendable {
@@ -24,10 +26,17 @@ extension StringProtocol {
     @inlinable
     package func hasSameBytes(as other: some StringProtocol) -> Bool {
         let equal = utf8.withContiguousStorageIfAvailable { mine in
-            other.utf8.withContiguousStorageIfAvailable { theirs in mine.count == theirs.count && mine.elementsEqual(theirs) }
+            other.utf8.withContiguousStorageIfAvailable { theirs in areSame(mine, theirs) }
         }
         return (equal ?? nil) ?? (utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8))
     }
+}
+
+/// `elementsEqual` takes one byte after the other.
+@usableFromInline
+func areSame(_ mine: UnsafeBufferPointer<UInt8>, _ theirs: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard mine.count == theirs.count, let one = mine.baseAddress, let other = theirs.baseAddress else { return mine.count == theirs.count }
+    return memcmp(one, other, mine.count) == 0
 }
 
 /// How many bytes a client's own words may have before they are hashed, compared, kept, logged or published. Whatever is longer is refused,

@@ -6,8 +6,9 @@ import ServiceLifecycle
 
 /// Streams of audit events (F-AUDIT-08).
 ///
-/// Bounded: `capacity` streams a node, `share` of them for one administrator, `backlog` events that wait for the reader of one; who is slower
-/// than that is told so and let go.
+/// Bounded: `capacity` streams a node that go on, `share` of them for one administrator, as many again that are about to end, `backlog` events
+/// that wait for the reader of one; who is slower than that is told so and let go. Where all are taken, who has most gives one up to whoever
+/// has at least two fewer.
 actor AuditFeed {
     /// What a stream writes next.
     enum Signal: Sendable {
@@ -27,6 +28,9 @@ actor AuditFeed {
         fileprivate init(_ number: Int, in feed: AuditFeed, _ signals: AsyncStream<Signal>) {
             (self.number, self.signals, hold) = (number, signals, Hold(number, in: feed))
         }
+
+        /// Gives the place back, whoever still reads; keeps nothing of it.
+        var release: @Sendable () async -> Void { hold.release }
     }
 
     /// Gives a place back that nobody can read from any more: an answer to a client that has gone before is never written.
@@ -38,9 +42,11 @@ actor AuditFeed {
             (self.number, self.feed) = (number, feed)
         }
 
+        var release: @Sendable () async -> Void { { [number, feed] in await feed.leave(number) } }
+
         deinit {
             // Owned by the feed, which it keeps for one step.
-            Task { [number, feed] in await feed.leave(number) }
+            Task { [release] in await release() }
         }
     }
 
@@ -82,10 +88,13 @@ actor AuditFeed {
             if tail == nil { tail = fresh }
         }
         let own = taken.filter { $0.value == administrator }.keys
-        guard taken.count < Self.capacity, own.count < 2 * Self.share, !isOver else { return nil }
+        guard taken.count < 2 * Self.capacity, own.count < 2 * Self.share, !isOver else { return nil }
         let open = own.filter { listeners[$0] != nil }
         if open.count >= Self.share, let oldest = open.min() {
             end(oldest, "This admin key has opened \(Self.share) streams since on this node, which is as many as go on.")
+        } else if listeners.count >= Self.capacity {
+            guard let oldest = oldestOfMost(atLeast: open.count + 2) else { return nil }
+            end(oldest, "Another admin key needs a place, and this one has most of the \(Self.capacity) streams of this node.")
         }
         if listeners.isEmpty { silentUntil = .now + Self.silence }
         turn += 1
@@ -93,6 +102,12 @@ actor AuditFeed {
         listeners[turn] = Listener(takes: takes, out: out)
         taken[turn] = administrator
         return Seat(turn, in: self, signals)
+    }
+
+    /// The oldest stream of the administrator who has most; nil where nobody has so many.
+    private func oldestOfMost(atLeast count: Int) -> Int? {
+        let streams = Dictionary(grouping: listeners.keys) { taken[$0] ?? "" }.values
+        return streams.filter { $0.count >= count }.max { ($0.count, -($0.min() ?? 0)) < ($1.count, -($1.min() ?? 0)) }?.min()
     }
 
     func leave(_ seat: Seat) { leave(seat.number) }

@@ -1,4 +1,4 @@
-// How many entries of the audit log a filter takes, counted once for many pages.
+// How many entries of the audit log a filter takes: by what is known of each, or counted once for many pages.
 
 import ClusterState
 
@@ -20,8 +20,12 @@ actor AuditTotals {
     /// Filters that are remembered.
     static let capacity = 64
 
+    /// Of types and times what the log has now, by what this node has read of it; of an actor as it was counted last.
     /// - Throws: `StoreFailure`.
-    func total(of filter: AuditLog.Filter, in log: AuditLog) async throws -> Int {
+    func total(of filter: AuditLog.Filter, in log: AuditLog, knownTo book: AuditBook) async throws -> Int {
+        // That of all entries Redis knows.
+        if filter == AuditLog.Filter() { return try await log.count(filter) }
+        if filter.actor.isEmpty { return try await book.count(filter) }
         if let total = remembered(filter) { return total }
         await begin()
         defer { end() }
@@ -30,8 +34,7 @@ actor AuditTotals {
         if known.count >= Self.capacity, let oldest = known.min(by: { $0.value.countedAt < $1.value.countedAt })?.key {
             known[oldest] = nil
         }
-        // That of all entries is asked of Redis, which knows it.
-        if filter != AuditLog.Filter() { known[filter] = Entry(total: total, countedAt: .now) }
+        known[filter] = Entry(total: total, countedAt: .now)
         return total
     }
 

@@ -45,6 +45,10 @@ extension CallFlow {
         case .nobody: exchange.acknowledge()
         }
         for call in calls {
+            if call.hasCheckedArguments {
+                loop.schemaChecks.all += 1
+                if call.hasUnfitArguments { loop.schemaChecks.failed += 1 }
+            }
             if call.hasViolations { loop.note(call.violations, in: call.tool, of: caller?.id, exchange.requestID) }
             for note in call.notes { loop.parts.logger.notice("\(note)", metadata: ["request": "\(exchange.requestID)"]) }
         }
@@ -63,7 +67,7 @@ extension CallFlow {
             if entry.isRefunded { loop.meter.refunds[label, default: 0] += 1 }
             hasPaidTasks = hasPaidTasks || call.task != nil && entry.receipt.charged > 0
         }
-        if hasPaidTasks, let key = caller?.id {
+        if hasPaidTasks, let key = caller?.record {
             noteTasks(of: key) { [self] in tell(receipt, hasFailed) }
         } else {
             tell(receipt, hasFailed)
@@ -76,7 +80,7 @@ extension CallFlow {
     }
 
     /// Notes what the tasks that servers have made of the calls have cost: it goes back if they come to nothing.
-    private func noteTasks(of key: String, _ completion: @escaping () -> Void) {
+    private func noteTasks(of key: KeyRecord, _ completion: @escaping () -> Void) {
         var open = 1
         let done = {
             open -= 1
@@ -102,25 +106,20 @@ extension CallFlow {
     // MARK: The message
 
     /// The whole message. What the servers said stays bytes, in a batch too.
-    private func answer() -> [UInt8] {
+    private func answer() -> AnswerBody {
         guard isBatch else { return calls[0].answer(to: exchange) }
-        var message = Array(#"{"results":["#.utf8)
+        var message = AnswerParts()
+        message.append(exchange.beginning(ofResult: #""results":["#))
         for (part, call) in calls.enumerated() {
-            if part > 0 { message.append(UInt8(ascii: ",")) }
-            message += #"{"tool":"#.utf8
-            JSONText.append(call.tool, to: &message)
-            message.append(UInt8(ascii: ","))
+            var head = Array((part > 0 ? #",{"tool":"# : #"{"tool":"#).utf8)
+            JSONText.append(call.tool, to: &head)
+            head.append(UInt8(ascii: ","))
+            message.append(head)
             call.appendMember(to: &message)
-            message += #","creditsCharged":"#.utf8
-            JSONText.append(machine.parts[part].receipt.charged, to: &message)
-            message.append(UInt8(ascii: "}"))
+            message.append(#","creditsCharged":\#(machine.parts[part].receipt.charged)}"#.utf8)
         }
-        message += #"],"totalCreditsCharged":"#.utf8
-        JSONText.append(machine.receipt.charged, to: &message)
-        message += #","remainingCredits":"#.utf8
-        JSONText.append(machine.credits ?? 0, to: &message)
-        message.append(UInt8(ascii: "}"))
-        return exchange.message(.result, message)
+        message.append(#"],"totalCreditsCharged":\#(machine.receipt.charged),"remainingCredits":\#(machine.credits ?? 0)}}"#.utf8)
+        return message.body()
     }
 
     /// What a repetition is answered with. It is kept in the same step that charges, so it says of a surcharge what the balance had for it
@@ -128,7 +127,7 @@ extension CallFlow {
     var storedAnswer: [UInt8] {
         let answer = answer()
         return answer.count <= Self.longestStoredAnswer
-            ? answer
+            ? answer.bytes
             : exchange.failure(
                 code: -32603, "The call was charged once and answered, but its answer was too large to keep (request \(exchange.requestID))"
             )
@@ -151,6 +150,9 @@ extension CallFlow {
     private func refusalData(_ denial: Denial, _ part: Int) -> JSONValue {
         var data: JSONObject = ["reason": .string(denial.reason)]
         if isBatch { data["failedIndex"] = .int(Int64(part)) }
+        if case .schemaInvalid(let faults) = denial {
+            data["errors"] = .array(faults.map { ["path": .string($0.path), "message": .string($0.message)] })
+        }
         guard denial.isAboutPayment else { return .object(data) }
         let required = Int64(machine.price)
         let remaining = Int64(machine.credits ?? 0)

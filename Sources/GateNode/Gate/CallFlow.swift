@@ -12,7 +12,7 @@ import NIOCore
 ///
 /// It decides nothing: `CallMachine` says what is to be done, this does it and tells the machine what came of it. Whatever it waits for
 /// (a completion, a timer, an answer) holds it, and nothing else does.
-final class CallFlow {
+final class CallFlow: CancellableRequest {
     let exchange: MCPExchange
     let loop: LoopContext
     let calls: [ToolCall]
@@ -32,9 +32,47 @@ final class CallFlow {
             return exchange.fail(
                 status: 400, code: -32600, "X-Idempotency-Key must be 1 to \(ClientText.idempotencyKey) visible ASCII characters")
         }
+        guard calls.allSatisfy({ $0.unlistedAt == nil }) else {
+            return look(for: calls[...], exchange, on: loop) { begin(calls, exchange, on: loop, idempotencyKey: key) }
+        }
+        begin(calls, exchange, on: loop, idempotencyKey: key)
+    }
+
+    private static func begin(_ calls: [ToolCall], _ exchange: MCPExchange, on loop: LoopContext, idempotencyKey key: String?) {
         let flow = CallFlow(exchange, calls, on: loop, idempotencyKey: key)
         if exchange.isStateless { exchange.onAbandoned = { [weak flow] in flow?.cancel() } }
         flow.perform(flow.machine.begin())
+    }
+
+    /// Goes on if the client has servers of its own, and these have what those that all share have not.
+    private static func look(
+        for calls: ArraySlice<ToolCall>, _ exchange: MCPExchange, on loop: LoopContext, then next: @escaping () -> Void
+    ) {
+        let refuse = { exchange.fail(code: -32602, UpstreamSet.Route.lacking) }
+        guard let credential = exchange.credential else { return refuse() }
+        loop.identify(credential, fresh: false) { lookup, _ in
+            guard case .found(let key) = lookup, let client = loop.client(of: exchange, key: key.id) else { return refuse() }
+            // Nobody starts a server with a key that may not call.
+            var view = CallView(
+                caller: .key(key.policy), address: exchange.address, country: exchange.country(for: key.record), now: loop.now,
+                headers: exchange.header)
+            let decision = loop.snapshot.pipeline.run(.identity, &view)
+            guard loop.rules.isShadow || decision == .passed else { return refuse() }
+            look(for: calls, of: client, on: loop) { isThere in if isThere { next() } else { refuse() } }
+        }
+    }
+
+    private static func look(
+        for calls: ArraySlice<ToolCall>, of client: UpstreamClient, on loop: LoopContext, _ completion: @escaping (Bool) -> Void
+    ) {
+        guard let place = calls.firstIndex(where: { $0.unlistedAt != nil }), let server = calls[place].unlistedAt else {
+            return completion(true)
+        }
+        loop.ownTools.look(for: calls[place].tool, of: client, at: server, in: loop.parts.upstreams, on: loop.eventLoop) { isThere in
+            guard isThere else { return completion(false) }
+            calls[place].list()
+            look(for: calls[(place + 1)...], of: client, on: loop, completion)
+        }
     }
 
     /// Whether a name for an idempotent call is one that everybody writes the same way, and not too long.

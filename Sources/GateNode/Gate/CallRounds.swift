@@ -29,9 +29,12 @@ final class CallRounds {
         /// What another node was told within a second of the server's progress and logs.
         var words = (count: 0, since: NIODeadline.now())
 
+        /// Bytes that are kept on the server's side until all is answered: its state, its request, the answers so far; 0 where none are.
+        var held = 0
+
         /// What is held for it beside the call itself.
         var bytes: Int {
-            (asked.values.map(\.message) + waiting.map(\.message)).reduce(exchange.body.readableBytes) { $0 + $1.readableBytes }
+            (asked.values.map(\.message) + waiting.map(\.message)).reduce(exchange.body.readableBytes + held) { $0 + $1.readableBytes }
         }
     }
 
@@ -42,7 +45,7 @@ final class CallRounds {
         let isElsewhere: Bool
         /// Under which name that node was told; nil once it has taken it.
         var message: String?
-        var checkAt = NIODeadline.now() + CallRounds.hearing
+        var look = NodePassage.Look()
     }
 
     private let node: String
@@ -60,8 +63,10 @@ final class CallRounds {
     private static let mostQuestions = 16
     /// For how long a call waits for its client, and a round for its call.
     private static let patience = TimeAmount.seconds(300)
-    /// How often a round looks whether another node has heard of it, and has answered; and how long that may take to hear of it.
-    private static let (hearing, deafness) = (TimeAmount.seconds(5), TimeAmount.seconds(15))
+    /// How long another node may take to hear of a round.
+    private static let deafness = TimeAmount.seconds(15)
+    /// Rounds of one call, so that nobody has work done for ever that is paid for once.
+    private static let mostRounds = 32
     /// Progress and log messages of one call that go to another node in a second, and bytes of one.
     private static let (mostWords, longestWord) = (20, 65_536)
 
@@ -85,7 +90,8 @@ final class CallRounds {
         guard let key, StatelessEra.canBeAsked(exchange) else { return false }
         let capabilities = StatelessEra.capabilities(of: exchange)
         guard questions.allSatisfy({ $0.isCovered(by: capabilities) }) else { return false }
-        let bytes = questions.reduce(exchange.body.readableBytes) { $0 + $1.message.readableBytes }
+        let held = questions.reduce(0) { $0 + $1.held }
+        let bytes = questions.reduce(exchange.body.readableBytes + held) { $0 + $1.message.readableBytes }
         guard hasRoom(for: bytes, of: key) else { return false }
         let call = exchange.parkedAs ?? "\(name).\(next())"
         if parked[call] == nil {
@@ -95,8 +101,11 @@ final class CallRounds {
             parked[call] = Parked(exchange: exchange, cancel: cancel, key: key, subject: RequestState.subject(of: exchange))
             exchange.parkedAs = call
         }
-        guard let count = parked[call]?.waiting.count, count + questions.count <= Self.mostQuestions else { return false }
+        guard let entry = parked[call], entry.waiting.count + questions.count <= Self.mostQuestions, entry.round < Self.mostRounds else {
+            return false
+        }
         parked[call]?.waiting += questions
+        parked[call]?.held = held
         advance(call, on: loop)
         return true
     }
@@ -136,6 +145,13 @@ final class CallRounds {
             return
         }
         guard !entry.waiting.isEmpty || !entry.asked.isEmpty else { return }
+        guard entry.round < Self.mostRounds else {
+            let open = Array(entry.asked.values) + entry.waiting
+            (entry.asked, entry.waiting) = ([:], [])
+            parked[call] = entry
+            for question in open { question.refuse(code: -32603, "The client was asked too often in one call") }
+            return advance(call, on: loop)
+        }
         for question in entry.waiting {
             // A server without sessions has names of its own for them.
             let own = question.name.flatMap { name in entry.asked.keys.contains { $0.hasSameBytes(as: name) } ? nil : name }
@@ -199,6 +215,7 @@ final class CallRounds {
         for (name, response) in RoundRequest.answers(in: responses) ?? [] {
             guard let question = entry.asked.removeValue(forKey: name) else { continue }
             let message = Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + response + "}".utf8
+            if entry.held > 0 { entry.held += response.count }
             question.asker.answer(ByteBuffer(bytes: message), id: 22..<23)
         }
         parked[call] = entry
@@ -357,15 +374,19 @@ final class CallRounds {
         }
     }
 
+    /// Words of the feed may be missing: what was left for a round of this loop is looked for.
+    func lookAgain() {
+        for (ticket, waiting) in rounds where waiting.isElsewhere { passage.take(ticket) { [self] in ended(ticket, $0) } }
+    }
+
     func sweep(at now: NIODeadline, on loop: LoopContext) {
         for (call, entry) in parked where entry.until < now && entry.ticket == nil { drop(call, on: loop) }
         for (ticket, waiting) in rounds {
             if now - waiting.since > Self.patience {
                 rounds[ticket] = nil
                 waiting.exchange.fail(code: UpstreamFailure.timedOut.code, UpstreamFailure.timedOut.sentence)
-            } else if waiting.isElsewhere, waiting.checkAt <= now {
-                rounds[ticket]?.checkAt = now + Self.hearing
-                // What is told over the feed may be lost; what lies in the store is not.
+            } else if waiting.isElsewhere, waiting.look.isDue(at: now) {
+                rounds[ticket]?.look = NodePassage.Look(after: now)
                 passage.take(ticket) { [self] in ended(ticket, $0) }
                 if let message = waiting.message { checkHeard(message, ticket, isLast: now - waiting.since >= Self.deafness) }
             }

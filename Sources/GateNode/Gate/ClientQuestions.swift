@@ -19,6 +19,7 @@ final class ClientQuestions {
         /// The call on whose stream it was asked; nil for a stream of the session.
         weak var exchange: MCPExchange?
         let isOfCall: Bool
+        var look = NodePassage.Look()
 
         var isOver: Bool { isOfCall && exchange?.isAnswered ?? true }
     }
@@ -49,8 +50,9 @@ final class ClientQuestions {
     func ask(_ question: UpstreamQuestion, on exchange: MCPExchange, of loop: LoopContext) -> Bool {
         guard exchange.canSend, let session = exchange.session, session.isPresented, hasRoom(for: session.id) else { return false }
         let id = makeID(session.id, exchange.credential.map { KeyCache.digest($0) } ?? "", of: loop)
+        listen(for: question, id, of: loop)
         keep(question, id, session.id, exchange)
-        exchange.send(Self.renamed(question, id))
+        exchange.send(Self.renamed(question, id), as: .question)
         return true
     }
 
@@ -58,6 +60,7 @@ final class ClientQuestions {
     func ask(_ question: UpstreamQuestion, session: String, of loop: LoopContext) -> Bool {
         guard let stream = loop.streams.oldest(of: session), hasRoom(for: session) else { return false }
         let id = makeID(session, stream.credential, of: loop)
+        listen(for: question, id, of: loop)
         keep(question, id, session, nil)
         stream.send(Self.renamed(question, id))
         return true
@@ -66,6 +69,21 @@ final class ClientQuestions {
     private func keep(_ question: UpstreamQuestion, _ id: String, _ session: String, _ exchange: MCPExchange?) {
         let until = NIODeadline.now() + .seconds(Int64(Self.patience))
         open[id] = Open(asker: question.asker, session: session, until: until, exchange: exchange, isOfCall: exchange != nil)
+    }
+
+    private func listen(for question: UpstreamQuestion, _ id: String, of loop: LoopContext) {
+        let home = NIOLoopBound((self, loop), eventLoop: loop.eventLoop)
+        question.withdrawal.listen { home.eventLoop.execute { home.value.0.withdrawn(id, of: home.value.1) } }
+    }
+
+    /// The server wants no answer any more: its client hears so where it was asked, or where it listens, and need not ask anybody.
+    private func withdrawn(_ id: String, of loop: LoopContext) {
+        guard let entry = open.removeValue(forKey: id) else { return }
+        let message = Array(
+            #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"\#(id)","reason":"The server waits no longer"}}"#
+                .utf8)
+        if let exchange = entry.exchange, exchange.canSend { return exchange.send(message) }
+        _ = loop.streams.send(message, session: entry.session)
     }
 
     private func hasRoom(for session: String) -> Bool {
@@ -138,6 +156,15 @@ final class ClientQuestions {
     /// streams a question names no call, and may be another's.
     func sweep(at now: NIODeadline) {
         drop { $0.until < now }
+        for (id, entry) in open where entry.look.isDue(at: now) {
+            open[id]?.look = NodePassage.Look(after: now)
+            collect(id)
+        }
+    }
+
+    /// Words of the feed may be missing: answers may have been left for questions of this loop.
+    func lookAgain() {
+        for id in Array(open.keys) { collect(id) }
     }
 
     private func drop(_ isOver: (Open) -> Bool) {

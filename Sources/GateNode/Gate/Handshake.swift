@@ -18,8 +18,13 @@ enum Handshake {
         guard let credential = exchange.credential else { return loop.sessions.open(owner: "", isKnown: false, capabilities, opened) }
         // Anybody can send a word that looks like a key.
         loop.identify(credential, fresh: false) { lookup, _ in
-            let isKnown = if case .found(let key) = lookup { key.record.state == .active } else { false }
-            loop.sessions.open(owner: KeyCache.digest(credential), isKnown: isKnown, capabilities, opened)
+            guard case .found(let key) = lookup, key.record.state == .active else {
+                return loop.sessions.open(owner: KeyCache.digest(credential), isKnown: false, capabilities, opened)
+            }
+            loop.sessions.open(owner: KeyCache.digest(credential), isKnown: true, capabilities) { session in
+                if session.isOpened { loop.note(.created, session.id, of: key.record, exchange.requestID) }
+                opened(session)
+            }
         }
     }
 

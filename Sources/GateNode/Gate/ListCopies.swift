@@ -22,6 +22,8 @@ final class ListCopies {
         var answer: Answer?
         var readAt = NIODeadline.uptimeNanoseconds(0)
         var waiters: [(Answer) -> Void] = []
+        /// Whether the server was waited for in vain when it was asked last.
+        var wasSilent = false
     }
 
     private var copies: [ListName: Copy] = [:]
@@ -33,6 +35,8 @@ final class ListCopies {
     static let share = 16
     /// Nobody without a key waits longer for a server.
     static let patience = TimeAmount.seconds(15)
+    /// How long others are waited for once one of several servers has answered.
+    static let grace = TimeAmount.seconds(5)
     /// Bytes of an answer that is kept for others.
     private static let longest = 4 << 20
 
@@ -40,13 +44,18 @@ final class ListCopies {
     static let methods: Set<String> = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
 
     /// Hands over a copy that is fresh, or what the server says now.
-    func read(_ method: String, of server: Int, _ upstream: any Upstream, on loop: any EventLoop, _ completion: @escaping (Answer) -> Void)
-    {
+    /// - Parameter isOneOfSeveral: whether a server that has said nothing when it was asked last is left out, and asked again without
+    ///   anybody waiting.
+    func read(
+        _ method: String, of server: Int, _ upstream: any Upstream, isOneOfSeveral: Bool, on loop: any EventLoop,
+        _ completion: @escaping (Answer) -> Void
+    ) {
         let name = ListName(server: server, method: method)
         let copy = copies[name] ?? Copy()
         if let answer = copy.answer, .now() - copy.readAt < Self.freshness { return completion(answer) }
-        let isUnderWay = !copy.waiters.isEmpty
-        copies[name, default: Copy()].waiters.append(completion)
+        let (isUnderWay, isLeftOut) = (!copy.waiters.isEmpty, isOneOfSeveral && copy.wasSilent)
+        if isLeftOut { completion(.failed(.timedOut)) }
+        if !isUnderWay || !isLeftOut { copies[name, default: Copy()].waiters.append(isLeftOut ? { _ in } : completion) }
         guard !isUnderWay else { return }
         upstream.ask(method, within: Self.patience, on: loop) { [self] in took($0, for: name) }
     }
@@ -55,6 +64,8 @@ final class ListCopies {
         let waiters = copies[name]?.waiters ?? []
         if case .answered(let message, let reply) = answer, message.readableBytes <= Self.longest, !Self.isPrivate(message, reply) {
             copies[name] = Copy(answer: answer, readAt: .now())
+        } else if case .failed(.timedOut) = answer {
+            copies[name] = Copy(wasSilent: true)
         } else {
             copies[name] = nil
         }
@@ -74,6 +85,7 @@ final class ListCopies {
     func forget() {
         for name in copies.keys {
             copies[name]?.answer = nil
+            copies[name]?.wasSilent = false
             if copies[name]?.waiters.isEmpty ?? true { copies[name] = nil }
         }
     }

@@ -40,7 +40,7 @@ final class Listening {
         (self.exchange, self.filter, self.loop) = (exchange, filter, loop)
         self.key = key ?? ""
         client = loop.client(of: exchange, key: key)
-        subscriber = .init(session: "listen:" + loop.nextID(), credential: key ?? "", isOwned: false)
+        subscriber = .init(session: "listen:" + loop.nextID(), credential: key ?? "", isOwned: false, key: key ?? "")
     }
 
     /// Asks the servers for news of resources, and keeps of the filter what they can tell.
@@ -56,7 +56,7 @@ final class Listening {
             Self.ask("resources/subscribe", uri, key, client, on: loop) { [self] isAgreed in
                 if isAgreed {
                     filter.resources.append(uri)
-                    loop.parts.subscriptions.add(uri, for: subscriber)
+                    loop.release(loop.parts.subscriptions.add(uri, for: subscriber))
                 }
                 pending -= 1
                 if pending == 0 { open() }
@@ -67,14 +67,7 @@ final class Listening {
     private func open() {
         let credential = exchange.credential
         loop.listeners.open(exchange, filter, for: key) { [weak loop] answer in
-            guard let loop, let credential else { return answer(true) }
-            loop.identify(credential, fresh: false) { lookup, _ in
-                switch lookup {
-                case .found(let key): answer(key.record.state == .active && !key.record.isExpired(at: loop.now))
-                case .unknown: answer(false)
-                case .failed: answer(true)
-                }
-            }
+            if let loop { loop.mayListen(credential, answer) } else { answer(true) }
         } onEnd: { [weak loop, filter, subscriber, client] in
             guard let loop else { return }
             for uri in filter.resources where loop.parts.subscriptions.remove(uri, for: subscriber) {
@@ -84,14 +77,14 @@ final class Listening {
     }
 
     /// Asks for the news of a resource, or for no more of them; nobody else's stream is ended by that.
-    private static func ask(
+    static func ask(
         _ method: String, _ uri: String, _ key: String?, _ client: UpstreamClient?, on loop: LoopContext,
         _ completion: @escaping (Bool) -> Void
     ) {
         let set = loop.parts.upstreams
-        guard let index = set.isSeveral ? set.resources.owner(of: uri) : 0, set.all.indices.contains(index) else {
-            return completion(false)
-        }
+        var (index, uri) = (set.isSeveral ? set.resources.owner(of: uri) : 0, uri)
+        if index == nil, let (named, own) = set.server(ofPrefixedURI: uri) { (index, uri) = (named, own) }
+        guard let index, set.all.indices.contains(index) else { return completion(false) }
         let upstream = set.all[index]
         if upstream.isStateless { return loop.watch(uri, method == "resources/subscribe", of: index, for: key, completion) }
         upstream.ask(method, ["uri": .string(uri)], within: patience, of: client, on: loop.eventLoop) { outcome in

@@ -20,9 +20,11 @@ final class LoopContext: ExchangeHandler {
     let sessions: SessionBook
     let tasks: TaskOwners
     let lists = ListCopies()
+    let ownTools = OwnTools()
     let questions: ClientQuestions
     let rounds: CallRounds
     let streams: LiveStreams
+    let calls: CallStreams
     let listeners: ListenStreams
     let log: CallLog
     /// Whether calls that cost nothing pass while the store is away.
@@ -32,7 +34,7 @@ final class LoopContext: ExchangeHandler {
     private var catalog: (revision: Int, tools: ToolCatalog)?
     var meter = GateMeter()
     /// Requests that a client may still cancel, by session and its own id.
-    var cancellable: [CancelKey: CallFlow] = [:]
+    var cancellable: [CancelKey: any CancellableRequest] = [:]
     /// The operator's rules as they are now; a call reads them once.
     private(set) var snapshot: RuleSnapshot
     var rules: GateRules { snapshot.rules }
@@ -40,6 +42,9 @@ final class LoopContext: ExchangeHandler {
     weak var siblings: LoopContexts?
     /// What `server/discover` was answered last.
     var discovered: (result: [UInt8], at: NIODeadline)?
+    /// Calls that were compared with schemas since the last sweep, and those of them that did not fit.
+    var schemaChecks = SchemaTotals.Counts()
+    var sessionNotes = SessionNotes()
     /// How many of each key were noted since the last sweep.
     private var notedViolations: [String: Int] = [:]
     private var sequence: UInt64 = 0
@@ -72,6 +77,11 @@ final class LoopContext: ExchangeHandler {
         streams = LiveStreams(
             link: link.value, commands: sessions.commands, mail: SessionMail(link: link.value, keys: keys, origin: parts.id),
             most: parts.settings.maxConnections / max(1, loops) / 4)
+        calls = CallStreams(
+            node: parts.id, loop: index, sessions: sessions, mail: streams.mail,
+            through: CallShares(link: link.value, keys: keys, clock: parts.clock),
+            most: parts.settings.maxConnections / max(1, loops) / 4)
+        front.logs = calls
         listeners = ListenStreams(most: parts.settings.maxConnections / max(1, loops) / 4)
         holdPrefix = "\(parts.id).\(index)."
     }
@@ -108,6 +118,19 @@ final class LoopContext: ExchangeHandler {
         MCPEndpoint.receive(exchange, on: self)
     }
 
+    /// Whether whoever listens with a credential may go on listening: its key is there and active. Where nobody can say, it may.
+    /// - Parameter fresh: whether the store is asked, whatever is remembered.
+    func mayListen(_ credential: String?, fresh: Bool = false, _ answer: @escaping (Bool) -> Void) {
+        guard let credential else { return answer(true) }
+        identify(credential, fresh: fresh) { [self] lookup, _ in
+            switch lookup {
+            case .found(let key): answer(key.record.state == .active && !key.record.isExpired(at: now))
+            case .unknown: answer(false)
+            case .failed: answer(true)
+            }
+        }
+    }
+
     func knows(_ secret: String) -> Bool { cache.assumeIsolated { $0.knows(secret) } }
 
     /// Notes a call that was refused, or that shadow mode let pass; nobody waits for it.
@@ -142,9 +165,22 @@ final class LoopContext: ExchangeHandler {
         ledger.sweep()
         sessions.sweep(at: now)
         notedViolations.removeAll(keepingCapacity: true)
+        noteSchemaChecks()
         questions.sweep(at: now)
         rounds.sweep(at: now, on: self)
+        calls.sweep(at: now, on: self)
         log.flush()
+    }
+
+    private func noteSchemaChecks() {
+        guard schemaChecks.all > 0 else { return }
+        let counts = schemaChecks
+        schemaChecks = SchemaTotals.Counts()
+        for command in SchemaTotals.commands(adding: counts, keys: parts.store.keys) {
+            link.send(command) { [self] result in
+                if case .failure = result { meter.lostNotes += 1 }
+            }
+        }
     }
 
     /// The client for which servers keep something of its own: one that acts in the session that its key has opened, where it can be asked
@@ -157,7 +193,8 @@ final class LoopContext: ExchangeHandler {
             let isOwn = StatelessEra.canBeAsked(exchange) || exchange.envelope.method == .subscriptionsListen
             let capabilities = isOwn ? StatelessEra.capabilities(of: exchange) : []
             guard let key, parts.settings.isolation.isolates(capabilities) else { return nil }
-            return UpstreamClient(session: StatelessEndpoint.session(of: key, capabilities), key: key, capabilities: capabilities)
+            return UpstreamClient(
+                session: StatelessEndpoint.session(of: key, capabilities), key: key, capabilities: capabilities, isShared: true)
         }
         guard let session = exchange.session, session.isPresented, session.isOwned, parts.settings.isolation.isolates(session.capabilities),
             let key,
@@ -194,15 +231,22 @@ final class LoopContext: ExchangeHandler {
         case .record(.team, _): cache.assumeIsolated { $0.forgetAll() }
         case .everything:
             cache.assumeIsolated { $0.forgetAll() }
-            streams.collectAll()
+            streams.lookAgain()
+            calls.collectAll()
+            questions.lookAgain()
+            rounds.lookAgain()
         case .record(.answer, let id):
             questions.collect(id)
             rounds.collect(id, on: self)
-        case .record(.mail, let session): streams.collect(session: session)
+            calls.collect(id, on: self)
+        case .record(.mail, let name):
+            streams.collect(session: name)
+            calls.collect(stream: name)
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)
             streams.close(session: id)
+            calls.close(session: id)
         case .record(.switch, _), .record(.rules, _), .record(.beat, _), .record(.aside, _): break
         }
     }
@@ -242,6 +286,14 @@ struct GateParts: Sendable {
     let sessions: SessionSecret
     let switches: Switches
     let logger: Logger
+}
+
+/// A request under way that its client may give up.
+protocol CancellableRequest: AnyObject {
+    var exchange: MCPExchange { get }
+
+    /// Gives it up, wherever it is; it then ends as one that was given up.
+    func cancel()
 }
 
 /// Whose request is meant by a `notifications/cancelled`: ids are only unique within a session, and only who has asked may give up.

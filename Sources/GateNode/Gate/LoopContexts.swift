@@ -53,6 +53,12 @@ final class LoopContexts: Sendable {
         loop.execute { context.value.streams.post(message, to: session) }
     }
 
+    /// Tells the servers that nobody here wants to hear of these resources any more.
+    func release(_ uris: [String]) {
+        guard !uris.isEmpty, let (loop, context) = all.first else { return }
+        loop.execute { context.value.release(uris) }
+    }
+
     /// Asks one event loop after the other until one says that it has done what there was to do.
     func first(_ body: @escaping @Sendable (LoopContext) -> Bool, otherwise: @escaping @Sendable () -> Void) {
         first(body, from: 0, otherwise: otherwise)
@@ -86,6 +92,17 @@ final class LoopContexts: Sendable {
         forEach { $0.rounds.end(on: $0) }
     }
 
+    /// Leaves what is kept for clients whose connections have broken where other nodes find it.
+    func leaveStreams() async {
+        forEach { $0.calls.leaveAll() }
+        let limit = NIODeadline.now() + .seconds(2)
+        for (loop, context) in all {
+            while .now() < limit, (try? await loop.submit { context.value.calls.isLeaving }.get()) ?? false {
+                try? await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+
     /// Whether everything that was taken has been settled.
     var isSettled: Bool {
         get async {
@@ -95,6 +112,14 @@ final class LoopContexts: Sendable {
             }
             return true
         }
+    }
+
+    /// Whether no event loop knows of anything that is open under a former name of the node.
+    func hasLeft(_ name: String) async -> Bool {
+        for (loop, context) in all {
+            guard (try? await loop.submit { context.value.ledger.hasLeft(name) }.get()) == true else { return false }
+        }
+        return true
     }
 
     func flushLogs() async {

@@ -25,6 +25,7 @@ enum MCPEndpoint {
             if StatelessEra.isNamed(by: exchange.head) {
                 return exchange.refuseMethod("Method not allowed. This revision of MCP knows POST alone.", allowing: "POST, OPTIONS")
             }
+            if let version = unsupportedVersion(of: exchange) { return exchange.failForVersion(version) }
             if exchange.head.method == .get { stream(exchange, on: loop) } else { end(exchange, on: loop) }
         default: exchange.refuseMethod("Method not allowed. Use POST, GET or DELETE.")
         }
@@ -33,6 +34,9 @@ enum MCPEndpoint {
     private static func post(_ exchange: MCPExchange, on loop: LoopContext) {
         guard exchange.head.fields.contentType == .json else {
             return exchange.refuse(415, "Unsupported Media Type. Use Content-Type: application/json")
+        }
+        guard hasPlainBody(exchange.head.fields) else {
+            return exchange.refuse(415, "Unsupported Media Type. Send the body without a Content-Encoding")
         }
         switch exchange.body.scanEnvelope() {
         case .success(let envelope): exchange.envelope = envelope
@@ -43,10 +47,34 @@ enum MCPEndpoint {
             return exchange.fail(status: 400, code: StatelessEra.mismatch, StatelessEra.repetition)
         }
         if StatelessEra.claims(exchange) { return StatelessEndpoint.receive(exchange, on: loop) }
-        if let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.supported(named: version) == nil {
-            return exchange.failForVersion(version)
-        }
+        if let version = unsupportedVersion(of: exchange) { return exchange.failForVersion(version) }
         enter(exchange, on: loop) { dispatch(exchange, on: loop) }
+    }
+
+    /// The revision that a head names, if it is none that is served (MCP Transports, Protocol Version Header).
+    private static func unsupportedVersion(of exchange: MCPExchange) -> String? {
+        guard let version = exchange.head.fields.string(of: .mcpProtocolVersion), ProtocolRevision.supported(named: version) == nil else {
+            return nil
+        }
+        return version
+    }
+
+    /// Whether the body is what it looks like, and no compressed form of it.
+    private static func hasPlainBody(_ fields: HTTP1Fields) -> Bool {
+        guard fields.contains(.contentEncoding) else { return true }
+        return fields.strings(named: "content-encoding").allSatisfy { $0.isEmpty || $0.lowercased() == "identity" }
+    }
+
+    /// Refuses a request that has the name of a notification: no revision knows such a one, and a server that acts by the name alone would
+    /// do what only the gate may tell it, as to give up a request of somebody else by its number.
+    static func refusesNotification(_ exchange: MCPExchange) -> Bool {
+        switch exchange.envelope.method {
+        case .initialized, .notificationsCancelled, .notificationsProgress: break
+        case .other where exchange.method.utf8.starts(with: "notifications/".utf8): break
+        default: return false
+        }
+        exchange.fail(code: -32601, "Method not found: that is a notification, which has no id")
+        return true
     }
 
     /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
@@ -83,7 +111,11 @@ enum MCPEndpoint {
         guard exchange.head.version == .http11 else { return exchange.refuse(505, "A stream needs HTTP/1.1") }
         enter(exchange, asStream: true, on: loop) {
             guard let session = exchange.session else { return }
-            loop.streams.open(exchange, in: session, holder: loop.nextID())
+            if loop.calls.resume(exchange, in: session, on: loop) { return }
+            let credential = session.isOwned ? exchange.credential : nil
+            loop.streams.open(exchange, in: session, holder: loop.nextID()) { [weak loop] answer in
+                if let loop { loop.mayListen(credential, answer) } else { answer(true) }
+            }
         }
     }
 
@@ -101,6 +133,7 @@ enum MCPEndpoint {
             }
             exchange.acknowledge()
         case .request:
+            if refusesNotification(exchange) { return }
             switch envelope.method {
             case .initialize: Handshake.answer(exchange, on: loop)
             case .ping: exchange.succeed(Array("{}".utf8))
@@ -154,8 +187,20 @@ enum MCPEndpoint {
             case .ended:
                 // The other nodes hear of it by the feed.
                 for upstream in loop.parts.upstreams.all { upstream.end(session: id) }
+                noteEnd(of: id, exchange, on: loop)
                 exchange.answer(Array(#"{"message":"Session terminated"}"#.utf8))
             }
+        }
+    }
+}
+
+extension MCPEndpoint {
+    private static func noteEnd(of session: String, _ exchange: MCPExchange, on loop: LoopContext) {
+        guard let credential = exchange.credential else { return }
+        let requestID = exchange.requestID
+        loop.identify(credential, fresh: false) { lookup, _ in
+            guard case .found(let key) = lookup else { return }
+            loop.note(.destroyed, session, of: key.record, requestID)
         }
     }
 }

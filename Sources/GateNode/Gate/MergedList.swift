@@ -30,13 +30,22 @@ struct MergedList {
     }
 
     /// Nil if no page has such a list.
-    init?(_ pages: [Page], of method: String, in set: UpstreamSet) {
+    /// - Parameters:
+    ///   - isOwn: whether the servers work for one client alone: what they have says nothing of what others may reach.
+    ///   - isFirst: whether these are the first pages.
+    init?(_ pages: [Page], of method: String, in set: UpstreamSet, isOwn: Bool = false, isFirst: Bool = false) {
         guard let (list, name) = Self.members(of: method) else { return nil }
         var isList = false
         for page in pages {
             page.result.withUnsafeBytes { bytes in
                 guard let scan = ListScan(bytes, list: list, members: [name]) else { return }
                 isList = true
+                if !isOwn, method.hasPrefix("resources/") {
+                    let uris = scan.entries.compactMap { entry in
+                        entry.values[0].flatMap { JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[$0])) }
+                    }
+                    set.resources.learn(uris, of: page.index, in: method, isWhole: isFirst && scan.nextCursor == nil)
+                }
                 add(scan, in: bytes, of: page, method, set)
                 let cursor = scan.nextCursor.flatMap { JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[$0])) }
                 if let cursor { cursors.append((page.prefix, cursor)) }
@@ -49,7 +58,6 @@ struct MergedList {
         func text(_ range: Range<Int>) -> String? { JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[range])) }
         let names = scan.entries.map { $0.values[0].flatMap(text) }
         let isOfURIs = method.hasPrefix("resources/")
-        if isOfURIs { set.resources.learn(names.compactMap(\.self), of: page.index) }
         for (entry, name) in zip(scan.entries, names) {
             guard entry.isObject, let token = entry.values[0], let name else { continue }
             var shown: String?

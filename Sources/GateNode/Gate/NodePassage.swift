@@ -1,6 +1,7 @@
 // What one node leaves in Redis for another, which is told of it over the feed: answers of clients, rounds of calls.
 
 import ClusterState
+import NIOCore
 
 /// Messages by their names; confined to the event loop of its link. What nobody takes is gone after a minute.
 struct NodePassage {
@@ -10,6 +11,18 @@ struct NodePassage {
 
     /// Milliseconds that a message is kept.
     private static let kept = 60_000
+
+    /// When to look for a message without having been told of it: what is told over the feed may be lost, what lies in the store is not.
+    struct Look {
+        private let at: NIODeadline
+
+        /// Between two looks.
+        private static let interval = TimeAmount.seconds(5)
+
+        init(after now: NIODeadline = .now()) { at = now + Self.interval }
+
+        func isDue(at now: NIODeadline) -> Bool { at <= now }
+    }
 
     /// Leaves a message, and tells the nodes of it.
     /// - Parameters:

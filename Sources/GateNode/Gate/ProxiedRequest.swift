@@ -2,6 +2,7 @@
 
 import ClusterState
 import GateDomain
+import GateSettings
 import MCPUpstream
 import MCPWire
 import NIOCore
@@ -10,7 +11,7 @@ import NIOCore
 ///
 /// The servers know one client, the gate. So what belongs to somebody (a task, a subscription) is looked up before a server hears of it,
 /// and what belongs to nobody in particular (a list) is asked once for all.
-final class ProxiedRequest {
+final class ProxiedRequest: CancellableRequest {
     enum Shape {
         case asItIs
         /// Filtered by what the key may call, and priced.
@@ -21,7 +22,7 @@ final class ProxiedRequest {
         case listening
     }
 
-    private let exchange: MCPExchange
+    let exchange: MCPExchange
     private let shape: Shape
     private let loop: LoopContext
     private let method: String
@@ -37,8 +38,11 @@ final class ProxiedRequest {
     private var failure = UpstreamFailure.unavailable
     /// Whether it takes a place of the strangers' share.
     private var isStranger = false
+    /// Servers whose copies of a list are waited for, and whether they are for a little while only.
+    private var (awaited, isInHurry) = (Set<Int>(), false)
     /// What is under way for this request alone.
     private var tickets: [UpstreamTicket] = []
+    private var cancelKey: CancelKey?
 
     init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
         self.exchange = exchange
@@ -51,8 +55,11 @@ final class ProxiedRequest {
     private var isCatalog: Bool { if case .catalog = shape { true } else { false } }
 
     func begin() {
+        if exchange.envelope.hasUnusableCursor, MergedList.members(of: method) != nil {
+            return exchange.fail(code: -32602, "Invalid params: cursor must be a string, as an earlier page has given it")
+        }
         let isFree = isCatalog || loop.snapshot.isFree(exchange.envelope, in: exchange.body)
-        if isFree, case .asItIs = shape, !isPersonal, !isAskable { return beginFree() }
+        if isFree, case .asItIs = shape, !isPersonal, !isAskable, !isOfOwnList { return beginFree() }
         guard let credential = exchange.credential else { return proceed(isFree) }
         identify(credential) { [self] isAway in
             if isAway && !isFree { return exchange.failForStore() }
@@ -78,7 +85,7 @@ final class ProxiedRequest {
         if case .catalog(let query) = shape { return tell(query) }
         if case .listening = shape { return Listening.begin(exchange, for: keyID, on: loop) }
         if isPersonal { return beginPersonal() }
-        if isFree && isFirstPage { return readCopies() }
+        if isFree && isFirstPage && !isOfOwnList { return readCopies() }
         if isFree && keyID == nil { return forwardForStranger() }
         forward()
     }
@@ -110,12 +117,48 @@ final class ProxiedRequest {
     /// Whether it asks for the first page of a list, which is the same for everybody.
     private var isFirstPage: Bool { ListCopies.methods.contains(method) && exchange.envelope.cursor == nil }
 
+    /// Whether it is a list for a client that has servers of its own, which may have other entries than those that all share. Before the key
+    /// is known: whether it may be one.
+    private var isOfOwnList: Bool {
+        guard ListCopies.methods.contains(method), exchange.credential != nil, !loop.parts.upstreams.all.allSatisfy(\.isStateless) else {
+            return false
+        }
+        if keyID != nil { return client != nil }
+        guard case .nobody = caller else { return false }
+        let capabilities = exchange.isStateless ? [] : exchange.session?.capabilities ?? []
+        return loop.parts.settings.isolation.isolates(capabilities)
+    }
+
+    /// For whom servers keep something of its own; nobody whose key may not call.
+    private var client: UpstreamClient? {
+        guard keyID != nil, isShadow || !isBarred else { return nil }
+        return loop.client(of: exchange, key: keyID)
+    }
+
     private func readCopies() {
         guard case .all(let targets) = choice else { return forward() }
         pending = targets.count
+        awaited = Set(targets.map(\.index))
         for target in targets {
             let index = target.index
-            loop.lists.read(method, of: index, loop.parts.upstreams.all[index], on: loop.eventLoop) { [self] in took($0, from: index) }
+            loop.lists.read(method, of: index, loop.parts.upstreams.all[index], isOneOfSeveral: targets.count > 1, on: loop.eventLoop) {
+                [self] outcome in
+                guard awaited.remove(index) != nil else { return }
+                took(outcome, from: index)
+                if case .answered = outcome { hurry() }
+            }
+        }
+    }
+
+    /// Once one server has answered, the others are waited for a little while, and then left out.
+    private func hurry() {
+        guard pending > 0, !isInHurry else { return }
+        isInHurry = true
+        loop.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: ListCopies.grace) { [self] in
+            for index in awaited.sorted() {
+                awaited.remove(index)
+                took(.failed(.timedOut), from: index)
+            }
         }
     }
 
@@ -174,11 +217,17 @@ final class ProxiedRequest {
 
     /// What is subscribed to, and by whom; nil where no update could be delivered.
     private var subscription: (uri: String, subscriber: SubscriptionBook.Subscriber)? {
-        guard keyID != nil, let credential = exchange.credential, let session = exchange.session, session.isPresented,
+        guard let keyID, let credential = exchange.credential, let session = exchange.session, session.isPresented,
             let uri = exchange.envelope.uri.flatMap({ exchange.string($0) }), uri.utf8.count <= SubscriptionBook.longestURI
         else { return nil }
         let digest = KeyCache.digest(credential)
-        return (uri, .init(session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest))
+        return (uri, .init(session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest, key: keyID))
+    }
+
+    /// For whom servers are asked: a page of a list, read without a key, tells nobody anything of anybody.
+    private var owner: UpstreamRequest.Owner {
+        if let keyID { return .key(keyID) }
+        return ListCopies.methods.contains(method) ? .anybody : .nobody
     }
 
     // MARK: Judging
@@ -220,8 +269,14 @@ final class ProxiedRequest {
                 return exchange.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
             }
             exchange.onAbandoned = { [weak self] in self?.giveUp() }
+        } else {
+            registerForCancel()
         }
         for target in targets { Inquiry(self, target).send() }
+    }
+
+    private var patience: TimeAmount {
+        isStranger || ListCopies.methods.contains(method) ? ListCopies.patience : RuleSnapshot.longestWait
     }
 
     /// Its client has closed the stream of the answer.
@@ -229,6 +284,17 @@ final class ProxiedRequest {
         others = []
         for ticket in tickets { ticket.cancel(on: loop.eventLoop) }
     }
+
+    /// A client may give up what it has asked for itself, in a session that it has named (MCP Cancellation).
+    private func registerForCancel() {
+        guard cancelKey == nil, let session = exchange.session, session.isPresented, let id = exchange.envelope.id,
+            let key = CancelKey(session: session.id, caller: keyID ?? "", id: exchange.body.token(id))
+        else { return }
+        cancelKey = key
+        loop.cancellable[key] = self
+    }
+
+    func cancel() { giveUp() }
 
     /// One server's share of the answer.
     private final class Inquiry: UpstreamReceiver {
@@ -245,14 +311,17 @@ final class ProxiedRequest {
             let upstream = loop.parts.upstreams.all[target.index]
             let number = upstream.nextNumber()
             if upstream.isStateless { return send(to: upstream, number) }
+            let client = request.client
+            if request.method == "logging/setLevel", !exchange.isStateless { return setLevel(at: upstream, client) }
+            loop.tellLevel(of: exchange, to: upstream, client)
             request.tickets.append(UpstreamTicket(upstream: upstream, number: number))
             let bytes = UpstreamRequest.rewritten(
                 exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
                 isStateless: exchange.isStateless, allocator: loop.allocator)
             upstream.send(
                 UpstreamRequest(
-                    number: number, bytes: bytes, deadline: .now() + (request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait),
-                    isCall: false, owner: request.keyID.map { .key($0) } ?? .nobody, client: loop.client(of: exchange, key: request.keyID)),
+                    number: number, bytes: bytes, deadline: .now() + request.patience,
+                    isCall: false, owner: request.owner, client: client),
                 to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
         }
 
@@ -272,8 +341,8 @@ final class ProxiedRequest {
             let described = StatelessRequest.of(exchange, message, number: number, isAskable: request.keyID != nil, mirrored: [], on: loop)
             let rounds = UpstreamRounds(
                 described, number: number, to: upstream, for: self,
-                patience: request.isStranger ? ListCopies.patience : RuleSnapshot.longestWait, isCall: false,
-                owner: request.keyID.map { .key($0) } ?? .nobody, on: loop.eventLoop)
+                patience: request.patience, isCall: false,
+                owner: request.owner, on: loop.eventLoop)
             request.tickets.append(UpstreamTicket(upstream: upstream, number: number, rounds: rounds))
             rounds.begin()
         }
@@ -284,14 +353,35 @@ final class ProxiedRequest {
             request.loop.watch(uri, isWanted, of: target.index, for: request.keyID ?? "") { [self] isAgreed in tell(isAgreed) }
         }
 
-        private func setLevel() {
-            let (loop, exchange) = (request.loop, request.exchange)
+        /// The level that is asked for; nil if there is none, which is told.
+        private var level: LogLevel? {
+            let exchange = request.exchange
             let token = exchange.body.withUnsafeReadableBytes { body in
                 MemberScan.range(of: ["params", "level"], in: body).map { Array(body[$0].prefix(64)) }
             }
-            guard let level = token.flatMap(LogLevel.init(token:)) else {
-                return tell(false, "level must be one of " + LogLevel.allCases.map(\.rawValue).joined(separator: ", "))
+            if let level = token.flatMap(LogLevel.init(token:)) { return level }
+            tell(false, "level must be one of " + LogLevel.allCases.map(\.rawValue).joined(separator: ", "))
+            return nil
+        }
+
+        /// The level of a session in front of a server with a handshake. Without a session it is nobody's own, and takes no message from anybody.
+        private func setLevel(at upstream: any Upstream, _ client: UpstreamClient?) {
+            guard let level else { return }
+            let loop = request.loop
+            let inform = { [self] in
+                loop.tell(level, to: upstream, client) { [self] outcome in
+                    if let outcome { request.took(outcome, from: target.index) } else { tell(true) }
+                }
             }
+            guard let session = request.exchange.session, session.isPresented else { return inform() }
+            loop.sessions.hear(from: level, in: session) { [self] isWritten in
+                if isWritten { inform() } else { request.took(.failed(.unavailable), from: target.index) }
+            }
+        }
+
+        private func setLevel() {
+            guard let level else { return }
+            let (loop, exchange) = (request.loop, request.exchange)
             guard let session = exchange.session, session.isPresented else { return tell(false, "a level is that of a session") }
             loop.sessions.hear(from: level, in: session) { [self] isWritten in
                 if isWritten { tell(true) } else { request.took(.failed(.unavailable), from: target.index) }
@@ -310,6 +400,7 @@ final class ProxiedRequest {
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
             if let call = request.exchange.parkedAs { return request.loop.rounds.tell(message, of: call, on: request.loop) }
+            guard request.loop.isHeard(message, reply, on: request.exchange, of: request.client) else { return }
             request.exchange.relay(notification: message, reply)
         }
 
@@ -334,6 +425,7 @@ final class ProxiedRequest {
         guard pending == 0 else { return }
         if !others.isEmpty, answers.last?.reply.result == nil { return send(to: [others.removeFirst()]) }
         if isStranger { loop.lists.left() }
+        if let cancelKey, loop.cancellable[cancelKey] === self { loop.cancellable[cancelKey] = nil }
         finish()
     }
 
@@ -343,19 +435,28 @@ final class ProxiedRequest {
         guard let first = answers.first(where: { $0.reply.result != nil }) ?? answers.first else {
             return exchange.fail(code: failure.code, failure.sentence, retryAfter: failure == .unavailable ? 1 : nil)
         }
+        // Whoever goes on reading has been told that each of these servers has more: a page without one of them would end its list.
+        if case .all(let targets) = choice, targets.count > 1, exchange.envelope.cursor != nil,
+            let missing = targets.map(\.index).first(where: { index in !answers.contains { $0.index == index && $0.reply.result != nil } })
+        {
+            if let refusal = answers.first(where: { $0.index == missing }) { return exchange.relay(refusal.message, refusal.reply) }
+            return exchange.fail(code: failure.code, failure.sentence, retryAfter: failure == .unavailable ? 1 : nil)
+        }
         if method == "tasks/list" { return finishTasks(first.message, first.reply) }
-        if method == "tasks/get" || method == "tasks/cancel" { return finishTask(first.message, first.reply, of: first.index) }
+        if ["tasks/get", "tasks/cancel", "tasks/result"].contains(method) {
+            return finishTask(first.message, first.reply, of: first.index)
+        }
         if method == "resources/subscribe", first.reply.result != nil, !hasServerOfItsOwn,
             let (uri, subscriber) = subscription
         {
-            loop.parts.subscriptions.add(uri, for: subscriber)
+            loop.release(loop.parts.subscriptions.add(uri, for: subscriber))
         }
         let set = loop.parts.upstreams
         guard isToolList || set.isSeveral && MergedList.members(of: method) != nil, first.reply.result != nil else {
             return exchange.relay(first.message, first.reply)
         }
         let pages = self.pages
-        let merged = set.isSeveral ? MergedList(pages, of: method, in: set) : nil
+        let merged = set.isSeveral ? MergedList(pages, of: method, in: set, isOwn: isOfOwnList, isFirst: isFirstPage) : nil
         guard isToolList else {
             guard let merged else { return failUnusable() }
             return exchange.succeed(MergedList.result(method, merged.entries, nextCursor: merged.nextCursor))
@@ -394,16 +495,25 @@ final class ProxiedRequest {
             return exchange.relay(message, reply)
         }
         let upstream = loop.parts.upstreams.all[index]
-        if TaskOwners.isLost(reply, in: message) {
-            return loop.tasks.refund(task, of: upstream.prefix, to: key, at: loop.now) { [self] in exchange.relay(message, reply) }
+        // A result is the call's, and says nothing of the task: a failed one has a result, too (2025-11-25).
+        let status = method == "tasks/result" ? nil : TaskOwners.status(in: reply, message)
+        if let status, status.isLost {
+            return loop.tasks.lost(status, task, of: upstream.prefix, to: key, at: loop.now) { [self] _ in exchange.relay(message, reply) }
         }
+        if let status { loop.tasks.heard(status, of: task, server: upstream.prefix, by: key.id, at: loop.now) }
         exchange.relay(message, reply)
-        guard method == "tasks/cancel", upstream.isStateless else { return }
-        // Where the server only says that it has heard (2026-07-28), it is asked what became of the task: its owner may never ask again.
-        upstream.ask("tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15), on: loop.eventLoop) {
-            [loop] outcome in
-            guard case .answered(let message, let reply) = outcome, TaskOwners.isLost(reply, in: message) else { return }
-            loop.tasks.refund(task, of: upstream.prefix, to: key, at: loop.now) {}
+        var isFailure = false
+        if case .result(isError: true) = reply.kind { isFailure = method == "tasks/result" }
+        guard isFailure || method == "tasks/cancel" && upstream.isStateless else { return }
+        // Where the server only says that it has heard (2026-07-28), or that the call was an error, it is asked what became of the task: its
+        // owner may never ask again.
+        upstream.ask(
+            "tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15),
+            of: upstream.isStateless ? nil : loop.client(of: exchange, key: key.id), on: loop.eventLoop
+        ) { [loop] outcome in
+            guard case .answered(let message, let reply) = outcome, let status = TaskOwners.status(in: reply, message) else { return }
+            if status.isLost { return loop.tasks.lost(status, task, of: upstream.prefix, to: key, at: loop.now) { _ in } }
+            loop.tasks.heard(status, of: task, server: upstream.prefix, by: key.id, at: loop.now)
         }
     }
 

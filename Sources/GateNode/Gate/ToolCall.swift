@@ -28,6 +28,8 @@ final class ToolCall: UpstreamReceiver {
     private var inAnswer: [RuleViolation] = []
     var violations: [RuleViolation] { inArguments + inAnswer }
     var hasViolations: Bool { !inArguments.isEmpty || !inAnswer.isEmpty }
+    /// Whether its arguments were compared with the tool's schema, and do not fit it; as last judged.
+    private(set) var (hasCheckedArguments, hasUnfitArguments) = (false, false)
     /// The arguments as a stage has rewritten them.
     private var arguments: [UInt8]?
     /// Set by `fault`, which comes first.
@@ -54,11 +56,16 @@ final class ToolCall: UpstreamReceiver {
     func fault(in upstreams: UpstreamSet) -> String? {
         if request.toolName == nil { return "Invalid params: missing tool name" }
         if tool.utf8.count > ClientText.toolName { return "Invalid params: tool names have at most \(ClientText.toolName) bytes" }
-        let found = upstreams.route(tool)
-        route = found
-        if case .refused(let fault) = found { return fault }
+        route = upstreams.route(tool)
+        if case .refused(let fault) = route { return fault }
         return nil
     }
+
+    /// The place of its server if that has not listed the tool, so that only one of the client's own may have it.
+    var unlistedAt: Int? { if case .unlisted(let index, _, _) = route { index } else { nil } }
+
+    /// The client's own server has listed the tool.
+    func list() { if case .unlisted(_, let upstream, let name) = route { route = .to(upstream, name: name) } }
 
     /// The name that metrics may carry: one of a closed set.
     func label(in loop: LoopContext) -> String { loop.parts.upstreams.label(of: tool) }
@@ -78,9 +85,12 @@ final class ToolCall: UpstreamReceiver {
                 address: address, country: exchange.country(for: caller.key), now: loop.now, headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
             (warnings, notes, arguments, inArguments) = (view.warnings, view.notes, view.rewritten, view.violations)
+            (hasCheckedArguments, hasUnfitArguments) = (view.hasCheckedArguments, false)
             switch decision {
             case .passed: return .init(plan: plan)
-            case .denied(let denial): return .init(plan: plan, denial: denial)
+            case .denied(let denial):
+                if case .schemaInvalid = denial { hasUnfitArguments = true }
+                return .init(plan: plan, denial: denial)
             case .answered(let result):
                 answer = .written(result: result, error: nil)
                 return .init(plan: plan, isKnown: true)
@@ -103,6 +113,8 @@ final class ToolCall: UpstreamReceiver {
         let number = upstream.nextNumber()
         if upstream.isStateless { return forward(to: upstream, number, name: name, of: flow) }
         ticket = UpstreamTicket(upstream: upstream, number: number)
+        let client = loop.client(of: exchange, key: flow.caller?.id)
+        loop.tellLevel(of: exchange, to: upstream, client)
         let bytes =
             exchange.envelope.method == .toolsCallBatch
             ? built(number, name: name ?? tool, exchange)
@@ -110,9 +122,10 @@ final class ToolCall: UpstreamReceiver {
                 exchange.body, exchange.envelope, number: number, toolName: name.map { ($0, request.toolNameToken) },
                 arguments: arguments, isStateless: exchange.isStateless,
                 allocator: loop.allocator)
-        let message = UpstreamRequest(
+        var message = UpstreamRequest(
             number: number, bytes: bytes, deadline: sentAt + loop.snapshot.timeout(of: tool),
-            owner: flow.caller.map { .key($0.id) } ?? .nobody, client: loop.client(of: exchange, key: flow.caller?.id))
+            owner: flow.caller.map { .key($0.id) } ?? .nobody, client: client)
+        message.limit = sentAt + RuleSnapshot.longestWait
         upstream.send(message, to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
     }
 
@@ -163,6 +176,8 @@ final class ToolCall: UpstreamReceiver {
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
         guard let flow, flow.calls.count == 1, let (message, reply) = passed(message, reply, flow) else { return }
         if let call = flow.exchange.parkedAs { return flow.loop.rounds.tell(message, of: call, on: flow.loop) }
+        let client = flow.loop.client(of: flow.exchange, key: flow.caller?.id)
+        guard flow.loop.isHeard(message, reply, on: flow.exchange, of: client) else { return }
         flow.exchange.relay(notification: message, reply)
     }
 
@@ -233,10 +248,17 @@ final class ToolCall: UpstreamReceiver {
 
     /// Ends the part. A task that the server has made of it is the caller's from now on, and its id is not told before the store has heard of it.
     private func ended(_ outcome: PartOutcome, _ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) {
-        guard let key = flow.caller?.id, let task = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
-        let loop = flow.loop
-        self.task = (task, ticket?.upstream.prefix)
-        loop.tasks.remember(task, of: ticket?.upstream.prefix, for: key, at: loop.now) { [part] in flow.ended(part, outcome) }
+        guard let key = flow.caller, let made = TaskOwners.made(by: reply, in: message) else { return flow.ended(part, outcome) }
+        let (loop, exchange, server) = (flow.loop, flow.exchange, ticket?.upstream.prefix)
+        task = (made.id, server)
+        let client = ticket?.rounds == nil ? loop.client(of: exchange, key: key.id) : nil
+        let session = exchange.isStateless ? nil : exchange.session
+        let record = TaskRecord(
+            TaskID(key: key.id, name: TaskOwners.name(of: made.id, server: server)), taskID: made.id, server: server ?? "",
+            tool: tool.cut(toBytes: CallEvent.toolBytes), session: session?.id ?? "", client: client?.session ?? "",
+            capabilities: Int(client?.capabilities.rawValue ?? 0), keyPrefix: key.record.prefix, node: loop.parts.id, status: made.status,
+            lifetime: made.lifetime, at: loop.now)
+        loop.tasks.remember(record) { [part] in flow.ended(part, outcome) }
     }
 
     /// Runs the stages of the phase `output`, where there are any.
@@ -271,14 +293,15 @@ final class ToolCall: UpstreamReceiver {
     // MARK: The answer
 
     /// The message for the client of a single call.
-    func answer(to exchange: MCPExchange) -> [UInt8] {
+    func answer(to exchange: MCPExchange) -> AnswerBody {
         switch answer {
-        case .message(let message, let reply): return exchange.restored(message, reply)
-        case .written(let result?, _): return exchange.message(.result, result)
-        case .written(nil, let error): return exchange.message(.error, error ?? Array("null".utf8))
-        case .failed(let failure): return exchange.failure(code: failure.code, failure.sentence)
-        case .withheld(let denial): return exchange.failure(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
-        case .none: return exchange.failure(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence)
+        case .message(let message, let reply): exchange.restored(message, reply)
+        case .written(let result?, _): .whole(exchange.message(.result, result))
+        case .written(nil, let error): .whole(exchange.message(.error, error ?? Array("null".utf8)))
+        case .failed(let failure): .whole(exchange.failure(code: failure.code, failure.sentence))
+        case .withheld(let denial):
+            .whole(exchange.failure(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)]))
+        case .none: .whole(exchange.failure(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence))
         }
     }
 
@@ -293,26 +316,27 @@ final class ToolCall: UpstreamReceiver {
     }
 
     /// Appends `"result":…` or `"error":…`, for the list of a batch.
-    func appendMember(to output: inout [UInt8]) {
+    func appendMember(to output: inout AnswerParts) {
         switch answer {
         case .message(let message, let reply):
-            output += (reply.result == nil ? #""error":"# : #""result":"#).utf8
-            message.withUnsafeReadableBytes { output += $0[reply.result ?? reply.error ?? 0..<0] }
+            output.append((reply.result == nil ? #""error":"# : #""result":"#).utf8)
+            output.append(reply.result ?? reply.error ?? 0..<0, of: message)
         case .written(let result, let error):
-            output += (result == nil ? #""error":"# : #""result":"#).utf8
-            output += result ?? error ?? Array("null".utf8)
-        case .failed(let failure): append(failure.code, failure.sentence, to: &output)
-        case .withheld(let denial): append(denial.code, denial.sentence, to: &output)
-        case .none: append(UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence, to: &output)
+            output.append((result == nil ? #""error":"# : #""result":"#).utf8)
+            output.append(result ?? error ?? Array("null".utf8))
+        case .failed(let failure): output.append(Self.error(failure.code, failure.sentence))
+        case .withheld(let denial): output.append(Self.error(denial.code, denial.sentence))
+        case .none: output.append(Self.error(UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence))
         }
     }
 
-    private func append(_ code: Int, _ sentence: String, to output: inout [UInt8]) {
-        output += #""error":{"code":"#.utf8
-        JSONText.append(code, to: &output)
-        output += #","message":"#.utf8
-        JSONText.append(sentence, to: &output)
-        output.append(UInt8(ascii: "}"))
+    private static func error(_ code: Int, _ sentence: String) -> [UInt8] {
+        var member = Array(#""error":{"code":"#.utf8)
+        JSONText.append(code, to: &member)
+        member += #","message":"#.utf8
+        JSONText.append(sentence, to: &member)
+        member.append(UInt8(ascii: "}"))
+        return member
     }
 }
 

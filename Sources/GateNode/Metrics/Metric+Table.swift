@@ -55,6 +55,12 @@ extension Metric {
         .counter("webhook_events_total", "Events of webhooks by what became of them on this node") { figures in
             figures.webhookEvents.samples(by: "outcome")
         },
+        .gauge("webhook_waiting", "Events of the whole gate that wait for sinks, of the gate's own and of those of keys") { figures in
+            figures.webhookBacklog.map { Sample($0.waiting, ["sinks": $0.sinks]) }
+        },
+        .gauge("webhook_oldest_seconds", "Age of the oldest of them") { figures in
+            figures.webhookBacklog.map { Sample($0.oldestSeconds, ["sinks": $0.sinks]) }
+        },
     ]
 
     private static let store: [Metric] = [
@@ -64,6 +70,15 @@ extension Metric {
         .gauge("redis_server_up", "Whether this node reaches a server of its store") { figures in
             figures.storeServers.map { Sample($0.isReachable ? 1 : 0, ["server": $0.place, "role": $0.role.rawValue]) }
         },
+        .gauge("redis_server_shards", "Shards of the store that lie on a primary") { figures in
+            figures.storeServers.filter { $0.role == .primary }.map { Sample($0.shards, ["server": $0.place]) }
+        },
+        .level("redis_shards", "Shards of the store") { $0.reach.shards },
+        .level("redis_shards_served", "Shards that take writes of every event loop of this node") { $0.reach.served },
+        .gauge("redis_replica_linked", "Whether its primary feeds a replica") { $0.replicas { $0.isLinked ? 1 : 0 } },
+        .gauge("redis_replica_lag_seconds", "Time since a replica and its primary have heard of each other") { $0.replicas(\.seconds) },
+        .gauge("redis_replica_lag_bytes", "Changes that a replica has not taken") { $0.replicas(\.bytes) },
+        .histograms("redis_seconds", "Time until a server has answered a command", by: "server") { $0.redis.timesByServer },
         .count("redis_failovers_total", "Times that another Redis has become the primary") { $0.failovers },
         .summary("redis_script_seconds", "Time until Redis has answered a script") { figures in
             figures.redis.latenciesByName.sorted { $0.key < $1.key }.flatMap { name, latency in
@@ -87,4 +102,11 @@ extension Metric {
         .level("uptime_seconds", "Time since the start") { $0.uptimeSeconds },
         .gauge("build_info", "The version that runs") { _ in [Sample(1, ["version": ProductVersion.current])] },
     ]
+}
+
+extension NodeFigures {
+    /// A sample of each replica of which somebody says how it follows.
+    fileprivate func replicas(_ value: (Following) -> Int) -> [Sample] {
+        storeServers.compactMap { server in server.following.map { Sample(value($0), ["server": server.place]) } }
+    }
 }

@@ -9,6 +9,8 @@ struct NodeFigures: Sendable {
     var redis = RedisMeter()
     /// What the store depends on, and whether this node reaches it.
     var storeServers: [StoreServer] = []
+    /// Shards of the store, and those that this node can write to.
+    var reach = StoreReach(shards: 1, served: 1)
     /// Primaries that have followed one another.
     var failovers = 0
     /// Times that messages of the change feed may have been missed.
@@ -24,6 +26,8 @@ struct NodeFigures: Sendable {
     var queueDepths: [String: Int] = [:]
     /// Events of webhooks by what became of them.
     var webhookEvents: [String: Int] = [:]
+    /// Events of the whole gate that wait for sinks; empty where the store does not say.
+    var webhookBacklog: [WebhookBacklog] = []
     var uptimeSeconds = 0
     var isReady = true
 
@@ -41,8 +45,10 @@ struct KeyCount: Sendable, Equatable {
     var credits = 0
     /// All keys, revoked ones too.
     var all = KeyTally()
-    /// The same of each namespace; of the first 10,000 that were met.
+    /// The same of each namespace; without those that have no sums of their own, where there are thousands.
     var namespaces: [String: KeyTally] = [:]
+    /// Milliseconds since 1970 of Redis TIME: what had happened by then is in it.
+    var asOf = 0
 }
 
 /// Keys by their states, and what they hold.

@@ -57,6 +57,7 @@ enum EndpointGroup: String, Sendable, CaseIterable {
         case .analytics: ReportPage.all.map { $0.endpoint() } + [Analytics.endpoint(), .consumerRetention]
         case .gateway:
             [.readConcurrency, .setConcurrency, .readGuardrails, .changeGuardrails, .deleteGuardrail, .listViolations, .clearViolations]
+                + [.listTasks, .changeTask, .readToolSchemas, .registerToolSchema, .removeToolSchema]
         case .webhooks:
             [.setKeyWebhook, .readKeyWebhook, .deleteKeyWebhook, .webhookStats, .webhookHealth, .adminWebhookHealth, .webhookLog]
                 + [.webhookDeliveries, .listDeadLetters, .clearDeadLetters, .replayDeadLetters, .pauseWebhooks, .resumeWebhooks]

@@ -24,6 +24,7 @@ package enum GateNodeMain {
         // The node's environment and memory hold the admin key and every client's.
         ProcessControl.hideFromOthers()
         raiseDescriptorLimit()
+        keepLargeMemoryApart()
         let logger = NodeLog.logger(settings)
         let threads = settings.threads > 0 ? settings.threads : ProcessorShare.count
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
@@ -49,6 +50,20 @@ package enum GateNodeMain {
         ChildGuard.run(owner: owner, path: path, arguments)
     }
 
+    /// Has large pieces of memory mapped by themselves: they grow where they are mapped, without a copy, and go back to the system at once.
+    /// Left alone, glibc takes those up to the size of the last one that was freed from its heaps, where they are copied to grow.
+    private static func keepLargeMemoryApart() {
+        #if canImport(Glibc)
+        typealias Setter = @convention(c) (CInt, CInt) -> CInt
+        // The module of glibc leaves malloc.h out.
+        guard let symbol = dlsym(nil, "mallopt") else { return }
+        let set = unsafeBitCast(symbol, to: Setter.self)
+        // M_MMAP_THRESHOLD; and M_TRIM_THRESHOLD, which would follow it otherwise.
+        _ = set(-3, 256 << 10)
+        _ = set(-1, 4 << 20)
+        #endif
+    }
+
     /// Sockets are descriptors: asks for as many as the system lets this process have.
     private static func raiseDescriptorLimit() {
         var limit = rlimit()
@@ -61,5 +76,14 @@ package enum GateNodeMain {
         limit.rlim_cur = min(limit.rlim_max, 65_536)
         setrlimit(RLIMIT_NOFILE, &limit)
         #endif
+    }
+}
+
+extension SettingsResolution {
+    /// With what only the gate itself can say of them: which events it tells.
+    package var checkedByTheGate: SettingsResolution {
+        var checked = self
+        checked.check(events: WebhookEvent.ofTheGate.union(EndpointTable.standard.all.flatMap(\.audits)))
+        return checked
     }
 }

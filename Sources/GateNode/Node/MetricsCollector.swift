@@ -8,12 +8,14 @@ struct MetricsCollector: Sendable {
     private let loops: LoopContexts
     private let feed: ChangeFeed
     private let keys: KeyTotals
+    private let backlog: WebhookBacklogReader
 
     init(node: Node, loops: LoopContexts, feed: ChangeFeed) {
         self.node = node
         self.loops = loops
         self.feed = feed
         keys = KeyTotals(node.keys)
+        backlog = WebhookBacklogReader(node.webhooks.queue)
     }
 
     func collect() async -> NodeFigures {
@@ -36,7 +38,9 @@ struct MetricsCollector: Sendable {
         figures.webhookEvents = node.webhooks.tally.events
         figures.keys = await keys.latest()
         figures.uptimeSeconds = Int((ContinuousClock.now - node.startedAt) / .seconds(1))
-        figures.isReady = await Readiness(node.switches, node.upstreams, node.storeProbe).isReady
+        figures.webhookBacklog = await backlog.latest()
+        let readiness = await Readiness(node.switches, node.upstreams, node.storeProbe)
+        (figures.isReady, figures.reach) = (readiness.isReady, readiness.reach)
         return figures
     }
 }

@@ -37,6 +37,7 @@ final class Node: Sendable {
     let subscriptions = SubscriptionBook()
     let wishes = ResourceWishes()
     let auditTotals = AuditTotals()
+    let auditBook: AuditBook
     let auditFeed: AuditFeed
     let storeProbe: StoreProbe
     let switches: Switches
@@ -58,10 +59,7 @@ final class Node: Sendable {
         admins = AdminKeyDirectory(adminKeys, store: store, origin: identity.base)
         adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)
         self.sessions = sessions
-        storeProbe = StoreProbe {
-            if (try? await sessions.agree(in: store)) != nil { return true }
-            return await store.takesWritesSomewhere()
-        }
+        storeProbe = StoreProbe(store, sessions)
         self.logger = logger
         // Nobody knows yet whether what was read at the start is what the cluster's version stands for: `RulesReload.follow` finds out.
         let (ruleBook, switches) = (RuleBook(settings, version: 0), Switches())
@@ -72,6 +70,7 @@ final class Node: Sendable {
         keys = KeyDirectory(store: store, origin: id)
         events = EventLog(store: store)
         auditFeed = AuditFeed(store)
+        auditBook = AuditBook(store: store)
         teams = TeamDirectory(store: store, keys: keys, origin: id)
         rollups = Rollups(store: store)
         rollupBook = RollupBook(store: store)
@@ -110,7 +109,8 @@ extension Node {
             clock: clock,
             ruleBook: ruleBook,
             reload: reload, maintenance: maintenance, switches: switches, upstreams: upstreams, storeProbe: storeProbe,
-            admins: admins, auditTotals: auditTotals, auditFeed: auditFeed, addresses: addresses, addressLimiter: addressLimiter,
+            admins: admins, auditTotals: auditTotals, auditBook: auditBook, auditFeed: auditFeed, addresses: addresses,
+            addressLimiter: addressLimiter,
             startedAt: startedAt,
             logger: logger)
     }

@@ -48,27 +48,28 @@ struct NodeLife {
         node.ruleBook.onAdoption { snapshot in loops.forEach { $0.adopt(snapshot) } }
         // What was adopted while the contexts were made.
         loops.forEach { [node] loop in loop.adopt(node.ruleBook.snapshot) }
-        let refresher = Refresher(node: node, on: construction.loops[0])
+        let upkeep = SessionUpkeep(node, loops: loops)
+        let refresher = Refresher(node: node, upkeep: upkeep, on: construction.loops[0])
         node.switches.onOldRules { refresher.request(.rules) }
         let feed = try await ChangeFeed(
             connector: node.store.connector, keys: node.store.keys, on: construction.loops[0], logger: logger
         ) { change in
             loops.apply(change)
             switch change {
-            case .record(.session, let id):
-                node.subscriptions.forget(session: id)
-                for upstream in node.upstreams.all { upstream.end(session: id) }
+            case .record(.session, let id): upkeep.end(id)
+            case .record(.key, let id): if node.subscriptions.holds(key: id) { refresher.request(.sessions) }
             case .record(.switch, _): refresher.request(.maintenance)
             case .record(.rules, _): refresher.request(.rules)
             case .everything:
                 refresher.request(.secret)
                 refresher.request(.maintenance)
                 refresher.request(.rules)
+                refresher.request(.sessions)
             default: break
             }
         }
         feed.start()
-        node.upstreams.notifications.listen { [subscriptions = node.subscriptions] item in
+        node.upstreams.notifications.listen { [subscriptions = node.subscriptions, toldLevels = node.upstreams.toldLevels] item in
             switch item {
             case .changed(let message):
                 loops.forEach {
@@ -93,6 +94,7 @@ struct NodeLife {
                     question.refuse(code: -32603, "The client listens to nothing now")
                 }
             case .arrived:
+                toldLevels.forgetAll()
                 loops.forEach {
                     $0.lists.forget()
                     Listening.renew(on: $0)
@@ -126,7 +128,12 @@ struct NodeLife {
             DueWork(name: "warnings of expiries", clock: node.clock, logger: logger) { [warnings = node.expiryWarnings] now in
                 try await warnings?.lookIfDue(at: now)
             },
+            DueWork(name: "tasks of servers", clock: node.clock, logger: logger) {
+                [watch = TaskWatch(node, on: construction.loops[0])] now in
+                try await watch.seeToDue(at: now)
+            },
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
+            NameSuccession(store: node.store, members: node.members, loops: loops),
             StoreFollower(store: node.store, feed: feed, identity: node.identity, logger: logger),
             listener,
             AuditFeedService(feed: node.auditFeed),
@@ -183,6 +190,7 @@ private struct Drain: Service {
             if node.switches.inFlight == 0, await loops.isSettled { break }
             try? await Task.sleep(for: .milliseconds(20))
         }
+        await loops.leaveStreams()
         loops.quiesce()
     }
 }

@@ -19,9 +19,17 @@ struct Refresher: Service {
         case rules
         /// Redis may have been restarted empty: sessions need a secret that all nodes agree on, and admins the key that was shown.
         case secret
+        /// Sessions that have ended, and keys that hold no more, for which something is kept here.
+        case sessions
 
         /// Between two readings, however often they are asked for.
-        fileprivate var pause: Duration { self == .tools ? .milliseconds(250) : .zero }
+        fileprivate var pause: Duration {
+            switch self {
+            case .tools: .milliseconds(250)
+            case .sessions: .seconds(1)
+            case .maintenance, .rules, .secret: .zero
+            }
+        }
     }
 
     private let perform: @Sendable (Refresh) async -> Void
@@ -31,10 +39,17 @@ struct Refresher: Service {
 
     private static let interval = Duration.seconds(2)
 
-    init(node: Node, on loop: any EventLoop) {
-        // A server that has not said what it has may be there by now; one that was asked for an unknown tool may have got it.
-        self.init(isDue: { $0 != .tools || node.upstreams.takeMiss() || !node.upstreams.isDiscovered }) { refresh in
+    init(node: Node, upkeep: SessionUpkeep, on loop: any EventLoop) {
+        self.init(isDue: { refresh in
             switch refresh {
+            // A server that has not said what it has may be there by now; one that was asked for an unknown tool may have got it.
+            case .tools: node.upstreams.takeMiss() || !node.upstreams.isDiscovered
+            case .sessions: upkeep.isDue
+            case .maintenance, .rules, .secret: true
+            }
+        }) { refresh in
+            switch refresh {
+            case .sessions: await upkeep.look()
             case .maintenance: await node.maintenance.load()
             case .rules: await node.reload.follow()
             case .secret:

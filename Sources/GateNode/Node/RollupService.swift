@@ -21,6 +21,8 @@ struct RollupService: Service {
     private static let interval = Duration.milliseconds(500)
     /// The shortest one.
     private static let pause = Duration.milliseconds(10)
+    /// Between two looks at whether the sums of keys are there at all.
+    private static let look = Duration.seconds(1)
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -33,20 +35,33 @@ struct RollupService: Service {
 
     private func follow() async {
         var tools = KnownTools()
-        var upkeep = ContinuousClock.now
+        var (upkeep, look) = (ContinuousClock.now, ContinuousClock.now)
         while !Task.isCancelled {
             var hasMore = false
             do {
                 if try await rollups.hasTurn(node) {
                     tools.update(from: upstreams)
-                    hasMore = try await rollups.advance(knowing: tools.contains)
-                    hasMore = try await orders.catchUp() || hasMore
-                    if ContinuousClock.now >= upkeep {
-                        let start = ContinuousClock.now
-                        let rest = try await orders.upkeep(at: clock.milliseconds)
-                        // A third of the time at most, so that a million keys stand in nobody's way.
-                        upkeep = .now + max(rest, (.now - start) * 2)
+                    let begin = clock.milliseconds
+                    // What is away of one is no matter of the other.
+                    let calls = await rollups.advance(knowing: tools.contains)
+                    let moved = await orders.catchUp()
+                    hasMore = calls.left || moved.left
+                    var failure = calls.failure ?? moved.failure
+                    if failure == nil, !hasMore { do { try await orders.note(followed: begin) } catch { failure = error } }
+                    let start = ContinuousClock.now
+                    var isDue = start >= upkeep
+                    if !isDue, start >= look {
+                        isDue = await orders.haveLostSums()
+                        look = start + Self.look
                     }
+                    if isDue {
+                        let step = await orders.upkeep(at: clock.milliseconds)
+                        // A third of the time at most, so that a million keys, or a shard that does not answer, stand in nobody's way.
+                        let pause = (ContinuousClock.now - start) * 2
+                        (upkeep, look) = (.now + max(step.left, pause), .now + max(Self.look, pause))
+                        failure = failure ?? step.failure
+                    }
+                    if let failure { throw failure }
                 }
             } catch {
                 // The log is read on from where it stands when the store is there again.

@@ -75,7 +75,9 @@ struct UpstreamFactory {
             stdio.probes = true
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
             let numbers = RequestNumbers()
-            return family(of: shared(stdio, numbers), most: Self.mostProcesses) { [self, stdio] in own(stdio, numbers, for: $0) }
+            return family(of: shared(stdio, numbers), most: Self.mostProcesses, namesRequests: false) { [self, stdio] in
+                own(stdio, numbers, for: $0)
+            }
         }
         guard let url else {
             throw StartupFailure(
@@ -87,15 +89,18 @@ struct UpstreamFactory {
         http.probes = true
         let numbers = RequestNumbers()
         let shared = try shared(http, numbers)
-        return family(of: shared, most: Self.mostSessions) { [self, http] in own(http, numbers, beside: shared, for: $0) }
+        return family(of: shared, most: Self.mostSessions, namesRequests: true) { [self, http] in
+            own(http, numbers, beside: shared, for: $0)
+        }
     }
 
     /// A server with a place for single clients, where there is to be one.
     private func family(
-        of shared: any Upstream, most: Int, _ make: @escaping @Sendable (UpstreamClient) -> (any Upstream)?
+        of shared: any Upstream, most: Int, namesRequests: Bool, _ make: @escaping @Sendable (UpstreamClient) -> (any Upstream)?
     ) -> any Upstream {
         guard settings.isolation != .shared else { return shared }
-        let family = UpstreamFamily(shared: shared, most: most, fallsBack: settings.isolation == .auto, make: make)
+        let family = UpstreamFamily(
+            shared: shared, most: most, fallsBack: settings.isolation == .auto, namesRequests: namesRequests, make: make)
         group.next().scheduleRepeatedTask(initialDelay: .seconds(10), delay: .seconds(10)) { [weak family] task in
             if let family { family.sweep() } else { task.cancel() }
         }

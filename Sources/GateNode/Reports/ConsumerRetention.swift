@@ -19,6 +19,10 @@ struct KeyCohort: Sendable, Equatable {
         self.day = day
     }
 
+    private init(day: Int, _ sum: KeySums.Day) {
+        (self.day, created, retained, spent) = (day, sum.keys, sum.used, sum.spent)
+    }
+
     mutating func add(_ account: Account) {
         created += 1
         retained += account.calls > 0 ? 1 : 0
@@ -27,19 +31,21 @@ struct KeyCohort: Sendable, Equatable {
 
     private static let milliseconds = 86_400_000
 
-    /// Reads every key, a stride at a time, and rests as long as that took: exact, and with a small share of Redis.
-    /// - Returns: the newest day first.
-    static func all(of keys: KeyDirectory, at now: Int) async throws -> [KeyCohort] {
+    /// Of few keys to the moment; of many as their sums say.
+    /// - Returns: the newest day first, and the time by which whatever had happened is in them; nil where the sums are still being made.
+    static func all(of keys: KeyDirectory, at now: Int) async throws -> (cohorts: [KeyCohort], asOf: Int)? {
+        guard try await keys.records.count() <= KeySums.few else {
+            guard let sums = try await KeySums.read(from: keys.store) else { return nil }
+            return (sums.days.map { KeyCohort(day: $0.key, $0.value) }.sorted { $0.day > $1.day }, sums.asOf)
+        }
         var cohorts: [Int: KeyCohort] = [:]
         try await keys.walk { ids in
-            let begin = ContinuousClock.now
             for key in try await keys.snapshots(ids, at: now) where key.record.state != .revoked && key.record.state != .suspended {
                 let day = key.record.createdAt / milliseconds
                 cohorts[day, default: KeyCohort(day: day)].add(key.account)
             }
-            if ids.count == KeyDirectory.stride { try await Task.sleep(for: ContinuousClock.now - begin) }
         }
-        return cohorts.values.sorted { $0.day > $1.day }
+        return (cohorts.values.sorted { $0.day > $1.day }, now)
     }
 
     static let view = View<KeyCohort>([
@@ -54,13 +60,15 @@ struct KeyCohort: Sendable, Equatable {
 
 private struct Retention: Sendable {
     let cohorts: [KeyCohort]
+    let asOf: Int
     let generatedAt: Int
 
     var created: Int { cohorts.reduce(0) { $0 + $1.created } }
     var retained: Int { cohorts.reduce(0) { $0 + $1.retained } }
 
     static let view = View<Retention>([
-        .list("cohorts", KeyCohort.view, \.cohorts), .object("summary", summary, \.self), .time("generatedAt", \.generatedAt),
+        .list("cohorts", KeyCohort.view, \.cohorts), .object("summary", summary, \.self), .time("asOf", \.asOf),
+        .time("generatedAt", \.generatedAt),
     ])
 
     private static let summary = View<Retention>([
@@ -72,8 +80,9 @@ private struct Retention: Sendable {
 extension Endpoint {
     static let consumerRetention = Endpoint(
         .get, "/admin/consumer-retention", "Keys by the day of their making, and how many of them have been used.", for: .atLeast(.viewer),
-        answer: Retention.view.schema, using: \.keys
+        answer: Retention.view.schema, failures: [.serviceUnavailable], using: \.keys
     ) { request, keys in
-        EndpointResponse(Retention.view, Retention(cohorts: try await KeyCohort.all(of: keys, at: request.now), generatedAt: request.now))
+        guard let (cohorts, asOf) = try await KeyCohort.all(of: keys, at: request.now) else { throw HTTPFailure.keysAreBeingCounted }
+        return EndpointResponse(Retention.view, Retention(cohorts: cohorts, asOf: asOf, generatedAt: request.now))
     }
 }

@@ -18,6 +18,8 @@ final class RuleSnapshot: Sendable {
     let rules: GateRules
     /// The guardrails in force: the configuration's, as operators have changed them.
     let guardrails: GuardrailSettings
+    /// What the arguments of tools have to be.
+    let schemas: ToolSchemas
     /// What is asked of every call, in its order.
     let pipeline: Pipeline
     private let freeMethods: Set<String>
@@ -25,14 +27,19 @@ final class RuleSnapshot: Sendable {
     /// - Parameters:
     ///   - version: of the rules in the cluster.
     ///   - readAt: the version that was raised last before the settings were read; `version` unless they are older.
-    init(_ settings: Settings, version: Int, readAt: Int? = nil, overrides: RuleOverrides = RuleOverrides()) {
+    ///   - schemas: those of the rules before it, which are used again where nothing has changed.
+    init(
+        _ settings: Settings, version: Int, readAt: Int? = nil, overrides: RuleOverrides = RuleOverrides(), schemas: ToolSchemas? = nil
+    ) {
         self.settings = settings
         self.readAt = readAt ?? version
         self.overrides = overrides
         rules = GateRules(settings, overrides, version: version)
         guardrails = StoredGuardrails(overrides).laid(over: settings.guardrails)
+        self.schemas = schemas.flatMap { $0.registered == overrides.toolSchemas ? $0 : nil } ?? ToolSchemas(overrides.toolSchemas)
         pipeline = Pipeline(
-            guardrails: guardrails.isEnabled ? guardrails.givenRules : [], tellsContext: settings.guardrails.includesContext)
+            guardrails: guardrails.isEnabled ? guardrails.givenRules : [], schemas: self.schemas.ready,
+            tellsContext: settings.guardrails.includesContext)
         freeMethods = Set(settings.freeMethods)
     }
 
@@ -81,7 +88,7 @@ final class RuleBook: Sendable {
 
     /// Older rules than those that it has are not adopted: two readings of the configuration may overtake each other.
     func adopt(_ settings: Settings, version: Int, readAt: Int? = nil, overrides: RuleOverrides) {
-        let next = RuleSnapshot(settings, version: version, readAt: readAt, overrides: overrides)
+        let next = RuleSnapshot(settings, version: version, readAt: readAt, overrides: overrides, schemas: snapshot.schemas)
         let isNewer = state.withLock { snapshot in
             guard version >= snapshot.rules.version else { return false }
             snapshot = next

@@ -32,16 +32,23 @@ final class LiveStreams {
     var count: Int { streams.count }
 
     /// Turns an exchange into a stream of its session, or refuses it.
-    /// - Parameter holder: the name of the stream's place, which no other has.
-    func open(_ exchange: MCPExchange, in session: Session, holder: String) {
+    /// - Parameters:
+    ///   - holder: the name of the stream's place, which no other has.
+    ///   - check: says now and then whether who listens may go on listening.
+    func open(
+        _ exchange: MCPExchange, in session: Session, holder: String, check: @escaping (@escaping (Bool) -> Void) -> Void
+    ) {
+        let begin = { [self] (isResumed: Bool, delivery: SessionMail.Delivery) in
+            self.begin(exchange, session, holder: holder, isResumed: isResumed, delivery, check: check)
+        }
         guard hasRoom(for: session) else { return exchange.refuse(429, "Too many streams", retryAfter: 30) }
         place(session, holder: holder) { [self] reply in
             if case .success(let reply) = reply, reply.integer(at: 0) == 1 {
                 return exchange.refuse(429, "Too many streams on this session", retryAfter: 30)
             }
-            guard session.isOwned else { return begin(exchange, session, holder: holder, isResumed: false, SessionMail.Delivery()) }
+            guard session.isOwned else { return begin(false, SessionMail.Delivery()) }
             let after = exchange.head.fields.string(of: .lastEventID).flatMap(SessionMail.message)
-            mail.take(session.id, after: after) { [self] in begin(exchange, session, holder: holder, isResumed: after != nil, $0) }
+            mail.take(session.id, after: after) { begin(after != nil, $0) }
         }
     }
 
@@ -51,10 +58,13 @@ final class LiveStreams {
     }
 
     /// - Parameter isResumed: whether its client goes on with a stream that broke.
-    private func begin(_ exchange: MCPExchange, _ session: Session, holder: String, isResumed: Bool, _ delivery: SessionMail.Delivery) {
+    private func begin(
+        _ exchange: MCPExchange, _ session: Session, holder: String, isResumed: Bool, _ delivery: SessionMail.Delivery,
+        check: @escaping (@escaping (Bool) -> Void) -> Void
+    ) {
         guard let connection = exchange.handOver() else { return }
         let credential = exchange.credential.map { KeyCache.digest($0) } ?? ""
-        let stream = LiveStream(session, credential: credential, of: self, connection, holder: holder)
+        let stream = LiveStream(session, credential: credential, of: self, connection, holder: holder, check: check)
         streams.insert(stream)
         connection.became(stream)
         connection.write(AnswerHead.stream(of: exchange, closes: true))
@@ -80,8 +90,9 @@ final class LiveStreams {
         mail.take(session, after: nil) { [self] delivery in give(delivery, to: oldest(of: session) ?? stream) }
     }
 
-    /// Messages may have been left that nobody has told of.
-    func collectAll() {
+    /// Words of the feed may be missing: messages may have been left, and sessions may have ended, of which nobody has told.
+    func lookAgain() {
+        for stream in streams { renew(stream) }
         for session in Set(streams.lazy.filter(\.session.isOwned).map(\.session.id)) { collect(session: session) }
     }
 
@@ -125,6 +136,13 @@ final class LiveStreams {
         for stream in streams where stream.session.id == id { stream.close() }
     }
 
+    /// Who listens uses the session: it lives for as long as it has a stream, and a stream ends with the session of its key.
+    fileprivate func renew(_ stream: LiveStream) {
+        link.send(commands.command(.touch, stream.session.id, isOwned: stream.session.isOwned)) { [weak stream] result in
+            if case .success(let reply) = result, reply.integer(at: 0) == 1, let stream, stream.session.isOwned { stream.close() }
+        }
+    }
+
     /// Takes, or keeps, the place of a stream.
     fileprivate func place(
         _ session: Session, holder: String, _ completion: @escaping (Result<RedisReply, StoreFailure>) -> Void = { _ in }
@@ -151,13 +169,19 @@ final class LiveStream: HeldConnection {
     private let all: LiveStreams
     private let connection: FrontHandler
     private let holder: String
+    private let check: (@escaping (Bool) -> Void) -> Void
     private var nextKeepAlive = NIODeadline.now() + keepAlive
     private var events = 0
     private var hasEnded = false
+    private var isClosing = false
 
     private static let keepAlive = TimeAmount.seconds(30)
 
-    fileprivate init(_ session: Session, credential: String, of all: LiveStreams, _ connection: FrontHandler, holder: String) {
+    fileprivate init(
+        _ session: Session, credential: String, of all: LiveStreams, _ connection: FrontHandler, holder: String,
+        check: @escaping (@escaping (Bool) -> Void) -> Void
+    ) {
+        self.check = check
         self.session = session
         self.credential = credential
         self.all = all
@@ -179,12 +203,15 @@ final class LiveStream: HeldConnection {
         nextKeepAlive = now + Self.keepAlive
         if connection.isRead { connection.write(StreamFrame.keepAlive(allocator: connection.front.allocator)) }
         all.place(session, holder: holder)
+        all.renew(self)
         all.collect(session: session.id)
+        check { [weak self] mayListen in if !mayListen { self?.close() } }
     }
 
     /// Ends the stream from our side.
     func close() {
-        guard !hasEnded else { return }
+        guard !hasEnded, !isClosing else { return }
+        isClosing = true
         connection.write(ByteBuffer(string: "0\r\n\r\n"))
         connection.close()
     }

@@ -62,6 +62,9 @@ struct SessionMint: Sendable {
         return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) }, ClientCapabilities(rawValue: bytes[9] >> 2))
     }
 
+    /// Whether a text has the shape of an id.
+    static func mayBeID(_ text: String) -> Bool { text.utf8.count == length && text.utf8.starts(with: prefix.utf8) }
+
     /// 16 hex digits that only a node of this cluster can have made of a text.
     func seal(_ text: String) -> String {
         tag(Array("seal:".utf8) + text.utf8) { Hex.string($0.prefix(8)) }

@@ -92,7 +92,7 @@ final class SessionBook {
     ///   - isKnown: whether there is an active key of that credential: only such a session takes a place among the owned.
     ///   - capabilities: what its client can be asked.
     func open(owner: String, isKnown: Bool, _ capabilities: ClientCapabilities, _ completion: @escaping (Session) -> Void) {
-        let session = Session(id: make(isKnown ? .owned : .opened, capabilities), isPresented: false)
+        let session = Session(id: make(isKnown ? .owned : .opened, capabilities), isPresented: false, isOpened: true)
         link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
             if case .failure = result { completion(offer()) } else { completion(session) }
         }

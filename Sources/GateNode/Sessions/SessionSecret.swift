@@ -67,24 +67,46 @@ final class SessionSecret: Sendable {
 ///
 /// Invariant: however many ask, one write is under way at a time, and ten a second are made at most.
 actor StoreProbe {
-    private let write: @Sendable () async -> Bool
-    private var last: (holds: Bool, at: ContinuousClock.Instant)?
-    private var underWay: Task<Bool, Never>?
+    private let write: @Sendable () async -> StoreReach
+    private var last: (reach: StoreReach, at: ContinuousClock.Instant)?
+    private var underWay: Task<StoreReach, Never>?
 
     private static let freshness = Duration.milliseconds(100)
 
-    init(_ write: @escaping @Sendable () async -> Bool) {
+    init(_ write: @escaping @Sendable () async -> StoreReach) {
         self.write = write
     }
 
+    /// Of a single Redis all of it or nothing; of a Redis Cluster whatever its primaries say, each by itself.
+    init(_ store: RedisStore, _ sessions: SessionSecret) {
+        self.init {
+            let shards = store.keys.shards
+            guard store.isCluster else {
+                return StoreReach(shards: shards, served: await Self.hasAgreed(sessions, in: store) ? shards : 0)
+            }
+            async let served = store.writableShards()
+            _ = await Self.hasAgreed(sessions, in: store)
+            return StoreReach(shards: shards, served: await served)
+        }
+    }
+
+    private static func hasAgreed(_ sessions: SessionSecret, in store: RedisStore) async -> Bool {
+        do throws(StoreFailure) {
+            try await sessions.agree(in: store)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// What came of the last write, or of a new one if that is older than 100 ms; at most the time that a command may take.
-    func holds() async -> Bool {
-        if let last, ContinuousClock.now - last.at < Self.freshness { return last.holds }
+    func reach() async -> StoreReach {
+        if let last, ContinuousClock.now - last.at < Self.freshness { return last.reach }
         if let underWay { return await underWay.value }
         let task = Task { await write() }  // owned by this actor: one at a time, bounded by the time that commands may take
         underWay = task
-        let holds = await task.value
-        (last, underWay) = ((holds, .now), nil)
-        return holds
+        let reach = await task.value
+        (last, underWay) = ((reach, .now), nil)
+        return reach
     }
 }

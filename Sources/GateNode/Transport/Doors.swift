@@ -71,7 +71,9 @@ struct MemoryAccount {
     /// - Parameter loops: event loops of the node, which share alike.
     init(loops: Int) {
         let share = { (bytes: Int) in max(4 << 20, bytes / max(1, loops)) }
-        (mostUnproven, mostProven, mostUnread) = (share(Self.unprovenOfNode), share(Self.provenOfNode), share(Self.unreadOfNode))
+        (mostUnproven, mostProven) = (share(Self.unprovenOfNode), share(Self.provenOfNode))
+        // Two of the largest answers fit, however many loops there are.
+        mostUnread = max(24 << 20, share(Self.unreadOfNode))
     }
 
     mutating func add(_ bytes: Int, _ standing: Standing) {

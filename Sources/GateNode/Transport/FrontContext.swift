@@ -18,6 +18,8 @@ protocol HeldConnection: AnyObject {
     func tick(at now: NIODeadline)
     /// The connection is gone.
     func ended()
+    /// The client has taken what was written.
+    func drained()
     /// The node ends the connection: the last that is said on it.
     func farewell()
 }
@@ -25,6 +27,9 @@ protocol HeldConnection: AnyObject {
 extension HeldConnection {
     /// Nothing is said.
     func farewell() {}
+
+    /// Nothing waits for it.
+    func drained() {}
 }
 
 /// The connections of one event loop and what they share; confined to that loop.
@@ -43,6 +48,8 @@ final class FrontContext {
         let info: JSONValue = ["name": .string(settings.name), "version": .string(ProductVersion.current)]
         return Array("\"\(StatelessMeta.serverInfo)\":".utf8) + info.bytes
     }()
+    /// Keeps what the streams of calls have said, for clients that come back.
+    weak var logs: (any AnswerLogs)?
     /// Connections that are only told that there is no room for them.
     var turnedAway = 0
     /// Until when there is certainly no idle connection.

@@ -48,10 +48,13 @@ final class FrontHandler: ChannelDuplexHandler {
     private var parser = HTTP1RequestParser()
     private var occupant = Occupant.nobody
     private var context: ChannelHandlerContext?
+    /// Whether the client takes what is sent to it. Kept, as the pipeline says when it changes and each question of a channel costs.
+    private(set) var isRead = false
     private var readIsWaiting = false
     private var closesAfterAnswer = false
     private var isDriving = false
-    private var served = 0
+    /// The number of the request that is being answered, or was last.
+    private(set) var served = 0
     /// When the connection last got on: the start of what its timeouts measure.
     private var since = NIODeadline.now()
     /// The client sends nothing more.
@@ -82,6 +85,7 @@ final class FrontHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        isRead = context.channel.isWritable
         front.connections.insert(self)
         if refusal != nil { front.turnedAway += 1 }
     }
@@ -90,6 +94,7 @@ final class FrontHandler: ChannelDuplexHandler {
         if front.connections.remove(self) != nil, refusal != nil { front.turnedAway -= 1 }
         release()
         self.context = nil
+        isRead = false
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -139,8 +144,10 @@ final class FrontHandler: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         stillSince = .now()
-        if context.channel.isWritable {
+        isRead = context.channel.isWritable
+        if isRead {
             since = .now()
+            if case .stream(let stream) = occupant { stream.drained() }
             drive()
             readOn()
         }
@@ -307,12 +314,9 @@ final class FrontHandler: ChannelDuplexHandler {
 
     // MARK: Answers that are not read
 
-    /// Whether the client takes what is sent to it.
-    var isRead: Bool { context?.channel.isWritable ?? false }
-
     /// Bytes that wait to be sent.
     var unreadBytes: Int {
-        guard let channel = context?.channel, !channel.isWritable else { return 0 }
+        guard !isRead, let channel = context?.channel else { return 0 }
         return (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
@@ -331,6 +335,12 @@ final class FrontHandler: ChannelDuplexHandler {
         }
     }
 
+    /// Ends the connection if the answer to a request has been written and not all of it has left.
+    func cut(answer number: Int) {
+        guard served == number, unreadBytes > 0 else { return }
+        reset(isAbrupt: false)
+    }
+
     // MARK: Answers of the gate
 
     /// Writes the whole answer to the current request.
@@ -343,6 +353,14 @@ final class FrontHandler: ChannelDuplexHandler {
     func write(_ bytes: ByteBuffer) {
         context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
         if !isRead { front.noteUnread(bytes.readableBytes) }
+    }
+
+    /// Writes a part of an answer that lies in several pieces of memory.
+    func write(_ parts: [ByteBuffer]) {
+        guard let context else { return }
+        for part in parts { context.write(wrapOutboundOut(part), promise: nil) }
+        context.flush()
+        if !isRead { front.noteUnread(parts.reduce(0) { $0 + $1.readableBytes }) }
     }
 
     /// The current request has had its answer.
@@ -391,7 +409,10 @@ final class FrontHandler: ChannelDuplexHandler {
         // There a client gives up by closing the stream of the answer, and one that has closed its end cannot be told from one that has
         // closed both before something is written.
         case .gate(let exchange) where exchange.isStateless: close()
-        case .gate, .router: closesAfterAnswer = true
+        case .gate(let exchange):
+            closesAfterAnswer = true
+            exchange.clientFallsSilent()
+        case .router: closesAfterAnswer = true
         case .closing: if isLingering { context?.close(promise: nil) }
         }
     }

@@ -76,6 +76,22 @@ extension MCPExchange {
         return message
     }
 
+    /// A whole message under the client's own id, but for its value and the brace behind that.
+    func beginning(of outcome: Outcome) -> [UInt8] { opening(capacity: 16) + #""\#(outcome.rawValue)":"#.utf8 }
+
+    /// The beginning of a result of the gate's own, with what the stateless era asks for. - Parameter members: the first ones, after the brace.
+    func beginning(ofResult members: String) -> [UInt8] {
+        var message = beginning(of: .result)
+        if isStateless {
+            message += frame.dressed(Array("{}".utf8)).dropLast()
+            message.append(UInt8(ascii: ","))
+        } else {
+            message.append(UInt8(ascii: "{"))
+        }
+        message += members.utf8
+        return message
+    }
+
     /// The value of a header of the request, for stages. - Parameter name: in lower case.
     func header(_ name: StaticString) -> String? { head.fields.strings(named: name).first }
 
@@ -93,13 +109,17 @@ extension MCPExchange {
     private func opening(capacity: Int) -> [UInt8] {
         var message: [UInt8] = []
         message.reserveCapacity(capacity + 96)
-        message += #"{"jsonrpc":"2.0","id":"#.utf8
-        message += idToken
-        message.append(UInt8(ascii: ","))
+        message += #"{"jsonrpc":"2.0","#.utf8
+        // What was no request, or could not be read, has no id to be answered under, and `null` is none (MCP Base Protocol, Responses).
+        if envelope.kind == .request, envelope.id != nil {
+            message += #""id":"#.utf8
+            message += idToken
+            message.append(UInt8(ascii: ","))
+        }
         return message
     }
 
-    /// The client's id as it stood, `null` if there was none.
+    /// The id of the client's request as it stood, `null` if there was none.
     var idToken: [UInt8] {
         envelope.id.map { body.token($0) } ?? Array("null".utf8)
     }
@@ -145,7 +165,24 @@ extension MCPExchange {
     }
 
     /// The message with the client's id in it, byte for byte as the client wrote it (F33).
-    func restored(_ message: ByteBuffer, _ reply: Reply) -> [UInt8] {
+    func restored(_ message: ByteBuffer, _ reply: Reply) -> AnswerBody {
+        guard message.readableBytes >= AnswerBody.large else { return .whole(rewritten(message, reply)) }
+        let own = message.withUnsafeReadableBytes { edits(in: $0, reply) }
+        var parts = AnswerParts()
+        if let id = reply.id {
+            let all = [Splice.Edit(id, .bytes(idToken))] + own
+            parts.append(0..<message.readableBytes, of: message, all.sorted { $0.range.lowerBound < $1.range.lowerBound })
+        } else {
+            let (outcome, value) = reply.error.map { (Outcome.error, $0) } ?? (.result, reply.result ?? 0..<0)
+            parts.append(beginning(of: outcome))
+            parts.append(value, of: message, own)
+            parts.append([UInt8(ascii: "}")])
+        }
+        return parts.body()
+    }
+
+    /// The same in one piece.
+    private func rewritten(_ message: ByteBuffer, _ reply: Reply) -> [UInt8] {
         message.withUnsafeReadableBytes { bytes in
             let own = edits(in: bytes, reply)
             if let id = reply.id {

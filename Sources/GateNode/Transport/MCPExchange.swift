@@ -22,6 +22,8 @@ struct Session: Sendable {
     var capabilities: ClientCapabilities = .none
     /// From which level on it wants to hear of logs, if it has said so.
     var logLevel: LogLevel?
+    /// Whether this request has opened it, and the store knows it.
+    var isOpened = false
 
     /// Whose share it counts in: a key's own, or that of all who have none.
     var holder: String { isOwned ? owner : "" }
@@ -55,6 +57,8 @@ final class MCPExchange {
     private var lastSaidAt = NIODeadline.now()
     private var connection: FrontHandler?
     private var isStreaming = false
+    /// What the stream of the answer has said, for a client whose connection breaks; nil where nobody could ask for it.
+    private var log: (any AnswerLog)?
     private(set) var isAnswered = false
     private var madeRequestID: String?
     /// The secret that the request carries: nil if there is none, empty if it can be none of ours.
@@ -144,10 +148,20 @@ final class MCPExchange {
             self.onAnswer = nil
             return onAnswer(Array(message))
         }
-        if isStreaming { return endStream(message) }
+        if isStreaming { return endStream(.whole(Array(message))) }
         guard wantsStream && status == 200 && !message.isEmpty else { return deliver(status: status, type: "application/json", message) }
         // A stream is chunked, which HTTP/1.0 cannot read: there the one event is a body of known length.
         guard canStream else { return deliver(status: status, type: AnswerHead.eventStream, StreamFrame.body(message)) }
+        beginStream()
+        endStream(.whole(Array(message)))
+    }
+
+    /// The same for a message that may be a large one, which is passed on as it lies.
+    func answer(status: Int = 200, _ message: AnswerBody) {
+        guard case .parts(let parts) = message, onAnswer == nil else { return answer(status: status, message.bytes) }
+        if isStreaming { return endStream(message) }
+        guard wantsStream && status == 200 else { return deliver(status: status, type: "application/json", parts: parts) }
+        guard canStream else { return deliver(status: status, type: AnswerHead.eventStream, parts: StreamFrame.body(parts)) }
         beginStream()
         endStream(message)
     }
@@ -168,18 +182,34 @@ final class MCPExchange {
         connection.finish(buffer)
     }
 
-    /// Whether what is sent ahead of the answer reaches the client.
+    private func deliver(status: Int, type: StaticString, parts: [ByteBuffer]) {
+        guard conclude(status) else { return }
+        guard let connection else { return }
+        var buffer = front.allocator.buffer(capacity: 1024)
+        AnswerHead.write(status: status, of: self, closes: connection.willClose, into: &buffer)
+        HTTP1Writer.appendField("content-type", type, into: &buffer)
+        HTTP1Writer.appendField("content-length", parts.reduce(0) { $0 + $1.readableBytes }, into: &buffer)
+        HTTP1Writer.endHead(into: &buffer)
+        self.connection = nil
+        connection.write([buffer] + parts)
+        connection.finished()
+    }
+
+    /// Whether what is sent ahead of the answer reaches the client, now or when it comes back for it.
     var canSend: Bool {
-        !isAnswered && canStream && clientIsThere && head.fields.contains(.accept) && head.fields.accepts(.eventStream)
+        !isAnswered && canStream && (clientIsThere || log != nil) && head.fields.contains(.accept) && head.fields.accepts(.eventStream)
     }
 
     /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.
-    func send(_ message: some Collection<UInt8>) {
+    func send(_ message: some Collection<UInt8>, as kind: AnswerEvent = .notice) {
         guard canSend else { return }
         // Whoever does not read is not written to: what comes ahead of the answer may be left out, the answer may not.
-        guard connection?.takesMore == true else { return }
-        if !isStreaming { beginStream() }
-        write(event: message)
+        guard connection?.takesMore ?? true else { return }
+        if !isStreaming {
+            beginStream()
+            log = front.logs?.openLog(for: self)
+        }
+        write(event: message, as: kind)
     }
 
     private func beginStream() {
@@ -191,24 +221,43 @@ final class MCPExchange {
     /// A stream on which nothing is said for longer is taken for dead by what lies between.
     private static let keepAlive = TimeAmount.seconds(15)
 
-    /// Called about every second: keeps the stream of a long call open, where the client's closing of it has a meaning.
+    /// Called about every second: keeps the stream of a long call open. One that has none gets it, where the client's closing of it has a
+    /// meaning, or where the client can come back to it: with the id of an event without data (2025-11-25, Resumability).
     func tick(at now: NIODeadline) {
-        guard isStateless, canSend, now - lastSaidAt > Self.keepAlive, let connection, connection.isRead else { return }
-        if !isStreaming { beginStream() }
+        guard canSend, now - lastSaidAt > Self.keepAlive, let connection, connection.isRead else { return }
         lastSaidAt = now
+        if !isStateless, !isStreaming {
+            guard knowsPriming, let log = front.logs?.openLog(for: self) else { return }
+            self.log = log
+            beginStream()
+            return connection.write(StreamFrame.priming(id: log.openingID, allocator: front.allocator))
+        }
+        if !isStreaming { beginStream() }
         connection.write(StreamFrame.keepAlive(allocator: front.allocator))
     }
 
-    private func write(event message: some Collection<UInt8>) {
-        lastSaidAt = .now()
-        connection?.write(StreamFrame.event(message, allocator: front.allocator))
+    /// Whether its client knows of events without data.
+    private var knowsPriming: Bool {
+        head.method == .post
+            && head.fields.string(of: .mcpProtocolVersion)?.hasSameBytes(as: ProtocolRevision.november2025.rawValue) ?? false
     }
 
-    private func endStream(_ message: some Collection<UInt8>) {
+    private func write(event message: some Collection<UInt8>, as kind: AnswerEvent) {
+        lastSaidAt = .now()
+        let id = log?.add(.whole(Array(message)), kind)
+        connection?.write(StreamFrame.event(message, id: id, allocator: front.allocator))
+    }
+
+    private func endStream(_ message: AnswerBody) {
         guard conclude(200) else { return }
-        write(event: message)
+        let id = log?.add(message, .answer)
         guard let connection else { return }
+        switch message {
+        case .whole(let bytes): connection.write(StreamFrame.event(bytes, id: id, allocator: front.allocator))
+        case .parts(let parts): connection.write(StreamFrame.event(parts, id: id, allocator: front.allocator))
+        }
         self.connection = nil
+        log?.answered(on: connection)
         connection.finish(ByteBuffer(string: "0\r\n\r\n"))
     }
 
@@ -228,8 +277,15 @@ final class MCPExchange {
         return connection
     }
 
+    /// The client goes on with the stream of the answer on another connection: what this one has not taken yet it gets there.
+    func moveAway() { connection?.reset(isAbrupt: false) }
+
+    /// The client sends nothing more: whether it still reads shows when something is written.
+    func clientFallsSilent() { log?.clientLeft() }
+
     func clientLeft() {
         connection = nil
+        log?.clientLeft()
         // The call is still counted as in flight: its settlement is what a graceful stop waits for.
         let abandon = onAbandoned
         onAbandoned = nil

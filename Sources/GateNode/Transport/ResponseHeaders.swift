@@ -77,6 +77,18 @@ extension ResponseHeaders {
         "Mcp-Method", "Mcp-Name", "Last-Event-ID", "Idempotency-Key", "X-Idempotency-Key", "X-Cost-Tags", "X-Signature", "X-Country",
     ]
 
+    /// The names in a list of them that repeat arguments of a tool (`Mcp-Param-…`, MCP Custom Headers), which tools make up themselves.
+    static func mirrored(in names: String) -> [String] {
+        guard names.utf8.count <= longestRequest else { return [] }
+        let wanted = names.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace).prefix { !$0.isWhitespace } }
+        return wanted.filter { name in
+            name.lowercased().hasPrefix("mcp-param-") && name.utf8.allSatisfy { $0.isMirroredNameByte }
+        }.map { String($0) }
+    }
+
+    /// Bytes of a list of header names that is read.
+    private static let longestRequest = 8192
+
     private static func isOurs(_ name: String) -> Bool {
         name.hasPrefix("access-control-") || name.hasPrefix("x-ratelimit-") || reserved.contains(name)
     }
@@ -86,4 +98,14 @@ extension ResponseHeaders {
         "x-cache", "retry-after",
         "vary", "allow", "date", "set-cookie", "x-powered-by",
     ])
+}
+
+extension UInt8 {
+    /// Whether it may stand in the name of a header (RFC 9110, tokens).
+    fileprivate var isMirroredNameByte: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
+        }
+    }
 }

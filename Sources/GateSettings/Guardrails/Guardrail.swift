@@ -117,10 +117,13 @@ package struct GuardrailRule: Sendable, Equatable {
 
 extension Pipeline {
     /// The stages of every gate, and those of the operator's guardrails in the order given; rules beyond `GuardrailRule.capacity` are left out.
-    /// - Parameter tellsContext: whether violations say what stands around them.
-    package init(guardrails: [GuardrailRule], tellsContext: Bool = false) {
+    /// - Parameters:
+    ///   - schemas: what the arguments of tools have to be as they come, before a guardrail changes them.
+    ///   - tellsContext: whether violations say what stands around them.
+    package init(guardrails: [GuardrailRule], schemas: [ExactText: ArgumentSchema] = [:], tellsContext: Bool = false) {
         let rules = guardrails.prefix(GuardrailRule.capacity).filter(\.isActive)
-        self.init(Pipeline.standard + rules.flatMap { $0.stages(tellsContext: tellsContext) })
+        self.init(
+            Pipeline.standard + (schemas.isEmpty ? [] : [.argumentsFit(schemas)]) + rules.flatMap { $0.stages(tellsContext: tellsContext) })
     }
 }
 

@@ -27,7 +27,9 @@ final class HTTPExchange {
     }
 
     let number: UInt64
-    let deadline: NIODeadline?
+    private(set) var deadline: NIODeadline?
+    private var standstill: Standstill
+    private var questions = OpenQuestions()
     let body: ByteBuffer
     /// Lines of the head that repeat what the body says; nil for a request of the era with sessions.
     let fields: ByteBuffer?
@@ -49,18 +51,25 @@ final class HTTPExchange {
     private var hasRetried = false
     private var hasRenewed = false
 
+    /// Bytes of an announced answer for which there is room at once; beyond that it grows as it comes.
+    private static let mostReserved = 64 << 20
+
     private var status = 0
     private var collected: ByteBuffer?
     /// What `collected` says, once it is complete.
     private var reply: Reply?
     var stream: EventStreamParser?
+    /// What has come of the event under way.
+    var event = ByteBuffer()
     /// The time that the server asks to wait before a broken stream is resumed.
     var resumptionDelay = TimeAmount.zero
+    private var pollingPause = TimeAmount.zero
 
     /// A client's request.
     init(_ request: UpstreamRequest, to receiver: any UpstreamReceiver, in pool: HTTPUpstreamPool) {
         number = request.number
         deadline = request.deadline
+        standstill = Standstill(limit: request.limit)
         body = request.bytes
         fields = request.fields
         isRepeatable = !request.isCall
@@ -80,6 +89,7 @@ final class HTTPExchange {
         self.number = number
         self.verb = verb
         self.deadline = deadline
+        standstill = Standstill(limit: nil)
         self.receiver = receiver
         self.pool = pool
         ownSession = session
@@ -122,9 +132,11 @@ final class HTTPExchange {
         note(head)
         if head.contentType == .eventStream, head.status < 300 {
             stream = EventStreamParser(cap: pool.settings.responseLimit)
+            event = ByteBuffer()
         } else {
             collected = ByteBuffer()
-            if case .length(let length) = head.framing { collected?.reserveCapacity(min(length, 1 << 20)) }
+            // Memory that nothing is written to is none: a server that announces more than it says costs nothing.
+            if case .length(let length) = head.framing { collected?.reserveCapacity(min(length, Self.mostReserved)) }
         }
     }
 
@@ -154,7 +166,7 @@ final class HTTPExchange {
     /// The answer is complete, and `isOwn` was asked.
     func ended() {
         guard !isFinished else { return }
-        if stream != nil { return resume() }
+        if stream != nil { return resume(isOrderly: true) }
         conclude(with: collected.take() ?? ByteBuffer())
     }
 
@@ -166,7 +178,7 @@ final class HTTPExchange {
         case .silent(onReusedConnection: true, _) where isRepeatable && !hasRetried: retry()
         case .fault(.bodyTooLarge): fail(.answerTooLarge)
         case .silent(onReusedConnection: false, _): diedAtOnce()
-        case .silent, .fault: if stream != nil { resume() } else { fail(.died) }
+        case .silent, .fault: if stream != nil { resume(isOrderly: false) } else { fail(.died) }
         }
     }
 
@@ -186,7 +198,11 @@ final class HTTPExchange {
         if hasLostSession(body) { return renew() }
         if isOfAnotherEra, let session {
             pool.suspectEra(of: session)
-            if !(reply.map { $0.isAnswer && answers(with: $0) } ?? false) { return fail(.unavailable) }
+            if !isAnswered { return fail(.unavailable) }
+        }
+        // One that names the request where it misses the session: the next request is to find another.
+        if status == 404, ownSession == nil, isAnswered, reply?.kind == .error(code: -32001), let session, session.id != nil {
+            pool.suspectEra(of: session)
         }
         if let reply, reply.isAnswer {
             guard answers(with: reply) else { return fail(status >= 300 ? .refused(status: status) : .unusable) }
@@ -198,7 +214,11 @@ final class HTTPExchange {
         fail(body.readableBytes == 0 ? .died : .unusable)
     }
 
-    /// A 404 says that the session is gone (2025-11-25, Session Management). Servers that keep their sessions in a map of
+    /// Whether what came is the answer to this very request.
+    private var isAnswered: Bool { reply.map { $0.isAnswer && answers(with: $0) } ?? false }
+
+    /// A 404 says that the session is gone (2025-11-25, Session Management), unless it is the answer to this very request, which is never sent
+    /// twice. Servers that keep their sessions in a map of
     /// their own, as the SDKs' examples do, say 400 in words of their own, for no request in particular: before they have looked at it. Any
     /// other 400 may come after the work, with words of the client in it, and nothing is sent twice for that.
     private func hasLostSession(_ answer: ByteBuffer) -> Bool {
@@ -206,7 +226,7 @@ final class HTTPExchange {
         // The revision is looked at before anything else: the server has become one without sessions.
         if let session, !session.isStateless, case .error(-32022) = reply?.kind { return true }
         guard session?.id != nil else { return false }
-        if status == 404 { return true }
+        if status == 404 { return !isAnswered }
         guard let reply, case .error = reply.kind, let error = reply.error,
             reply.id.map({ answer.text($0) == "null" }) ?? true
         else { return false }
@@ -220,8 +240,7 @@ final class HTTPExchange {
             !(receiver is UpstreamListening.Stream)
         else { return false }
         // What it says to this very request is its answer, but that it does not know the revision.
-        guard let reply, reply.isAnswer, answers(with: reply) else { return true }
-        return reply.kind == .error(code: -32022)
+        return !isAnswered || reply?.kind == .error(code: -32022)
     }
 
     /// Whether the request itself speaks of sessions, or may do so in escapes: then a server that says such words may have them from it.
@@ -243,25 +262,28 @@ final class HTTPExchange {
 
     // MARK: The end
 
-    /// Asks for the rest of a stream, once from each event id that the server gave (2025-11-25, Resumability).
-    func resume() {
+    /// Asks for the rest of a stream (2025-11-25, Resumability). A server may end one as often as it likes while it works on (SEP-1699): it is
+    /// asked again until the deadline, at the pace that it has named, and where nothing new came ever more seldom if it has named none.
+    /// - Parameter isOrderly: whether the server has ended the stream. One that breaks without anything new is a death.
+    func resume(isOrderly: Bool) {
         // What belongs to no request is resumed by whoever listens to it.
         if isListening { return fail(.died) }
-        guard !(session?.isStateless ?? false), let lastEventID = stream.take()?.lastEventID, !lastEventID.isEmpty,
-            !hasResumed(after: lastEventID)
-        else {
-            return fail(.died)
-        }
-        verb = .get(lastEventID: lastEventID)
-        pool.submit(self, after: resumptionDelay)
+        let id = lastEventID
+        stream = nil
+        let isRepeated = if case .get(lastEventID: id) = verb { true } else { false }
+        guard !(session?.isStateless ?? false), !id.isEmpty, isOrderly || !isRepeated else { return fail(.died) }
+        verb = .get(lastEventID: id)
+        pollingPause = isRepeated ? min(pollingPause * 2, Self.longestPollingPause) : Self.shortestPollingPause
+        let pause = resumptionDelay > .zero ? max(resumptionDelay, Self.shortestPollingPause) : pollingPause
+        pool.submit(self, after: isRepeated ? pause : resumptionDelay)
     }
 
-    private func hasResumed(after id: String) -> Bool {
-        if case .get(lastEventID: id) = verb { true } else { false }
-    }
+    /// Between two questions for the same part of a stream.
+    private static let (shortestPollingPause, longestPollingPause) = (TimeAmount.milliseconds(100), TimeAmount.seconds(5))
 
     func answered(_ message: ByteBuffer, _ reply: Reply) {
         isFinished = true
+        questions.withdrawAll()
         receiver.take()?.upstreamFinished(.answered(message, reply))
     }
 
@@ -270,12 +292,31 @@ final class HTTPExchange {
         guard !isFinished else { return }
         isFinished = true
         self.trouble = trouble
+        questions.withdrawAll()
         guard let receiver = receiver.take() else { return }
         pool.loop.assumeIsolated().execute { receiver.upstreamFinished(.failed(failure)) }
     }
 
     func ask(_ question: UpstreamQuestion) {
-        if let receiver { receiver.upstreamAsked(question) } else { question.refuse() }
+        guard let receiver else { return question.refuse() }
+        guard questions.takes(question) else { return receiver.upstreamAsked(question) }
+        questions.add(question)
+        standstill.begin(&deadline, at: .now())
+        let (home, id) = (NIOLoopBound(self, eventLoop: pool.loop), question.asker.idToken)
+        receiver.upstreamAsked(
+            question.answering {
+                home.eventLoop.execute { if home.value.questions.close(id) != nil { home.value.startClock() } }
+            })
+    }
+
+    /// The server wants no answer to a question of its own any more.
+    func withdrawn(_ id: [UInt8]) {
+        if questions.withdraw(id) != nil { startClock() }
+    }
+
+    private func startClock() {
+        standstill.end(&deadline, at: .now())
+        if !isFinished { pool.watch(deadline) }
     }
 
     func notify(_ message: ByteBuffer, _ reply: Reply) {

@@ -6,7 +6,7 @@ import NIOCore
 /// Keeps one GET stream of the present session open, and resumes it where it broke (MCP 2025-11-25 Transports, Listening for Messages).
 /// Confined to the event loop of its pool.
 ///
-/// A server that has no such stream (405), or no sessions, is not asked again in this session.
+/// A server that has no such stream (405) is not asked again before the next handshake. One may have it without sessions.
 final class HTTPListening: UpstreamReceiver {
     /// It owns this.
     private weak var pool: HTTPUpstreamPool?
@@ -39,7 +39,7 @@ final class HTTPListening: UpstreamReceiver {
     var isSettled: Bool { session == nil || exchange.map { $0.stream != nil || $0.isFinished } ?? true }
 
     private func open(after event: String) {
-        guard let pool, let session, session.id != nil, exchange == nil else { return }
+        guard let pool, let session, exchange == nil else { return }
         let exchange = HTTPExchange(ByteBuffer(), verb: .get(lastEventID: event), session: session, deadline: nil, to: self, in: pool)
         self.exchange = exchange
         pool.open(exchange)

@@ -52,6 +52,6 @@ package struct HTTPUpstreamSettings: Sendable {
         self.prefix = prefix
     }
 
-    /// The limit as a number that every size can be compared with.
-    var responseLimit: Int { maxResponseBytes == 0 ? .max : maxResponseBytes }
+    /// The limit as a number that every size can be compared with; no answer is larger than one piece of memory may be.
+    var responseLimit: Int { maxResponseBytes == 0 ? 1 << 30 : min(maxResponseBytes, 1 << 30) }
 }

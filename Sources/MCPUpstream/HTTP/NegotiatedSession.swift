@@ -60,6 +60,8 @@ final class NegotiatedSession: Sendable {
     ) {
         HTTP1Writer.appendSafe("host", address.hostField, into: &head)
         HTTP1Writer.appendSafe("user-agent", "gate-node/\(ProductVersion.current)", into: &head)
+        // Without a word of it a server, or what stands before it, may compress what nobody here unpacks.
+        HTTP1Writer.appendField("accept-encoding", "identity", into: &head)
         if let authorization = address.authorization { HTTP1Writer.appendSafe("authorization", authorization, into: &head) }
         if let id { HTTP1Writer.appendSafe("mcp-session-id", id, into: &head) }
         if let version { HTTP1Writer.appendSafe("mcp-protocol-version", version, into: &head) }

@@ -1,18 +1,22 @@
 // Cuts a server's output into messages, and tells whose answer a line was that is too long to keep.
 
 import MCPWire
+import NIOCore
 
-/// A `LineFramer` that keeps the two ends of the line under way: the id of a JSON-RPC answer stands before its result
+/// A `LineFramer` that collects the line under way, and keeps its two ends: the id of a JSON-RPC answer stands before its result
 /// (Python SDK) or after it (TypeScript SDK), so that it is known although the line is lost.
 struct StdioFraming {
     enum Event {
         /// The memory is valid during the call only.
         case line(UnsafeRawBufferPointer)
+        /// A line that came in parts, in memory of its own, which nobody else has.
+        case collected(ByteBuffer)
         /// A line above the cap has ended; the number is its id, if that can be told.
         case overlong(id: UInt64?)
     }
 
     private var framer: LineFramer
+    private var collected = ByteBuffer()
     private var ends = LineEnds()
     private var isOverlong = false
 
@@ -22,7 +26,7 @@ struct StdioFraming {
     }
 
     mutating func feed(_ chunk: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
-        if !isOverlong, framer.heldBytes + chunk.count <= framer.cap {
+        if !isOverlong, framer.partialBytes + chunk.count <= framer.cap {
             feed(piece: chunk, deliver)
             if let end = chunk.lastIndex(of: .lineFeed) {
                 ends.begin(with: chunk[(end + 1)...])
@@ -58,13 +62,30 @@ struct StdioFraming {
 
     private mutating func feed(piece: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
         var overflows = false
+        // The only one that has it, so that it grows where it lies.
+        var line = ByteBuffer()
+        swap(&line, &collected)
         framer.feed(piece) { event in
             switch event {
             case .line(let line): deliver(.line(line))
-            case .overflow: overflows = true
+            case .part(let part): line.writeBytes(part)
+            case .end:
+                if let whole = Self.taken(from: &line) { deliver(.collected(whole)) }
+            case .overflow:
+                line = ByteBuffer()
+                overflows = true
             }
         }
+        swap(&line, &collected)
         if overflows { isOverlong = true }
+    }
+
+    /// The line without its carriage return; nil for a blank one.
+    private static func taken(from line: inout ByteBuffer) -> ByteBuffer? {
+        var whole = ByteBuffer()
+        swap(&whole, &line)
+        if whole.readableBytesView.last == UInt8(ascii: "\r") { whole.moveWriterIndex(to: whole.writerIndex - 1) }
+        return whole.readableBytes > 0 ? whole : nil
     }
 }
 

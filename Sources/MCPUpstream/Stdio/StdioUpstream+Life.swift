@@ -101,6 +101,7 @@ extension StdioUpstream {
         // Some end at the first word that they do not know.
         if probe != nil, handshake == nil { skipsProbe = true }
         (probe, handshake) = (nil, nil)
+        questions.withdrawAll()
         let lastWords = stderrTail.suffix(5)
         complaint.withLock { $0 = reason }
         let (failed, pause) = state.processEnded(readySince: readySince, now: .now())

@@ -11,19 +11,21 @@ extension StdioUpstream {
         chunk.withUnsafeReadableBytes { bytes in
             framing.feed(bytes) { event in
                 switch event {
-                case .line(let line): read(line)
+                case .line(let line): read(line, ByteBuffer(bytes: line))
+                case .collected(let line): line.withUnsafeReadableBytes { read($0, line) }
                 case .overlong(let id): lostAnswer(to: id)
                 }
             }
         }
     }
 
-    func read(_ line: UnsafeRawBufferPointer) {
+    /// - Parameter message: the same bytes, in memory that may be kept.
+    func read(_ line: UnsafeRawBufferPointer, _ message: @autoclosure () -> ByteBuffer) {
         guard let reply = Reply.scan(line) else { return readGarbage(line) }
         switch reply.kind {
-        case .result, .error: answered(line, reply)
+        case .result, .error: answered(line, message(), reply)
         case .request: asked(line, reply)
-        case .notification: notified(line, reply)
+        case .notification: notified(line, message(), reply)
         }
     }
 
@@ -34,7 +36,7 @@ extension StdioUpstream {
         caller.finish(.failed(.unusable))
     }
 
-    func answered(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
+    func answered(_ line: UnsafeRawBufferPointer, _ message: @autoclosure () -> ByteBuffer, _ reply: Reply) {
         // Some servers answer what they cannot read with an error for nobody.
         guard let number = reply.number ?? (reply.kind.isError ? state.onlyPending : nil) else {
             counts.lateAnswers += 1
@@ -42,7 +44,7 @@ extension StdioUpstream {
         }
         if number == probe { return probed(line, reply) }
         if let caller = state.finish(number) {
-            caller.finish(.answered(ByteBuffer(bytes: line), reply))
+            caller.finish(.answered(message(), reply))
         } else if state.isHandshake(number) {
             shookHands(line, reply)
         } else {
@@ -91,29 +93,39 @@ extension StdioUpstream {
     }
 
     /// The server asks its client: through a shared process nothing can be asked but whether it is there. The one client of a process is
-    /// asked through its latest request, or, if it waits for nothing, through a stream of its session.
+    /// asked through its latest request, or, if it waits for nothing, through a stream of its session. Where several clients may stand behind
+    /// one, only the single call that is under way can be meant.
     func asked(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
         // A server without sessions asks nothing but in its results.
         guard let id = reply.id, child?.isWritable ?? false, !isStateless else { return }
         if reply.method != .ping, let client = settings.client, !client.capabilities.isEmpty {
-            let start = counts.starts
-            let question = UpstreamQuestion(ByteBuffer(bytes: line), reply) { answer in
+            let (start, idToken) = (counts.starts, Array(line[id]))
+            let question = remembered(ByteBuffer(bytes: line), reply) { answer in
                 // Another process knows nothing of the question, and may have asked one of the same name.
-                self.atHome { if $0.counts.starts == start { $0.write(answer) } }
+                self.atHome { if $0.counts.starts == start { $0.hasHeardClient(answer, id: idToken) } }
             }
-            if let caller = state.latestCaller { caller.ask(question) } else { onQuestion(question) }
+            if let caller = state.addressee(ofOne: !client.isShared) {
+                caller.ask(question)
+            } else if state.hasSeveralCalls {
+                question.refuse(code: -32603, "Several calls are under way, and the question does not say which of them it belongs to")
+            } else {
+                onQuestion(question)
+            }
             return
         }
         let token = UnsafeRawBufferPointer(rebasing: line[id])
         write(UpstreamMessage.answer(to: reply.method, id: token))
     }
 
-    func notified(_ line: UnsafeRawBufferPointer, _ reply: Reply) {
-        let message = ByteBuffer(bytes: line)
+    func notified(_ line: UnsafeRawBufferPointer, _ message: ByteBuffer, _ reply: Reply) {
         if isStateless, reply.method == .other, let number = SubscriptionStamp.number(of: line) {
             // Of a stream that is open, or of none.
             if let caller = state.caller(of: number) { caller.notify(message, reply) } else { counts.droppedNotifications += 1 }
             return
+        }
+        if reply.method == .notificationsCancelled {
+            guard let stopped = reply.requestIdToCancel.flatMap({ questions.withdraw(line.token($0)) }) else { return }
+            return startClocks(of: stopped)
         }
         if isStateless, reply.concernsEveryClient(line) {
             counts.droppedNotifications += 1
@@ -121,16 +133,40 @@ extension StdioUpstream {
         }
         if reply.method == .notificationsProgress {
             if let caller = reply.progressNumber.flatMap({ state.caller(of: $0) }) { return caller.notify(message, reply) }
-        } else if settings.client != nil {
+        } else if let client = settings.client {
             guard reply.method == .other else { return }
-            if !reply.concernsEveryClient(line), let caller = state.latestCaller { return caller.notify(message, reply) }
+            if !reply.concernsEveryClient(line), let caller = state.addressee(ofOne: !client.isShared) {
+                return caller.notify(message, reply)
+            }
             return onNotification(message, reply)
         } else if reply.concernsEveryClient(line) {
             return onNotification(message, reply)
-        } else if reply.method == .other, let caller = state.onlyPending.flatMap({ state.caller(of: $0) }) {
+        } else if reply.method == .other, let caller = state.onlyListener {
             return caller.notify(message, reply)
         }
         counts.droppedNotifications += 1
+    }
+}
+
+extension StdioUpstream {
+    /// A question on its way to the client: until its end the clocks stand still, and the process may take it back.
+    fileprivate func remembered(
+        _ message: ByteBuffer, _ reply: Reply, answer: @escaping @Sendable (ByteBuffer) -> Void
+    ) -> UpstreamQuestion {
+        let question = UpstreamQuestion(message, reply, answer: answer)
+        if questions.takes(question) { questions.add(question, stopping: state.stopClocks(at: .now())) }
+        return question
+    }
+
+    /// Hands a client's answer, or that there is none, to the process.
+    fileprivate func hasHeardClient(_ answer: ByteBuffer, id: [UInt8]) {
+        if let stopped = questions.close(id) { startClocks(of: stopped) }
+        write(answer)
+    }
+
+    fileprivate func startClocks(of numbers: [UInt64]) {
+        state.startClocks(of: numbers, at: .now())
+        armTimer()
     }
 }
 

@@ -54,6 +54,8 @@ package actor StdioUpstream: Upstream {
     var probe: UInt64?
     /// The number of the `initialize` that this process has been sent.
     var handshake: UInt64?
+    /// What this process has asked its client.
+    var questions = OpenQuestions()
     /// A process has ended over being probed.
     var skipsProbe = false
     /// Listens to a server without sessions.
@@ -68,6 +70,7 @@ package actor StdioUpstream: Upstream {
     package nonisolated var isConnected: Bool { connected.load(ordering: .relaxed) }
     package nonisolated var trouble: String? { complaint.withLock { $0 } }
     package nonisolated var isStateless: Bool { stateless.load(ordering: .relaxed) }
+    package nonisolated var livesWithNode: Bool { true }
     package nonisolated var serverInfo: InitializeResult? { info.withLock { $0 } }
 
     /// The last lines of the server's standard error, oldest first.

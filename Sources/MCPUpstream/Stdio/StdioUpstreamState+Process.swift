@@ -29,9 +29,11 @@ extension StdioUpstreamState {
         }
         waiting.removeAll { ($0.request.fields != nil) != isStateless }
         for entry in waiting {
-            pending[entry.request.number] = Pending(caller: entry.caller, deadline: entry.request.deadline)
+            pending[entry.request.number] = Pending(
+                caller: entry.caller, deadline: entry.request.deadline, isOfGate: entry.request.isOfGate)
             meet(entry.request.owner)
             remember(entry.request.deadline)
+            note(entry.request)
         }
         defer { waiting = [] }
         return waiting.map(\.request)

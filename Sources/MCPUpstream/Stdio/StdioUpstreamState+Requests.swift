@@ -9,9 +9,10 @@ extension StdioUpstreamState {
     ) -> Admission {
         switch phase {
         case .ready where isWritable && pending.count < limits.maxPending:
-            pending[request.number] = Pending(caller: caller, deadline: request.deadline)
+            pending[request.number] = Pending(caller: caller, deadline: request.deadline, isOfGate: request.isOfGate)
             meet(request.owner)
             remember(request.deadline)
+            note(request)
             return .write
         case .starting where !isFailing && waiting.count < limits.maxWaiting:
             let patience = now() + limits.longestWait
@@ -33,19 +34,55 @@ extension StdioUpstreamState {
     /// Who waits for the answer with this number.
     func caller(of number: UInt64) -> Caller? { pending[number]?.caller }
 
-    /// Who has asked last of those who wait for an answer.
-    var latestCaller: Caller? { pending.max { $0.key < $1.key }?.value.caller }
+    /// Whose is what the process says without naming a request: of the one client that it works for, the call that began last; where it may
+    /// work for several, the only call that is under way, and nobody's if there are more.
+    func addressee(ofOne isOne: Bool) -> Caller? {
+        let calls = pending.filter { !$0.value.isOfGate }
+        return isOne || calls.count == 1 ? calls.max { $0.key < $1.key }?.value.caller : nil
+    }
+
+    /// Whether more calls are under way than one.
+    var hasSeveralCalls: Bool { pending.values.lazy.filter { !$0.isOfGate }.prefix(2).count == 2 }
 
     /// The number of the only open request, if everything without an address belongs to it: the process has never worked for anybody else.
     var onlyPending: UInt64? {
         guard pending.count == 1 + listening.count, case .one = clientele else { return nil }
-        return pending.first { !listening.contains($0.key) }?.key
+        return pending.first { !listening.contains($0.key) && $0.value.owner != .anybody }?.key
+    }
+
+    /// Who hears of what the process says without an address: the only open request of the key for which alone it has worked, whatever the
+    /// gate and readers of public lists ask meanwhile.
+    var onlyListener: Caller? {
+        guard case .one(let key) = clientele else { return nil }
+        let own = pending.values.filter { $0.owner == .key(key) }
+        return own.count == 1 ? own[0].caller : nil
+    }
+
+    /// What has to be known of an open request beside its deadline.
+    mutating func note(_ request: UpstreamRequest) {
+        pending[request.number]?.note(request)
+    }
+
+    /// The process asks its client, and does not say because of which request: the clocks of all that are open stand still.
+    /// - Returns: their numbers.
+    mutating func stopClocks(at now: NIODeadline) -> [UInt64] {
+        let numbers = pending.filter { $0.value.standstill.limit != nil }.map(\.key)
+        for number in numbers { pending[number]?.stopClock(at: now) }
+        return numbers
+    }
+
+    /// The client has answered, or nobody will.
+    mutating func startClocks(of numbers: [UInt64], at now: NIODeadline) {
+        for number in numbers {
+            pending[number]?.startClock(at: now)
+            remember(pending[number]?.deadline)
+        }
     }
 
     /// A request of somebody is on its way to the process.
     mutating func meet(_ owner: UpstreamRequest.Owner) {
         switch (owner, clientele) {
-        case (.gate, _): break
+        case (.gate, _), (.anybody, _): break
         case (.key(let id), .none): clientele = .one(id)
         case (.key(let id), .one(let known)) where id == known: break
         case (.key, _), (.nobody, _): clientele = .many
@@ -88,4 +125,13 @@ extension StdioUpstreamState {
         guard let deadline else { return }
         nextDeadline = nextDeadline.map { min($0, deadline) } ?? deadline
     }
+}
+
+extension StdioUpstreamState.Pending {
+    fileprivate mutating func note(_ request: UpstreamRequest) {
+        (standstill, owner) = (Standstill(limit: request.limit), request.owner)
+    }
+
+    fileprivate mutating func stopClock(at now: NIODeadline) { standstill.begin(&deadline, at: now) }
+    fileprivate mutating func startClock(at now: NIODeadline) { standstill.end(&deadline, at: now) }
 }

@@ -63,8 +63,11 @@ struct StdioUpstreamState<Caller> {
     }
 
     struct Pending {
+        var standstill = Standstill(limit: nil)
+        var owner = UpstreamRequest.Owner.gate
         var caller: Caller
         var deadline: NIODeadline?
+        var isOfGate = false
     }
 
     struct Waiting {

@@ -66,7 +66,7 @@ struct AutoTopUpTests {
         let caller = try await Self.caller(node, credits: 10, AutoTopUp(threshold: 100, amount: 7, maxDaily: 0))
         let call = TestCall(caller: caller, price: 4)
         let command = node.command(admitting: [call])
-        for _ in 0..<3 { #expect(try await node.store.send(command).array?.first?.status == 0) }
+        for _ in 0..<3 { #expect(try await node.store.send(command).firstAnswer?.status == 0) }
         #expect(try await node.account(caller).credits == 13)
         var dry = TestCall(caller: caller, price: 4)
         dry.dry = true

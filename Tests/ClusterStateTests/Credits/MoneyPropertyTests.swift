@@ -22,8 +22,8 @@ struct MoneyPropertyTests {
             try #require(faults.isEmpty, "seed \(seed), \(shards) shards, step \(step): \(what): \(faults)")
         }
         try await world.rest()
-        #expect(try await world.faults() == [])
-        #expect(try await world.leftovers() == [])
+        let (faults, leftovers) = (try await world.faults(), try await world.leftovers())
+        #expect(faults == [] && leftovers == [], "\(faults) \(leftovers)")
     }
 }
 
@@ -305,7 +305,15 @@ private final class MoneyWorld {
 
     /// Everything that is open comes to its end.
     func rest() async throws {
-        for (call, name) in open { for member in members where member.node.identity.name == name { _ = await member.node.settle(call) } }
+        for (call, name) in open {
+            for member in members where member.node.identity.name == name {
+                // A Redis that is late on a busy machine has not settled it, or has not said so: a repetition does no harm.
+                for _ in 0..<20 {
+                    guard case .failed = await member.node.settle(call) else { break }
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+        }
         try await Transfers(store: witness.store).seeToDue(at: try await witness.time() / 1000 + 10_000)
         for caller in callers {
             for one in try await Reservations(store: witness.store).open(of: caller.record.id, at: 0) {

@@ -101,4 +101,28 @@ struct TransferTests {
         try await Transfers(store: node.store).seeToDue(at: try await node.time() / 1000 + 10_000)
         #expect(try await node.directory.account(to).credits == 20)
     }
+
+    @Test("F-CREDIT-05: a shard that is away delays what is set aside of its own keys alone, and transfers to it")
+    func awayShard() async throws {
+        let node = try await TestNode(shards: 4)
+        let reservations = Reservations(store: node.store)
+        var keys: [String] = []
+        for home in 0..<8 {
+            let key = try await node.makeKey(credits: 10, home: UInt32(home)).record.id
+            _ = try await reservations.reserve(key, credits: 4, seconds: 0, memo: "", .test())
+            keys.append(key)
+        }
+        let store = DyingStore(node.store)
+        let tag = node.keys.prefix + "{2}:"
+        store.refuses = { command in command.words.contains { String(decoding: $0, as: UTF8.self).hasPrefix(tag) } }
+        let now = try await node.time() / 1000 + 1000
+        try await Transfers(store: store).seeToDue(at: now)
+        for (home, key) in keys.enumerated() {
+            #expect(try await node.directory.account(key).credits == (home % 4 == 2 ? 6 : 10), "of home \(home)")
+        }
+        store.refuses = { _ in true }
+        await #expect(throws: StoreFailure.self) { try await Transfers(store: store).seeToDue(at: now) }
+        try await Transfers(store: node.store).seeToDue(at: now)
+        for key in keys { #expect(try await node.directory.account(key).credits == 10) }
+    }
 }

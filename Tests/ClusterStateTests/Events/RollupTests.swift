@@ -45,16 +45,16 @@ struct RollupTests {
                 guard !isDone.exchange(true, ordering: .relaxed) else { return }
                 _ = await node.release(lost)
             }
-            _ = try await Rollups(store: store).advance()
+            _ = try await Rollups(store: store).advance().get()
             let hasMeddled = isDone.load(ordering: .relaxed)
             #expect(hasMeddled)
-        case .afterItIsCounted: _ = try await rollups.advance()
+        case .afterItIsCounted: _ = try await rollups.advance().get()
         case .afterItIsTrimmed:
-            _ = try await rollups.advance()
+            _ = try await rollups.advance().get()
             for shard in 0..<shards { try await node.send("XTRIM", node.keys.usage(shard), "MAXLEN", "0") }
         }
         if moment != .betweenReadingAndCounting { #expect(await node.release(lost).charged == 0) }
-        for _ in 0..<3 { _ = try await rollups.advance() }
+        for _ in 0..<3 { _ = try await rollups.advance().get() }
         #expect(try await node.account(caller).spent == 5)
         let table = try await node.sums()
         #expect(table.credits == 5 && table.calls == 2)
@@ -82,10 +82,10 @@ struct RollupTests {
         }
         await withTaskGroup { group in
             for _ in 0..<4 {
-                group.addTask { while await (try? Rollups(store: node.store).advance()) ?? true {} }
+                group.addTask { while await (try? Rollups(store: node.store).advance().get()) ?? true {} }
             }
         }
-        while try await Rollups(store: node.store).advance() {}
+        while try await Rollups(store: node.store).advance().get() {}
         let table = try await node.sums()
         #expect(table.credits == spent && table.calls == 200 + (0..<200).reduce(0) { $0 + $1 % 3 })
     }
@@ -99,7 +99,7 @@ struct RollupTests {
             let call = TestCall(caller: caller, price: turn)
             #expect(await node.admit(call).isAdmitted)
             #expect(await node.settle(call).charged == turn)
-            _ = try await Rollups(store: node.store).advance()
+            _ = try await Rollups(store: node.store).advance().get()
             let (old, new) = (try await node.sums(book), try await node.sums())
             #expect(old.calls == turn && new.calls == turn && old.credits == new.credits && old.credits == turn * (turn + 1) / 2)
         }
@@ -117,7 +117,7 @@ struct RollupTests {
             end
             """
         try await node.send("EVAL", fill, "1", node.keys.usage(0))
-        while try await Rollups(store: node.store).advance() {}
+        while try await Rollups(store: node.store).advance().get() {}
         let table = try await node.sums()
         #expect(table.calls == 5000 && table.credits == 10_000)
         #expect(table.hours.flatMap(\.latencies).reduce(0) { $0 + $1.durations.count } == 5000)
@@ -144,6 +144,39 @@ struct RollupTests {
         let table = try await node.sums()
         #expect(table.rowCount == 15_000 && table.calls == 3 * 5000 * 5001 / 2 && table.credits == -table.calls)
         #expect(Set(table.hours.map(\.hour)) == [hour - 700, hour - 3, hour])
+    }
+
+    @Test("What a node reads before anybody asks is the month, the newest day first, and is not read again; what has changed since is")
+    func prepared() async throws {
+        let node = try await TestNode(shards: 2)
+        let now = try await node.time() / 1000
+        func write(_ hour: Int, calls: Int32, _ change: Int) async throws {
+            var sum = RollupSum()
+            sum.calls = calls
+            let name = RollupField(tool: "t", key: "k", kind: RollupKind(outcome: .ok)).text
+            try await node.set([(name, sum.packed)], of: node.keys.rollup(hour, hour % 2))
+            try await node.send("HSET", node.keys.rollupHours(hour % 2), String(hour), String(change))
+        }
+        let last = now / 3_600_000
+        for hour in last - 100...last { try await write(hour, calls: 2, 1) }
+        let scanned = Mutex([String]())
+        let store = DyingStore(node.store)
+        store.refuses = { command in
+            let words = command.words.map { String(decoding: $0, as: UTF8.self) }
+            if words[0] == "HSCAN" { scanned.withLock { $0.append(words[1]) } }
+            return false
+        }
+        let book = RollupBook(store: store)
+        try await book.prepare(at: now)
+        let order = scanned.withLock { $0 }
+        #expect(order.count == 101 && Set(order).count == 101)
+        #expect(Set(order.prefix(24)).isSubset(of: (last - 24...last).map { node.keys.rollup($0, $0 % 2) }))
+        scanned.withLock { $0 = [] }
+        #expect(try await node.sums(book).calls == 202)
+        #expect(scanned.withLock { $0 }.isEmpty)
+        try await write(last - 50, calls: 7, 2)
+        #expect(try await node.sums(book).calls == 207)
+        #expect(scanned.withLock { $0 } == [node.keys.rollup(last - 50, last % 2)])
     }
 
     @Test("What is packed is read back; bytes of another format, or broken off, are nothing, and never more than they may be")

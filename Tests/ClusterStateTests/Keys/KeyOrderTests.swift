@@ -41,8 +41,8 @@ struct KeyOrderTests {
     /// What the node that makes the hourly sums does every second, over and over until nothing is left.
     private static func catchUp(_ store: any CommandStore) async throws {
         let (rollups, orders) = (Rollups(store: store), KeyDirectory(store: store, origin: "").orders)
-        while try await rollups.advance() {}
-        while try await orders.catchUp() {}
+        while try await rollups.advance().get() {}
+        while try await orders.catchUp().get() {}
     }
 
     @Test(
@@ -163,15 +163,15 @@ struct KeyOrderTests {
                 let dying = DyingStore(node.store)
                 dying.repeatCommands()
                 dying.dies(after: deaths, answering: deaths % 2 == 0)
-                _ = try? await KeyDirectory(store: dying, origin: "").orders.upkeep(at: now)
-                if deaths > 40 { _ = try await node.directory.orders.upkeep(at: now) }
+                _ = try? await KeyDirectory(store: dying, origin: "").orders.upkeep(at: now).get()
+                if deaths > 40 { _ = try await node.directory.orders.upkeep(at: now).get() }
                 return try await node.directory.orders.isBuilt()
             }
             try await Self.expectTrue(node, ids, "turn \(turn)")
             #expect(try await Self.read(.name(prefix: "name"), in: node.store).count == 450)
             #expect(try await node.directory.records.count(in: KeyRecord.untold) == 2)
             try await forget()
-            _ = try await node.directory.orders.upkeep(at: now)
+            _ = try await node.directory.orders.upkeep(at: now).get()
         }
     }
 
@@ -181,12 +181,12 @@ struct KeyOrderTests {
         let orders = node.directory.orders
         var ids: [String] = []
         for number in 0..<5 { ids.append(try await node.makeKey(credits: number).record.id) }
-        while try await !orders.isBuilt() { _ = try await orders.upkeep(at: 0) }
+        while try await !orders.isBuilt() { _ = try await orders.upkeep(at: 0).get() }
         try await node.send("DEL", node.keys.index(KeyRecord.list(ofNamespace: "default"), 0))
         let first = try #require(try await Self.read(.name(prefix: ""), in: node.store).first)
         try await node.send("ZREM", node.keys.index(KeyRecord.names, 0), String(decoding: first.member, as: UTF8.self))
         try await node.send("HSET", node.keys.account(ids[0]), "credits", "99")
-        for _ in 0..<3 { _ = try await orders.upkeep(at: 0) }
+        for _ in 0..<3 { _ = try await orders.upkeep(at: 0).get() }
         #expect(try await Self.read(.name(prefix: ""), in: node.store).count == 5)
         #expect(try await node.directory.records.count(in: KeyRecord.list(ofNamespace: "default")) == 5)
         try await Self.expectTrue(node, ids, "after a round")

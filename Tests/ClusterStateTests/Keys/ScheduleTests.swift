@@ -33,6 +33,26 @@ struct ScheduleTests {
         }
     }
 
+    @Test("F-KEY-12: a shard that is away delays what is scheduled for its own keys alone")
+    func awayShard() async throws {
+        let node = try await TestNode(shards: 4)
+        var keys: [String] = []
+        for home in 0..<8 {
+            let key = try await node.makeKey(credits: 10, home: UInt32(home)).record.id
+            try await Schedules(node.directory).add(Self.entry(.topup, of: key), to: key, .test())
+            keys.append(key)
+        }
+        let store = DyingStore(node.store)
+        let tag = node.keys.prefix + "{2}:"
+        store.refuses = { command in command.words.contains { String(decoding: $0, as: UTF8.self).hasPrefix(tag) } }
+        await #expect(throws: RecordRefusal.self) { try await Schedules(KeyDirectory(store: store, origin: "one")).seeToDue(at: 2000) }
+        for (home, key) in keys.enumerated() {
+            #expect(try await node.directory.account(key).credits == (home % 4 == 2 ? 10 : 17), "of home \(home)")
+        }
+        try await Schedules(node.directory).seeToDue(at: 2000)
+        for key in keys { #expect(try await node.directory.account(key).credits == 17) }
+    }
+
     @Test(
         "F-KEY-12: nothing is done before its time; what a node has begun with is not cancelled any more, and what was cancelled is not done"
     )

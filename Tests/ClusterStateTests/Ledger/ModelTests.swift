@@ -67,7 +67,7 @@ struct ModelTests {
             let call = calls[index]
             switch Int.random(in: 0..<7) {
             case 0...2:
-                let status = try await node.store.send(node.command(admitting: [call])).array?.first?.status
+                let status = try await node.store.send(node.command(admitting: [call])).firstAnswer?.status
                 switch lives[index] {
                 case .unborn:
                     let fits = model.admit(call.price, call.calls)
@@ -89,7 +89,7 @@ struct ModelTests {
                 settlements[index] = plan
                 let reply = try await node.store.send(
                     node.command(settling: [node.settlement(call, plan.charges, returned: plan.returned)]))
-                let answer = reply.array?.first
+                let answer = reply.firstAnswer
                 switch lives[index] {
                 case .unborn: #expect(answer?.status == 0)
                 case .open:
@@ -99,8 +99,8 @@ struct ModelTests {
                     model.move(charged - call.price, -plan.returned)
                     model.open -= 1
                     lives[index] = .closed(charged: charged, returned: plan.returned)
-                    #expect(answer?.array?.dropFirst(3).reduce(0) { $0 + ($1.integer ?? 0) } == charged)
-                case .closed(let charged, _): #expect(answer?.array?.dropFirst(3).reduce(0) { $0 + ($1.integer ?? 0) } == charged)
+                    #expect(answer?.integers(from: 3).reduce(0, +) == charged)
+                case .closed(let charged, _): #expect(answer?.integers(from: 3).reduce(0, +) == charged)
                 }
             case 5:
                 let plan = settlements[index]

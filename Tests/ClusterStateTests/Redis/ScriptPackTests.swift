@@ -27,6 +27,18 @@ struct ScriptPackTests {
         #expect(ScriptPackWords.read(pack.bytes).prefix(12).map { String(decoding: $0, as: UTF8.self) } == numbers.map(String.init))
     }
 
+    @Test("Answers stand behind their numbers; one that counts more values than there are, or fewer than none, is the last of them")
+    func answers() {
+        let reply = { (values: [RedisReply]) in Array(ScriptAnswers(.array(values))) }
+        let two = reply([.integer(3), .integer(0), .integer(7), .bytes([65]), .integer(1), .integer(4)])
+        #expect(two.map(\.status) == [0, 4] && two[0].integers(from: 1) == [7, 0] && two[0].bytes(at: 2) == [65] && two[0].why == "A")
+        #expect(two[1].integer(at: 0) == 4 && two[1].integer(at: 1) == 0 && two[1].bytes(at: 0) == nil && two[1].integers(from: 3) == [])
+        for rest: [RedisReply] in [[.integer(2), .integer(0)], [.integer(-1), .integer(0)], [.null], [.integer(.max)]] {
+            #expect(reply([.integer(1), .integer(6)] + rest).map(\.status) == [6])
+        }
+        #expect(reply([]).isEmpty && Array(ScriptAnswers(.null)).isEmpty && reply([.integer(0)]).map(\.status) == [-1])
+    }
+
     private static let script = """
         local found, values = {}, {cmsgpack.unpack(ARGV[1])}
         for i, value in ipairs(values) do

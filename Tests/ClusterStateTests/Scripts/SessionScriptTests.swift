@@ -52,6 +52,29 @@ struct SessionScriptTests {
         #expect(kept == 14)
     }
 
+    @Test(
+        "F-MCP-19: a numbered message is kept once, however often it comes, and one that comes after its time is not; what follows a number is given"
+    )
+    func numberedMail() async throws {
+        let node = try await TestNode()
+        let mail = MailCommands(keys: node.keys)
+        for number in [1, 2, 2, 1, 4, 3] {
+            let reply = try await node.store.send(
+                mail.post([UInt8(number)], to: "post_s", number: number, most: 9, lifetime: 10_000, origin: "a"))
+            #expect(reply.integer(at: 0) == 0)
+        }
+        for piece in [1, 1, 2] {
+            _ = try await node.store.send(
+                mail.post([UInt8(40 + piece)], to: "post_s", number: 4, piece: piece, most: 9, lifetime: 10_000, origin: "a"))
+        }
+        for (after, piece, left) in [
+            (0, nil, [1, 2, 4, 41, 42]), (1, nil, [2, 4, 41, 42]), (3, nil, [4, 41, 42]), (4, 0, [41, 42]), (4, nil, []), (9, nil, []),
+        ] as [(Int, Int?, [UInt8])] {
+            let entries = try await node.store.send(mail.read("post_s", after: after, piece, most: 9)).array ?? []
+            #expect(entries.map { $0.array?[1].array?[1] } == left.map { .bytes([$0]) })
+        }
+    }
+
     @Test("Beyond the cap the sessions that were used least lately are forgotten; one that is not used ends with its lifetime")
     func bounds() async throws {
         let node = try await TestNode()

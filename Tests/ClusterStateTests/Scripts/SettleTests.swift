@@ -109,6 +109,23 @@ struct SettleTests {
         #expect(await node.admit(retry).word == (seen ? "replay here" : "admitted"))
     }
 
+    @Test(
+        "What became of a hold is told as far as it can be read, and one that was damaged fails nobody else", arguments: [1, 2, 3, 19, 21])
+    func damagedMark(missing: Int) async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 20)
+        let calls = (0..<3).map { _ in TestCall(caller: caller, price: 2) }
+        #expect(await node.admit(together: calls).allSatisfy(\.isAdmitted))
+        #expect(await node.settle(calls[1]).charged == 2)
+        let cut = "return redis.call('HSET', KEYS[1], ARGV[1], string.sub(redis.call('HGET', KEYS[1], ARGV[1]), 1, -1 - ARGV[2]))"
+        try await node.send("EVAL", cut, "1", node.keys.open("node-a", 0), calls[1].hold, String(missing))
+        var answers = ScriptAnswers(try await node.store.send(node.command(settling: calls.map { node.settlement($0) })))
+        let statuses = (0..<3).map { _ in answers.next()?.status ?? -1 }
+        #expect(statuses[0] == 6 && statuses[2] == 6 && [1, 3].contains(statuses[1]), "\(statuses)")
+        if missing <= 2 { #expect(statuses[1] == 1, "its charges are there") }
+        #expect(try await node.credits(caller) == 14)
+    }
+
     @Test("A batch has an event and its own charge a call, and one total (M13, F-BATCH-04)")
     func batch() async throws {
         let node = try await TestNode()

@@ -45,17 +45,18 @@ struct TestNode: Sendable {
 
     /// A node whose name may open holds in every shard.
     /// - Parameters:
+    ///   - port: where it reaches its Redis, if not by its socket.
     ///   - prefix: shared by the nodes of one cluster; a new one by default.
     ///   - isFlaky: whether the ledger's way to Redis loses, repeats and reorders.
     init(
-        on given: RedisServer? = nil, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a", shards: Int = 1,
+        on given: RedisServer? = nil, port: Int? = nil, prefix: String = "t\(RandomHex.digits(8)):", id: String = "node-a", shards: Int = 1,
         database: Int = 0,
         isFlaky: Bool = false
     ) async throws {
         let server = if let given { given } else { try await RedisServer.shared.value }
+        var target = port.map { RedisTarget(address: .tcp(host: "127.0.0.1", port: $0)) } ?? RedisTarget(unixSocket: server.socket)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let keys = RedisKeys(prefix: prefix, database: database, shards: shards)
-        var target = RedisTarget(unixSocket: server.socket)
         target.database = database
         let store = try await RedisStore(connector: RedisConnector(target), keys: keys, loops: [loop], logger: .silent)
         let (identity, clock) = (NodeIdentity(base: id), RedisClock())
@@ -389,4 +390,12 @@ extension Settled {
     var credits: Int? { if case .done(let credits, _, _) = self { credits } else { nil } }
     var isGone: Bool { if case .gone = self { true } else { false } }
     var closedByOthers: Int? { if case .closedByOthers(let charged, _) = self { charged } else { nil } }
+}
+
+extension RedisReply {
+    /// What admit.lua or settle.lua has said of the first request that it was asked.
+    var firstAnswer: ScriptAnswer? {
+        var answers = ScriptAnswers(self)
+        return answers.next()
+    }
 }

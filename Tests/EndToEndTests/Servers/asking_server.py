@@ -125,8 +125,8 @@ async def wait(seconds: float) -> str:
 
 
 @server.tool()
-async def slow(seconds: float, steps: int, ctx: Context) -> str:
-    """Answers after some seconds, with steps of progress on the way."""
+async def slow(seconds: float, steps: int, ctx: Context, kilobytes: int = 0) -> str:
+    """Answers after some seconds, with steps of progress on the way, and with so many kilobytes."""
     try:
         for step in range(steps):
             await asyncio.sleep(seconds / steps)
@@ -134,7 +134,7 @@ async def slow(seconds: float, steps: int, ctx: Context) -> str:
     except asyncio.CancelledError:
         append("cancelled", "slow")
         raise
-    return "slow"
+    return "slow" + "~" * (kilobytes * 1024)
 
 
 @server.tool()

@@ -11,7 +11,7 @@ silent              never answers; an error for nobody with the text follows whe
 late_log            answers, and says the text in a log message after the seconds
 late_progress       answers, and reports progress for the next request's token
 touch               answers, and says that the resource named by the text has changed
-task                answers with a task; tasks/* know the tasks of everybody
+task                answers with a task; tasks/* know the tasks of everybody; one of the text status/id has that id and becomes that
 raw                 answers with the text as its result, as it stands
 garbled             answers with text that is no UTF-8
 deep                answers with a thousand nested arrays
@@ -107,7 +107,7 @@ def call(id, name, text, seconds):
         send(method="notifications/resources/updated", params={"uri": text})
         send(id=id, result=content(text))
     elif name == "task":
-        task = {"taskId": f"task-{len(tasks)}", "status": "working", "ttl": 60000, "createdAt": "2026-01-01T00:00:00Z"}
+        task = {"taskId": text.split("/")[1] if "/" in text else f"task-{len(tasks)}", "status": "working", "ttl": 60000, "createdAt": "2026-01-01T00:00:00Z"}
         tasks[task["taskId"]] = (task, text)
         send(id=id, result={"task": task})
     elif name == "raw":
@@ -140,10 +140,11 @@ def task(id, method, params):
     elif not known:
         send(id=id, error={"code": -32602, "message": "The server knows no such task"})
     elif method == "tasks/result":
-        send(id=id, result=content(known[1]))
+        # The result of a failed task is that of a failed call.
+        send(id=id, result={**content(known[1]), "isError": known[1].startswith("failed/")})
     else:
         append("tasks", f"{method} {params['taskId']}")
-        send(id=id, result=known[0])
+        send(id=id, result={**known[0], "status": known[1].split("/")[0]} if "/" in known[1] else known[0])
 
 
 TOOLS = (

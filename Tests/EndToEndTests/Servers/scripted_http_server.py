@@ -1,10 +1,12 @@
 """A Streamable HTTP MCP server that does what its tools are called, and writes down every request. Standard library only.
 
-    scripted_http_server.py PORT LOG
+    scripted_http_server.py PORT LOG [sessionless]
 
 LOG gets one JSON object a request: verb, headers, and the message's method and name. Tools: json and stream answer with the text in the
 one or the other form; refuse answers 500; forget ends all sessions, so that its call is answered 404; hangup closes the connection in
-the middle of the answer; slow streams one notice of progress and then is silent until it is cancelled.
+the middle of the answer; slow streams one notice of progress and then is silent until it is cancelled; own404 answers its own request with 404;
+poll ends its stream, and those that resume it, until the third of these has the answer; change tells of a changed list on the GET streams,
+which there are where it is sessionless.
 """
 
 import json
@@ -14,6 +16,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 sessions = []
+sessionless = "sessionless" in sys.argv[3:]
+listeners = []
+polls = {}
 cancelled = threading.Event()
 writing = threading.Lock()
 
@@ -29,15 +34,15 @@ class Handler(BaseHTTPRequestHandler):
             sessions.append(f"session-{secrets.token_hex(8)}")
             return self.answer(message, {
                 "protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "scripted", "version": "1"},
-            }, session=sessions[-1])
-        if self.headers.get("mcp-session-id") not in sessions:
+            }, session=None if sessionless else sessions[-1])
+        if not sessionless and self.headers.get("mcp-session-id") not in sessions:
             return self.empty(404)
         if method == "notifications/cancelled":
             cancelled.set()
         if "id" not in message:
             return self.empty(202)
         if method == "tools/list":
-            names = ["json", "stream", "refuse", "forget", "hangup", "slow"]
+            names = ["json", "stream", "refuse", "forget", "hangup", "slow", "own404", "poll", "change"]
             return self.answer(message, {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]})
         if method != "tools/call":
             return self.answer(message, None)
@@ -45,7 +50,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.note({})
-        self.empty(405)
+        last = self.headers.get("last-event-id", "")
+        if last.startswith("poll-"):
+            return self.poll(int(last.removeprefix("poll-")))
+        if not sessionless:
+            return self.empty(405)
+        self.begin_stream()
+        listeners.append(self)
+        self.close_connection = True
+        cancelled.wait(60)
 
     def do_DELETE(self):
         self.note({})
@@ -79,6 +92,28 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.connection.shutdown(2)
 
+    def tool_own404(self, message, params):
+        self.answer(message, None, status=404)
+
+    def tool_poll(self, message, params):
+        self.begin_stream()
+        self.chunk(f"retry: 100\nid: poll-{message['id']}\ndata:\n\n")
+        self.chunk("")
+
+    def poll(self, id):
+        polls[id] = polls.get(id, 0) + 1
+        self.begin_stream()
+        if polls[id] < 3:
+            self.chunk(": nothing yet\n\n")
+        else:
+            self.chunk(f"data: {json.dumps({'jsonrpc': '2.0', 'id': id, 'result': text({'arguments': {'text': 'polled'}})})}\n\n")
+        self.chunk("")
+
+    def tool_change(self, message, params):
+        for listener in listeners:
+            listener.chunk('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n')
+        self.answer(message, text(params))
+
     def tool_slow(self, message, params):
         self.begin_stream()
         token = (params.get("_meta") or {}).get("progressToken")
@@ -93,10 +128,10 @@ class Handler(BaseHTTPRequestHandler):
         with writing, open(sys.argv[2], "a") as log:
             log.write(json.dumps(line) + "\n")
 
-    def answer(self, message, result, session=None):
+    def answer(self, message, result, session=None, status=200):
         found = {"result": result} if result is not None else {"error": {"code": -32601, "message": "Method not found"}}
         body = json.dumps({"jsonrpc": "2.0", "id": message["id"], **found}).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         if session:

@@ -200,6 +200,7 @@ struct EndpointTableTests {
                 }
                 let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
                 var fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn", "keys": "\(key.id),\(other.id)"]
+                if endpoint.path == "/admin/tools/schema" { fields["tool"] = "echo" }
                 if endpoint.path == "/keys/schedule", endpoint.method == .delete {
                     let due = Self.good(.createSchedule, key: key.id)
                     fields["id"] = try #require(try await bench.post("/keys/schedule", .object(due)).json["id"]?.stringValue)
@@ -264,7 +265,9 @@ struct EndpointTableTests {
         if endpoint.path == "/keys/expiry" { body["expiresIn"] = 600 }
         if endpoint.path == "/keys/alias" { body["alias"] = "another" }
         if endpoint.path == "/keys/import" { body["keys"] = [["key": "pg_brought-along", "name": "imported"]] }
+        if endpoint.path == "/admin/tools/schema", endpoint.method == .post { (body["tool"], body["schema"]) = ("echo", [:]) }
         if endpoint.path == "/keys/geo" { body["allowedCountries"] = ["DE"] }
+        if endpoint.path == "/admin/tasks" { body["action"] = "stats" }
         if endpoint.path == "/keys/schedule", endpoint.method == .post {
             (body["action"], body["executeAt"]) = ("suspend", "2100-01-01T00:00:00Z")
         }

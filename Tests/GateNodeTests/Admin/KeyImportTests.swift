@@ -60,7 +60,7 @@ struct KeyImportTests {
     }
 
     @Test(
-        "F-KEY-10: an export is imported by another gate with all that it has, as JSON and as a table, and again without harm",
+        "F-KEY-10, F-KEY-17: an export is imported by another gate with all that it has, as JSON and as a table, and again without harm",
         arguments: ["json", "csv"])
     func roundTrip(_ format: String) async throws {
         let other = try await RedisServer()

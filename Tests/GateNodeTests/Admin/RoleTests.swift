@@ -69,7 +69,7 @@ struct RoleTests {
         }
     }
 
-    @Test("F-ADMIN-04, F-ADMIN-05, F-ADMIN-09: keys are made, shown masked with their last use, and revoked by what names them")
+    @Test("F-ADMIN-01, F-ADMIN-04, F-ADMIN-05, F-ADMIN-09: keys are made, shown masked with their last use, and revoked by what names them")
     func life() async throws {
         try await AdminBench.run { bench in
             let made = try await bench.post("/admin/keys", ["name": " ci\nrunner "]).json

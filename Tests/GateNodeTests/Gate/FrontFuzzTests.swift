@@ -207,6 +207,7 @@ struct FrontFuzzTests {
                 framing.feed(bytes) { event in
                     switch event {
                     case .line(let line): events.append("line " + String(decoding: line, as: UTF8.self))
+                    case .collected(let line): events.append("line " + String(buffer: line))
                     case .overlong(let id): events.append("overlong \(id.map(String.init) ?? "?")")
                     }
                 }

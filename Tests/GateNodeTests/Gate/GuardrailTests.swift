@@ -37,7 +37,7 @@ struct GuardrailTests {
     }
 
     @Test(
-        "what is found becomes [REDACTED], and every other byte stays what it was",
+        "F-GUARD-01: what is found becomes [REDACTED], and every other byte stays what it was",
         arguments: [
             (
                 GuardrailPattern.creditCard, #"{"a":"pay 4111 1111 1111 1111 now", "b": 4111111111111111}"#,

@@ -47,7 +47,27 @@ import Testing
         book.add("test://2", for: subscriber("one", "a"))
         book.add("test://2", for: subscriber("one", "b"))
         #expect(book.owned(of: "test://2") == ["a", "b"])
-        book.forget(session: "a")
+        #expect(book.forget(session: "a").isEmpty)
         #expect(book.owned(of: "test://2") == ["b"])
+    }
+
+    @Test("Whatever takes subscriptions away says which resources nobody asks for any more")
+    func orphans() {
+        let book = SubscriptionBook()
+        func subscriber(_ session: String, key: String) -> SubscriptionBook.Subscriber {
+            .init(session: session, credential: key, isOwned: true, key: key)
+        }
+        #expect(book.add("test://a", for: subscriber("one", key: "key_1")).isEmpty)
+        book.add("test://b", for: subscriber("one", key: "key_1"))
+        book.add("test://b", for: subscriber("two", key: "key_2"))
+        book.add("test://c", for: subscriber("three", key: "key_2"))
+        #expect(book.forget(session: "one") == ["test://a"] && book.isWanted("test://b") && !book.isWanted("test://a"))
+        #expect(!book.holds(key: "key_1") && book.holds(key: "key_2"))
+        #expect(book.subscribed.sessions == ["two", "three"] && book.subscribed.keys == ["key_2"])
+        #expect(Set(book.forget(key: "key_2")) == ["test://b", "test://c"] && !book.holds(key: "key_2"))
+        #expect(book.forget(key: "key_2").isEmpty && book.forget(session: "one").isEmpty)
+        var left: [String] = []
+        for number in 0..<SubscriptionBook.capacity + 2 { left += book.add("test://\(number)", for: subscriber("one", key: "key_1")) }
+        #expect(left == ["test://0", "test://1"])
     }
 }

@@ -97,6 +97,17 @@ import Testing
         #expect(resolve(file: #"{"servers": "# + servers + "}").diagnostics.entries.map(\.description) == [line])
     }
 
+    @Test("F-MULTI-02: two prefixes of which one with the separator begins the other are refused, with any other separator they are not")
+    func clashingPrefixes() {
+        func lines(_ separator: String) -> [String] {
+            let servers =
+                #"[{"prefix": "a", "serverCommand": "x"}, {"prefix": "a_b", "serverCommand": "y"}, {"prefix": "ab", "serverCommand": "z"}]"#
+            return resolve(file: #"{"servers": \#(servers), "toolSeparator": "\#(separator)"}"#).diagnostics.entries.map(\.description)
+        }
+        #expect(lines("_").count == 1 && lines("_")[0].contains(#"The prefixes "a" and "a_b" clash"#))
+        #expect(lines(".") == [])
+    }
+
     @Test("What floors to a 0 that means something else, and a key that is soon guessed, is refused with what to do")
     func smallAmounts() {
         #expect(

@@ -2,6 +2,7 @@
 
 @testable import GateNode
 @testable import MCPUpstream
+import NIOCore
 import Testing
 
 @Suite("The framing of a stdio server")
@@ -16,6 +17,7 @@ struct StdioFramingTests {
                 framing.feed(bytes) { event in
                     switch event {
                     case .line(let line): events.append(String(decoding: line, as: UTF8.self))
+                    case .collected(let line): events.append(String(buffer: line))
                     case .overlong(let id): events.append("overlong \(id.map(String.init) ?? "?")")
                     }
                 }

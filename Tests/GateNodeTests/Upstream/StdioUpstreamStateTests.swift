@@ -97,6 +97,44 @@ struct StdioUpstreamStateTests {
         #expect(admit(4, to: &state) == .write)
     }
 
+    @Test("while the client is asked the clock of a request stands still, up to its limit, and goes on after the last answer")
+    func standstill() {
+        var state = ready()
+        var request = UpstreamRequest(number: 2, bytes: ByteBuffer(), deadline: start + .seconds(2))
+        request.limit = start + .seconds(300)
+        #expect(state.admit(request, from: "caller 2", isWritable: true, now: start) == .write)
+        #expect(admit(3, to: &state, deadline: start + .seconds(2)) == .write)
+        let stopped = [state.stopClocks(at: start + .seconds(1)), state.stopClocks(at: start + .seconds(50))]
+        #expect(stopped == [[2], [2]])
+        #expect(summary(state.expire(now: start + .seconds(100)).failed) == ["caller 3 timedOut sent"])
+        state.startClocks(of: stopped[0], at: start + .seconds(100))
+        #expect(state.expire(now: start + .seconds(200)).failed.isEmpty)
+        state.startClocks(of: stopped[1], at: start + .seconds(200))
+        #expect(state.nextDeadline == start + .seconds(201))
+        #expect(state.stopClocks(at: start + .seconds(200)) == [2])
+        #expect(summary(state.expire(now: start + .seconds(300)).failed) == ["caller 2 timedOut sent"])
+        state.startClocks(of: [2], at: start + .seconds(301))
+    }
+
+    @Test("what a process says to nobody is for the only call of the only key that it has worked for, whoever reads public lists beside it")
+    func listeners() {
+        var state = ready(maxPending: 9)
+        func admit(_ number: UInt64, of owner: UpstreamRequest.Owner) {
+            let request = UpstreamRequest(number: number, bytes: ByteBuffer(), owner: owner)
+            #expect(state.admit(request, from: "caller \(number)", isWritable: true, now: start) == .write)
+        }
+        admit(2, of: .anybody)
+        admit(3, of: .gate)
+        #expect(state.onlyListener == nil && state.onlyPending == nil)
+        admit(4, of: .key("one"))
+        #expect(state.onlyListener == "caller 4" && state.onlyPending == nil)
+        for number: UInt64 in [3, 4] { _ = state.finish(number) }
+        #expect(state.onlyListener == nil && state.onlyPending == nil, "a stranger hears nothing of what the key has asked for")
+        admit(5, of: .key("one"))
+        admit(6, of: .nobody)
+        #expect(state.onlyListener == nil)
+    }
+
     @Test("every open request fails once when the process is lost, and the pause depends on the life that it had")
     func loss() {
         var state = ready()

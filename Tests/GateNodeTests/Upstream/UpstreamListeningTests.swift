@@ -63,6 +63,31 @@ import Testing
         listening.end()
     }
 
+    @Test("A server is soon asked for no more than somebody wants to hear of, in one new stream however much is given up at once")
+    func givingUp() {
+        let (loop, server) = (EmbeddedEventLoop(), Server())
+        let listening = UpstreamListening(on: loop, over: server, onNotification: { _, _ in }, onGap: {})
+        listening.begin()
+        loop.advanceTime(by: .milliseconds(10))
+        server.agree(to: 0)
+        for uri in ["test://a", "test://b", "test://c"] { listening.watch(uri, true) { _ in } }
+        loop.advanceTime(by: .milliseconds(10))
+        server.agree(to: 1, uris: ["test://a", "test://b", "test://c"])
+        listening.watch("test://x", false) { _ in }
+        loop.advanceTime(by: .seconds(5))
+        #expect(server.streams.count == 2, "nobody had wanted it")
+        for uri in ["test://a", "test://b"] { listening.watch(uri, false) { _ in } }
+        loop.advanceTime(by: .seconds(2))
+        #expect(server.streams.count == 3)
+        server.agree(to: 2, uris: ["test://c"])
+        #expect(server.givenUp.count == 2)
+        listening.watch("test://c", false) { _ in }
+        listening.watch("test://c", true) { _ in }
+        loop.advanceTime(by: .seconds(5))
+        #expect(server.streams.count == 3, "it is wanted again")
+        listening.end()
+    }
+
     @Test("What waits for streams that fail one after another is told no")
     func failures() {
         let (loop, server) = (EmbeddedEventLoop(), Server())

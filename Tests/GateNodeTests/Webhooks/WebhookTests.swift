@@ -132,6 +132,13 @@ struct WebhookTests {
         let file = #"{"serverCommand": "x", "webhookFilters": [{"events": ["usage"], "url": "https://a.example"}, {"events": []}]}"#
         #expect(resolve(file: file).diagnostics.errors.map(\.field).allSatisfy { $0.hasPrefix("webhookFilters[1]") })
         #expect(resolve(file: file).settings.webhookFilters.first?.events == ["usage"])
+        let strange =
+            #"{"serverCommand": "x", "webhookFilters": [{"events": ["usage", "key.created", "*", "key.lost"], "url": "https://a.example"}]}"#
+        #expect(
+            resolve(file: strange).checkedByTheGate.diagnostics.errors.map(\.description) == [
+                "ERROR [webhookFilters[0].events] Must be types of events that this gate tells, or *: key.lost is none."
+            ])
+        #expect(resolve(file: strange.replacing(", \"key.lost\"", with: "")).checkedByTheGate.diagnostics.entries.isEmpty)
         let running = resolve(file: #"{"serverCommand": "x"}"#).settings
         let again = resolve(
             file: #"{"webhookUrl": "https://a.example", "webhookSecret": "s", "webhookMaxRetries": 1, "webhookFlushMs": 1}"#)

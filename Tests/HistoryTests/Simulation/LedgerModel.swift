@@ -68,7 +68,7 @@ struct LedgerModel {
     /// - Parameters:
     ///   - now: microseconds of Redis's time, as if it had only ever stepped forth.
     ///   - isExact: whether it has, so that a refusal can be judged, too.
-    mutating func admitted(_ asked: AskedAdmission, _ answer: RedisReply, at now: Int, isExact: Bool) {
+    mutating func admitted(_ asked: AskedAdmission, _ answer: ScriptAnswer, at now: Int, isExact: Bool) {
         switch answer.status {
         case 0 where !asked.isDry && holds[asked.hold] == nil:
             open(asked, at: now)
@@ -85,18 +85,23 @@ struct LedgerModel {
             if used + limit.amount <= limit.cap {
                 violations.append("R15: \(limit.meter) of \(limit.cap) refuses \(limit.amount) more at \(used)")
             }
-        case 14: violations.append("admit.lua faults: \(answer.brief)")
+        case 14: violations.append("admit.lua faults: \(answer.why)")
         default: break
         }
     }
 
-    mutating func settled(_ asked: AskedSettlement, _ answer: RedisReply) {
-        let sum = { (first: Int) in (answer.array ?? []).dropFirst(first).reduce(0) { $0 + ($1.integer ?? 0) } }
+    mutating func settled(_ asked: AskedSettlement, _ answer: ScriptAnswer) {
+        let sum = { (first: Int) in answer.integers(from: first).reduce(0, +) }
         switch answer.status {
         case 1: close(asked.hold, charged: sum(3), returned: answer.integer(at: 2))
         case 2: expect(asked.hold, charged: answer.integer(at: 1), returned: answer.integer(at: 2))
-        case 3: violations.append("settle.lua faults: \(answer.brief)")
+        case 3: violations.append("settle.lua faults: \(answer.why)")
         case 4: expect(asked.hold, charged: sum(2), returned: answer.integer(at: 1))
+        case 6:
+            if let price = holds[asked.hold]?.price, price != asked.base {
+                violations.append("M3: \(asked.hold) is said to be charged what is held, \(price), and \(asked.base) was asked for")
+            }
+            close(asked.hold, charged: asked.base, returned: 0)
         default: break
         }
     }

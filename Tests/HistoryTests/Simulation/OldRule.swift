@@ -56,37 +56,45 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     /// What the scripts say instead.
     var edits: [LuaScript: [(String, String)]] {
         switch self {
-        case .noFence: [.admit: [("if open[1] ~= '1' then return {3} end", "")]]
+        case .noFence: [.admit: [("if not is_open then return {3} end", "")]]
         case .noMarks:
             [
                 .settle: [
                     (
-                        "mark(s, hold_done(held, charges, entries, s.returned, s.orphan))",
-                        "lists[s.open].texts[s.hold] = nil redis.call('HDEL', KEYS[s.open], s.hold)"
+                        "changed[hold] = hold_done(text, rest, charges, entries, returned, orphan)",
+                        "redis.call('HDEL', KEYS[fields[1]], hold)"
                     )
                 ]
             ]
-        case .releaseAfterSettlement: [.settle: [("if not back or total", "if true or total")]]
-        case .replayFirst: [.admit: [("if guarded[i] > fields[FIXED + i] then return {1} end", replay)]]
-        case .noVersions: [.admit: [("if leg.loaded.version ~= leg.version then return {1} end", "")]]
+        case .releaseAfterSettlement: [.settle: [("if not back or charged", "if true or charged")]]
+        case .replayFirst: [.admit: [(Self.guardRule, replay)]]
+        case .noVersions: [.admit: [("if not held and account.version ~= fields[at + 2] then return {1} end", "")]]
         case .topUpTwice: [.topUp: [("if done[1] then", "if false then")]]
         case .futureBeats: [.heartbeat: [("if value > now then", "if false then"), ("if grace > now + lifetime then", "if false then")]]
         case .openForEver:
             [
                 .settle: [
                     (
-                        "local charges, sum, legs, entries = nil, 0, nil, {}",
-                        "local charges, sum, legs, entries = nil, 0, nil, {}\n  if s.orphan then for i = 3, #held.m, 5 do if held.m[i] == 'o' then held.m[i + 2] = 0 end end end"
+                        "if mode == 'refund' then returned = n else",
+                        "for i = 3, m and #m or 0, 5 do if m[i] == 'o' then m[i + 2] = 0 end end\n    if mode == 'refund' then returned = n else"
                     )
                 ]
             ]
-        case .followersGiveBack: [.settle: [("return {4, held.r, unpack(held.c)}", "return {1, -1, held.r, unpack(held.c)}")]]
-        case .marksOfLateReleases: [.settle: [("if milliseconds > s.till then return {5, milliseconds} end", "")]]
+        case .followersGiveBack: [.settle: [("return {4, r, unpack(c)}", "return {1, -1, r, unpack(c)}")]]
+        case .marksOfLateReleases: [.settle: [("if milliseconds > fields[9] then return {5, milliseconds} end", "")]]
         case .shortWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window / 2")]]
         case .longWindow: [.admit: [("local start = now - ring.window", "local start = now - ring.window * 2")]]
         case .keptIsMadeAgain:
-            [.settle: [("redis.call('HSET', KEYS[s.call], 'lost', '1')", "redis.call('DEL', KEYS[s.call])")]]
-        case .countedRefunds: [.settle: [("uncount(held, legs, true, 0, s.returned, held.p - sum)", "uncount(held, legs, true, 0, 0, 0)")]]
+            [.settle: [("redis.call('HSET', key, 'lost', '1')", "redis.call('DEL', key)")]]
+        case .countedRefunds:
+            [
+                .settle: [
+                    (
+                        "if m then uncount(legs, n, m, closes, before, returned, unused)",
+                        "if m then uncount(legs, n, m, closes, before, closes and 0 or returned, closes and 0 or unused)"
+                    )
+                ]
+            ]
         case .periodAnew: [.admit: [("if of < period then", "if of ~= period then")]]
         case .arrivesTwice: [.deliver: [("if done[1] then return {0, tonumber(done[1])} end", "")]]
         case .endsTwice: [.endReservation: [("elseif entry.state ~= 'o' then", "elseif false then")]]
@@ -99,11 +107,13 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
         }
     }
 
+    private static let guardRule = "if guarded[i] ~= fields[i] and tonumber(guarded[i] or 0) > tonumber(fields[i]) then return {1} end"
+
     private var replay: String {
         """
         local early = record > 0 and redis.call('HMGET', KEYS[record], 'fingerprint', 'answer')
             if early and early[2] and early[1] == fingerprint then return {9, early[2]} end
-            if guarded[i] > fields[FIXED + i] then return {1} end
+            \(Self.guardRule)
         """
     }
 }

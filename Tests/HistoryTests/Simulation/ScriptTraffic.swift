@@ -39,6 +39,8 @@ struct AskedAdmission {
 /// One settlement in a command of settle.lua.
 struct AskedSettlement {
     let hold: String
+    /// What its events are to be charged for certain, in all.
+    let base: Int
 }
 
 /// Reads the words of a script's call one after another.
@@ -58,6 +60,8 @@ private struct ScriptWords {
     var isEmpty: Bool { words.isEmpty }
     /// The values of a pack, as words.
     mutating func pack() -> ScriptWords { ScriptWords(ScriptPackWords.read(words.popFirst() ?? [])[...], keys: keys) }
+    /// The word before the last one; empty where there is none.
+    var secondLast: String { words.count < 2 ? "" : String(decoding: words[words.endIndex - 2], as: UTF8.self) }
     mutating func skip(_ count: Int) { words = words.dropFirst(count) }
     mutating func text() -> String { String(decoding: words.popFirst() ?? [], as: UTF8.self) }
     mutating func number() -> Int { Int(text()) ?? 0 }
@@ -77,10 +81,9 @@ extension RedisCommand {
             fields.skip(1)
             let mode = fields.text()
             let (price, count) = (fields.number(), fields.number())
-            fields.skip(1)
-            var tail = fields.pack()
-            tail.skip(1)
-            let primary = Int(tail.text())
+            // Shard and event end what stands in the hold, in its second half where it has two.
+            let (head, tail) = (fields.pack(), fields.pack())
+            let primary = Int((tail.isEmpty ? head : tail).secondLast)
             fields.skip(3)
             let (own, counted) = (fields.number(), fields.number())
             fields.skip(1 + guards)
@@ -114,7 +117,15 @@ extension RedisCommand {
         var settlements: [AskedSettlement] = []
         while !words.isEmpty {
             var fields = words.pack()
-            settlements.append(AskedSettlement(hold: fields.key() + " " + fields.text()))
+            let hold = fields.key() + " " + fields.text()
+            fields.skip(7)
+            let events = fields.number()
+            fields.skip(fields.number())
+            let base = (0..<events).reduce(0) { sum, _ in
+                defer { fields.skip(2) }
+                return sum + fields.number()
+            }
+            settlements.append(AskedSettlement(hold: hold, base: base))
         }
         return settlements
     }

@@ -141,13 +141,12 @@ extension World {
                 flight.command.words.dropFirst(flight.command.script == nil ? 0 : 2).map { String(decoding: $0, as: UTF8.self) }, "->",
                 reply.brief)
         }
-        let answers = reply.array ?? []
         switch flight.command.script {
         case .admit:
-            for (asked, answer) in zip(flight.command.askedAdmissions, answers) {
+            for (asked, answer) in zip(flight.command.askedAdmissions, ScriptAnswers(reply)) {
                 model.admitted(asked, answer, at: now + leaps, isExact: !hasSteppedBack)
             }
-        case .settle: for (asked, answer) in zip(flight.command.askedSettlements, answers) { model.settled(asked, answer) }
+        case .settle: for (asked, answer) in zip(flight.command.askedSettlements, ScriptAnswers(reply)) { model.settled(asked, answer) }
         default: return
         }
         model.violations.forEach(violate)

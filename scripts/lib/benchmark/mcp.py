@@ -27,7 +27,7 @@ LARGE = 5_000_000
 SMALL_PAUSE, LARGE_PAUSE = 0.001, 0.1
 # Of a large result: how often a node may hold it, with what its buffers have grown by. Of the other client of a server: how many times
 # the p99 that it has beside a large reply which is read at once it may have beside one that nobody reads.
-BOUNDS = {"copies": 2.5, "blocked": 3}
+BOUNDS = {"copies": 1.5, "blocked": 3}
 
 
 def arguments(given):

@@ -197,7 +197,7 @@ def measure(given, binary):
 
 
 def without_time(answer):
-    return {name: value for name, value in answer.items() if name not in ("generatedAt", "to", "timeSeries")}
+    return {name: value for name, value in answer.items() if name not in ("generatedAt", "asOf", "to", "timeSeries")}
 
 
 def show(results):

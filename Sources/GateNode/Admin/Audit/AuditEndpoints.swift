@@ -12,11 +12,11 @@ extension Endpoint {
         for: .atLeast(.viewer),
         query: [Field.auditTypes, Field.auditSince, Field.auditUntil, Field.auditLimit, Field.auditOffset, Field.auditActor],
         answer: [
-            "total": .integer.described("With a filter as it was \(AuditTotals.life.components.seconds) s ago at most."),
+            "total": .integer.described("With an actor as it was \(AuditTotals.life.components.seconds) s ago at most."),
             "offset": .integer,
             "limit": .integer, "events": .list(of: AuditLog.Entry.view.schema),
         ],
-        using: { (store: $0.store, totals: $0.auditTotals) }
+        using: { (store: $0.store, totals: $0.auditTotals, book: $0.auditBook) }
     ) { request, parts in
         let (limit, offset) = (try request[.auditLimit], try request[.auditOffset])
         let filter = AuditLog.Filter(
@@ -25,7 +25,7 @@ extension Endpoint {
         let log = AuditLog(store: parts.store)
         let events = try await log.page(filter, offset: offset, count: limit)
         // What was written meanwhile is on the page before it is counted.
-        let total = max(try await parts.totals.total(of: filter, in: log), events.isEmpty ? 0 : offset + events.count)
+        let total = max(try await parts.totals.total(of: filter, in: log, knownTo: parts.book), events.isEmpty ? 0 : offset + events.count)
         return ["total": total, "offset": offset, "limit": limit, "events": events.map(AuditLog.Entry.view.json)]
     }
 
@@ -53,22 +53,13 @@ extension Endpoint {
             "totalEvents": .integer, "oldestEvent": .time.nullable, "newestEvent": .time.nullable, "eventsByType": .map(of: .integer),
             "eventsLastHour": .integer, "eventsLast24h": .integer,
         ],
-        using: \.store
-    ) { request, store in
-        let now = request.now
-        var (total, oldest, newest, lastHour, lastDay) = (0, Int?.none, Int?.none, 0, 0)
-        var types: [String: Int] = [:]
-        try await AuditLog(store: store).forEach(AuditLog.Filter()) { entry in
-            let time = entry.change.time
-            total += 1
-            types[entry.change.type, default: 0] += 1
-            (oldest, newest) = (time, newest ?? time)
-            if now - time < 3_600_000 { lastHour += 1 }
-            if now - time < 86_400_000 { lastDay += 1 }
-        }
+        using: \.auditBook
+    ) { request, book in
+        let figures = try await book.figures(at: request.now)
         return [
-            "totalEvents": total, "oldestEvent": oldest.map(Timestamp.text), "newestEvent": newest.map(Timestamp.text),
-            "eventsByType": types, "eventsLastHour": lastHour, "eventsLast24h": lastDay,
+            "totalEvents": figures.total, "oldestEvent": figures.oldest.map(Timestamp.text),
+            "newestEvent": figures.newest.map(Timestamp.text),
+            "eventsByType": figures.types, "eventsLastHour": figures.lastHour, "eventsLast24h": figures.lastDay,
         ]
     }
 }

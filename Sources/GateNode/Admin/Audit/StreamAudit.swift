@@ -24,7 +24,7 @@ extension Endpoint {
             throw HTTPFailure(.serviceUnavailable, "As many streams are open as may be, or the node is stopping").retryable(after: 5)
         }
         let hello: JSONValue = ["message": "Admin event stream connected", "filters": .string(types.isEmpty ? "all" : raw ?? "all")]
-        var answer = EndpointResponse(streaming: MediaType.eventStream) { write in
+        var answer = EndpointResponse(streaming: MediaType.eventStream, whenGone: seat.release) { write in
             do {
                 try await write(Self.event("connected", hello))
                 var (isOver, heldUntil) = (false, ContinuousClock.now + Self.trust)

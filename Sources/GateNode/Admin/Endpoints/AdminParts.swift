@@ -29,6 +29,7 @@ struct AdminParts: Sendable {
     let storeProbe: StoreProbe
     let admins: AdminKeyDirectory
     let auditTotals: AuditTotals
+    let auditBook: AuditBook
     let auditFeed: AuditFeed
     let addresses: ClientAddressRule
     let addressLimiter: AddressLimiter

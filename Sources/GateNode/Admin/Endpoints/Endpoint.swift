@@ -100,6 +100,7 @@ extension Endpoint {
         var failures = ownFailures + requirement.refusals
         if takesBody { failures += [.badRequest, .contentTooLarge, .unsupportedMediaType] }
         if !fields.isEmpty { failures += [.badRequest] }
+        if !(parameters + query).isEmpty { failures += [.uriTooLong] }
         if throttle != nil { failures += [.tooManyRequests] }
         return Dictionary(failures.map { ($0.code, $0) }, uniquingKeysWith: { first, _ in first }).values.sorted { $0.code < $1.code }
     }

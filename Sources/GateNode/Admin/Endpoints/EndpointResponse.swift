@@ -20,6 +20,8 @@ struct EndpointResponse: Sendable {
     var status: HTTPResponse.Status?
     var headers: HTTPFields = [:]
     private let body: Body
+    /// Done when the connection of a streamed answer has ended, whether its producer has noticed or not.
+    private var whenGone: (@Sendable () async -> Void)?
 
     init(json: JSONValue, status: HTTPResponse.Status? = nil) {
         self.init(json.bytes, type: MediaType.json, status: status)
@@ -37,8 +39,10 @@ struct EndpointResponse: Sendable {
 
     /// An answer of unknown length. Nothing of it is kept; a failure of `produce` resets the connection, so that what has been
     /// sent never looks like all of it. What may fail is best tried once before this answer is made.
-    init(streaming type: String, _ produce: @escaping Producer) {
+    /// - Parameter whenGone: done when the client has gone, also while nothing is written; it keeps no connection and no answer.
+    init(streaming type: String, whenGone: (@Sendable () async -> Void)? = nil, _ produce: @escaping Producer) {
         body = .streamed(produce)
+        self.whenGone = whenGone
         headers[.contentType] = type
     }
 
@@ -73,7 +77,9 @@ struct EndpointResponse: Sendable {
         case .whole(let bytes):
             return Response(status: status ?? usual, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
         case .streamed(let produce):
-            let body = ResponseBody { writer in
+            if let whenGone { connection?.whenEnded(whenGone) }
+            let body = ResponseBody { [whenGone] writer in
+                defer { if whenGone != nil { connection?.answered() } }
                 do {
                     try await produce { part in
                         if part.isEmpty { return }

@@ -105,16 +105,20 @@ private struct Page: Sendable {
         if let responder = responders[request.method] {
             return try await responder.respond(to: request, captures: captures, context: context)
         }
-        if request.method == .options { return options }
+        if request.method == .options { return options(for: request) }
         throw absent.contains(request.method) ? HTTPFailure.unknownPath : HTTPFailure.methodNotAllowed(allow: allow)
     }
 
     /// What may be sent here, and by whom in a browser (F-HDR-17).
-    private var options: Response {
+    private func options(for request: Request) -> Response {
         var response = Response(status: .noContent)
         response.headers[.allow] = allow
         for (name, value) in preflight {
             if let name = HTTPField.Name(name) { response.headers[name] = value }
+        }
+        let mirrored = ResponseHeaders.mirrored(in: request.headers[.accessControlRequestHeaders] ?? "")
+        if path == "/mcp", !mirrored.isEmpty, let allowed = response.headers[.accessControlAllowHeaders] {
+            response.headers[.accessControlAllowHeaders] = ([allowed] + mirrored).joined(separator: ", ")
         }
         return response
     }

@@ -17,8 +17,33 @@ struct StreamedConnection: Sendable {
         }
     }
 
+    /// Ends the connection when its client says that nothing more comes from it, until `answered`, and does something once it has ended,
+    /// whoever has ended it: an answer without an end is for somebody who listens.
+    func whenEnded(_ act: @escaping @Sendable () async -> Void) {
+        // Owned by the connection, which has nothing else to do.
+        channel.closeFuture.whenComplete { _ in Task { await act() } }
+        channel.pipeline.addHandler(FarEnd(), name: FarEnd.name).whenComplete { _ in }
+    }
+
+    /// The answer is over, and another may follow.
+    func answered() {
+        channel.pipeline.removeHandler(name: FarEnd.name).whenComplete { _ in }
+    }
+
     /// Watches over one part; to be cancelled when it has been written.
     func watch() -> Scheduled<Void> {
         channel.eventLoop.scheduleTask(in: patience) { reset() }
+    }
+}
+
+/// Takes a client that closes its end for one that has gone.
+private final class FarEnd: ChannelInboundHandler, RemovableChannelHandler, Sendable {
+    typealias InboundIn = Any
+
+    static let name = "far end"
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event { return context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
     }
 }

@@ -8,13 +8,13 @@ import MCPWire
 
 extension Endpoint {
     static let keyStats = Endpoint(
-        .get, "/keys/stats", "Count keys by their states, and what they hold and have spent; of many keys as they were counted last.",
+        .get, "/keys/stats", "Count keys by their states, and what they hold and have spent; of many keys a moment behind.",
         for: .atLeast(.viewer), query: [Field.statsNamespace],
         answer: [
             "total": .integer, "active": .integer, "suspended": .integer, "expired": .integer, "revoked": .integer,
             "totalCreditsAllocated": .integer.described("What they hold and what they have spent."), "totalCreditsSpent": .integer,
             "totalCreditsRemaining": .integer, "totalCalls": .integer, "byNamespace": .map(of: .integer), "byGroup": .map(of: .integer),
-            "filteredByNamespace": .string.maybe,
+            "filteredByNamespace": .string.maybe, "asOf": .time.described("What had happened by then is counted."),
         ],
         failures: [.serviceUnavailable], using: \.keys
     ) { request, keys in
@@ -27,43 +27,46 @@ extension Endpoint {
             "totalCreditsAllocated": tally.credits.saturating(adding: tally.spent), "totalCreditsSpent": tally.spent,
             "totalCreditsRemaining": tally.credits,
             "totalCalls": tally.calls, "byNamespace": namespaces.mapValues(\.total), "byGroup": JSONObject(),
+            "asOf": Timestamp.text(milliseconds: count.asOf),
         ])
         answer["filteredByNamespace"] = namespace.map(JSONValue.string)
         return EndpointResponse(json: .object(answer))
     }
 
     static let namespaces = Endpoint(
-        .get, "/namespaces", "List the namespaces with their keys; of many keys as they were counted last.", for: .atLeast(.viewer),
+        .get, "/namespaces", "List the namespaces with their keys; of many keys a moment behind.", for: .atLeast(.viewer),
         answer: [
             "namespaces": .list(
                 of: [
                     "namespace": .string, "keyCount": .integer, "activeKeys": .integer.described("Those that are not revoked."),
                     "totalCredits": .integer, "totalSpent": .integer,
-                ]), "count": .integer,
+                ]), "count": .integer, "asOf": .time.described("What had happened by then is counted."),
         ],
         failures: [.serviceUnavailable], using: \.keys
     ) { request, keys in
-        let namespaces = try await request.count(of: keys).namespaces.sorted { $0.key < $1.key }
+        let count = try await request.count(of: keys)
+        let namespaces = count.namespaces.sorted { $0.key < $1.key }
         return [
             "namespaces": namespaces.map { name, tally in
                 JSONObject.of([
                     "namespace": name, "keyCount": tally.total, "activeKeys": tally.total - tally.revoked, "totalCredits": tally.credits,
                     "totalSpent": tally.spent,
                 ])
-            }, "count": namespaces.count,
+            }, "count": namespaces.count, "asOf": Timestamp.text(milliseconds: count.asOf),
         ]
     }
 }
 
 extension EndpointRequest {
-    /// Few keys are counted at once; of many the last count is told, which is made aside and never by who asks.
     fileprivate func count(of keys: KeyDirectory) async throws -> KeyCount {
-        if try await keys.records.count() <= KeyTotals.few { return try await KeyTotals.count(keys, at: now) }
-        guard let count = await figures().keys else {
-            throw HTTPFailure(.serviceUnavailable, "The keys are being counted. Try again.").retryable(after: 5)
-        }
+        guard let count = try await KeyTotals.count(keys, at: now) else { throw HTTPFailure.keysAreBeingCounted }
         return count
     }
+}
+
+extension HTTPFailure {
+    /// Until the sums of an older store have gone through all keys once.
+    static let keysAreBeingCounted = HTTPFailure(.serviceUnavailable, "The keys are being counted. Try again.").retryable(after: 5)
 }
 
 extension Field where Value == String? {

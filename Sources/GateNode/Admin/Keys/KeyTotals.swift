@@ -1,77 +1,96 @@
-// How many keys there are and what they hold: figures that need a walk over all keys, taken aside and remembered.
+// How many keys there are and what they hold: of few keys as they are, of many as their sums say.
 
 import ClusterState
 import GateDomain
 
-/// Counts in the background while somebody reads the figures; a reader gets the last count at once and never waits for a walk.
-///
-/// A walk is begun at most every 15 s, and rests four times as long as it works, so that a million keys never stand in the way of calls.
+/// Has the figures ready for the metrics, which never wait for them: they are read again in the background while somebody asks.
 actor KeyTotals {
     private let keys: KeyDirectory
     private var count: KeyCount?
-    private var nextWalk = ContinuousClock.now
-    private var isWalking = false
+    private var nextReading = ContinuousClock.now
+    private var isReading = false
 
     private static let interval = Duration.seconds(15)
-    private static let restFactor = 4
 
     init(_ keys: KeyDirectory) {
         self.keys = keys
     }
 
-    /// The last count; nil until the first walk has ended.
+    /// The last count; nil until there is one.
     func latest() -> KeyCount? {
-        if !isWalking, ContinuousClock.now >= nextWalk {
-            isWalking = true
-            Task { await self.walk() }  // owned by this actor: one at a time, and it ends with the index
+        if !isReading, ContinuousClock.now >= nextReading {
+            isReading = true
+            Task { await self.read() }  // owned by this actor: one at a time, and it ends with the reading
         }
         return count
     }
 
-    private func walk() async {
-        nextWalk = .now + Self.interval
+    private func read() async {
+        nextReading = .now + Self.interval
         if let fresh = try? await Self.count(keys, at: WallClock.milliseconds) { count = fresh }
-        isWalking = false
+        isReading = false
     }
 
-    /// Keys that are counted while somebody waits.
-    static let few = 2_000
-    private static let mostNamespaces = 10_000
-
-    /// One walk over all keys.
     /// - Parameter now: milliseconds since 1970.
-    static func count(_ keys: KeyDirectory, at now: Int) async throws -> KeyCount {
+    /// - Returns: nil where there are many, and their sums are still being made.
+    static func count(_ keys: KeyDirectory, at now: Int) async throws -> KeyCount? {
+        guard try await keys.records.count() <= KeySums.few else { return try await KeySums.read(from: keys.store).map(KeyCount.init) }
         var count = KeyCount()
+        count.asOf = now
         try await keys.walk { ids in
-            let start = ContinuousClock.now
-            for key in try await keys.snapshots(ids, at: now) {
-                count.all.add(key)
-                let namespace = key.record.namespace
-                if count.namespaces[namespace] != nil || count.namespaces.count < Self.mostNamespaces {
-                    count.namespaces[namespace, default: KeyTally()].add(key)
-                }
-                guard key.record.state != .revoked else { continue }
-                count.active += 1
-                count.credits = count.credits.saturating(adding: key.account.credits)
-            }
-            if ids.count == KeyDirectory.stride { try await Task.sleep(for: (ContinuousClock.now - start) * restFactor) }
+            for key in try await keys.snapshots(ids, at: now) { count.add(key) }
         }
         return count
     }
 }
 
-extension KeyTally {
-    /// A state stands before those that follow it: revoked, suspended, expired, active (F-KEY-05).
+extension KeyCount {
+    fileprivate init(_ sums: KeySums) {
+        asOf = sums.asOf
+        for (row, amounts) in sums.rows {
+            all.add(amounts, row.state)
+            if row.namespace != KeySums.others { namespaces[row.namespace, default: KeyTally()].add(amounts, row.state) }
+            guard row.state != .revoked else { continue }
+            active += amounts.keys
+            credits = credits.saturating(adding: amounts.credits)
+        }
+    }
+
     fileprivate mutating func add(_ key: KeySnapshot) {
-        total += 1
+        var amounts = KeySums.Amounts()
+        (amounts.keys, amounts.credits) = (1, key.account.credits)
+        (amounts.spent, amounts.calls) = (key.account.spent, key.account.calls)
+        let state = KeySums.State(of: key)
+        all.add(amounts, state)
+        namespaces[key.record.namespace, default: KeyTally()].add(amounts, state)
+        guard state != .revoked else { return }
+        active += 1
         credits = credits.saturating(adding: key.account.credits)
-        spent = spent.saturating(adding: key.account.spent)
-        calls = calls.saturating(adding: key.account.calls)
+    }
+}
+
+extension KeySums.State {
+    /// A state stands before those that follow it: revoked, suspended, expired, active (F-KEY-05).
+    fileprivate init(of key: KeySnapshot) {
         switch key.record.state {
-        case .revoked: revoked += 1
-        case .suspended: suspended += 1
-        case .active where key.record.isExpired(at: key.readAt): expired += 1
-        case .active: active += 1
+        case .revoked: self = .revoked
+        case .suspended: self = .suspended
+        case .active: self = key.record.isExpired(at: key.readAt) ? .expired : .active
+        }
+    }
+}
+
+extension KeyTally {
+    fileprivate mutating func add(_ amounts: KeySums.Amounts, _ state: KeySums.State) {
+        total += amounts.keys
+        credits = credits.saturating(adding: amounts.credits)
+        spent = spent.saturating(adding: amounts.spent)
+        calls = calls.saturating(adding: amounts.calls)
+        switch state {
+        case .revoked: revoked += amounts.keys
+        case .suspended: suspended += amounts.keys
+        case .expired: expired += amounts.keys
+        case .active: active += amounts.keys
         }
     }
 }

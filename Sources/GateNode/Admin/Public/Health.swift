@@ -28,7 +28,7 @@ extension Endpoint {
             health.redis = Health.Redis(
                 isConnected: await store.isReachable, isSubscribed: await request.figures().isFeedConnected,
                 sentinels: store.isWatchedBySentinels ? count(.sentinel) : nil,
-                primaries: store.isCluster ? count(.primary) : nil, replicas: store.isCluster ? count(.replica) : nil)
+                primaries: store.isCluster ? count(.primary) : nil, replicas: store.isCluster ? count(.replica) : nil, servers: servers)
         }
         return EndpointResponse(Health.view, health, status: parts.switches.isLeaving ? .serviceUnavailable : nil)
     }
@@ -51,6 +51,7 @@ private struct Health {
         let primaries: Int?
         /// Likewise.
         let replicas: Int?
+        let servers: [StoreServer]
     }
 
     /// One of several MCP servers.
@@ -71,6 +72,14 @@ private struct Health {
 
     private var status: String { switches.isLeaving ? "draining" : switches.isInMaintenance ? "maintenance" : "healthy" }
 
+    private static let storeServer = View<StoreServer>([
+        .text("server", \.place), .choice("role", \.role), .flag("reachable", \.isReachable),
+        .integer("shards") { $0.role == .primary ? $0.shards : nil }.maybe.described("Of a primary: shards of the store that lie on it."),
+        .of("linked", .boolean.nullable) { $0.following?.isLinked }.maybe.described("Of a replica: whether its primary feeds it."),
+        .integer("lagSeconds") { $0.following?.seconds }.maybe.described("Of a replica: since the two have heard of each other."),
+        .integer("lagBytes") { $0.following?.bytes }.maybe.described("Of a replica: changes that it has not taken."),
+    ])
+
     static let view = View<Health>([
         .choice("status", ["healthy", "draining", "maintenance"], \.status), .integer("uptime", \.uptimeSeconds).described("Seconds."),
         .text("version") { _ in ProductVersion.current }, .integer("inflight", \.switches.inFlight),
@@ -82,6 +91,7 @@ private struct Health {
                     .integer("sentinels", \.sentinels).maybe.described("Those that answer, with Sentinels."),
                     .integer("primaries", \.primaries).maybe.described("Those that answer, with Redis Cluster."),
                     .integer("replicas", \.replicas).maybe.described("Those that answer, with Redis Cluster."),
+                    .list("servers", storeServer, \.servers).described("Each that the store depends on."),
                 ]), \.redis
         )
         .maybe.described("With a shared Redis."),

@@ -8,7 +8,8 @@ extension Endpoint {
     static let postMCP = Endpoint(
         .post, "/mcp", "Send one JSON-RPC 2.0 message; the answer is JSON or an event stream.", for: .apiKey,
         answer: Schema(["type": "object", "description": "A JSON-RPC 2.0 response; denials are errors inside a 200."]),
-        media: [MediaType.json, "text/event-stream"], failures: [.notFound, .requestTimeout, .serviceUnavailable, .tooManyRequests])
+        media: [MediaType.json, "text/event-stream"], failures: [.notFound, .requestTimeout, .serviceUnavailable, .tooManyRequests],
+        audits: [SessionNotes.Event.created.rawValue])
 
     static let getMCP = Endpoint(
         .get, "/mcp", "Open the event stream of a session.", for: .apiKey, answer: .string, media: ["text/event-stream"],
@@ -16,5 +17,5 @@ extension Endpoint {
 
     static let deleteMCP = Endpoint(
         .delete, "/mcp", "End a session.", for: .apiKey, answer: ["message": .string],
-        failures: [.badRequest, .notFound, .serviceUnavailable])
+        failures: [.badRequest, .notFound, .serviceUnavailable], audits: [SessionNotes.Event.destroyed.rawValue])
 }

@@ -1,0 +1,50 @@
+// The audit log hears of the sessions that keys open and end (F-MCP-05).
+
+import ClusterState
+import GateDomain
+import NIOCore
+
+/// How many sessions of each key the audit log has heard of lately, from one event loop.
+///
+/// Whoever has a key opens as many sessions as it likes, and the audit log keeps so many entries: beyond `most` an hour a key is passed over, so
+/// that it does not push out what administrators have done.
+struct SessionNotes {
+    private var counts: [String: Int] = [:]
+    private var since = NIODeadline.now()
+
+    /// Entries of one key in an hour.
+    static let most = 60
+    private static let (span, mostKeys) = (TimeAmount.hours(1), 10_000)
+
+    /// Whether one more is written of this key.
+    mutating func takes(_ key: String) -> Bool {
+        if .now() - since > Self.span || counts.count >= Self.mostKeys { (counts, since) = ([:], .now()) }
+        counts[key, default: 0] += 1
+        return counts[key, default: 0] <= Self.most
+    }
+
+    /// What became of a session.
+    enum Event: String {
+        case created = "session.created"
+        case destroyed = "session.destroyed"
+    }
+}
+
+extension LoopContext {
+    /// Notes that a key has opened a session, or ended it; nobody waits for it. One that is forgotten after its rest is not told.
+    func note(_ event: SessionNotes.Event, _ session: String, of key: KeyRecord, _ requestID: String) {
+        guard sessionNotes.takes(key.id) else { return }
+        let entry = AuditEntry(
+            type: event.rawValue, actor: key.masked, message: event == .created ? "Session opened" : "Session ended",
+            metadata: [
+                ("keyMasked", key.masked), ("name", key.name), ("keyId", key.id), ("sessionId", session.cut(toBytes: 17)),
+                ("requestId", requestID),
+            ])
+        var command = RedisCommand(
+            once: "XADD", parts.store.keys.audit(parts.store.keys.shard(of: key.id)), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
+        command.append(entry.packed)
+        link.send(command) { [self] result in
+            if case .failure = result { meter.lostNotes += 1 }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// From which level on servers with a handshake tell of logs, as they were told.
+
+import Synchronization
+
+/// A level is the whole connection's, whoever has set it: so a server that all share is told the least urgent one that anybody wants, and each
+/// client hears what is its own. Ranks are those of MCP Logging: 0 for debug to 7 for emergency.
+package final class ToldLevels: Sendable {
+    private struct Name: Hashable {
+        let upstream: ObjectIdentifier
+        /// Empty for the server that all share.
+        let session: String
+    }
+
+    private let told = Mutex<[Name: Int]>([:])
+
+    /// Servers of single sessions that are remembered.
+    private static let most = 4096
+
+    /// Whether the server has to be told, which is then taken for done: for one that all share if the level is lower than what it was told, for
+    /// that of a session if it is another one.
+    /// - Parameter session: whose own server it is; nil for that which all share.
+    package func isNews(_ rank: Int, for upstream: any Upstream, of session: String? = nil) -> Bool {
+        told.withLock { told in
+            let name = Name(upstream: ObjectIdentifier(upstream), session: session ?? "")
+            if let known = told[name], session == nil ? known <= rank : known == rank { return false }
+            if told.count >= Self.most { told = told.filter { $0.key.session.isEmpty } }
+            told[name] = rank
+            return true
+        }
+    }
+
+    /// Whether a server that all share was told any.
+    package var isAny: Bool { told.withLock { $0.keys.contains { $0.session.isEmpty } } }
+
+    /// The server has not taken it.
+    package func forget(_ upstream: any Upstream, of session: String? = nil) {
+        told.withLock { $0[Name(upstream: ObjectIdentifier(upstream), session: session ?? "")] = nil }
+    }
+
+    /// A server has come, and knows nothing of what was told to the one before it.
+    package func forgetAll() { told.withLock { $0 = [:] } }
+}
