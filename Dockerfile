@@ -12,8 +12,9 @@ RUN swift package resolve
 COPY Sources Sources
 COPY Lua Lua
 COPY Tests Tests
+COPY scripts/build scripts/build
 # Without its symbols (install -s) the program has a third of its size.
-RUN swift build -c release --product gate-node --static-swift-stdlib && install -s -D .build/release/gate-node /out/gate-node
+RUN scripts/build && install -s -D .build/release/gate-node /out/gate-node
 
 FROM debian:bookworm-slim
 RUN apt-get update \

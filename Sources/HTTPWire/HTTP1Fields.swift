@@ -33,7 +33,8 @@ package struct HTTP1Fields: Sendable {
 
     /// The value of the first field of that name as text; bytes that are no UTF-8 become U+FFFD.
     package func string(of field: HTTP1KnownField) -> String? {
-        slots[field].map(string(in:))
+        guard let span = slots[field] else { return nil }
+        return string(in: span)
     }
 
     /// Looks at the value of the first field of that name without taking hold of it; nil when there is none.

@@ -7,7 +7,7 @@ package import NIOCore
 /// Feed it with `append`, then call `next` until it needs more. After `.head`, `bodyMode` says how the body is wanted.
 /// Requests come one at a time: the bytes of the next one wait until `next` is called after the end of this one.
 /// After a fault, and after a request that ends the connection, everything that comes is dropped.
-package struct HTTP1RequestParser: Sendable {
+package struct HTTP1RequestParser: ~Copyable, Sendable {
     /// One step of reading a request.
     package enum Step: Sendable {
         /// Nothing to say before more bytes are appended.

@@ -6,7 +6,7 @@ package import NIOCore
 ///
 /// One instance reads one answer after the other; `begin` is called for each request that was sent. Answers to HEAD are not
 /// supported. Provisional answers (1xx) are skipped; 101 is a fault, because we never ask for it.
-package struct HTTP1ResponseParser: Sendable {
+package struct HTTP1ResponseParser: ~Copyable, Sendable {
     /// One step of reading an answer.
     package enum Step: Sendable {
         /// Nothing to say before more bytes are appended.

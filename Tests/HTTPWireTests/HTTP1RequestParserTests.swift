@@ -52,14 +52,14 @@ struct HTTP1RequestParserTests {
     @Test("Requests come one at a time; the next one waits")
     func oneAtATime() throws {
         var parser = HTTP1RequestParser()
-        #expect(parser.isIdle)
+        #expect(parser.isIdle == true)
         let one = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         parser.append(ByteBuffer(string: one + one))
         guard case .head = parser.next(), case .whole = parser.next() else { throw HTTP1UnexpectedStep() }
-        #expect(!parser.isIdle)
+        #expect(parser.isIdle == false)
         #expect(parser.bufferedBytes == one.utf8.count)
         guard case .head = parser.next(), case .whole = parser.next() else { throw HTTP1UnexpectedStep() }
-        #expect(parser.isIdle)
+        #expect(parser.isIdle == true)
     }
 
     @Test("A head gives its fields without regard to case, and the rest in order")

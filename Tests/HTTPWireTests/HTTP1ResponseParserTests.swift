@@ -32,7 +32,7 @@ struct HTTP1ResponseParserTests {
         #expect(head.mcpSessionID == "s1")
         #expect(head.retryAfter == 7)
         #expect(String(buffer: body) == "{}")
-        #expect(parser.isReusable)
+        #expect(parser.isReusable == true)
     }
 
     @Test("X36 a connection with bytes behind its answer is not used again")
@@ -40,7 +40,7 @@ struct HTTP1ResponseParserTests {
         var parser = Self.expectingParser()
         parser.append(ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n"))
         guard case .whole = parser.next() else { throw HTTP1UnexpectedStep() }
-        #expect(!parser.isReusable)
+        #expect(parser.isReusable == false)
         let began = parser.begin()
         #expect(!began)
     }

@@ -10,8 +10,7 @@ build_gate_node() {
     fi
     need_swift
     say "Building gate-node (release; the first build takes some minutes)"
-    local build=(swift build -c release --product gate-node --static-swift-stdlib)
-    run "${build[@]}" || die "The build has failed; its last lines above say why."
+    run scripts/build || die "The build has failed; its last lines above say why."
     # shellcheck disable=SC2034  # read by the scripts that source this file
-    gate_node=$("${build[@]}" --show-bin-path)/gate-node
+    gate_node=$(scripts/build --show-bin-path)/gate-node
 }

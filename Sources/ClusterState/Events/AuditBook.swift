@@ -35,8 +35,7 @@ package actor AuditBook {
     private var entries: [[Entry]]
     private var types: [String] = []
     private var numbers: [String: Int] = [:]
-    private var isReading = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let turn = Turn()
 
     /// Entries of a shard that a command reads: few enough not to occupy Redis.
     private static let page = 500
@@ -54,8 +53,8 @@ package actor AuditBook {
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
     /// - Throws: `StoreFailure`.
     package func figures(at now: Int) async throws -> Figures {
-        await begin()
-        defer { end() }
+        await turn.take()
+        defer { turn.pass() }
         try await update()
         var (figures, counts) = (Figures(), [Int](repeating: 0, count: types.count))
         for entry in entries.joined() {
@@ -74,8 +73,8 @@ package actor AuditBook {
     /// How many entries a filter of types and times takes, of the newest `AuditLog.searched`; who did something is not in the book.
     /// - Throws: `StoreFailure`.
     package func count(_ filter: AuditLog.Filter) async throws -> Int {
-        await begin()
-        defer { end() }
+        await turn.take()
+        defer { turn.pass() }
         try await update()
         let wanted = filter.types.isEmpty ? nil : Set(filter.types.compactMap { numbers[$0] })
         let (since, until) = (max(filter.since ?? 0, oldestSearched), filter.until ?? .max)
@@ -90,18 +89,6 @@ package actor AuditBook {
     private var oldestSearched: Int {
         guard entries.reduce(0, { $0 + $1.count }) > AuditLog.searched else { return 0 }
         return entries.joined().map(\.place.milliseconds).sorted(by: >)[AuditLog.searched - 1]
-    }
-
-    private func begin() async {
-        if !isReading {
-            isReading = true
-        } else {
-            await withCheckedContinuation { waiting.append($0) }
-        }
-    }
-
-    private func end() {
-        if waiting.isEmpty { isReading = false } else { waiting.removeFirst().resume() }
     }
 
     private func update() async throws {

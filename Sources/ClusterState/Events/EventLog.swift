@@ -73,17 +73,29 @@ package struct EventLog: Sendable {
 }
 
 extension LoggedCall {
-    /// Reads `[id, [name, value, …]]` with `c` credits and `e` the event among the names.
     package init?(_ entry: RedisReply) {
+        guard let entry = LogEntry(entry), let event = CallEvent(packed: entry.packed) else { return nil }
+        self.init(time: entry.place.milliseconds, credits: entry.credits, event: event, sequence: entry.place.sequence)
+    }
+}
+
+/// An entry of the log of calls whose event nobody has read yet.
+struct LogEntry {
+    let place: StreamPlace
+    let credits: Int
+    /// The event.
+    let packed: [UInt8]
+
+    /// Reads `[id, [name, value, …]]` with `c` credits and `e` the event among the names.
+    init?(_ entry: RedisReply) {
         guard let parts = entry.array, parts.count == 2, let id = parts[0].string, let fields = parts[1].array else { return nil }
-        var credits: Int?
-        var event: CallEvent?
+        var (credits, packed): (Int?, [UInt8]?)
         for index in stride(from: 0, to: fields.count - 1, by: 2) {
             guard case .bytes(let name) = fields[index], name.count == 1, case .bytes(let value) = fields[index + 1] else { continue }
             if name[0] == UInt8(ascii: "c") { credits = fields[index + 1].integer }
-            if name[0] == UInt8(ascii: "e") { event = CallEvent(packed: value) }
+            if name[0] == UInt8(ascii: "e") { packed = value }
         }
-        guard let credits, let event, let place = StreamPlace(id) else { return nil }
-        self.init(time: place.milliseconds, credits: credits, event: event, sequence: place.sequence)
+        guard let credits, let packed, let place = StreamPlace(id) else { return nil }
+        (self.place, self.credits, self.packed) = (place, credits, packed)
     }
 }

@@ -40,8 +40,7 @@ package actor RollupBook {
     /// What names of fields say; nil for those of no row.
     private var known: [FieldName: Field?] = [:]
     private var entries: [Place: Entry] = [:]
-    private var isReading = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let turn = Turn()
     /// Before this nothing is made of the sums.
     private var earliest = ContinuousClock.now
     private static let longestRest = Duration.milliseconds(200)
@@ -68,8 +67,8 @@ package actor RollupBook {
     package func prepare(at now: Int) async throws {
         let day = 24 * Rollups.hour
         for past in 0..<Self.usual where rowCount < Self.mostRows / 4 * 3 {
-            await begin()
-            defer { end() }
+            await turn.take()
+            defer { turn.pass() }
             try await update(
                 (now - (past + 1) * day) / Rollups.hour..<(now - past * day) / Rollups.hour + (past == 0 ? 1 : 0), isAwaited: false)
         }
@@ -86,26 +85,14 @@ package actor RollupBook {
         from: Int, to: Int, _ extract: @Sendable (RollupTable) -> Extract
     ) async throws -> Extract {
         let span = from / Rollups.hour..<max(from / Rollups.hour, (to + Rollups.hour - 1) / Rollups.hour)
-        await begin()
-        defer { end() }
+        await turn.take()
+        defer { turn.pass() }
         try await Task.sleep(until: earliest, clock: .continuous)
         try await update(span, isAwaited: true)
         let start = ContinuousClock.now
         let found = extract(RollupTable(names: names, hours: entries.filter { span.contains($0.key.hour) }.map(\.value.part)))
         earliest = .now + min((.now - start) * 2, Self.longestRest)
         return found
-    }
-
-    private func begin() async {
-        if !isReading {
-            isReading = true
-        } else {
-            await withCheckedContinuation { waiting.append($0) }
-        }
-    }
-
-    private func end() {
-        if waiting.isEmpty { isReading = false } else { waiting.removeFirst().resume() }
     }
 
     /// - Parameter isAwaited: whether a report waits for it; else it rests, unless one comes.
@@ -119,12 +106,12 @@ package actor RollupBook {
         }
         let parts = stride(from: 0, to: stale.count, by: Self.hoursAtOnce).map { stale[$0..<min($0 + Self.hoursAtOnce, stale.count)] }
         guard !parts.isEmpty else { return }
-        var (rows, turn, found) = (rowCount, 0, try await pages(of: parts[0]))
+        var (rows, number, found) = (rowCount, 0, try await pages(of: parts[0]))
         while true {
             let begin = ContinuousClock.now
-            let next = turn + 1 < parts.count ? parts[turn + 1] : []
+            let next = number + 1 < parts.count ? parts[number + 1] : []
             async let following = pages(of: next)
-            for (place, pages) in zip(parts[turn], found) {
+            for (place, pages) in zip(parts[number], found) {
                 let hour = read(pages, of: place.hour)
                 rows += hour.rows.count - (entries[place]?.part.rows.count ?? 0)
                 entries[place] = Entry(changes: changes[place] ?? 0, part: hour)
@@ -137,8 +124,8 @@ package actor RollupBook {
             }
             found = try await following
             if next.isEmpty { return }
-            if !isAwaited, waiting.isEmpty { try await Task.sleep(for: ContinuousClock.now - begin) }
-            turn += 1
+            if !isAwaited, !turn.isAwaited { try await Task.sleep(for: ContinuousClock.now - begin) }
+            number += 1
         }
     }
 

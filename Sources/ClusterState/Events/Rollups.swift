@@ -104,8 +104,8 @@ package struct Rollups: Sendable {
     /// Adds a page of each stream to the hours that they touch. Where another node was faster nothing is added.
     private func add(_ pages: [LogPage], knowing isKnown: (String) -> Bool, of shard: Int) async throws {
         var hours: [Int: HourChange] = [:]
-        for change in pages.flatMap(\.changes) {
-            hours[change.time / Self.hour, default: HourChange()].add(change, isKnown: isKnown(change.event.tool))
+        for alike in pages.flatMap(\.changes) {
+            hours[alike.hour, default: HourChange()].add(alike, isKnown: isKnown(alike.event.tool))
         }
         var command = RedisCommand(script: .advance, keys: 3 + hours.count)
         for name in cursors(of: shard) + [keys.rollupHours(shard)] + hours.keys.map({ keys.rollup($0, shard) }) { command.append(name) }
@@ -175,95 +175,5 @@ package struct Rollups: Sendable {
             }
         }
         return (values, replies.first?.integer ?? 0)
-    }
-}
-
-/// What is new in one stream of the log.
-private struct LogPage {
-    /// Where it begins, as it stands in the store.
-    let cursor: String
-    /// Where the next one begins.
-    let next: String
-    let count: Int
-    let changes: [SumChange]
-    /// Keys whose accounts have moved with it.
-    let keys: Set<String>
-
-    var isEmpty: Bool { count == 0 }
-
-    init(after cursor: String, _ entries: [RedisReply]) {
-        self.cursor = cursor
-        next = entries.last?.array?.first?.string ?? cursor
-        count = next == cursor ? 0 : entries.count
-        var (changes, keys): ([SumChange], Set<String>) = ([], [])
-        for entry in count == 0 ? [] : entries {
-            if let change = SumChange(entry) {
-                changes.append(change)
-                keys.insert(change.event.keyID)
-            } else if let key = Self.key(of: entry) {
-                keys.insert(key)
-            }
-        }
-        (self.changes, self.keys) = (changes, keys)
-    }
-
-    /// Of what is taken back of a call that was not counted.
-    private static func key(of entry: RedisReply) -> String? {
-        guard let fields = entry.array?.last?.array, case .bytes(let bytes)? = fields.last else { return nil }
-        return CallEvent(packed: bytes)?.keyID
-    }
-}
-
-/// What pages do to one hour.
-private struct HourChange {
-    var sums: [RollupField: RollupSum] = [:]
-    var latencies: [RollupField: DurationHistogram] = [:]
-
-    mutating func add(_ change: SumChange, isKnown: Bool) {
-        let (event, tool) = (change.event, isKnown ? change.event.tool : Rollups.unknown)
-        let isTimed = event.outcome != .unknown
-        sums[RollupField(tool: tool, key: event.keyID, kind: RollupKind(of: event)), default: RollupSum()]
-            .count(Int32(change.calls), credits: change.credits, milliseconds: isTimed ? event.milliseconds : nil)
-        guard isTimed else { return }
-        latencies[RollupField(tool: tool, key: nil, kind: RollupKind(outcome: event.outcome)), default: DurationHistogram()]
-            .add(event.milliseconds, calls: change.calls)
-    }
-}
-
-extension RollupKind {
-    /// The reason is a word of the gate's own, so that callers cannot make rows with it.
-    fileprivate init(of event: CallEvent) {
-        guard !event.reason.isEmpty else {
-            self.init(outcome: event.outcome)
-            return
-        }
-        let words = event.reason.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map { $0.trimmingPrefix(" ") }
-        if words.first == "shadow" {
-            self.init(outcome: event.outcome, reason: "shadow:" + (words.count > 1 ? words[1] : ""))
-        } else {
-            self.init(outcome: event.outcome, reason: event.outcome == .denied ? String(words.first ?? "") : "")
-        }
-    }
-}
-
-/// What one entry of the log does to the sums: it counts a call, or takes one back that was counted and said too much.
-private struct SumChange {
-    /// Milliseconds since 1970: when the call that is counted or taken back was logged.
-    let time: Int
-    let credits: Int
-    let event: CallEvent
-    /// 1 or -1.
-    let calls: Int
-
-    init?(_ entry: RedisReply) {
-        if let call = LoggedCall(entry) {
-            (time, credits, event, calls) = (call.time, call.credits, call.event, 1)
-            return
-        }
-        guard let parts = entry.array, parts.count == 2, let fields = parts[1].array, fields.count == 6, fields[0].string == "x",
-            let time = fields[1].string.flatMap({ Int($0.prefix { $0 != "-" }) }), let credits = fields[3].integer,
-            case .bytes(let bytes) = fields[5], let event = CallEvent(packed: bytes)
-        else { return nil }
-        (self.time, self.credits, self.event, calls) = (time, -credits, event, -1)
     }
 }

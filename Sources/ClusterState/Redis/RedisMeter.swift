@@ -1,5 +1,6 @@
 // What a link measures of itself; read by the metrics page.
 
+package import GateDomain
 package import LuaScripts
 import NIOCore
 
@@ -14,9 +15,9 @@ package struct RedisMeter: Sendable {
     /// Answers and their summed nanoseconds, by script; `nil` for plain commands.
     package var latencies: [LuaScript: Latency] = [:]
     /// How long answers took that came from the server of this moment, whose `place` is the key of `earlier` when another one follows.
-    private var times = AnswerTimes()
+    private var times = TimeHistogram()
     private var place = ""
-    private var earlier: [String: AnswerTimes] = [:]
+    private var earlier: [String: TimeHistogram] = [:]
 
     /// Servers whose answers are told apart; those of further ones are summed up as `other`.
     private static let mostServers = 64
@@ -37,7 +38,7 @@ package struct RedisMeter: Sendable {
     }
 
     /// How long answers took, by the servers that gave them, as `host:port`.
-    package var timesByServer: [String: AnswerTimes] {
+    package var timesByServer: [String: TimeHistogram] {
         var all = earlier
         if times.count > 0 { Self.add(times, of: place, to: &all) }
         return all
@@ -47,11 +48,11 @@ package struct RedisMeter: Sendable {
     mutating func connected(to server: String) {
         guard server != place else { return }
         if times.count > 0 { Self.add(times, of: place, to: &earlier) }
-        (times, place) = (AnswerTimes(), server)
+        (times, place) = (TimeHistogram(), server)
     }
 
-    private static func add(_ times: AnswerTimes, of server: String, to all: inout [String: AnswerTimes]) {
-        all[all[server] != nil || all.count < mostServers ? server : "other", default: AnswerTimes()].add(times)
+    private static func add(_ times: TimeHistogram, of server: String, to all: inout [String: TimeHistogram]) {
+        all[all[server] != nil || all.count < mostServers ? server : "other", default: TimeHistogram()].add(times)
     }
 
     mutating func answered(_ script: LuaScript?, after time: TimeAmount) {
@@ -73,35 +74,5 @@ extension RedisMeter {
             latencies[script, default: Latency()].count += latency.count
             latencies[script, default: Latency()].nanoseconds += latency.nanoseconds
         }
-    }
-}
-
-/// Durations of answers in buckets.
-package struct AnswerTimes: Sendable {
-    /// Upper bounds in nanoseconds, from a tenth of a millisecond to a second; the last bucket has none.
-    package static let bounds: [Int64] = [
-        100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000,
-        500_000_000, 1_000_000_000,
-    ]
-
-    /// Counts a bucket, not cumulative; one more than there are bounds.
-    package private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
-    /// Of all together.
-    package private(set) var nanoseconds: Int64 = 0
-    /// Answers.
-    package private(set) var count = 0
-
-    package init() {}
-
-    mutating func record(_ nanoseconds: Int64) {
-        buckets[Self.bounds.firstIndex { nanoseconds <= $0 } ?? Self.bounds.count] += 1
-        self.nanoseconds += nanoseconds
-        count += 1
-    }
-
-    mutating func add(_ other: AnswerTimes) {
-        for index in buckets.indices { buckets[index] += other.buckets[index] }
-        nanoseconds += other.nanoseconds
-        count += other.count
     }
 }

@@ -51,6 +51,8 @@ private final class ReplyParts {
     private var nextPart = 0
     private var nextByte = 0
 
+    /// Texts of one byte, as names of fields and small numbers are: these take no memory of their own.
+    private static let single = (0...UInt8.max).map { [$0] }
     /// Bytes of a buffer that is kept for the next reply.
     private static let kept = 64 << 10
 
@@ -69,6 +71,9 @@ private final class ReplyParts {
         switch part {
         case .null: return .null
         case .integer(let value): return .integer(value)
+        case .bytes(1):
+            nextByte += 1
+            return .bytes(Self.single[Int(bytes[nextByte - 1])])
         case .bytes(let count): return .bytes(Array(text(count)))
         case .error(let count): return .error(String(decoding: text(count), as: UTF8.self))
         case .array(let count):

@@ -37,31 +37,28 @@ package struct CallPart: Sendable {
     }
 }
 
-/// The parts of a call. The first lies inside, so that a single call needs no memory for a list.
+/// The parts of a call, at least one.
 package struct CallParts: Sendable {
-    private var first: CallPart
-    private var others: [CallPart]
+    private var parts: [CallPart]
 
     /// - Parameter tools: at least one name; a call without any has one part without a name.
     package init(tools: some Collection<String>) {
-        first = CallPart(tool: tools.first ?? "")
-        others = tools.dropFirst().map(CallPart.init)
+        parts = tools.isEmpty ? [CallPart(tool: "")] : tools.map(CallPart.init)
     }
 
     package init(tool: String) {
-        first = CallPart(tool: tool)
-        others = []
+        parts = [CallPart(tool: tool)]
     }
 
     /// At least 1.
-    package var count: Int { others.count + 1 }
+    package var count: Int { parts.count }
     /// Numbers of the parts, in the order of the request.
-    package var indices: Range<Int> { 0..<count }
+    package var indices: Range<Int> { parts.indices }
 
     /// A part by its number, which has to be one of `indices`.
     package internal(set) subscript(index: Int) -> CallPart {
-        // Inlined, so that the machine reads one member of a part without a copy of the others.
-        @inline(__always) get { index == 0 ? first : others[index - 1] }
-        @inline(__always) _modify { if index == 0 { yield &first } else { yield &others[index - 1] } }
+        // In place and inlined, so that the machine reads and writes one member of a part without a copy of the others.
+        @inline(__always) _read { yield parts[index] }
+        @inline(__always) _modify { yield &parts[index] }
     }
 }

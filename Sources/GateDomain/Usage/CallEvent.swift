@@ -56,6 +56,17 @@ extension CallEvent {
         return fields.bytes
     }
 
+    /// What an event has in common with others of its key, tool, outcome and reason: so many bytes, and how long its call took. Nil where its
+    /// fields are not in the order of `packed`.
+    package static func common(in packed: [UInt8]) -> (bytes: Int, milliseconds: Int)? {
+        packed.withUnsafeBytes { bytes in
+            guard let request = PackedFields.last("q", in: bytes), let time = PackedFields.last("m", in: .init(rebasing: bytes[..<request.field])),
+                let milliseconds = Int(String(decoding: bytes[time.value..<request.field], as: UTF8.self))
+            else { return nil }
+            return (time.field, milliseconds)
+        }
+    }
+
     /// Nil if the bytes are no event at all; what is missing is empty, what is unknown is passed over. Of a tag that stands twice the last
     /// value counts.
     package init?(packed: [UInt8]) {

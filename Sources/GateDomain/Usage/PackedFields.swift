@@ -58,6 +58,14 @@ package struct PackedFields: Sendable {
         return true
     }
 
+    /// Where the last field begins, with what parts it from the one before, and where its value does; nil where it has another tag.
+    static func last(_ tag: Unicode.Scalar, in bytes: UnsafeRawBufferPointer) -> (field: Int, value: Int)? {
+        guard let field = bytes.lastIndex(of: separator), field + 2 < bytes.count, bytes[field + 1] == UInt8(ascii: tag),
+            bytes[field + 2] == UInt8(ascii: "=")
+        else { return nil }
+        return (field, field + 3)
+    }
+
     /// Hands out the fields of one-letter tags in their order, and passes over the others.
     /// - Returns: false if the bytes do not begin with a format number.
     package static func read(_ packed: [UInt8], _ take: (_ tag: UInt8, _ value: UnsafeRawBufferPointer) -> Void) -> Bool {

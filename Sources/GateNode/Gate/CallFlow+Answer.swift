@@ -178,14 +178,14 @@ extension CallFlow {
         guard loop.log.isOn, caller != nil || loop.log.admitsStranger(now: loop.now) else { return }
         loop.log.line(
             now: loop.now, tool: isBatch ? "tools/call_batch" : calls[0].tool.cut(toBytes: CallEvent.toolBytes),
-            key: caller?.record.masked ?? "-",
+            key: caller?.policy.key.masked ?? "-",
             status: status, credits: credits, microseconds: Int(took.nanoseconds / 1000), requestID: exchange.requestID)
     }
 
     @discardableResult
     private func recordLatency() -> TimeAmount {
         let took = NIODeadline.now() - exchange.receivedAt
-        loop.meter.gateLatency.record(took)
+        loop.meter.gateLatency.record(took.nanoseconds)
         return took
     }
 }

@@ -54,7 +54,7 @@ final class CallFlow: CancellableRequest {
             guard case .found(let key) = lookup, let client = loop.client(of: exchange, key: key.id) else { return refuse() }
             // Nobody starts a server with a key that may not call.
             var view = CallView(
-                caller: .key(key.policy), address: exchange.address, country: exchange.country(for: key.record), now: loop.now,
+                caller: .key(key.policy), address: exchange.address, country: exchange.country(for: key.policy), now: loop.now,
                 headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(.identity, &view)
             guard loop.rules.isShadow || decision == .passed else { return refuse() }

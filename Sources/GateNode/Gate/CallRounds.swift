@@ -275,7 +275,7 @@ final class CallRounds {
         for phase in isCall ? [Phase.identity, .policy] : [.identity] {
             var view = CallView(
                 caller: caller, tool: isCall ? exchange.envelope.toolName ?? "" : "", address: exchange.address,
-                country: exchange.country(for: caller.key),
+                country: exchange.country(for: caller.policy),
                 now: loop.now, headers: exchange.header)
             if case .denied(let denial) = loop.snapshot.pipeline.run(phase, &view) { return denial }
         }

@@ -237,7 +237,7 @@ final class ProxiedRequest: CancellableRequest {
     /// What one phase says, of a tool where it asks for one.
     private func judge(_ phase: Phase, tool: String = "") -> Pipeline.Decision {
         var view = CallView(
-            caller: caller, tool: tool, address: address, country: exchange.country(for: caller.key), now: loop.now,
+            caller: caller, tool: tool, address: address, country: exchange.country(for: caller.policy), now: loop.now,
             headers: exchange.header)
         return loop.snapshot.pipeline.run(phase, &view)
     }

@@ -82,7 +82,7 @@ final class ToolCall: UpstreamReceiver {
             var view = CallView(
                 caller: caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: body[request.arguments ?? 0..<0]),
                 argumentBytes: size,
-                address: address, country: exchange.country(for: caller.key), now: loop.now, headers: exchange.header)
+                address: address, country: exchange.country(for: caller.policy), now: loop.now, headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
             (warnings, notes, arguments, inArguments) = (view.warnings, view.notes, view.rewritten, view.violations)
             (hasCheckedArguments, hasUnfitArguments) = (view.hasCheckedArguments, false)
@@ -236,7 +236,7 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamFinished(_ outcome: UpstreamOutcome) {
         guard let flow = flow.take() else { return }
-        flow.loop.meter.upstreamLatency.record(.now() - sentAt)
+        flow.loop.meter.upstreamLatency.record((.now() - sentAt).nanoseconds)
         switch outcome {
         case .answered(let message, let reply): ended(answered(message, reply, flow), message, reply, flow)
         case .failed(let failure):

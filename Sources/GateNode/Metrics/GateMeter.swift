@@ -29,9 +29,9 @@ struct GateMeter: Sendable {
     var refunds: [String: Int] = [:]
     var requests: [RequestMeter.RequestLabel: Int] = [:]
     /// From the moment that a call is sent to its answer.
-    var upstreamLatency = Histogram()
+    var upstreamLatency = TimeHistogram()
     /// From the request to the answer.
-    var gateLatency = Histogram()
+    var gateLatency = TimeHistogram()
     var lag = LoopLag()
     var replays = 0
     var staleJudgements = 0
@@ -81,33 +81,6 @@ struct GateMeter: Sendable {
             \.replays, \.staleJudgements, \.lostNotes, \.openHolds, \.settlementBacklog, \.refusedSettlements, \.settlementRefusals,
             \.droppedSettlements, \.connections, \.streams, \.cachedKeys, \.cacheHits, \.cacheMisses,
         ]
-    }
-}
-
-/// Durations in buckets, as Prometheus wants them.
-struct Histogram: Sendable {
-    /// Upper bounds in microseconds; the last bucket has none.
-    static let bounds = [
-        500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
-    ]
-
-    /// Counts a bucket, not cumulative.
-    private(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
-    private(set) var sumMicroseconds = 0
-    private(set) var count = 0
-
-    mutating func record(_ time: TimeAmount) {
-        let microseconds = Int(time.nanoseconds / 1000)
-        let index = Self.bounds.firstIndex { microseconds <= $0 } ?? Self.bounds.count
-        buckets[index] += 1
-        sumMicroseconds += microseconds
-        count += 1
-    }
-
-    mutating func add(_ other: Histogram) {
-        for index in buckets.indices { buckets[index] += other.buckets[index] }
-        sumMicroseconds += other.sumMicroseconds
-        count += other.count
     }
 }
 

@@ -1,6 +1,7 @@
 // A metric as a value: its name, what it means, and how it is read off the node's figures.
 
 import ClusterState
+import GateDomain
 
 /// One row of the table of metrics (docs/architecture.md, rule 7).
 struct Metric: Sendable {
@@ -31,16 +32,16 @@ extension Metric {
         gauge(name, help) { [Sample(read($0))] }
     }
 
-    static func histogram(_ name: String, _ help: String, _ read: @escaping @Sendable (NodeFigures) -> Histogram) -> Metric {
-        Metric(name: "paygate_" + name, type: "histogram", help: help) { read($0).samples }
+    static func histogram(_ name: String, _ help: String, _ read: @escaping @Sendable (NodeFigures) -> TimeHistogram) -> Metric {
+        Metric(name: "paygate_" + name, type: "histogram", help: help) { read($0).samples() }
     }
 
     /// A histogram of each of several, by one label.
     static func histograms(
-        _ name: String, _ help: String, by label: String, _ read: @escaping @Sendable (NodeFigures) -> [String: AnswerTimes]
+        _ name: String, _ help: String, by label: String, _ read: @escaping @Sendable (NodeFigures) -> [String: TimeHistogram]
     ) -> Metric {
         Metric(name: "paygate_" + name, type: "histogram", help: help) { figures in
-            read(figures).sorted { $0.key < $1.key }.flatMap { $0.value.samples(label, $0.key) }
+            read(figures).sorted { $0.key < $1.key }.flatMap { $0.value.samples((label, $0.key)) }
         }
     }
 
@@ -49,35 +50,21 @@ extension Metric {
     }
 }
 
-extension AnswerTimes {
-    /// Cumulative buckets in seconds, the sum and the count.
-    fileprivate func samples(_ label: String, _ value: String) -> [Sample] {
-        var reached = 0
-        var samples: [Sample] = []
-        for (bound, count) in zip(Self.bounds, buckets) {
-            reached += count
-            samples.append(Sample(reached, [label: value, "le": "\(Double(bound) / 1e9)"], suffix: "_bucket"))
+extension TimeHistogram {
+    /// Cumulative buckets in seconds, the sum and the count, all with this label where there is one.
+    fileprivate func samples(_ label: (name: String, value: String)? = nil) -> [Sample] {
+        func sample(_ value: Double, _ suffix: String, upTo bound: String? = nil) -> Sample {
+            var sample = Sample(value, suffix: suffix)
+            sample.labels = [label, bound.map { ("le", $0) }].compactMap(\.self)
+            return sample
         }
-        return samples + [
-            Sample(count, [label: value, "le": "+Inf"], suffix: "_bucket"),
-            Sample(Double(nanoseconds) / 1e9, [label: value], suffix: "_sum"), Sample(count, [label: value], suffix: "_count"),
-        ]
-    }
-}
-
-extension Histogram {
-    /// Cumulative buckets in seconds, the sum and the count.
-    fileprivate var samples: [Sample] {
         var reached = 0
-        var samples: [Sample] = []
-        for (bound, count) in zip(Self.bounds, buckets) {
+        let bounds = Self.bounds.map { "\(Double($0) / 1e9)" } + ["+Inf"]
+        let all = zip(buckets, bounds).map { count, bound in
             reached += count
-            samples.append(Sample(reached, ["le": "\(Double(bound) / 1_000_000)"], suffix: "_bucket"))
+            return sample(Double(reached), "_bucket", upTo: bound)
         }
-        return samples + [
-            Sample(count, ["le": "+Inf"], suffix: "_bucket"), Sample(Double(sumMicroseconds) / 1_000_000, suffix: "_sum"),
-            Sample(count, suffix: "_count"),
-        ]
+        return all + [sample(Double(nanoseconds) / 1e9, "_sum"), sample(Double(count), "_count")]
     }
 }
 

@@ -7,8 +7,9 @@ import MCPWire
 
 /// Makes session ids and tells those of this cluster from made-up ones, on any node, without asking anybody.
 ///
-/// An id is 4 bytes of time, 5 of chance, 1 for its kind (two bits) and what its client can be asked (six), and a 6-byte HMAC-SHA256 tag over
-/// them under the cluster's secret.
+/// An id is 4 bytes of time, 5 of chance, 1 for its kind (two bits) and what its client can be asked (six), and a 6-byte tag of an HMAC-SHA256
+/// over them under the cluster's secret. Offered ids are made for whoever shows none, most of them in vain, so four that differ in the two
+/// lowest bits of chance alone share a MAC: each has another quarter of it.
 struct SessionMint: Sendable {
     /// How an id came to be.
     enum Kind: UInt8, Sendable {
@@ -38,15 +39,29 @@ struct SessionMint: Sendable {
     ///   - chance: random bits.
     ///   - capabilities: of the client, as its handshake declared them.
     func make(_ kind: Kind, now: Int, chance: UInt64, _ capabilities: ClientCapabilities = .none) -> String {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { bytes in
-            for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: now >> (24 - 8 * index)) }
-            for index in 0..<5 { bytes[4 + index] = UInt8(truncatingIfNeeded: chance >> UInt64(24 + 8 * index)) }
-            bytes[9] = kind.rawValue | capabilities.rawValue << 2
-            tag(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<10])) { tag in
-                for index in 0..<6 { bytes[10 + index] = tag[index] }
-            }
-            return Hex.string(bytes, after: Self.prefix)
-        }
+        let head = Self.head(kind, now: now, chance: chance, capabilities)
+        return Self.id(head, mac(of: head))
+    }
+
+    private static func head(_ kind: Kind, now: Int, chance: UInt64, _ capabilities: ClientCapabilities) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 10)
+        for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: now >> (24 - 8 * index)) }
+        for index in 0..<5 { bytes[4 + index] = UInt8(truncatingIfNeeded: chance >> UInt64(24 + 8 * index)) }
+        bytes[9] = kind.rawValue | capabilities.rawValue << 2
+        return bytes
+    }
+
+    private static func id(_ head: [UInt8], _ mac: [UInt8]) -> String {
+        Hex.string(head + mac[share(of: head)...].prefix(6), after: prefix)
+    }
+
+    /// Where the tag of an id begins in its MAC.
+    private static func share(of head: [UInt8]) -> Int { head[9] & 3 == Kind.offered.rawValue ? Int(head[8] & 3) * 8 : 0 }
+
+    private func mac(of head: [UInt8]) -> [UInt8] {
+        var common = head
+        if head[9] & 3 == Kind.offered.rawValue { common[8] &= ~3 }
+        return tag(common, Array.init)
     }
 
     /// The kind, the age in seconds and the client's capabilities of an id that this cluster has made; nil for any other text.
@@ -55,10 +70,9 @@ struct SessionMint: Sendable {
             let bytes = Hex.bytes(Substring(id.utf8.dropFirst(Self.prefix.utf8.count))), bytes.count == 16,
             let kind = Kind(rawValue: bytes[9] & 3)
         else { return nil }
-        let difference: UInt8 = bytes.withUnsafeBytes { bytes in
-            tag(UnsafeRawBufferPointer(rebasing: bytes[..<10])) { tag in (0..<6).reduce(0) { $0 | (tag[$1] ^ bytes[10 + $1]) } }
-        }
-        guard difference == 0 else { return nil }
+        let head = Array(bytes[..<10])
+        let tag = mac(of: head)[Self.share(of: head)...]
+        guard zip(tag, bytes[10...]).reduce(0, { $0 | ($1.0 ^ $1.1) }) == 0 else { return nil }
         return (kind, now - bytes[0..<4].reduce(0) { $0 << 8 | Int($1) }, ClientCapabilities(rawValue: bytes[9] >> 2))
     }
 
@@ -72,12 +86,27 @@ struct SessionMint: Sendable {
 
     /// - Parameter take: gets the whole MAC, of which the first 6 bytes count.
     private func tag<Result>(_ bytes: [UInt8], _ take: (UnsafeRawBufferPointer) -> Result) -> Result {
-        bytes.withUnsafeBytes { tag($0, take) }
-    }
-
-    private func tag<Result>(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Result) -> Result {
         var mac = keyed
         mac.update(data: bytes)
         return mac.finalize().withUnsafeBytes(take)
+    }
+
+    /// Offered ids one after the other, of which four take one MAC.
+    struct Offers {
+        private var (head, mac): ([UInt8], [UInt8]) = ([], [])
+        private var (left, second) = (0, 0)
+
+        /// - Parameters:
+        ///   - now: seconds since 1970.
+        ///   - chance: random bits, asked for where a MAC is made.
+        mutating func next(of mint: SessionMint, now: Int, chance: @autoclosure () -> UInt64) -> String {
+            if left == 0 || second != now {
+                head = SessionMint.head(.offered, now: now, chance: chance(), .none)
+                (mac, left, second) = (mint.mac(of: head), 4, now)
+            }
+            left -= 1
+            head[8] = head[8] & ~3 | UInt8(left)
+            return SessionMint.id(head, mac)
+        }
     }
 }

@@ -43,6 +43,7 @@ final class SessionBook {
     private(set) var mint: SessionMint
     private var entries: [String: Entry] = [:]
     private var random = FastRandom()
+    private var offers = SessionMint.Offers()
 
     /// Sessions of the cluster; those used least lately are forgotten beyond it (F-MCP-03).
     static let capacity = 1000
@@ -129,7 +130,7 @@ final class SessionBook {
     /// The nodes have agreed on another secret.
     func adopt(_ mint: SessionMint) {
         self.mint = mint
-        entries = [:]
+        (entries, offers) = ([:], SessionMint.Offers())
     }
 
     func sweep(at now: NIODeadline) {
@@ -171,9 +172,11 @@ final class SessionBook {
     }
 
     /// A session that nobody has asked for; it is written once it is used.
-    private func offer() -> Session { Session(id: make(.offered), isPresented: false) }
+    private func offer() -> Session {
+        Session(id: offers.next(of: mint, now: now, chance: random.next()), isPresented: false)
+    }
 
-    private func make(_ kind: SessionMint.Kind, _ capabilities: ClientCapabilities = .none) -> String {
+    private func make(_ kind: SessionMint.Kind, _ capabilities: ClientCapabilities) -> String {
         mint.make(kind, now: now, chance: random.next(), capabilities)
     }
 

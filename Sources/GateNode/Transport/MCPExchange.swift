@@ -92,8 +92,8 @@ final class MCPExchange {
 
     /// Where the client of a key is that has lists of countries, as a trusted proxy says it and nobody else (F-GEO-02, F-GEO-03). One that
     /// says it twice says nothing.
-    func country(for key: KeyRecord?) -> String? {
-        guard let key, !key.countries.isEmpty, let peer = connection?.peer, front.addresses.isTrusted(peer) else { return nil }
+    func country(for policy: Policy?) -> String? {
+        guard let policy, !policy.key.countries.isEmpty, let peer = connection?.peer, front.addresses.isTrusted(peer) else { return nil }
         var values: [String]
         if let name = front.settings.geoCountryHeader {
             values = head.fields.strings(namedByOperator: name)

@@ -2,6 +2,7 @@
 
 @testable import GateNode
 @testable import GateValues
+import GateDomain
 import NIOCore
 import Testing
 
@@ -32,7 +33,7 @@ struct PrometheusTextTests {
     @Test("a histogram is cumulative, in seconds, and ends with +Inf, sum and count")
     func histogram() throws {
         var figures = NodeFigures()
-        for milliseconds in [1, 3, 3, 20_000] { figures.gate.upstreamLatency.record(.milliseconds(Int64(milliseconds))) }
+        for milliseconds in [1, 3, 3, 20_000] { figures.gate.upstreamLatency.record(Int64(milliseconds) * 1_000_000) }
         let page = String(decoding: MetricsPage.render(figures), as: UTF8.self)
         for line in [
             #"paygate_upstream_seconds_bucket{le="0.001"} 1"#, #"paygate_upstream_seconds_bucket{le="0.005"} 3"#,

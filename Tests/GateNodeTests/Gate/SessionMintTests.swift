@@ -41,11 +41,22 @@ struct SessionMintTests {
         #expect(Self.mint.read(String(id.dropLast()), now: 0) == nil)
     }
 
-    @Test("ids of one second differ")
-    func differ() {
-        var random = FastRandom()
-        let ids = (0..<1000).map { _ in Self.mint.make(.offered, now: 1, chance: random.next()) }
+    @Test("offered ids of one second differ, and each is told from one with another's tag")
+    func differ() throws {
+        var (random, offers) = (FastRandom(), SessionMint.Offers())
+        let ids = (0..<1000).map { _ in offers.next(of: Self.mint, now: 1_800_000_000, chance: random.next()) }
         #expect(Set(ids).count > 990)
+        for (id, other) in zip(ids, ids.dropFirst()) {
+            let read = try #require(Self.mint.read(id, now: 1_800_000_002))
+            #expect(read.kind == .offered && read.age == 2 && read.capabilities == .none)
+            #expect(Self.mint.read(String(id.prefix(29) + other.suffix(12)), now: 1_800_000_000) == nil)
+        }
+    }
+
+    @Test("an offered id has the time at which it was offered")
+    func time() {
+        var offers = SessionMint.Offers()
+        for now in [7, 7, 8] { #expect(Self.mint.read(offers.next(of: Self.mint, now: now, chance: 5), now: 8)?.age == 8 - now) }
     }
 }
 
