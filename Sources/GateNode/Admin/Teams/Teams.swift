@@ -49,8 +49,7 @@ extension TeamSnapshot {
 }
 
 extension Field where Value == String {
-    static let teamID = Field(
-        "teamId", .word(.string(1...100), rule: "Must be the id of a team.") { (1...100).contains($0.utf8.count) }, "The team.")
+    static let teamID = Field("teamId", .reference(upTo: 100, rule: "Must be the id of a team."), "The team.")
 }
 
 /// Teams as the routes of a resource need them.
