@@ -78,16 +78,17 @@ private struct TeamResource: ResourceStore {
         guard let found = try await record(id) else { return nil }
         var after = found
         try change(&after)
-        guard after.record.tags.count <= Self.mostTags else {
-            throw HTTPFailure.badRequest("Invalid tags. There may be at most \(Self.mostTags).")
-        }
         do {
             _ = try await teams.records.edit(id, Operation(audit: audit(after))) { (record) throws(RecordRefusal) in
                 var team = TeamSnapshot(record, readAt: now)
                 // What it throws it has thrown before the first change.
                 do { try change(&team) } catch { throw .contended }
+                // Counted with what others have added meanwhile.
+                guard team.record.tags.count <= Self.mostTags else { throw .state(Self.tooManyTags) }
                 record = team.record
             }
+        } catch RecordRefusal.state(Self.tooManyTags) {
+            throw HTTPFailure.badRequest("Invalid tags. There may be at most \(Self.mostTags).")
         } catch RecordRefusal.missing {
             return nil
         }
@@ -110,4 +111,6 @@ private struct TeamResource: ResourceStore {
     }
 
     private static let mostTags = 50
+    /// What is said of a team that would have more.
+    private static let tooManyTags = "too many tags"
 }
