@@ -57,12 +57,17 @@ extension ValueKind where Value == Int {
     /// An amount of credits that one operation may move.
     package static let credits: Self = .credits(1...Credits.operationCeiling)
 
-    /// ISO 8601 as milliseconds since 1970; without a zone it is UTC. In a query the plus of a zone comes as a space where nobody has escaped it.
-    package static let time = Self(.time, given: { .string($0.contains("T") ? $0.replacing(" ", with: "+") : $0) }) { json throws(ValueFault) in
+    /// ISO 8601 as milliseconds since 1970; without a zone it is UTC.
+    package static let time = Self(.time, given: plusOfZone) { json throws(ValueFault) in
         guard let time = json.stringValue.flatMap(Timestamp.milliseconds) else {
             throw ValueFault("Must be a date in ISO 8601, as 2030-01-31T12:00:00Z.")
         }
         return time
+    }
+
+    /// In a query the plus of a zone comes as a space where nobody has escaped it.
+    private static func plusOfZone(_ text: String) -> JSONValue {
+        .string(text.contains("T") ? text.replacing(" ", with: "+") : text)
     }
 }
 

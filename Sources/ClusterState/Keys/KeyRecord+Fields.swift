@@ -97,7 +97,8 @@ extension KeyRecord: StoredRecord {
     /// Nil if the hash is not there or not a key.
     package init?(id: String, fields: [String: String]) {
         func text(_ field: Field) -> String { fields[field.rawValue] ?? "" }
-        guard id.hasPrefix("key_"), let state = KeyState(rawValue: text(.state)), let version = fields["version"].flatMap({ Int($0) }) else {
+        guard id.hasPrefix("key_"), let state = KeyState(rawValue: text(.state)), let version = fields["version"].flatMap({ Int($0) })
+        else {
             return nil
         }
         let expires = Int(text(.expires)) ?? 0

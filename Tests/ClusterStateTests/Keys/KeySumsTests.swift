@@ -116,7 +116,7 @@ struct KeySumsTests {
         try await Self.catchUp(node.store)
         try await Self.expectTrue(node, [id], "while it is open")
         #expect(try await node.send("SCARD", touched).integer == 0)
-        node.giveUp(given)
+        await node.giveUp(given)
         try await eventually("it is noted") { try await node.send("SISMEMBER", touched, id).integer == 1 }
         #expect(try await node.credits(caller) == 99)
         try await Self.catchUp(node.store)

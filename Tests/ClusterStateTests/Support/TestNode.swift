@@ -221,12 +221,6 @@ struct TestNode: Sendable {
         return await onLoop { $0.settle(settlement.settlement, $1) }
     }
 
-    /// Gives a call back that nobody waits for and no event tells of, as the ledger does by itself.
-    func giveUp(_ call: TestCall) {
-        let settlement = SettlementBox(abandonment(call))
-        loop.execute { [ledger] in ledger.value.release(settlement.settlement) }
-    }
-
     func settlement(
         _ call: TestCall, _ charges: [(base: Int, surcharge: Int)]? = nil, returned: Int = 0, answer: [UInt8]? = nil, until: Int? = nil
     ) -> Settlement {

@@ -3,6 +3,7 @@
 @testable import GateNode
 @testable import GateSettings
 @testable import GateValues
+import GateTesting
 import HTTPTypes
 import MCPWire
 import Synchronization

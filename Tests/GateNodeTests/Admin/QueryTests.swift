@@ -96,7 +96,9 @@ struct QueryTests {
             let deep = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
             for endpoint in EndpointTableTests.writers {
                 for field in endpoint.body {
-                    for value in ["1e400", "-1e400", "NaN", "01", deep, "\"a\u{0}b\"", #""\ud8""#, "{\"a\":1,\"a\":2}", "{\"__proto__\":1}"] {
+                    for value in [
+                        "1e400", "-1e400", "NaN", "01", deep, "\"a\u{0}b\"", #""\ud8""#, "{\"a\":1,\"a\":2}", "{\"__proto__\":1}",
+                    ] {
                         let answer = try await bench.post(endpoint.path, text: #"{"other":1,"\#(field.name)":\#(value)}"#)
                         #expect(
                             answer.status == 400 && answer.error?.hasSuffix(", in \(field.name)") == true,

@@ -30,7 +30,7 @@ extension Endpoint {
             id: "adm_" + RandomHex.digits(16), name: name, role: role, masked: Credential.longMask(secret), createdAt: request.now,
             createdBy: request.actor)
         try await admins.create(key, secret: secret, Operation(audit: request.audit("Admin key created", facts(of: key))))
-        return ["id": key.id, "key": secret, "name": name, "role": role, "createdAt": Timestamp.text(milliseconds: request.now)]
+        return ["id": key.id, "key": secret, "name": name, "role": role, "createdAt": key.createdAt.map(Timestamp.text)]
     }
 
     static let revokeAdminKey = Endpoint(

@@ -78,21 +78,28 @@ private struct TeamResource: ResourceStore {
         guard let found = try await record(id) else { return nil }
         var after = found
         try change(&after)
-        do {
-            _ = try await teams.records.edit(id, Operation(audit: audit(after))) { (record) throws(RecordRefusal) in
-                var team = TeamSnapshot(record, readAt: now)
-                // What it throws it has thrown before the first change.
-                do { try change(&team) } catch { throw .contended }
-                // Counted with what others have added meanwhile.
-                guard team.record.tags.count <= Self.mostTags else { throw .state(Self.tooManyTags) }
-                record = team.record
-            }
-        } catch RecordRefusal.state(Self.tooManyTags) {
+        do throws(RecordRefusal) {
+            try await edit(id, Operation(audit: audit(after)), change)
+        } catch {
+            if error == .missing { return nil }
+            if error != Self.tooManyTags { throw error }
             throw HTTPFailure.badRequest("Invalid tags. There may be at most \(Self.mostTags).")
-        } catch RecordRefusal.missing {
-            return nil
         }
         return try await record(id)
+    }
+
+    private func edit(
+        _ id: String, _ operation: Operation, _ change: @Sendable (inout TeamSnapshot) throws -> Void
+    ) async throws(RecordRefusal) {
+        let now = now
+        _ = try await teams.records.edit(id, operation) { (record) throws(RecordRefusal) in
+            var team = TeamSnapshot(record, readAt: now)
+            // What it throws it has thrown before the first change.
+            do { try change(&team) } catch { throw .contended }
+            // Counted with what others have added meanwhile.
+            if team.record.tags.count > Self.mostTags { throw Self.tooManyTags }
+            record = team.record
+        }
     }
 
     func delete(_ id: String, audit: @Sendable (TeamSnapshot) -> AuditEntry) async throws -> TeamSnapshot? {
@@ -112,5 +119,5 @@ private struct TeamResource: ResourceStore {
 
     private static let mostTags = 50
     /// What is said of a team that would have more.
-    private static let tooManyTags = "too many tags"
+    private static let tooManyTags = RecordRefusal.state("too many tags")
 }
