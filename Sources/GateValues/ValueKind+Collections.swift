@@ -142,7 +142,7 @@ extension String {
     }
 
     /// No control characters, which would make two entries of one where lists are kept as lines.
-    fileprivate var isOneLine: Bool {
+    var isOneLine: Bool {
         unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
     }
 }

@@ -58,11 +58,16 @@ extension ValueKind where Value == Int {
     package static let credits: Self = .credits(1...Credits.operationCeiling)
 
     /// ISO 8601 as milliseconds since 1970; without a zone it is UTC.
-    package static let time = Self(.time) { json throws(ValueFault) in
+    package static let time = Self(.time, given: plusOfZone) { json throws(ValueFault) in
         guard let time = json.stringValue.flatMap(Timestamp.milliseconds) else {
             throw ValueFault("Must be a date in ISO 8601, as 2030-01-31T12:00:00Z.")
         }
         return time
+    }
+
+    /// In a query the plus of a zone comes as a space where nobody has escaped it.
+    private static func plusOfZone(_ text: String) -> JSONValue {
+        .string(text.contains("T") ? text.replacing(" ", with: "+") : text)
     }
 }
 
@@ -131,10 +136,14 @@ extension ValueKind where Value == String {
         }
     }
 
-    /// What names a key in an admin request: its secret, its id or its alias (F-ALIAS-02).
-    package static let keyReference = word(.string(1...500), rule: "Must be a key, its id or its alias.") {
-        (1...500).contains($0.utf8.count)
+    /// What names a record, which may not be there: any text without control characters.
+    /// - Parameter length: bytes.
+    package static func reference(upTo length: Int, isSecret: Bool = false, rule: String) -> Self {
+        word(.string(1...length), isSecret: isSecret, rule: rule) { (1...length).contains($0.utf8.count) && $0.isOneLine }
     }
+
+    /// What names a key in an admin request: its secret, its id or its alias (F-ALIAS-02).
+    package static let keyReference = reference(upTo: 500, isSecret: true, rule: "Must be a key, its id or its alias.")
 
     /// F-ALIAS-01.
     package static let alias = word(

@@ -35,6 +35,20 @@ package struct JSONFault: Error, Equatable {
         let column = before.reversed().prefix { $0 != .lineFeed }.count + 1
         return "\(reason.phrase) in line \(line), column \(column)"
     }
+
+    /// The member of the outermost object that the fault was noticed in; nil where it is in none.
+    /// - Parameter text: the bytes in which the fault was found.
+    package func member(in text: [UInt8]) -> String? {
+        text.withUnsafeBytes { bytes in
+            var scanner = JSONScanner(bytes)
+            guard (try? scanner.openObject()) != nil else { return nil }
+            while let name = try? scanner.nextMember() {
+                let start = scanner.position
+                guard (try? scanner.skipValue()) != nil, !(start...scanner.position).contains(offset) else { return name.text(in: bytes) }
+            }
+            return nil
+        }
+    }
 }
 
 extension JSONFault.Reason {

@@ -99,11 +99,5 @@ private struct JSONValueParser {
         return .double(value)
     }
 
-    private func text(_ token: StringToken) -> String {
-        let content = scanner.bytes.piece(token.content)
-        if token.isPlain { return String(decoding: content, as: UTF8.self) }
-        var decoded: [UInt8] = []
-        JSONText.unescape(content, into: &decoded)
-        return String(decoding: decoded, as: UTF8.self)
-    }
+    private func text(_ token: StringToken) -> String { token.text(in: scanner.bytes) }
 }

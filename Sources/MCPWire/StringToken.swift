@@ -20,4 +20,13 @@ package struct StringToken: Sendable {
         JSONText.unescape(content, into: &decoded)
         return decoded.withUnsafeBytes { $0.spells(text) }
     }
+
+    /// The decoded string.
+    func text(in bytes: UnsafeRawBufferPointer) -> String {
+        let content = bytes.piece(content)
+        if isPlain { return String(decoding: content, as: UTF8.self) }
+        var decoded: [UInt8] = []
+        JSONText.unescape(content, into: &decoded)
+        return String(decoding: decoded, as: UTF8.self)
+    }
 }

@@ -97,7 +97,10 @@ extension KeyRecord: StoredRecord {
     /// Nil if the hash is not there or not a key.
     package init?(id: String, fields: [String: String]) {
         func text(_ field: Field) -> String { fields[field.rawValue] ?? "" }
-        guard let state = KeyState(rawValue: text(.state)), let version = fields["version"].flatMap({ Int($0) }) else { return nil }
+        guard id.hasPrefix("key_"), let state = KeyState(rawValue: text(.state)), let version = fields["version"].flatMap({ Int($0) })
+        else {
+            return nil
+        }
         let expires = Int(text(.expires)) ?? 0
         self.init(
             id: id, name: text(.name), prefix: text(.prefix), masked: text(.masked), createdAt: Int(text(.createdAt)) ?? 0,
@@ -139,7 +142,7 @@ extension TeamRecord: StoredRecord {
 
     /// Nil if the fields are none of a team.
     package init?(id: String, fields: [String: String]) {
-        guard let name = fields["name"], let version = fields["version"].flatMap({ Int($0) }) else { return nil }
+        guard id.hasPrefix("team_"), let name = fields["name"], let version = fields["version"].flatMap({ Int($0) }) else { return nil }
         self.init(
             id: id, name: name, description: fields["description"] ?? "", budget: fields["budget"].flatMap { Int($0) } ?? 0,
             quota: Quota(text: fields["quota"] ?? "") ?? Quota(), tags: [String: String](lines: fields["tags"] ?? ""),

@@ -65,7 +65,7 @@ enum Analytics {
                 throw HTTPFailure.badRequest(
                     "The time series would have more than \(mostSpans) lines. Ask for a shorter time, or granularity=daily.")
             }
-            let chosen = try request[namespace].map { [(dimension: Dimension.namespace, text: $0)] } ?? []
+            let chosen = try request[namespace].map { [(dimension: Dimension.namespace, text: $0.lowercased())] } ?? []
             let members = try await source.members(of: reports(granularity, top: top), over: time, choosing: chosen)
             let span = time.members + [("granularity", .string(granularity.rawValue))]
             let tools = members.first { $0.0 == "toolBreakdown" }.map { [("tools", $0.1)] } ?? []

@@ -47,7 +47,10 @@ struct ReportPage: Sendable {
             using: source
         ) { request, source in
             let time = try ReportTime(request, begin: begin, hours: hours)
-            let chosen = try choices.compactMap { choice in try request[choice.field].map { (choice.dimension, $0) } }
+            let chosen = try choices.compactMap { choice in
+                // Namespaces are kept in lower case.
+                try request[choice.field].map { (choice.dimension, choice.dimension.kind == .namespace ? $0.lowercased() : $0) }
+            }
             let members = try await source.members(of: reports, over: time, choosing: chosen)
             return EndpointResponse(
                 json: .object(JSONObject(members + time.members + [("generatedAt", .string(Timestamp.text(milliseconds: request.now)))])))

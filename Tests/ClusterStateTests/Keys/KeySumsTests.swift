@@ -104,6 +104,25 @@ struct KeySumsTests {
         }
     }
 
+    @Test("credits of a call that is given up, of which no event tells, are in the sums again with the next look", arguments: [1, 4])
+    func givenUp(shards: Int) async throws {
+        let node = try await TestNode(shards: shards)
+        let caller = try await Self.make(node, 1)[0]
+        let (id, touched) = (caller.record.id, node.keys.touchedKeys(caller.shards[0]))
+        try await Self.build(node)
+        let (given, other) = (TestCall(caller: caller, price: 40), TestCall(caller: caller, price: 1))
+        for call in [given, other] { #expect(await node.admit(call).isAdmitted) }
+        _ = await node.settle(other)
+        try await Self.catchUp(node.store)
+        try await Self.expectTrue(node, [id], "while it is open")
+        #expect(try await node.send("SCARD", touched).integer == 0)
+        await node.giveUp(given)
+        try await eventually("it is noted") { try await node.send("SISMEMBER", touched, id).integer == 1 }
+        #expect(try await node.credits(caller) == 99)
+        try await Self.catchUp(node.store)
+        try await Self.expectTrue(node, [id], "when it has gone back")
+    }
+
     @Test(
         "sums that were lost, or are of an older format, are made anew by one way through all keys, while keys change and nodes die on it; those of a newer one are left alone",
         arguments: [1, 4])

@@ -173,12 +173,12 @@ struct KeyScriptTests {
     @Test("Lists and tags come back as they were written, whatever characters they have")
     func fields() {
         let record = KeyRecord(
-            id: "k", name: "n", prefix: "p", masked: "m", createdAt: 1, expiresAt: 7,
+            id: "key_1", name: "n", prefix: "p", masked: "m", createdAt: 1, expiresAt: 7,
             access: ToolAccess(allowed: ["a\r", "\u{301}b", "c d"], denied: ["e\u{1f}"]),
             addresses: ["10.0.0.0/8", "::1"].compactMap(AddressRange.init), tags: ["a": "1=2", "b": ""], alias: "x", teamID: "team_1",
             quota: Quota(dailyCalls: 1, monthlyCalls: 2, dailyCredits: 3, monthlyCredits: 4))
         var fields = record.fields
         fields["version"] = "1"
-        #expect(KeyRecord(id: "k", fields: fields) == record)
+        #expect(KeyRecord(id: "key_1", fields: fields) == record)
     }
 }

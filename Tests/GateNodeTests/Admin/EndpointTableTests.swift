@@ -3,6 +3,7 @@
 @testable import GateNode
 @testable import GateSettings
 @testable import GateValues
+import GateTesting
 import HTTPTypes
 import MCPWire
 import Synchronization
@@ -128,6 +129,55 @@ struct EndpointTableTests {
                     }
                 }
             }
+        }
+    }
+
+    @Test(
+        "F-SEC-02: the id of a record of another kind names nothing: each route that takes a key or a team answers 4xx, and the record stays as it was"
+    )
+    func foreignIDs() async throws {
+        try await AdminBench.run { bench in
+            let key = try await bench.createKey(["alias": "kept"]).id
+            let team = try #require(try await bench.post("/teams", ["name": "team"]).json[path: "team.id"]?.stringValue)
+            _ = try await bench.post("/keys/templates", ["name": "template"])
+            _ = try await bench.post("/keys/notes", ["key": .string(key), "text": "note"])
+            _ = try await bench.post("/tokens", ["key": .string(key)])
+            _ = try await bench.post("/keys/webhook", ["key": .string(key), "webhookUrl": "https://1.1.1.1/"])
+            _ = try await bench.post("/webhooks/filters", ["events": ["*"], "url": "https://1.1.1.1/"])
+            _ = try await bench.post("/keys/schedule", .object(Self.good(.createSchedule, key: key)))
+            _ = try await bench.post("/admin/concurrency", ["maxConcurrentPerKey": 5])
+            let other = try await bench.createKey().id
+            let ids = try await bench.redis.command("--scan").split(separator: "\n").compactMap { name -> String? in
+                let parts = name.split(separator: ":record:", maxSplits: 1)
+                return parts.count == 2 ? String(parts[1]) : nil
+            }
+            let before = try await bench.state()
+            #expect(Set(ids).isSuperset(of: [key, team, "template:template", "rules"]) && ids.count >= 9, "\(ids)")
+            let kinds = ["key": "key_", "apiKey": "key_", "from": "key_", "to": "key_", "teamId": "team_", "id": "wf_"]
+            var asked = 0
+            for endpoint in Self.guarded where endpoint.requirement.leastRole != .superAdmin {
+                for field in endpoint.query + endpoint.body {
+                    guard let kind = kinds[field.name] else { continue }
+                    for id in ids where !id.hasPrefix(kind) {
+                        var body = Self.good(endpoint, key: key, team: team)
+                        if body["from"] != nil { body["to"] = .string(other) }
+                        if field.name == "key" { body["apiKey"] = nil }
+                        body[field.name] = .string(id)
+                        let others = endpoint.query.contains { $0.name == "index" } ? "&index=0" : ""
+                        let isQuery = endpoint.query.contains { $0.name == field.name }
+                        let path = endpoint.path + (isQuery ? "?\(field.name)=\(id)\(others)" : "")
+                        let answer = try await bench.send(
+                            endpoint.method, path, ["X-Admin-Key": AdminBench.adminKey, "Content-Type": "application/json"],
+                            bytes: endpoint.takesBody ? JSONValue.object(body).bytes : nil)
+                        #expect(
+                            (400..<500).contains(answer.status) && answer.status != 401,
+                            "\(endpoint.method) \(endpoint.path) \(field.name)=\(id): \(answer.status) \(answer.text.prefix(200))")
+                        asked += 1
+                    }
+                }
+            }
+            #expect(asked > 200)
+            #expect(try await bench.state() == before)
         }
     }
 

@@ -64,4 +64,24 @@ struct RecordFormTests {
             #expect(Set(types).isSuperset(of: ["team.created", "team.key_assigned", "team.deleted"]), "\(types)")
         }
     }
+
+    @Test("F-TEAM-01, F-KEY-13: a team, and a key, has 50 tags at most, however many are added at once")
+    func tags() async throws {
+        try await AdminBench.run { bench in
+            let team = try #require(try await bench.post("/teams", ["name": "t"]).json[path: "team.id"])
+            let key = try await bench.createKey().id
+            for (path, name, id) in [("/teams/update", "teamId", team), ("/keys/tags", "key", .string(key))] {
+                let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for turn in 0..<6 {
+                        let tags = JSONObject((0..<10).map { ("t\(turn).\($0)", JSONValue.string("x")) })
+                        group.addTask { try await bench.post(path, .object([name: id, "tags": .object(tags)])).status }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(statuses.sorted() == [200, 200, 200, 200, 200, 400], "\(path): \(statuses)")
+            }
+            let shown = try await bench.get("/teams").json["teams"]?[0]?["tags"]?.objectValue
+            #expect(shown?.count == 50)
+        }
+    }
 }

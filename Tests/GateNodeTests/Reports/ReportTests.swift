@@ -311,7 +311,7 @@ struct ReportTests {
             let path = endpoint.path
             let all = try await bench.get("\(path)?from=2026-11-20T10:30:00Z&to=2020-01-01T00:00:01Z")
             #expect(all.status == 400 && all.error == "Invalid from. Must not be after to.")
-            let day = try await bench.get("\(path)?from=2019-12-31T10:30:00Z&to=2020-01-01T00:00:01Z&namespace=team").json
+            let day = try await bench.get("\(path)?from=2019-12-31T10:30:00Z&to=2020-01-01T00:00:01Z&namespace=Team").json
             #expect(day["summary"] == ["totalTools": 1, "totalCalls": 1, "mostPopular": "fetch"])
             _ = try await bench.get("\(path)?from=1990-01-01&to=2020-01-01")
             #expect(try await bench.get("\(path)?from=yesterday").status == 400)

@@ -30,7 +30,7 @@ extension Endpoint {
             id: "adm_" + RandomHex.digits(16), name: name, role: role, masked: Credential.longMask(secret), createdAt: request.now,
             createdBy: request.actor)
         try await admins.create(key, secret: secret, Operation(audit: request.audit("Admin key created", facts(of: key))))
-        return ["id": key.id, "key": secret, "name": name, "role": role, "createdAt": Timestamp.text(milliseconds: request.now)]
+        return ["id": key.id, "key": secret, "name": name, "role": role, "createdAt": key.createdAt.map(Timestamp.text)]
     }
 
     static let revokeAdminKey = Endpoint(
@@ -99,8 +99,7 @@ extension AdminKeyRefusal: PublicFailure {
 extension Field where Value == String {
     fileprivate static let adminKeyName = Field("name", .text(upTo: 500, rest: .cut), "What people call it.")
     fileprivate static let revokedAdminKey = Field(
-        "key",
-        .word(.string(1...500), isSecret: true, rule: "Must be an admin key, its id or its mask.") { (1...500).contains($0.utf8.count) },
+        "key", .reference(upTo: 500, isSecret: true, rule: "Must be an admin key, its id or its mask."),
         "The admin key, its id, or its mask where only one has it.")
 }
 

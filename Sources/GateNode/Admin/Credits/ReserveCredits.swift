@@ -123,8 +123,7 @@ extension Field where Value == String? {
 
 extension Field where Value == String {
     fileprivate static let reservationID = Field(
-        "reservationId",
-        .word(.string(1...200), rule: "Must be the id of a reservation, as rsv_….") { (1...200).contains($0.utf8.count) },
+        "reservationId", .reference(upTo: 200, rule: "Must be the id of a reservation, as rsv_…."),
         "The id that POST /keys/reserve answered with.")
 }
 

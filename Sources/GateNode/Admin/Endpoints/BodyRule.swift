@@ -1,5 +1,6 @@
 // What an endpoint takes as a body: strict JSON, a form, or the bytes as they come; always of bounded size.
 
+import GateDomain
 import HTTPTypes
 import Hummingbird
 import MCPWire
@@ -98,7 +99,8 @@ enum JSONBody {
         do throws(JSONFault) {
             value = try JSONValue.parse(bytes, rules: .strict)
         } catch {
-            throw .badRequest("Invalid JSON body: \(error.sentence)")
+            let member = error.member(in: bytes).map { ", in \($0.cut(toBytes: 100))" } ?? ""
+            throw .badRequest("Invalid JSON body: \(error.sentence)\(member)")
         }
         guard let object = value.objectValue else { throw .badRequest("Invalid JSON body: expected an object") }
         return object

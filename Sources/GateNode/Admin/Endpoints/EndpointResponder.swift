@@ -47,9 +47,9 @@ struct EndpointResponder: Sendable {
     }
 
     private func shown(by request: Request, _ body: ReceivedBody?, from address: IPAddress) -> Presented {
-        let parameters = request.uri.queryParameters
+        let query = QueryText(request.uri.query)
         return Presented(
-            header: { request.headers[$0] }, query: { parameters[Substring($0)].map(String.init) }, body: body?.bytes ?? [],
+            header: { request.headers[$0] }, query: { try? query.value(of: $0) }, body: body?.bytes ?? [],
             // Shadow mode denies nobody (F-GATE-14).
             address: parts.ruleBook.snapshot.rules.isShadow ? nil : address)
     }

@@ -218,7 +218,7 @@ extension Field where Value == ImportMode {
 
 extension Field where Value == String {
     fileprivate static let deletedRule = Field(
-        "id", .word(.string(1...64), rule: "Must be the id of a rule.") { (1...64).contains($0.utf8.count) }, "The rule.")
+        "id", .reference(upTo: 64, rule: "Must be the id of a rule."), "The rule.")
 }
 
 extension Field where Value == Int {

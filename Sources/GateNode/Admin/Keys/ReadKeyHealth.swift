@@ -30,7 +30,7 @@ extension Endpoint {
         answer: [
             "compared": .integer, "keys": .list(of: KeyStanding.compared.schema),
             "notFound": Schema.list(of: .string).maybe.described(
-                "Places of those that there are none of, from 1 on, or their ids or aliases."),
+                "What there is none of: a secret masked, anything else by its place in the list, as #3."),
         ],
         failures: [.serviceUnavailable], using: \.standings
     ) { request, parts in

@@ -60,15 +60,16 @@ extension ValueKind where Value == Quota {
     /// An object of limits under the names that they have in answers, or the shorter ones that teams have as well (`dailyCalls`).
     static let quota = Self(
         Schema(members: Quota.limits.map { ($0.name, Quota.kind(of: $0.path).schema.maybe) }).described(
-            "0 or left out for no limit.")
+            "0 or left out for no limit. Each may be called as in usage, too: dailyCalls.")
     ) { json throws(ValueFault) in
         guard let members = json.objectValue else { throw ValueFault("Must be an object of limits.") }
-        var quota = Quota()
+        var (quota, named) = (Quota(), Set<Substring>())
         for member in members where !member.value.isNull {
             let name = member.name.hasSuffix("s") ? member.name.dropLast() + "Limit" : Substring(member.name)
             guard let path = Quota.limits.first(where: { $0.name == name })?.path else {
                 throw ValueFault("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
             }
+            guard named.insert(name).inserted else { throw ValueFault(at: ".\(member.name)", "Must not be there under both of its names.") }
             quota[keyPath: path] = try Quota.kind(of: path).value(of: member.value, at: ".\(member.name)")
         }
         return quota

@@ -49,8 +49,7 @@ extension TeamSnapshot {
 }
 
 extension Field where Value == String {
-    static let teamID = Field(
-        "teamId", .word(.string(1...100), rule: "Must be the id of a team.") { (1...100).contains($0.utf8.count) }, "The team.")
+    static let teamID = Field("teamId", .reference(upTo: 100, rule: "Must be the id of a team."), "The team.")
 }
 
 /// Teams as the routes of a resource need them.
@@ -79,20 +78,28 @@ private struct TeamResource: ResourceStore {
         guard let found = try await record(id) else { return nil }
         var after = found
         try change(&after)
-        guard after.record.tags.count <= Self.mostTags else {
+        do throws(RecordRefusal) {
+            try await edit(id, Operation(audit: audit(after)), change)
+        } catch {
+            if error == .missing { return nil }
+            if error != Self.tooManyTags { throw error }
             throw HTTPFailure.badRequest("Invalid tags. There may be at most \(Self.mostTags).")
         }
-        do {
-            _ = try await teams.records.edit(id, Operation(audit: audit(after))) { (record) throws(RecordRefusal) in
-                var team = TeamSnapshot(record, readAt: now)
-                // What it throws it has thrown before the first change.
-                do { try change(&team) } catch { throw .contended }
-                record = team.record
-            }
-        } catch RecordRefusal.missing {
-            return nil
-        }
         return try await record(id)
+    }
+
+    private func edit(
+        _ id: String, _ operation: Operation, _ change: @Sendable (inout TeamSnapshot) throws -> Void
+    ) async throws(RecordRefusal) {
+        let now = now
+        _ = try await teams.records.edit(id, operation) { (record) throws(RecordRefusal) in
+            var team = TeamSnapshot(record, readAt: now)
+            // What it throws it has thrown before the first change.
+            do { try change(&team) } catch { throw .contended }
+            // Counted with what others have added meanwhile.
+            if team.record.tags.count > Self.mostTags { throw Self.tooManyTags }
+            record = team.record
+        }
     }
 
     func delete(_ id: String, audit: @Sendable (TeamSnapshot) -> AuditEntry) async throws -> TeamSnapshot? {
@@ -111,4 +118,6 @@ private struct TeamResource: ResourceStore {
     }
 
     private static let mostTags = 50
+    /// What is said of a team that would have more.
+    private static let tooManyTags = RecordRefusal.state("too many tags")
 }

@@ -40,20 +40,20 @@ extension Endpoint {
         answer: ["message": .string, "fingerprint": .string, "expiresAt": .time, "revokedAt": .time],
         failures: [.conflict], audits: ["token.revoked"], using: \.keys
     ) { request, keys in
-        let text = try request[.token]
+        let (text, now) = (try request[.token], request.now)
         guard TokenText.isSigned(text, with: try await TokenText.secret(in: keys.store)) else {
             throw HTTPFailure.conflict("Token was not made by this gate")
         }
-        guard let token = try await keys.tokens.read(ScopedToken.id(of: KeyCache.digest(text))), !token.isExpired(at: request.now) else {
+        guard let token = try await keys.tokens.read(ScopedToken.id(of: KeyCache.digest(text))), !token.isExpired(at: now) else {
             throw HTTPFailure.conflict("Token has expired")
         }
         let reason = try request[.revokeReason] ?? ""
         let audit = request.audit("Token revoked", ["fingerprint": token.fingerprint, "reason": reason])
-        let isNew = try await keys.revoke(token, at: request.now, reason: reason, Operation(audit: audit))
+        let isNew = try await keys.revoke(token, at: now, reason: reason, Operation(audit: audit))
         guard isNew else { throw HTTPFailure.conflict("Token is already revoked") }
         return [
             "message": "Token revoked", "fingerprint": token.fingerprint, "expiresAt": Timestamp.text(milliseconds: token.expiresAt),
-            "revokedAt": Timestamp.text(milliseconds: request.now),
+            "revokedAt": Timestamp.text(milliseconds: now),
         ]
     }
 
