@@ -10,6 +10,7 @@ import threading
 import time
 
 import report
+import store_check
 from gate import ADMIN_KEY, Node
 from processes import Fault, Workshop, measured, progress
 from seeding import CHUNK, key_name
@@ -22,9 +23,10 @@ BOUNDS = {"p99": 100, "command": 10_000, "commands": 600}
 
 
 def arguments(given):
-    parser = argparse.ArgumentParser(prog="scripts/bench keys", description="Measures the key routes among many keys.")
+    parser = argparse.ArgumentParser(prog="scripts/bench keys", description="Measures the key routes, and a check of the store, among many keys.")
     parser.add_argument("--keys", type=int, metavar="N", help="keys (default 1,000,000)")
     parser.add_argument("--requests", type=int, metavar="N", help="requests of each kind (default 200)")
+    parser.add_argument("--only", choices=["routes", "check"], help="only the routes, or gate-node store check")
     parser.add_argument("--quick", action="store_true", help="20,000 keys, 20 requests: to see that it works; no time is judged")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     given = parser.parse_args(given)
@@ -162,7 +164,7 @@ def measure(given, binary):
         progress(f"counted by the node in {time.monotonic() - begin:,.0f} s")
         store.ask("CONFIG", "SET", "slowlog-log-slower-than", "1000")
         found = {}
-        for name, ask in kinds(node, given).items():
+        for name, ask in kinds(node, given).items() if given.only != "check" else ():
             ask()
             store.ask("SLOWLOG", "RESET")
             before, times = handled(store), []
@@ -178,7 +180,8 @@ def measure(given, binary):
                 **longest(store, slow),
             }
             progress(f"{name:18} p50 {found[name]['p50']:8.2f} ms  p99 {found[name]['p99']:8.2f} ms")
-        return {"keys": given.keys, "requests": given.requests, "redisBytes": int(info(store, "memory", "used_memory")), "kinds": found}
+        check = store_check.measure(workshop, binary, store, node) if given.only != "routes" else None
+        return {"keys": given.keys, "requests": given.requests, "redisBytes": int(info(store, "memory", "used_memory")), "kinds": found, "check": check}
 
 
 # Commands that may be asked once more.
@@ -220,9 +223,15 @@ def show(results):
         print(f"{name:18} {found['p50']:8.2f} {found['p99']:8.2f} {found['commands']:9.0f} {longest:>22}")
 
 
+    if results["check"]:
+        store_check.show(results["check"])
+
+
 def main(given):
     given = arguments(given)
     results = report.told(measured(measure, given), show, given.json)
+    if results["check"] and not results["check"]["clean"]:
+        sys.exit("error: the store does not add up")
     walking = [name for name, found in results["kinds"].items() if found["commands"] > BOUNDS["commands"]]
     if walking:
         sys.exit(f"error: more than {BOUNDS['commands']} commands a request, so no index is read: {', '.join(walking)}")

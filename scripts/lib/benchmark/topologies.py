@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import socket
 import time
 from statistics import median
 
@@ -46,8 +45,7 @@ class Server(Store):
             "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", workshop.folder(name), "--save", "", "--appendonly", "yes",
             "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", *arguments], cores)
         self.process.awaits(lambda: "Ready to accept connections" in self.process.output(), "is not ready")
-        self.connection = socket.create_connection(("127.0.0.1", self.port))
-        self.replies = self.connection.makefile("rb")
+        self.connect()
 
     @property
     def address(self):
@@ -87,13 +85,13 @@ def one_store(workshop, shards):
                     ("--redis-shards", str(shards)))
 
 
-def sentinel(workshop):
-    primary = Server(workshop, "redis primary", cores_of(workshop, 0))
-    replica = Server(workshop, "redis replica", cores_of(workshop, 1), "--replicaof", "127.0.0.1", str(primary.port))
+def sentinel(workshop, acknowledging=0):
+    primary = Server(workshop, f"redis primary {acknowledging}", cores_of(workshop, 0))
+    replica = Server(workshop, f"redis replica {acknowledging}", cores_of(workshop, 1), "--replicaof", "127.0.0.1", str(primary.port))
     replica.process.awaits(lambda: replica.ask("ROLE")[3] == "connected", "does not follow its primary")
     beside, addresses = [replica.process], []
     for number in range(3):
-        port, place = free_port(), workshop.folder(f"sentinel {number}")
+        port, place = free_port(), workshop.folder(f"sentinel {acknowledging} {number}")
         with open(f"{place}/sentinel.conf", "w") as file:
             file.write(f"port {port}\nbind 127.0.0.1\ndir {place}\nsentinel monitor gate 127.0.0.1 {primary.port} 2\n"
                        "sentinel down-after-milliseconds gate 60000\n")
@@ -101,7 +99,8 @@ def sentinel(workshop):
         process.awaits(lambda: "+monitor master" in process.output(), "does not watch")
         beside.append(process)
         addresses.append(f"127.0.0.1:{port}")
-    return Topology("Sentinel", f"redis+sentinel://{','.join(addresses)}/gate", [primary], beside)
+    name, flags = ("Sentinel, acknowledged", ("--min-replicas-ack", str(acknowledging))) if acknowledging else ("Sentinel", ())
+    return Topology(name, f"redis+sentinel://{','.join(addresses)}/gate", [primary], beside, flags)
 
 
 def cluster(workshop, count):
@@ -186,7 +185,8 @@ def rows_of(turns, first):
 
 
 def throughput(workshop, binary, upstream, given):
-    topologies = [one_store(workshop, 1), one_store(workshop, SHARDS), sentinel(workshop), *(cluster(workshop, count) for count in (1, 2, 3))]
+    topologies = [one_store(workshop, 1), one_store(workshop, SHARDS), sentinel(workshop), sentinel(workshop, 1),
+                  *(cluster(workshop, count) for count in (1, 2, 3))]
     sides = [Side(workshop, binary, topology, upstream, given) for topology in topologies]
     turns = {side.name: [] for side in sides}
     for turn in range(given.rounds):
