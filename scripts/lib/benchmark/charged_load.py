@@ -85,11 +85,15 @@ def charged(store):
     return times
 
 
-def settled(store, load, seconds=30):
-    """What became of the calls, once nothing is open: acknowledged, lost, charged twice, and charged without an answer."""
-    until = time.monotonic() + seconds
-    while store.open_holds() and time.monotonic() < until:
-        time.sleep(0.2)
-    times, acknowledged = charged(store), {number for number, *_ in load.acknowledged}
+def settled(store, load, seconds=40):
+    """What became of the calls, once nothing is open and what nobody was answered is given back, or after so long: acknowledged, lost, charged
+    twice, and charged though their clients were refused."""
+    acknowledged, until = {number for number, *_ in load.acknowledged}, time.monotonic() + seconds
+    while True:
+        times, still_open = charged(store), store.open_holds()
+        unanswered = len(set(times) - acknowledged)
+        if not (still_open or unanswered) or time.monotonic() > until:
+            break
+        time.sleep(0.5)
     return {"acknowledged": len(acknowledged), "refused": len(load.refused), "broken": load.broken, "lost": len(acknowledged - set(times)),
-            "twice": sum(count > 1 for count in times.values()), "unanswered": len(set(times) - acknowledged), "open": store.open_holds()}
+            "twice": sum(count > 1 for count in times.values()), "unanswered": unanswered, "open": still_open}

@@ -261,6 +261,7 @@ def main(given):
     faults = [f"{row['lost']} acknowledged charges lost with a replica to acknowledge ({row['how']})" for row in rows if row["replicas"] and row["lost"]]
     faults += [f"{row['twice']} calls charged twice ({row['how']})" for row in rows + away if row["twice"]]
     faults += [f"{row['open']} calls open for ever ({row['how']})" for row in rows + away if row["open"]]
+    faults += [f"{row['unanswered']} calls charged that were refused ({row['how']})" for row in rows + away if row["unanswered"] > row["broken"]]
     faults += [f"a node worked on the new primary after {row['slowestWorks']:.1f} s ({row['how']})" for row in rows if row["slowestWorks"] > 3]
     faults += [f"{row['lost']} acknowledged charges lost in an outage ({row['how']})" for row in away if row["lost"]]
     faults += [f"a node served {row['back']:.1f} s after Redis was back ({row['how']})" for row in away if row["back"] > 3]

@@ -152,12 +152,15 @@ def measure(given, binary):
         begin = time.monotonic()
         fill(store, given.keys, now)
         progress(f"{given.keys:,} keys written in {time.monotonic() - begin:,.0f} s")
+        if given.only == "check":
+            store.ask("HSET", "pg:{0}:keys.sums", "format", 1, "built", 1)
         node = Node(workshop, binary, "gate", store, ["--remote-url", f"http://127.0.0.1:{upstream_port}/mcp"], workshop.cores.side)
         total = node.get("/keys?limit=1", X_Admin_Key=ADMIN_KEY)["total"]
         if total != given.keys:
             raise Fault(f"the node sees {total:,} keys")
         begin = time.monotonic()
-        while store.ask("HGET", "pg:{0}:keys.sums", "built") is None:
+        # A check of the store does not read what they add up to.
+        while given.only != "check" and store.ask("HGET", "pg:{0}:keys.sums", "built") is None:
             if time.monotonic() - begin > 1800:
                 raise Fault("the keys are still being counted")
             time.sleep(0.2)

@@ -28,6 +28,7 @@ def arguments(given):
     parser.add_argument("--keys", type=int, default=128, metavar="N", help="keys that call, spread over the shards (default 128)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="nodes on each topology (default 1; more want more cores)")
     parser.add_argument("--only", choices=["throughput", "shards"], help="only this part")
+    parser.add_argument("--match", default="", metavar="TEXT", help="only the topologies whose name contains TEXT, beside one store")
     parser.add_argument("--quick", action="store_true", help="one short round: to see that it works")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     given = parser.parse_args(given)
@@ -185,8 +186,10 @@ def rows_of(turns, first):
 
 
 def throughput(workshop, binary, upstream, given):
-    topologies = [one_store(workshop, 1), one_store(workshop, SHARDS), sentinel(workshop), sentinel(workshop, 1),
-                  *(cluster(workshop, count) for count in (1, 2, 3))]
+    makers = {"one store": lambda: one_store(workshop, 1), f"one store, {SHARDS} shards": lambda: one_store(workshop, SHARDS),
+              "Sentinel": lambda: sentinel(workshop), "Sentinel, acknowledged": lambda: sentinel(workshop, 1),
+              **{f"Cluster of {count}": lambda count=count: cluster(workshop, count) for count in (1, 2, 3)}}
+    topologies = [make() for name, make in makers.items() if name == "one store" or given.match in name]
     sides = [Side(workshop, binary, topology, upstream, given) for topology in topologies]
     turns = {side.name: [] for side in sides}
     for turn in range(given.rounds):
