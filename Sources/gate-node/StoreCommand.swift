@@ -5,7 +5,6 @@ import Foundation
 import GateDomain
 import GateNode
 import GateSettings
-import Synchronization
 
 /// Looks after the Redis that gates share.
 struct StoreCommand: AsyncParsableCommand {
@@ -47,7 +46,7 @@ struct StoreCheckCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The store, as wrap takes it; a password in it stands in process lists.", valueName: "url"))
     var url: String?
 
-    @Flag(help: "Print {clean, findings, …}.")
+    @Flag(help: "Print {clean, findings, …}, and how far it is as lines of JSON on standard error.")
     var json = false
 
     @OptionGroup(title: "The store") var store: SettingOptions<Store>
@@ -60,13 +59,15 @@ struct StoreCheckCommand: AsyncParsableCommand {
         var flags = store.given
         if let url { flags["redisUrl"] = [url] }
         let settings = try StoreSettings.resolve(flags, of: Store.settings, help: "gate-node store check --help")
-        let ticker = ProgressTicker("read")
+        let ticker = StoreTicker(json: json)
         let found: StoreVerdictText
         do throws(StartupFailure) {
-            found = try await StoreAudit.check(settings) { names, total in ticker.tell(names, of: total) }
+            found = try await StoreAudit.check(settings) { ticker.tell($0) }
         } catch {
+            ticker.end()
             throw error.reported
         }
+        ticker.end()
         print(json ? found.jsonLine : found.lines)
         if !found.isClean { throw ExitCode(ExitStatus.storeDoesNotAddUp.rawValue) }
     }
@@ -105,7 +106,7 @@ struct StoreMoveCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Where to; its user and password are those of the other where it names none.", valueName: "to"))
     var to: String?
 
-    @Flag(help: "Print {moved, before, copied, compared, closedMs}.")
+    @Flag(help: "Print {moved, before, copied, compared, closedMs}, and how far it is as lines of JSON on standard error.")
     var json = false
 
     @OptionGroup(title: "The stores") var stores: SettingOptions<Stores>
@@ -121,11 +122,13 @@ struct StoreMoveCommand: AsyncParsableCommand {
         var flags = stores.given
         if let from, let to { (flags["redisUrl"], flags["redisTo"]) = ([from], [to]) }
         let settings = try StoreSettings.resolve(flags, of: StoreSettings.all, help: "gate-node store move --help")
-        let ticker = ProgressTicker("copied")
+        let ticker = StoreTicker(json: json)
         do throws(StartupFailure) {
-            let done = try await StoreMover.move(settings) { names, total in ticker.tell(names, of: total) }
+            let done = try await StoreMover.move(settings) { ticker.tell($0) }
+            ticker.end()
             print(json ? done.json : done.line)
         } catch {
+            ticker.end()
             throw error.reported
         }
     }
@@ -156,22 +159,5 @@ private enum StoreSettings {
             throw StartupFailure("The store cannot be found; see \(help).", status: .invalidConfiguration).reported
         }
         return resolution.settings
-    }
-}
-
-/// Says on standard error how far a long work has come, every two seconds.
-private final class ProgressTicker: Sendable {
-    private let next = Mutex(ContinuousClock.now + .seconds(2))
-    private let verb: String
-
-    init(_ verb: String) { self.verb = verb }
-
-    func tell(_ names: Int, of total: Int) {
-        let isDue = next.withLock { next in
-            guard ContinuousClock.now >= next else { return false }
-            next = .now + .seconds(2)
-            return true
-        }
-        if isDue { StandardError.print("gate-node: \(names)\(total > 0 ? " of about \(total)" : "") names \(verb)") }
     }
 }

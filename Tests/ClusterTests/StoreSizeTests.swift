@@ -74,13 +74,44 @@ extension ClusterTests {
                     largeMove.peak < smallMove.peak + Self.slack,
                     "\(smallMove.peak) KB for \(Self.few) keys, \(largeMove.peak) KB for \(Self.many)")
                 // What takes longer than two seconds says how far it has come, beside the line of JSON.
-                for (text, verb) in [(large.text, "read"), (largeMove.text, "copied")] {
+                for (text, word) in [(large.text, "\"clean\":"), (largeMove.text, "\"moved\":")] {
                     let lines = text.split(separator: "\n")
-                    #expect(lines.last?.hasPrefix("{") == true && lines.dropLast().allSatisfy { $0.contains(" names \(verb)") }, "\(text)")
+                    #expect(lines.last?.contains(word) == true, "\(text)")
+                    #expect(lines.dropLast().allSatisfy { $0.hasPrefix("{\"step\":\"") && $0.contains("\"done\":") }, "\(text)")
                 }
                 print("check \(small.peak) and \(large.peak) KB, move \(smallMove.peak) and \(largeMove.peak) KB")
                 for server in [first, second] { try await server.kill9() }
             }
+        }
+
+        @Test(
+            "A move says how far it is and how long it will still take, in words and as JSON, also when it is begun again after a kill -9")
+        func progress() async throws {
+            let names = 12_000
+            let target = try await RedisServer()
+            let door = try await RedisProxy(to: target.port)
+            try await GateCluster.run(nodes: 1) { cluster in
+                _ = try await cluster[0].createKey(credits: 10)
+                #expect(try await cluster.nodes[0].terminate() == 0)
+                try await cluster.redis.command(
+                    "EVAL", "for i = 1, \(names) do redis.call('SET', 'pg:{0}:op:fill:' .. i, 'x', 'PX', 3600000) end", "0")
+                // A target that is far away makes it last.
+                try await door.set(.requests, .delayed(.milliseconds(80)))
+                let first = try Program.storeMove(cluster.redis.url, door.url, "--json")
+                try await eventually("most of it is copied", within: .seconds(60), every: .milliseconds(100)) {
+                    try await Int(target.command("DBSIZE")) ?? 0 > names * 3 / 4
+                }
+                let last = try #require(first.log.split(separator: "\n").last)
+                #expect(last.contains(/^{"step":"copying","done":\d+,"of":\d+,"secondsLeft":\d+}$/), "\(first.log)")
+                try await first.kill9()
+                let second = try Program.storeMove(cluster.redis.url, door.url)
+                for step in ["emptying", "copying"] { try await second.waitForOutput("gate-node: \(step): ", within: .seconds(60)) }
+                #expect(
+                    second.log.contains(/gate-node: copying: \d+ of about \d+ names, \d+ %, about (\d+ min )?\d+ s left/), "\(second.log)")
+                try await door.heal()
+                #expect(try await second.waitForExit(within: .seconds(60)) == 0 && second.log.contains("Moved: "), "\(second.log)")
+            }
+            try await target.kill9()
         }
     }
 }

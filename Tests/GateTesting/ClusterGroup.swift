@@ -117,8 +117,9 @@ package final class ClusterGroup: Sendable {
         }
     }
 
-    /// Ends all of it.
+    /// Ends all of it. None of its servers may have refused a documented user anything.
     package func end() async throws {
+        try await servers.expectNoRefusals()
         for server in servers { try await server.kill9() }
     }
 }

@@ -1,5 +1,7 @@
 // Some nodes of the real binary in front of an upstream, sharing one real Redis.
 
+import Testing
+
 package struct GateCluster: Sendable {
     package let redis: RedisServer
     package let nodes: [ClusterNode]
@@ -8,7 +10,7 @@ package struct GateCluster: Sendable {
     private let flags: [String]
     private let directory: TemporaryDirectory
 
-    /// Runs a test against a fresh cluster and ends all of it afterwards.
+    /// Runs a test against a fresh cluster and ends all of it afterwards. The nodes have the rights that docs/redis.md gives them.
     ///
     /// - Parameters:
     ///   - flags: Further flags of `wrap`; they win over those of the kit, which lift all rate limits.
@@ -29,13 +31,16 @@ package struct GateCluster: Sendable {
         let all = upstream.flags + quiet + (liftsRate ? ["--rate-limit", "0"] : []) + ["--redis-url", redis.url] + file + flags
         var proxies: [Int: RedisProxy] = [:]
         for index in proxied { proxies[index] = try await RedisProxy(to: redis.port) }
+        let rights = DocumentedRights.nodes.environment(with: all)
         let own = proxies.mapValues { ["--redis-url", $0.url] }
         let nodes = try await withThrowingTaskGroup(of: (Int, ClusterNode).self) { group in
             for index in 0..<count {
                 group.addTask {
                     (
                         index,
-                        try await ClusterNode("node \(index)", flags: all + (own[index] ?? []), environment: environments[index] ?? [:])
+                        try await ClusterNode(
+                            "node \(index)", flags: all + (own[index] ?? []),
+                            environment: rights.merging(environments[index] ?? [:]) { $1 })
                     )
                 }
             }
@@ -44,6 +49,7 @@ package struct GateCluster: Sendable {
         let cluster = GateCluster(redis: redis, nodes: nodes, proxies: proxies, flags: all, directory: directory)
         do {
             let result = try await body(cluster)
+            try await [redis].expectNoRefusals()
             try await cluster.end()
             return result
         } catch {
@@ -71,7 +77,7 @@ package struct GateCluster: Sendable {
 
     /// A node that has seen nothing: what it reports is the durable truth.
     package func coldNode() async throws -> ClusterNode {
-        try await ClusterNode("cold node", flags: flags)
+        try await ClusterNode("cold node", flags: flags, environment: DocumentedRights.nodes.environment(with: flags))
     }
 
     private func end() async throws {

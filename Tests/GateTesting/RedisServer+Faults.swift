@@ -5,12 +5,13 @@ import Testing
 extension RedisServer {
     /// No node can be subscribed to anything until `restoreChangeFeed`: subscribers are thrown out and refused. All else works.
     package func cutChangeFeed() async throws {
-        try await command("ACL", "SETUSER", "default", "-subscribe", "-psubscribe", "-ssubscribe")
+        try await command("ACL", "SETUSER", DocumentedRights.nodes.rawValue, "-subscribe")
         try await command("CLIENT", "KILL", "TYPE", "pubsub")
     }
 
     package func restoreChangeFeed() async throws {
-        try await command("ACL", "SETUSER", "default", "+subscribe", "+psubscribe", "+ssubscribe")
+        try await command("ACL", "SETUSER", DocumentedRights.nodes.rawValue, "+subscribe")
+        try await command("ACL", "LOG", "RESET")
     }
 
     /// Closes every connection of every node.
@@ -22,8 +23,9 @@ extension RedisServer {
 
 extension RedisServer {
     /// Copies another one and follows it; returns once it has all of it.
-    package func follow(_ master: RedisServer) async throws {
-        try await command("REPLICAOF", "127.0.0.1", "\(master.port)")
+    /// - Parameter place: the port at which it is reached, if not its own.
+    package func follow(_ master: RedisServer, at place: Int? = nil) async throws {
+        try await command("REPLICAOF", "127.0.0.1", "\(place ?? master.port)")
         // A replica is called online up to a second before it is sent what comes after its copy: only a byte of that shows that it is in step.
         try await eventually("the replica is online", within: .seconds(10)) {
             try await master.facts("replication").values.contains { $0.contains("port=\(port),state=online") }

@@ -91,7 +91,7 @@ package final class RedisServer: Sendable {
     ) throws -> Program {
         var command = ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--unixsocket", directory.file("redis.sock")]
         command += ["--save", "", "--dir", directory.path, "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"]
-        command += ["--appendonly", durability == .memory ? "no" : "yes"]
+        command += ["--appendonly", durability == .memory ? "no" : "yes"] + DocumentedRights.flags
         if durability != .memory { command += ["--appendfsync", durability.rawValue, "--aof-use-rdb-preamble", "no"] }
         if let tls {
             command += ["--port", "0", "--tls-port", "\(port)", "--tls-auth-clients", "no", "--tls-ca-cert-file", tls.authority]

@@ -24,20 +24,31 @@ package final class SentinelGroup: Sendable {
     package let ports: [Int]
     private let programs: Mutex<[Program]>
     private let directory: TemporaryDirectory
+    /// What everybody reaches the first primary through.
+    private let door: RedisProxy?
 
     package static let name = "gate"
+    /// Who Sentinels and replicas are to a primary that stands behind a proxy, each with the password `pw`.
+    package static let (sentinelUser, replicaUser) = ("sentinel", "replica")
 
     /// - Parameters:
     ///   - downAfter: milliseconds of silence after which a Sentinel votes for another primary.
     ///   - password: of the Sentinels; nil for none.
-    package init(replicas: Int = 1, downAfter: Int = 2000, password: String? = nil) async throws {
-        let primary = try await RedisServer()
+    ///   - isProxied: whether the first primary is known to all by the address of a proxy. Sentinels and replicas log in there under their names.
+    package init(replicas: Int = 1, downAfter: Int = 2000, password: String? = nil, isProxied: Bool = false) async throws {
+        let door = isProxied ? try await RedisProxy(to: 0) : nil
+        let insiders = [Self.sentinelUser, Self.replicaUser].flatMap { ["--user", $0, "on", ">pw", "~*", "&*", "+@all"] }
+        let flags = isProxied ? insiders + ["--masteruser", Self.replicaUser, "--masterauth", "pw"] : []
+        let primary = try await RedisServer(flags: flags + (door.map { ["--replica-announce-port", "\($0.port)"] } ?? []))
+        door?.redirect(to: primary.port)
+        let place = door?.port ?? primary.port
         var servers = [primary]
         for _ in 0..<replicas {
-            let replica = try await RedisServer()
-            try await replica.follow(primary)
+            let replica = try await RedisServer(flags: flags)
+            try await replica.follow(primary, at: place)
             servers.append(replica)
         }
+        self.door = door
         directory = try TemporaryDirectory()
         ports = (0..<3).map { _ in FreePort.take() }
         let ids = (0..<3).map { String(repeating: String($0 + 1), count: 40) }
@@ -45,9 +56,11 @@ package final class SentinelGroup: Sendable {
         for index in 0..<3 {
             var lines = [
                 "port \(ports[index])", "bind 127.0.0.1", "protected-mode no", "dir \(directory.path)", "sentinel myid \(ids[index])",
-                "sentinel monitor \(Self.name) 127.0.0.1 \(primary.port) 2", "sentinel down-after-milliseconds \(Self.name) \(downAfter)",
+                "sentinel monitor \(Self.name) 127.0.0.1 \(place) 2", "sentinel down-after-milliseconds \(Self.name) \(downAfter)",
                 "sentinel failover-timeout \(Self.name) 10000",
+                "user \(DocumentedRights.watch.rawValue) " + DocumentedRights.watch.words.joined(separator: " "),
             ]
+            if isProxied { lines += ["sentinel auth-user \(Self.name) \(Self.sentinelUser)", "sentinel auth-pass \(Self.name) pw"] }
             if let password { lines += ["requirepass \(password)", "sentinel sentinel-pass \(password)"] }
             lines += servers.dropFirst().map { "sentinel known-replica \(Self.name) 127.0.0.1 \($0.port)" }
             for other in 0..<3 where other != index {
@@ -85,9 +98,18 @@ package final class SentinelGroup: Sendable {
         try await ask(index, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self.name).split(whereSeparator: \.isNewline).last.flatMap { Int($0) }
     }
 
-    /// The server that listens on a port.
+    /// The port by which Sentinels and nodes know a server.
+    package func place(of server: RedisServer) -> Int { server.port == servers[0].port ? door?.port ?? server.port : server.port }
+
+    /// What lies between the first primary and all others.
+    package func doorOfPrimary() throws -> RedisProxy {
+        guard let door else { throw KitFailure("the primary has no proxy") }
+        return door
+    }
+
+    /// The server that is known by a port.
     package func server(on port: Int?) throws -> RedisServer {
-        guard let server = servers.first(where: { $0.port == port }) else { throw KitFailure("no server on port \(port ?? 0)") }
+        guard let server = servers.first(where: { place(of: $0) == port }) else { throw KitFailure("no server on port \(port ?? 0)") }
         return server
     }
 
@@ -103,16 +125,22 @@ package final class SentinelGroup: Sendable {
         case .kill: try await old.kill9()
         case .stop: old.pause()
         }
-        var port: Int?
-        try await eventually("the Sentinels name another primary", within: .seconds(60), every: .milliseconds(50)) {
-            port = try await primaryPort()
-            return port != nil && port != old.port
-        }
-        return (old, try server(on: port))
+        return (old, try await successor(of: old))
     }
 
-    /// Ends all of it.
+    /// Waits until a Sentinel names another primary.
+    package func successor(of old: RedisServer) async throws -> RedisServer {
+        var port: Int?
+        try await eventually("the Sentinels name another primary", within: .seconds(60), every: .milliseconds(20)) {
+            port = try await primaryPort()
+            return port != nil && port != place(of: old)
+        }
+        return try server(on: port)
+    }
+
+    /// Ends all of it. None of its servers may have refused a documented user anything.
     package func end() async throws {
+        try await servers.expectNoRefusals()
         for program in programs.withLock({ $0 }) { try await program.kill9() }
         for server in servers { try await server.kill9() }
     }

@@ -1,6 +1,6 @@
 // Whether a store agrees with itself: all of it is read, a few hundred names at a time, and nothing is changed.
 
-import GateDomain
+package import GateDomain
 
 /// Reads every name of a store, and the record of calls of every shard.
 ///
@@ -8,18 +8,14 @@ import GateDomain
 /// what was there each time is told. What is held in memory does not grow with the store: a page of names, what is doubtful, and what each
 /// key of one shard was charged by the entries that the record keeps.
 package struct StoreCheck: Sendable {
-    /// How far it has come: names that were read, and about how many there are; 0 where that is not known.
-    package typealias Progress = @Sendable (_ names: Int, _ of: Int) -> Void
-
     private enum Suspect: Hashable {
         case name(StoreName)
         case usage(shard: Int)
     }
 
     private let reader: StoreVisit
-    private let progress: Progress
+    private let progress: @Sendable (StoreProgress) -> Void
     private var report = StoreReport()
-    private var total = 0
     private var suspects: [Suspect: [StoreFinding]] = [:]
     private var keys: RedisKeys { reader.keys }
 
@@ -38,7 +34,7 @@ package struct StoreCheck: Sendable {
     /// - Parameters:
     ///   - reader: under the names of the store's shards.
     ///   - progress: told after every page.
-    package init(_ reader: StoreVisit, progress: @escaping Progress = { _, _ in }) {
+    package init(_ reader: StoreVisit, progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }) {
         (self.reader, self.progress) = (reader, progress)
     }
 
@@ -70,8 +66,7 @@ package struct StoreCheck: Sendable {
     }
 
     private mutating func pass() async throws {
-        total = 0
-        for server in await reader.servers { total += await reader.size(of: server) ?? 0 }
+        let total = await reader.size
         for server in await reader.servers {
             var cursor = "0"
             repeat {
@@ -83,14 +78,14 @@ package struct StoreCheck: Sendable {
                     try await look(at: Array(names[start..<min(start + Self.batch, names.count)]))
                     if report.isCut { return }
                 }
-                progress(report.names, total)
+                progress(StoreProgress(.reading, done: report.names, of: total))
             } while cursor != "0"
         }
         for shard in 0..<keys.shards {
             let (found, entries) = try await usage(of: shard)
             report.entries += entries
             if !found.isEmpty { suspects[.usage(shard: shard)] = found }
-            progress(report.names, total)
+            progress(StoreProgress(.summing, done: shard + 1, of: keys.shards))
             if suspects.count >= Self.mostSuspects { try await settle() }
             if report.isCut { return }
         }

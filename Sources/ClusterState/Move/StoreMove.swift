@@ -1,26 +1,6 @@
 // Moves a store while nodes serve: everything is copied, then what has changed meanwhile, then for a moment nothing may change (decision 25).
 
-import GateDomain
-
-/// What a move has done.
-package struct StoreMoveReport: Sendable, Equatable {
-    /// Names that were copied; one that changed meanwhile counts each time.
-    package internal(set) var copied = 0
-    /// Times that an account was compared after it was copied; each was at least once.
-    package internal(set) var compared = 0
-    /// For how long the store was closed.
-    package internal(set) var closed = Duration.zero
-    /// Whether an earlier run had moved it.
-    package internal(set) var wasMoved = false
-}
-
-/// Why a store is not moved.
-package struct StoreMoveRefusal: Error, Equatable {
-    /// A sentence without its beginning and its end.
-    package let words: String
-
-    init(_ words: String) { self.words = words }
-}
+package import GateDomain
 
 /// One move from a store into an empty one.
 ///
@@ -31,14 +11,11 @@ package struct StoreMoveRefusal: Error, Equatable {
 package struct StoreMove: Sendable {
     typealias Part = RedisKeys.MovePart
 
-    /// How far it has come: names that were copied, and about how many there are; 0 where that is not known.
-    package typealias Progress = @Sendable (_ names: Int, _ of: Int) -> Void
-
     private typealias Refusal = StoreMoveRefusal
 
     private let from: StoreVisit
     private let to: StoreVisit
-    private let progress: Progress
+    private let progress: @Sendable (StoreProgress) -> Void
     private let id = RandomHex.digits(16)
 
     /// More replicas than any Redis has: whoever asks for them takes no write.
@@ -60,7 +37,7 @@ package struct StoreMove: Sendable {
     /// - Parameters:
     ///   - from: under the names of its shards.
     ///   - to: under the same names.
-    package init(from: StoreVisit, to: StoreVisit, progress: @escaping Progress = { _, _ in }) {
+    package init(from: StoreVisit, to: StoreVisit, progress: @escaping @Sendable (StoreProgress) -> Void = { _ in }) {
         (self.from, self.to, self.progress) = (from, to, progress)
     }
 
@@ -272,11 +249,12 @@ package struct StoreMove: Sendable {
         for server in await from.servers { try await from.follow(server, changes) }
         var (report, copy) = (StoreMoveReport(), StoreCopy(from: from, to: to))
         try await copyAll(&copy, &report, changes)
+        let walked = report.copied
         for _ in 0..<Self.rounds where changes.count > Self.few {
             let names = changes.take()
             try await copy.copy(names)
             report.copied += names.count
-            progress(report.copied, 0)
+            progress(StoreProgress(.following, done: report.copied - walked, of: report.copied - walked + changes.count))
         }
         for _ in 0..<Self.closings {
             let names = changes.take()
@@ -317,8 +295,8 @@ package struct StoreMove: Sendable {
 
     /// Everything that is in the source when the walk begins.
     private func copyAll(_ copy: inout StoreCopy, _ report: inout StoreMoveReport, _ changes: ChangedNames) async throws {
-        var total = 0
-        for server in await from.servers { total += await from.size(of: server) ?? 0 }
+        let total = await from.size
+        var walked = 0
         for server in await from.servers {
             var cursor = "0"
             repeat {
@@ -326,7 +304,8 @@ package struct StoreMove: Sendable {
                 cursor = page.next
                 try await copy.copy(page.names)
                 report.copied += page.names.count
-                progress(report.copied, total)
+                walked += page.names.count
+                progress(StoreProgress(.copying, done: walked, of: total))
                 // However large the store and long the walk is: what changes meanwhile is not gathered without an end.
                 if changes.count > Self.many {
                     let names = changes.take()
@@ -387,6 +366,8 @@ package struct StoreMove: Sendable {
     /// Takes away what an earlier run has left.
     private func empty() async throws {
         let own = Set([Part.lease, .underWay, .source, .followers].map { Array(to.keys.move($0).utf8) })
+        let total = await to.size
+        var gone = 0
         for server in await to.servers {
             var cursor = "0"
             repeat {
@@ -398,6 +379,8 @@ package struct StoreMove: Sendable {
                         order.append(name)
                         return order
                     })
+                gone += page.names.count
+                progress(StoreProgress(.emptying, done: gone, of: total))
             } while cursor != "0"
         }
     }

@@ -24,6 +24,8 @@ struct SentinelAnswer: Sendable, Equatable {
     let primary: RedisPrimary
     /// How long the Sentinel waits for a silent primary before it votes for another one, milliseconds.
     let downAfter: Int
+    /// For how long it has not heard the primary, milliseconds: that long it has waited already.
+    let silence: Int
     /// Whether it is just promoting a replica: the primary still takes writes, and they will be lost.
     let isPromoting: Bool
 
@@ -41,15 +43,17 @@ struct SentinelAnswer: Sendable, Equatable {
         else { throw replies.first == .null ? .unknownName : .changing }
         let fields = replies[1].fields
         guard let epoch = fields["config-epoch"].flatMap({ Int($0) }),
-            let downAfter = fields["down-after-milliseconds"].flatMap({ Int($0) })
+            let downAfter = fields["down-after-milliseconds"].flatMap({ Int($0) }),
+            let silence = fields["last-ok-ping-reply"].flatMap({ Int($0) })
         else { throw .changing }
         primary = RedisPrimary(host: host, port: port, epoch: epoch)
         self.downAfter = max(1, downAfter)
+        self.silence = max(0, silence)
         isPromoting = ["select_slave", "send_slaveof_noone", "wait_promotion"].contains(fields["failover-state"])
     }
 
-    init(_ primary: RedisPrimary, downAfter: Int, isPromoting: Bool = false) {
-        (self.primary, self.downAfter, self.isPromoting) = (primary, downAfter, isPromoting)
+    init(_ primary: RedisPrimary, downAfter: Int, silence: Int = 0, isPromoting: Bool = false) {
+        (self.primary, self.downAfter, self.silence, self.isPromoting) = (primary, downAfter, silence, isPromoting)
     }
 }
 
@@ -89,14 +93,18 @@ enum SentinelRefusal: Error, Sendable, Equatable {
 /// Decides by majority and epoch.
 ///
 /// Invariants: nothing is decided unless a majority of the Sentinels that the URL names has answered lately; a primary is never left for one
-/// of a lower epoch; a primary holds only for as long as no majority can have voted for another one without this node hearing of it: until
-/// `downAfter` after the moment at which a majority, asked then, still named it; and not while a Sentinel is promoting another one.
+/// of a lower epoch; a primary holds only for as long as no majority can have voted for another one: until `downAfter` after a majority that names
+/// it has last heard it; and not while a Sentinel is promoting another one.
 struct PrimaryElection: Sendable {
     private struct Word: Sendable {
         let answer: SentinelAnswer
         let askedAt: NIODeadline
 
+        /// Until when it counts as what the Sentinel says.
         var end: NIODeadline { askedAt + .milliseconds(Int64(answer.downAfter)) }
+
+        /// Until when the Sentinel votes for nobody else than the primary that it names.
+        var vote: NIODeadline { end - .milliseconds(Int64(answer.silence)) }
     }
 
     private(set) var primary: RedisPrimary?
@@ -131,10 +139,10 @@ struct PrimaryElection: Sendable {
         }
         if let primary, primary != before {
             // The Sentinel that has promoted knows it first; the others follow at once.
-            end = fresh.map(\.end).sorted(by: >)[majority - 1]
+            end = fresh.map { $0.answer.primary == primary ? $0.vote : $0.end }.sorted(by: >)[majority - 1]
             return true
         }
-        let ends = primary.map { agreeing(fresh, on: $0).map(\.end).sorted(by: >) } ?? []
+        let ends = primary.map { agreeing(fresh, on: $0).map(\.vote).sorted(by: >) } ?? []
         if ends.count >= majority { end = max(end, ends[majority - 1]) }
         return false
     }

@@ -159,7 +159,8 @@ struct RightsTrial {
         ["XADD", "*", "*", "a", "b"], ["XDEL", "*", "1-1"], ["XRANGE", "*", "-", "+", "COUNT", "1"],
         ["XREVRANGE", "*", "+", "-", "COUNT", "1"], ["XLEN", "*"], ["XTRIM", "*", "MAXLEN", "1"],
         ["RPUSH", "*", "a"], ["LLEN", "*"], ["LRANGE", "*", "0", "0"], ["LREM", "*", "1", "a"], ["LTRIM", "*", "0", "0"],
-        ["EXISTS", "*"], ["GETDEL", "*"], ["DEL", "*"], ["TIME"], ["SCRIPT", "LOAD", "return 1"], ["EVAL", "return 1", "0"],
+        ["EXISTS", "*"], ["GETDEL", "*"], ["DEL", "*"], ["UNLINK", "*"], ["TIME"], ["SCRIPT", "LOAD", "return 1"],
+        ["EVAL", "return 1", "0"],
         ["EVALSHA", "0000000000000000000000000000000000000000", "0"],
     ]
 
@@ -177,7 +178,7 @@ struct RightsTrial {
         rows.append(["PUBLISH", keys.channel, "trial"])
         rows.append(["SUBSCRIBE", keys.channel])
         prefix = keys.prefix
-        names = rows.map { $0[0] == "CLUSTER" ? "CLUSTER|" + $0[1] : $0[0] }
+        names = rows.map { ["CLUSTER", "SCRIPT"].contains($0[0]) ? $0[0] + "|" + $0[1] : $0[0] }
         commands = rows.map { row in
             var command = RedisCommand(row[0])
             for word in row.dropFirst() { command.append(word) }

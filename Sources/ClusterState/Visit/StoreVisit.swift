@@ -214,9 +214,15 @@ extension StoreVisit {
         _ = try await ask(server, [RedisCommand("CLIENT", "TRACKING", "OFF"), listen])
     }
 
-    /// How many names a server has, those of others among them; nil where it does not say.
-    func size(of server: Server) async -> Int? {
-        try? await conversation(with: server).ask([RedisCommand("DBSIZE")], within: Self.answer)[0].integer
+    /// About how many names all servers have, those of others among them; of one that does not say, none.
+    var size: Int {
+        get async {
+            var size = 0
+            for server in servers {
+                size += (try? await conversation(with: server).ask([RedisCommand("DBSIZE")], within: Self.answer)[0].integer ?? 0) ?? 0
+            }
+            return size
+        }
     }
 
     /// Some of the names of a server that begin with the prefix of the store; a name may come twice. The last cursor is `0`.

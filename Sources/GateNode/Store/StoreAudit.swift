@@ -10,10 +10,10 @@ import NIOPosix
 /// Looks at a store from outside of any node.
 package enum StoreAudit {
     /// Reads all of the store of `redisUrl`; nodes may serve meanwhile.
-    /// - Parameter progress: how many names were read, and of about how many, 0 where that is not known; told after every page.
+    /// - Parameter progress: told after every page.
     /// - Throws: what keeps the store from being read, in a sentence.
     package static func check(
-        _ settings: Settings, progress: @escaping @Sendable (_ names: Int, _ of: Int) -> Void
+        _ settings: Settings, progress: @escaping @Sendable (StoreProgress) -> Void
     ) async throws(StartupFailure) -> StoreVerdictText {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let outcome = await outcome(settings, group.next(), progress)
@@ -22,7 +22,7 @@ package enum StoreAudit {
     }
 
     private static func outcome(
-        _ settings: Settings, _ loop: any EventLoop, _ progress: @escaping StoreCheck.Progress
+        _ settings: Settings, _ loop: any EventLoop, _ progress: @escaping @Sendable (StoreProgress) -> Void
     ) async -> Result<StoreReport, StartupFailure> {
         do throws(StartupFailure) {
             guard let text = settings.redisUrl else { throw OpenStore.unnamed }
@@ -35,7 +35,9 @@ package enum StoreAudit {
         }
     }
 
-    private static func read(_ reader: StoreVisit, _ progress: @escaping StoreCheck.Progress) async -> Result<StoreReport, StartupFailure> {
+    private static func read(_ reader: StoreVisit, _ progress: @escaping @Sendable (StoreProgress) -> Void) async -> Result<
+        StoreReport, StartupFailure
+    > {
         var check = StoreCheck(reader, progress: progress)
         do { return .success(try await check.run()) } catch { return .failure(OpenStore.failure(error, "The store cannot be read")) }
     }

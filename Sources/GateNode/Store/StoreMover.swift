@@ -10,11 +10,11 @@ import NIOPosix
 /// Moves a store from outside of any node.
 package enum StoreMover {
     /// Moves the store of `redisUrl` to `redisTo`, while nodes serve that have been given both.
-    /// - Parameter progress: how many names were copied, and of about how many, 0 where that is not known; told after every page.
+    /// - Parameter progress: told after every page.
     /// - Returns: what was done, for people and as JSON.
     /// - Throws: what keeps it from being moved, in a sentence.
     package static func move(
-        _ settings: Settings, progress: @escaping @Sendable (_ names: Int, _ of: Int) -> Void
+        _ settings: Settings, progress: @escaping @Sendable (StoreProgress) -> Void
     ) async throws(StartupFailure) -> (line: String, json: String) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let outcome = await outcome(settings, group.next(), progress)
@@ -33,7 +33,7 @@ package enum StoreMover {
     }
 
     private static func outcome(
-        _ settings: Settings, _ loop: any EventLoop, _ progress: @escaping @Sendable (Int, Int) -> Void
+        _ settings: Settings, _ loop: any EventLoop, _ progress: @escaping @Sendable (StoreProgress) -> Void
     ) async -> Result<StoreMoveReport, StartupFailure> {
         do throws(StartupFailure) {
             guard let source = settings.redisUrl, let goal = settings.redisTo else { throw OpenStore.unnamed }
@@ -48,7 +48,8 @@ package enum StoreMover {
     }
 
     private static func moved(
-        _ from: StoreVisit, _ goal: String, _ settings: Settings, _ loop: any EventLoop, _ progress: @escaping @Sendable (Int, Int) -> Void
+        _ from: StoreVisit, _ goal: String, _ settings: Settings, _ loop: any EventLoop,
+        _ progress: @escaping @Sendable (StoreProgress) -> Void
     ) async -> Result<StoreMoveReport, StartupFailure> {
         do {
             let first = try await OpenStore.connect(goal, settings, loop, isRead: false)

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Death of a primary between two steps")
 struct PrimaryDeathTests {
-    private struct Moment: Sendable, CustomStringConvertible {
+    struct Moment: Sendable, CustomStringConvertible {
         let death: FailingStore.Death
         let step: Int
 
@@ -20,7 +20,7 @@ struct PrimaryDeathTests {
     }
 
     /// Each moment with a pair of its own, some at a time.
-    private static func each(
+    static func each(
         _ moments: [Moment], shards: Int,
         _ body: @escaping @Sendable (TestNode, @escaping @Sendable () -> FailingStore, Moment) async throws -> Void
     ) async throws {
@@ -105,7 +105,7 @@ struct PrimaryDeathTests {
         }
     }
 
-    private static func catchUp(_ store: any CommandStore) async throws {
+    static func catchUp(_ store: any CommandStore) async throws {
         let (rollups, orders) = (Rollups(store: store), KeyDirectory(store: store, origin: "").orders)
         while try await rollups.advance().get() {}
         while try await orders.catchUp().get() {}

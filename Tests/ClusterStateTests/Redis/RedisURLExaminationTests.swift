@@ -110,7 +110,12 @@ struct RedisURLExaminationTests {
 
     @Test("Every command that the sources and the scripts send is among those whose right is tried")
     func complete() throws {
-        let tried = Set(RightsTrial(keys: Self.keys, waits: true, isOfCluster: true).names)
+        let rights = Set(RightsTrial(keys: Self.keys, waits: true, isOfCluster: true).names)
+        let documented = Set(DocumentedRights.nodes.words.filter { $0.hasPrefix("+") }.map { $0.dropFirst().uppercased() })
+        #expect(
+            documented == rights.union(["INFO", "SELECT", "CONFIG|GET"]), "docs/redis.md names what is tried, and what a start asks besides"
+        )
+        let tried = Set(rights.map { String($0.prefix { $0 != "|" }) })
         let scripts = LuaScript.allCases.map(\.source).joined(separator: "\n")
         var sent = Set(scripts.matches(of: /redis\.p?call\(\s*'([A-Z]+)'/).map { String($0.1) })
         let root = URL(fileURLWithPath: Repository.root).appendingPathComponent("Sources")

@@ -66,6 +66,25 @@ struct SentinelElectionTests {
         #expect(Self.hear(&other, Self.b, from: [0], at: 1300) == [true] && other.end > Self.at(1300))
     }
 
+    @Test(
+        "A primary that a majority of the Sentinels misses holds until they may vote for another one, however often they name it meanwhile")
+    func silence() {
+        var election = PrimaryElection(sentinels: 3)
+        _ = Self.hear(&election, Self.a, from: [0, 1, 2], at: 0)
+        #expect(election.end == Self.at(1000))
+        for moment in stride(from: Int64(200), through: 2000, by: 200) {
+            // Two have heard it last at 100, the third hears it on.
+            for (sentinel, heard) in [(0, 100), (1, 100), (2, moment)] {
+                let answer = SentinelAnswer(Self.a, downAfter: 1000, silence: Int(moment - heard))
+                let isNew = election.heard(answer, from: sentinel, askedAt: Self.at(moment), now: Self.at(moment + 1))
+                #expect(!isNew)
+            }
+        }
+        #expect(election.end == Self.at(1100))
+        #expect(Self.hear(&election, Self.b, from: [1], at: 2100) == [true], "the one that has promoted is believed at once all the same")
+        #expect(election.end > Self.at(2100))
+    }
+
     @Test("A minority neither chooses nor prolongs, however often it answers")
     func minority() {
         var election = PrimaryElection(sentinels: 5)
@@ -91,9 +110,11 @@ struct SentinelElectionTests {
     @Test("An answer that changes between its two addresses is none, and refusals are told apart")
     func answers() throws {
         func address(_ port: String) -> RedisReply { .array([.bytes(Array("h".utf8)), .bytes(Array(port.utf8))]) }
-        let facts = ["config-epoch", "7", "down-after-milliseconds", "500"].map { RedisReply.bytes(Array($0.utf8)) }
+        let facts = ["config-epoch", "7", "down-after-milliseconds", "500", "last-ok-ping-reply", "20"].map {
+            RedisReply.bytes(Array($0.utf8))
+        }
         let answer = try SentinelAnswer([address("1"), .array(facts), address("1")])
-        #expect(answer.primary == RedisPrimary(host: "h", port: 1, epoch: 7) && answer.downAfter == 500)
+        #expect(answer.primary == RedisPrimary(host: "h", port: 1, epoch: 7) && answer.downAfter == 500 && answer.silence == 20)
         #expect(throws: SentinelRefusal.changing) { try SentinelAnswer([address("1"), .array(facts), address("2")]) }
         #expect(throws: SentinelRefusal.unknownName) {
             try SentinelAnswer([.null, .error("ERR No such master with that name"), .null])

@@ -11,6 +11,7 @@ import time
 from statistics import median
 
 import report
+import store_check
 from gate import ADMIN_KEY, Node
 from processes import Fault, Workshop, measured, progress
 from seeding import CHUNK, key_name
@@ -24,9 +25,10 @@ BOUNDS = {"p99": 100, "command": 10_000, "commands": 600}
 
 
 def arguments(given):
-    parser = argparse.ArgumentParser(prog="scripts/bench keys", description="Measures the key routes among many keys.")
+    parser = argparse.ArgumentParser(prog="scripts/bench keys", description="Measures the key routes, and a check of the store, among many keys.")
     parser.add_argument("--keys", type=int, metavar="N", help="keys (default 1,000,000)")
     parser.add_argument("--requests", type=int, metavar="N", help="requests of each kind (default 200)")
+    parser.add_argument("--only", choices=["routes", "check"], help="only the routes, or gate-node store check")
     parser.add_argument("--quick", action="store_true", help="20,000 keys, 20 requests: to see that it works; no time is judged")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     given = parser.parse_args(given)
@@ -152,19 +154,22 @@ def measure(given, binary):
         begin = time.monotonic()
         fill(store, given.keys, now)
         progress(f"{given.keys:,} keys written in {time.monotonic() - begin:,.0f} s")
+        if given.only == "check":
+            store.ask("HSET", "pg:{0}:keys.sums", "format", 1, "built", 1)
         node = Node(workshop, binary, "gate", store, ["--remote-url", f"http://127.0.0.1:{upstream_port}/mcp"], workshop.cores.side)
         total = node.get("/keys?limit=1", X_Admin_Key=ADMIN_KEY)["total"]
         if total != given.keys:
             raise Fault(f"the node sees {total:,} keys")
         begin = time.monotonic()
-        while store.ask("HGET", "pg:{0}:keys.sums", "built") is None:
+        # A check of the store does not read what they add up to.
+        while given.only != "check" and store.ask("HGET", "pg:{0}:keys.sums", "built") is None:
             if time.monotonic() - begin > 1800:
                 raise Fault("the keys are still being counted")
             time.sleep(0.2)
         progress(f"counted by the node in {time.monotonic() - begin:,.0f} s")
         store.ask("CONFIG", "SET", "slowlog-log-slower-than", "1000")
         found = {}
-        for name, ask in kinds(node, given).items():
+        for name, ask in kinds(node, given).items() if given.only != "check" else ():
             ask()
             store.ask("SLOWLOG", "RESET")
             # What nodes do of their own accord is counted too, and some of it comes in bursts: the median is of the request.
@@ -182,7 +187,8 @@ def measure(given, binary):
                 **longest(store, slow),
             }
             progress(f"{name:18} p50 {found[name]['p50']:8.2f} ms  p99 {found[name]['p99']:8.2f} ms")
-        return {"keys": given.keys, "requests": given.requests, "redisBytes": int(info(store, "memory", "used_memory")), "kinds": found}
+        check = store_check.measure(workshop, binary, store, node) if given.only != "routes" else None
+        return {"keys": given.keys, "requests": given.requests, "redisBytes": int(info(store, "memory", "used_memory")), "kinds": found, "check": check}
 
 
 # Commands that may be asked once more.
@@ -224,9 +230,15 @@ def show(results):
         print(f"{name:18} {found['p50']:8.2f} {found['p99']:8.2f} {found['commands']:9.0f} {longest:>22}")
 
 
+    if results["check"]:
+        store_check.show(results["check"])
+
+
 def main(given):
     given = arguments(given)
     results = report.told(measured(measure, given), show, given.json)
+    if results["check"] and not results["check"]["clean"]:
+        sys.exit("error: the store does not add up")
     walking = [name for name, found in results["kinds"].items() if found["commands"] > BOUNDS["commands"]]
     if walking:
         sys.exit(f"error: more than {BOUNDS['commands']} commands a request, so no index is read: {', '.join(walking)}")

@@ -8,6 +8,7 @@ from statistics import median
 import children
 import cluster
 import crowds
+import failover
 import keys
 import mcp
 import memory
@@ -25,7 +26,7 @@ def arguments():
         prog="scripts/bench", description="Measures a gate node against nginx as a plain reverse proxy.",
         epilog="scripts/bench reports measures reports over the sums of ten million calls, scripts/bench keys the key routes among a "
                "million keys, scripts/bench children the starts and stops of server processes, "
-               "scripts/bench mcp replies of all kinds, streams and large results, scripts/bench redis one store, Sentinel and Cluster; "
+               "scripts/bench mcp replies of all kinds, streams and large results, scripts/bench redis one store, Sentinel and Cluster, scripts/bench failover what is lost when a primary dies; "
                "each has a --help of its own.")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     parser.add_argument("--seconds", type=int, metavar="N", help="length of one turn of one side (default 3)")
@@ -123,6 +124,8 @@ elif sys.argv[1:2] == ["children"]:
     children.main(sys.argv[2:])
 elif sys.argv[1:2] == ["mcp"]:
     mcp.main(sys.argv[2:])
+elif sys.argv[1:2] == ["failover"]:
+    failover.main(sys.argv[2:])
 elif sys.argv[1:2] == ["redis"]:
     topologies.main(sys.argv[2:])
 else:

@@ -20,6 +20,19 @@ class Store:
         self.process.awaits(lambda: self.connection.connect_ex(self.socket) == 0, "does not listen")
         self.replies = self.connection.makefile("rb")
 
+    @classmethod
+    def at(cls, port):
+        """Whatever answers on a port of this machine."""
+        store = cls.__new__(cls)
+        store.port = port
+        store.connect()
+        return store
+
+    def connect(self):
+        """Asks from here on over a new connection to its port."""
+        self.connection = socket.create_connection(("127.0.0.1", self.port))
+        self.replies = self.connection.makefile("rb")
+
     @property
     def url(self):
         return f"unix://{self.socket}"

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import socket
 import time
 from statistics import median
 
@@ -29,6 +28,7 @@ def arguments(given):
     parser.add_argument("--keys", type=int, default=128, metavar="N", help="keys that call, spread over the shards (default 128)")
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="nodes on each topology (default 1; more want more cores)")
     parser.add_argument("--only", choices=["throughput", "shards"], help="only this part")
+    parser.add_argument("--match", default="", metavar="TEXT", help="only the topologies whose name contains TEXT, beside one store")
     parser.add_argument("--quick", action="store_true", help="one short round: to see that it works")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     given = parser.parse_args(given)
@@ -46,8 +46,7 @@ class Server(Store):
             "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", workshop.folder(name), "--save", "", "--appendonly", "yes",
             "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0", *arguments], cores)
         self.process.awaits(lambda: "Ready to accept connections" in self.process.output(), "is not ready")
-        self.connection = socket.create_connection(("127.0.0.1", self.port))
-        self.replies = self.connection.makefile("rb")
+        self.connect()
 
     @property
     def address(self):
@@ -87,13 +86,13 @@ def one_store(workshop, shards):
                     ("--redis-shards", str(shards)))
 
 
-def sentinel(workshop):
-    primary = Server(workshop, "redis primary", cores_of(workshop, 0))
-    replica = Server(workshop, "redis replica", cores_of(workshop, 1), "--replicaof", "127.0.0.1", str(primary.port))
+def sentinel(workshop, acknowledging=0):
+    primary = Server(workshop, f"redis primary {acknowledging}", cores_of(workshop, 0))
+    replica = Server(workshop, f"redis replica {acknowledging}", cores_of(workshop, 1), "--replicaof", "127.0.0.1", str(primary.port))
     replica.process.awaits(lambda: replica.ask("ROLE")[3] == "connected", "does not follow its primary")
     beside, addresses = [replica.process], []
     for number in range(3):
-        port, place = free_port(), workshop.folder(f"sentinel {number}")
+        port, place = free_port(), workshop.folder(f"sentinel {acknowledging} {number}")
         with open(f"{place}/sentinel.conf", "w") as file:
             file.write(f"port {port}\nbind 127.0.0.1\ndir {place}\nsentinel monitor gate 127.0.0.1 {primary.port} 2\n"
                        "sentinel down-after-milliseconds gate 60000\n")
@@ -101,7 +100,8 @@ def sentinel(workshop):
         process.awaits(lambda: "+monitor master" in process.output(), "does not watch")
         beside.append(process)
         addresses.append(f"127.0.0.1:{port}")
-    return Topology("Sentinel", f"redis+sentinel://{','.join(addresses)}/gate", [primary], beside)
+    name, flags = ("Sentinel, acknowledged", ("--min-replicas-ack", str(acknowledging))) if acknowledging else ("Sentinel", ())
+    return Topology(name, f"redis+sentinel://{','.join(addresses)}/gate", [primary], beside, flags)
 
 
 def cluster(workshop, count):
@@ -186,7 +186,10 @@ def rows_of(turns, first):
 
 
 def throughput(workshop, binary, upstream, given):
-    topologies = [one_store(workshop, 1), one_store(workshop, SHARDS), sentinel(workshop), *(cluster(workshop, count) for count in (1, 2, 3))]
+    makers = {"one store": lambda: one_store(workshop, 1), f"one store, {SHARDS} shards": lambda: one_store(workshop, SHARDS),
+              "Sentinel": lambda: sentinel(workshop), "Sentinel, acknowledged": lambda: sentinel(workshop, 1),
+              **{f"Cluster of {count}": lambda count=count: cluster(workshop, count) for count in (1, 2, 3)}}
+    topologies = [make() for name, make in makers.items() if name == "one store" or given.match in name]
     sides = [Side(workshop, binary, topology, upstream, given) for topology in topologies]
     turns = {side.name: [] for side in sides}
     for turn in range(given.rounds):
