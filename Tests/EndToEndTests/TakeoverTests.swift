@@ -99,6 +99,37 @@ extension EndToEndTests {
             }
         }
 
+        @Test(
+            "F-MCP-20: a node that was taken for dead and lives gives up what another one has taken over, and works on",
+            arguments: ["stdio", "http"])
+        func paused(_ transport: String) async throws {
+            let server = try await Server(over: transport)
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                let session = try await cluster[0].openSession(key: key)
+                try await ask("resources/subscribe", Self.uri, cluster[0], key: key, session: session)
+                let stream = try await EndToEndTests.LiveStream(on: cluster.nodes[1], session: session, key: key)
+                #expect(try await stream.firstEvent() == session)
+                cluster.nodes[0].pause()
+                try await eventually("the other node has it", within: .seconds(20)) { stream.updates(of: Self.uri) == 1 }
+                cluster.nodes[0].wake()
+                try await eventually("the first has given it up", within: .seconds(20)) {
+                    server.heard("resources/unsubscribe", Self.uri) >= 1
+                }
+                try await eventually("and serves calls", within: .seconds(20)) {
+                    try await cluster[0].call("echo", ["text": "x"], key: key).outcome.isServed
+                }
+                try await touch(Self.uri, cluster[0], key: key)
+                try await touch(Self.uri, cluster[1], key: key)
+                // A process tells its own node of it, and a server over HTTP whoever listens to it.
+                let expected = transport == "http" ? 3 : 2
+                try await eventually("it is told of changes by one node", within: .seconds(10)) { stream.updates(of: Self.uri) >= expected }
+                try await ask("resources/unsubscribe", Self.uri, cluster[0], key: key, session: session)
+                #expect(stream.updates(of: Self.uri) == expected, "\(stream.text)")
+                await stream.close()
+            }
+        }
+
         @Test("F-MCP-20: nobody goes on with what a key had subscribed to that was revoked meanwhile, or a session that was ended")
         func revoked() async throws {
             let server = try HostileServer.stdio()

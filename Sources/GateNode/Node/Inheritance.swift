@@ -29,6 +29,8 @@ struct Inheritance: Sendable {
             RedisCommand("SADD", keys.holders, node.id), RedisCommand("SMEMBERS", keys.holders), RedisCommand("HKEYS", keys.nodes),
         ])
         guard let holders = replies[1].array?.compactMap(\.string), let names = replies[2].array?.compactMap(\.string) else { return }
+        // Whoever took this node for dead has struck it out, and has what it held.
+        if replies[0].integer == 1 { await upkeep.look() }
         let living = Set(names.map(NodeIdentity.base(of:)))
         for dead in holders where dead != node.id && !living.contains(dead) {
             try await takeSubscriptions(of: dead, at: now)
