@@ -58,7 +58,7 @@ final class Listening {
         }
     }
 
-    private func agreed(_ uri: String, _ source: SubscriptionBook.Source?) {
+    private func agreed(_ uri: String, _ source: SubscriptionBook.NewsSource?) {
         if let source {
             filter.resources.append(uri)
             loop.settle(loop.parts.subscriptions.add(subscription(uri), from: source))
@@ -70,7 +70,7 @@ final class Listening {
     private func subscription(_ uri: String) -> SubscriptionBook.Subscription { .init(subscriber: subscriber, name: ExactText(uri)) }
 
     /// Where a resource is; nil if no server has named it.
-    private func source(of uri: String) -> SubscriptionBook.Source? {
+    private func source(of uri: String) -> SubscriptionBook.NewsSource? {
         let set = loop.parts.upstreams
         var (index, own) = (set.isSeveral ? set.resources.owner(of: uri) : 0, uri)
         if index == nil, let (named, rest) = set.server(ofPrefixedURI: uri) { (index, own) = (named, rest) }

@@ -199,7 +199,7 @@ final class ProxiedRequest: CancellableRequest {
     }
 
     /// Where the server of this place has what is subscribed to.
-    private func source(of subscription: SubscriptionBook.Subscription, at index: Int) -> SubscriptionBook.Source {
+    private func source(of subscription: SubscriptionBook.Subscription, at index: Int) -> SubscriptionBook.NewsSource {
         var targets: [ServerChoice.Target] = []
         if case .all(let all) = choice { targets = all } else if case .each(let each) = choice { targets = each }
         let own = targets.first { $0.index == index }?.edit.map { ExactText($0.text) }

@@ -21,7 +21,7 @@ extension LoopContext {
     /// Notes that a server tells of a resource here, for whoever has asked for that; another node that told of it stops. What cannot be noted
     /// is given up at the server.
     func hold(
-        _ subscription: SubscriptionBook.Subscription, from source: SubscriptionBook.Source,
+        _ subscription: SubscriptionBook.Subscription, from source: SubscriptionBook.NewsSource,
         _ completion: @escaping (SubscriptionOutcome) -> Void
     ) {
         let subscriber = subscription.subscriber
@@ -72,7 +72,7 @@ extension LoopContext {
         guard let server = set.all.firstIndex(where: { ($0.prefix ?? "").hasSameBytes(as: fact.server) }) else {
             return link.send(facts.leave(name, of: session)) { _ in }
         }
-        let source = SubscriptionBook.Source(
+        let source = SubscriptionBook.NewsSource(
             server: server, uri: ExactText(fact.uri), client: set.all[server].isStateless ? nil : client)
         guard !parts.subscriptions.holds(subscription, from: source) else { return }
         settle(parts.subscriptions.add(subscription, from: source))
@@ -92,7 +92,7 @@ extension LoopContext {
 
     /// Tells the servers that nobody here wants to hear of these resources any more. Whoever has begun to want one meanwhile may have asked
     /// before the server heard this, so it is asked for again.
-    func release(_ sources: [SubscriptionBook.Source]) {
+    func release(_ sources: [SubscriptionBook.NewsSource]) {
         each(sources) { [self] source, done in
             // Nobody's end is told to a server of its own that is not there: the one that all share would hear it.
             if let client = source.client, !parts.upstreams.all[source.server].sessions.contains(client.session) { return done() }
@@ -112,7 +112,7 @@ extension LoopContext {
 
     /// - Parameter key: the id of the key that wishes for it; empty for nobody's, and nil for what was agreed to before.
     func ask(
-        _ method: String, _ source: SubscriptionBook.Source, for key: String?, _ completion: @escaping (SubscriptionAnswer) -> Void
+        _ method: String, _ source: SubscriptionBook.NewsSource, for key: String?, _ completion: @escaping (SubscriptionAnswer) -> Void
     ) {
         let upstream = parts.upstreams.all[source.server]
         if upstream.isStateless {
@@ -129,12 +129,14 @@ extension LoopContext {
     }
 
     /// Some at once, so that a server which is slow has not thousands of them to answer.
-    private func each(_ sources: [SubscriptionBook.Source], _ body: @escaping (SubscriptionBook.Source, @escaping () -> Void) -> Void) {
+    private func each(
+        _ sources: [SubscriptionBook.NewsSource], _ body: @escaping (SubscriptionBook.NewsSource, @escaping () -> Void) -> Void
+    ) {
         each(sources[...], body)
     }
 
     private func each(
-        _ sources: ArraySlice<SubscriptionBook.Source>, _ body: @escaping (SubscriptionBook.Source, @escaping () -> Void) -> Void
+        _ sources: ArraySlice<SubscriptionBook.NewsSource>, _ body: @escaping (SubscriptionBook.NewsSource, @escaping () -> Void) -> Void
     ) {
         var open = min(sources.count, Self.sourcesAtOnce)
         let rest = sources.dropFirst(open)

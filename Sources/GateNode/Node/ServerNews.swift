@@ -39,7 +39,7 @@ struct ServerNews: Sendable {
     }
 
     private func updated(_ message: [UInt8], _ uri: String, of server: Int) {
-        var source = SubscriptionBook.Source(server: server, uri: ExactText(uri))
+        var source = SubscriptionBook.NewsSource(server: server, uri: ExactText(uri))
         var wanted = subscriptions.subscriptions(to: source)
         // Clients for whose own there was no room are served by the one that all share.
         for client in subscriptions.clients where !upstreams.all[server].sessions.contains(client.session) {

@@ -29,7 +29,7 @@ package final class SubscriptionBook: Sendable {
     }
 
     /// A resource where it is.
-    struct Source: Hashable, Sendable {
+    struct NewsSource: Hashable, Sendable {
         /// The place of the server.
         let server: Int
         /// As the server has it.
@@ -41,13 +41,13 @@ package final class SubscriptionBook: Sendable {
     /// A subscription that is none any more.
     struct Removal: Equatable {
         let subscription: Subscription
-        let source: Source
+        let source: NewsSource
         /// Whether nobody asks for the resource any more.
         let isLast: Bool
     }
 
     fileprivate struct Entry {
-        let source: Source
+        let source: NewsSource
         let number: UInt64
     }
 
@@ -60,7 +60,7 @@ package final class SubscriptionBook: Sendable {
 
     fileprivate struct State {
         var entries: [Subscription: Entry] = [:]
-        var sources: [Source: Set<Subscription>] = [:]
+        var sources: [NewsSource: Set<Subscription>] = [:]
         var sessions: [String: Set<Subscription>] = [:]
         var shares: [String: Share] = [:]
         /// How many each key has.
@@ -77,7 +77,7 @@ package final class SubscriptionBook: Sendable {
 
     /// - Returns: what had to give way, and what the same subscription was before, if that was another source.
     @discardableResult
-    func add(_ subscription: Subscription, from source: Source) -> [Removal] {
+    func add(_ subscription: Subscription, from source: NewsSource) -> [Removal] {
         state.withLock { state in
             var removed: [Removal] = []
             if let old = state.entries[subscription], old.source != source { removed += state.remove(subscription).map { [$0] } ?? [] }
@@ -120,10 +120,10 @@ package final class SubscriptionBook: Sendable {
     }
 
     /// Whether somebody asks for a resource.
-    func isWanted(_ source: Source) -> Bool { state.withLock { $0.sources[source] != nil } }
+    func isWanted(_ source: NewsSource) -> Bool { state.withLock { $0.sources[source] != nil } }
 
     /// Whether this is where a subscription is made.
-    func holds(_ subscription: Subscription, from source: Source) -> Bool {
+    func holds(_ subscription: Subscription, from source: NewsSource) -> Bool {
         state.withLock { $0.entries[subscription]?.source == source }
     }
 
@@ -148,11 +148,11 @@ package final class SubscriptionBook: Sendable {
     }
 
     /// Whom to tell of a resource.
-    func subscriptions(to source: Source) -> Set<Subscription> { state.withLock { $0.sources[source] ?? [] } }
+    func subscriptions(to source: NewsSource) -> Set<Subscription> { state.withLock { $0.sources[source] ?? [] } }
 
     /// What is asked for of a server.
     /// - Parameter client: for whom alone it works; nil for that which all share.
-    func sources(of server: Int, _ client: UpstreamClient?) -> [Source] {
+    func sources(of server: Int, _ client: UpstreamClient?) -> [NewsSource] {
         state.withLock { $0.sources.keys.filter { $0.server == server && $0.client == client } }
     }
 

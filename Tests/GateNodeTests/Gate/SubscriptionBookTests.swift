@@ -13,7 +13,7 @@ import Testing
         .init(subscriber: .init(session: session, credential: credential, isOwned: true, key: key), name: ExactText(uri))
     }
 
-    private func source(_ uri: String, of server: Int = 0, _ client: UpstreamClient? = nil) -> Book.Source {
+    private func source(_ uri: String, of server: Int = 0, _ client: UpstreamClient? = nil) -> Book.NewsSource {
         .init(server: server, uri: ExactText(uri), client: client)
     }
 
