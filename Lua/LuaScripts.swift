@@ -23,6 +23,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case reserve
     case session
     case settle
+    case subscription
     case takeMail = "take_mail"
     case transfer
     case windows
@@ -66,6 +67,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .reserve: PackageResources.reserve_lua
             case .session: PackageResources.session_lua
             case .settle: PackageResources.settle_lua
+            case .subscription: PackageResources.subscription_lua
             case .takeMail: PackageResources.take_mail_lua
             case .transfer: PackageResources.transfer_lua
             case .windows: PackageResources.windows_lua

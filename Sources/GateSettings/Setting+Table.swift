@@ -29,7 +29,7 @@ extension Setting {
         Setting(
             "isolation", \.isolation, .choice(),
             flags: ["isolation"], variables: ["PAYGATE_ISOLATION"],
-            "Whose server process, or session, is a client's own: auto, where the server can ask the client something; shared, nobody's; session, each session's."
+            "Whose server process, or session, is a client's own: auto, where the server can ask the client something; shared, nobody's; session, each session's. It is that of one node: with several, a balancer has to keep a session at its node (docs/mcp.md)."
         ),
         Setting(
             "remoteUrl", \.remoteUrl, .url(["http", "https"]),

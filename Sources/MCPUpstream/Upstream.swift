@@ -44,6 +44,12 @@ package protocol Upstream: AnyObject, Sendable {
     /// A client's session has ended, and what the server keeps for it alone.
     func end(session: String)
 
+    /// Somebody listens to what is kept for a session alone: it stays though it has nothing to do.
+    func keep(session: String)
+
+    /// Ends a session that another node had there, and that nobody uses any more.
+    func end(_ session: HTTPSessionName) async
+
     /// Whether each node has one of its own, which ends with the node: a process, with all that it keeps.
     var livesWithNode: Bool { get }
 
@@ -70,6 +76,10 @@ extension Upstream {
     package func notify(_ message: ByteBuffer, of client: UpstreamClient) {}
     /// It keeps nothing for single clients.
     package func end(session: String) {}
+    /// It keeps nothing for single clients.
+    package func keep(session: String) {}
+    /// It has no sessions, or is another server.
+    package func end(_ session: HTTPSessionName) async {}
     /// It is the same for all nodes.
     package var livesWithNode: Bool { false }
     /// It keeps nothing for single clients.

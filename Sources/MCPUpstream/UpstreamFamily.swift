@@ -252,6 +252,10 @@ package final class UpstreamFamily: Upstream {
 
     package var sessions: [String] { state.withLock { $0.members.values.map(\.client.session) } }
 
+    package func end(_ session: HTTPSessionName) async { await shared.end(session) }
+
+    package func keep(session: String) { state.withLock { $0.members[session]?.usedAt = .now() } }
+
     package func end(session: String) {
         let leaving = state.withLock { state in
             if state.ended.count >= Self.mostEnded { state.ended = [:] }

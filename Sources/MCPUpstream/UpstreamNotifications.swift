@@ -10,14 +10,16 @@ package final class UpstreamNotifications: Sendable {
     package enum Announcement: Sendable {
         /// A list has changed: a notification for every client.
         case changed([UInt8])
-        /// The resource of this URI has changed: for those who have asked to be told.
-        case updated([UInt8], uri: String)
-        /// Something that concerns one client's session alone, outside of its requests.
-        case said([UInt8], session: String)
+        /// The resource that a server has under this URI has changed: for those who have asked to be told. - Parameter server: its place.
+        case updated([UInt8], uri: String, server: Int)
+        /// Something that concerns one client alone, outside of its requests.
+        case said([UInt8], client: UpstreamClient, server: Int)
         /// The same session's client is asked something, outside of its requests.
         case asked(UpstreamQuestion, session: String)
         /// A server has come, or has come back, and may have other tools than before.
-        case arrived
+        case arrived(server: Int)
+        /// The process, or session, of a server that works for one client alone has come, or come back.
+        case joined(UpstreamClient, server: Int)
     }
 
     private let listener = Mutex<(@Sendable (Announcement) -> Void)?>(nil)
@@ -36,11 +38,18 @@ package final class UpstreamNotifications: Sendable {
     }
 
     /// A notification that concerns more than one client.
-    /// - Parameter reply: its ranges are offsets from the first readable byte.
-    package func announce(_ message: ByteBuffer, _ reply: Reply) {
+    /// - Parameters:
+    ///   - reply: its ranges are offsets from the first readable byte.
+    ///   - server: the place of who says it.
+    package func announce(_ message: ByteBuffer, _ reply: Reply, of server: Int) {
         let bytes = Array(message.readableBytesView)
-        guard bytes.withUnsafeBytes({ reply.isResourceUpdate($0) }) else { return announce(.changed(bytes)) }
-        guard let params = reply.params, let uri = (try? JSONValue.parse(Array(bytes[params])))?["uri"]?.stringValue else { return }
-        announce(.updated(bytes, uri: uri))
+        guard let uri = Self.updatedResource(in: bytes, reply) else { return announce(.changed(bytes)) }
+        if !uri.isEmpty { announce(.updated(bytes, uri: uri, server: server)) }
+    }
+
+    /// The resource that a message says has changed; empty if it does not say which, nil if it says something else.
+    package static func updatedResource(in message: [UInt8], _ reply: Reply) -> String? {
+        guard message.withUnsafeBytes({ reply.isResourceUpdate($0) }) else { return nil }
+        return reply.params.flatMap { (try? JSONValue.parse(Array(message[$0])))?["uri"]?.stringValue } ?? ""
     }
 }

@@ -33,6 +33,8 @@ private struct EnvelopeScan {
     private var methodToken: StringToken?
     /// The first member that is there twice or spelled in another letter case.
     private var memberFault: EnvelopeFault?
+    /// The same within params.ref, which the gate reads of `completion/complete` alone.
+    private var refFault: EnvelopeFault?
 
     init(_ bytes: UnsafeRawBufferPointer) {
         scanner = JSONScanner(bytes)
@@ -95,9 +97,23 @@ private struct EnvelopeScan {
                 envelope.hasUnusableCursor = scanner.next != .quote && scanner.next != UInt8(ascii: "n")
                 envelope.cursor = try scanner.skipValueAsString()?.range
             // Read where they are wanted; there once, so that nobody can read another one.
-            case .ref, .level, .requestState, .inputResponses: try scanner.skipValue()
+            case .level, .requestState, .inputResponses: try scanner.skipValue()
+            case .ref: try readRef()
             case nil: try scanner.skipValue()
             }
+        }
+    }
+
+    private mutating func readRef() throws(JSONFault) {
+        guard scanner.next == .openBrace else { return try scanner.skipValue() }
+        let outer = memberFault
+        memberFault = nil
+        defer { (refFault, memberFault) = (memberFault, outer) }
+        var seen = MemberSet<RefMember>()
+        try scanner.openObject()
+        while let name = try scanner.nextMember() {
+            _ = recognise(name, among: &seen)
+            try scanner.skipValue()
         }
     }
 
@@ -201,6 +217,7 @@ private struct EnvelopeScan {
         guard methodToken == nil || !hasNullID else { throw .nullID }
         guard !hasLongID else { throw .longID }
         if let memberFault { throw memberFault }
+        if let refFault, let methodToken, methodToken.spells("completion/complete", in: scanner.bytes) { throw refFault }
         guard methodToken == nil || !hasResult else { throw .methodWithResult }
     }
 

@@ -110,3 +110,24 @@ enum BatchedCallMember: UInt8, KnownMember {
         }
     }
 }
+
+enum RefMember: UInt8, KnownMember {
+    case type, name, uri
+
+    static func candidate(length: Int, first: UInt8) -> Self? {
+        switch (length, first) {
+        case (3, UInt8(ascii: "u")): .uri
+        case (4, UInt8(ascii: "n")): .name
+        case (4, UInt8(ascii: "t")): .type
+        default: nil
+        }
+    }
+
+    var name: StaticString {
+        switch self {
+        case .type: "type"
+        case .name: "name"
+        case .uri: "uri"
+        }
+    }
+}

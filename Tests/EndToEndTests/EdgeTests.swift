@@ -79,6 +79,14 @@ extension EndToEndTests {
                 what: "two references", body: request("completion/complete", #"{"ref":{"name":"a"},"ref":{"name":"b"}}"#), status: 400,
                 has: [#"duplicate member \"ref\""#]),
             Row(
+                what: "two names in a reference",
+                body: request("completion/complete", #"{"ref":{"type":"ref/prompt","name":"a","n\u0061me":"b"}}"#), status: 400,
+                has: [#"duplicate member \"name\""#]),
+            Row(
+                what: "a reference with a name in another letter case",
+                body: request("completion/complete", #"{"ref":{"type":"ref/prompt","name":"a","Name":"b"}}"#), status: 400,
+                has: [#"member \"name\" must be spelled"#]),
+            Row(
                 what: "two states", body: request("tools/call", #"{"name":"echo","requestState":"a","requestState":"b"}"#), status: 400,
                 has: [#"duplicate member \"requestState\""#]),
             Row(

@@ -9,9 +9,11 @@ package final class HAProxy: Sendable {
     private let program: Program
 
     /// Starts it and waits until it passes requests on to a ready node.
-    package init(_ nodes: [ClusterNode]) async throws {
+    /// - Parameter isSticky: whether it keeps a session at one node.
+    package init(_ nodes: [ClusterNode], isSticky: Bool = false) async throws {
         port = FreePort.take()
         var environment = ["GATE_BIND": "127.0.0.1:\(port)"]
+        if isSticky { environment["GATE_STICKY"] = "1" }
         for (index, node) in nodes.enumerated() { environment["GATE_NODE_\(index + 1)"] = "127.0.0.1:\(node.port)" }
         program = try Program("haproxy", ["haproxy", "-db", "-f", Repository.file("deploy/haproxy.cfg")], environment: environment)
         let client = client

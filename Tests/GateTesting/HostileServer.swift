@@ -40,6 +40,8 @@ package final class HostileServer: Sendable {
     /// What was asked of tasks and of resources on standard input.
     package var tasks: [String] { lines("tasks") }
     package var resources: [String] { lines("resources") }
+    /// What was said to the questions of the server on standard input.
+    package var answers: [JSON] { lines("answers").compactMap { JSON($0.utf8) } }
     /// Which pages of an endless list of tools were asked for.
     package var pages: [String] { lines("pages") }
     /// The processes of the server on standard input that were started, by their ids.

@@ -154,6 +154,20 @@ struct EnvelopeTests {
         #expect(throws: EnvelopeFault.misspelledMember(name)) { try scanRequest("tools/call", params) }
     }
 
+    @Test(
+        "of what is completed each member that the gate reads is there once; in other requests a `ref` is the server's own",
+        arguments: ["type", "name", "uri"])
+    func references(_ name: String) throws {
+        let params = #"{"ref":{"\#(name)":"a","\#(name)":"b"}}"#
+        #expect(throws: EnvelopeFault.duplicateMember(name)) { try scanRequest("completion/complete", params) }
+        #expect(throws: EnvelopeFault.duplicateMember(name)) { try scanRequest(#"completion\/complete"#, params) }
+        #expect(throws: EnvelopeFault.misspelledMember(name)) {
+            try scanRequest("completion/complete", #"{"ref":{"\#(name)":"a","\#(name.uppercased())":"b"}}"#)
+        }
+        _ = try scanRequest("future/method", params)
+        _ = try scanRequest("completion/complete", #"{"ref":{"\#(name)":"a","title":1,"title":2}}"#)
+    }
+
     @Test("members that the gate does not read may repeat, and arguments are the tool's own")
     func otherDuplicates() throws {
         let scan = try scanRequest("tools/call", #"{"x":1,"x":2,"name":"t","arguments":{"name":1,"name":2,"Name":3}}"#)

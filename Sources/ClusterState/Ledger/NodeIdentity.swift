@@ -22,6 +22,9 @@ package final class NodeIdentity: Sendable {
 
     private func name(of count: Int) -> String { count == 0 ? base : "\(base)+\(count)" }
 
+    /// The name that a node began with, of one that it has had later.
+    package static func base(of name: String) -> String { String(name.prefix { $0 != "+" }) }
+
     /// Somebody has refused `name`: it has to be given up.
     package func wasFenced(_ name: String) {
         guard name == self.name else { return }

@@ -32,10 +32,18 @@ package struct AddressLimiter: Sendable {
     /// The same on an event loop of the call path; nil at once where there is no limit.
     package func command(_ scope: Scope, _ address: IPAddress) -> RedisCommand? {
         guard let cap = caps[scope], cap > 0 else { return nil }
+        return Self.command(scope.rawValue, address.network.description, cap: cap, keys: store.keys)
+    }
+
+    /// A further round of a key's call, in a window of the key's own (F-MCP-16).
+    /// - Parameter cap: rounds a minute, at least 1.
+    package static func round(ofKey key: String, cap: Int, keys: RedisKeys) -> RedisCommand { command("round", key, cap: cap, keys: keys) }
+
+    private static func command(_ scope: String, _ visitor: String, cap: Int, keys: RedisKeys) -> RedisCommand {
         var command = RedisCommand(script: .limitAddress, keys: 1)
-        command.append(store.keys.visits(scope.rawValue, address.network.description))
+        command.append(keys.visits(scope, visitor))
         command.append(cap)
-        command.append(Self.windowMilliseconds)
+        command.append(windowMilliseconds)
         return command
     }
 

@@ -111,6 +111,8 @@ package struct RedisKeys: Sendable {
     package func mail(_ session: String) -> String { tags[sessionShard(session)] + "mail:" + session }
     /// A string: the last message of a session that a stream has taken.
     package func takenMail(_ session: String) -> String { tags[sessionShard(session)] + "mail:taken:" + session }
+    /// A hash: the resources that a session has subscribed to, as `subscription.lua` has it.
+    package func subscriptions(of session: String) -> String { tags[sessionShard(session)] + "subscriptions:" + session }
     /// A hash of one number: bytes of a key's streams of calls that went through the store in a period; expires.
     /// - Parameters:
     ///   - holder: the owner of the sessions; nil for those of all.
@@ -147,6 +149,10 @@ package struct RedisKeys: Sendable {
     package var rollupTurn: String { tags[0] + "rollups:turn" }
     /// A hash: when each node was last heard.
     package var nodes: String { tags[0] + "nodes" }
+    /// A set: nodes that may hold something at servers for others, by their first names.
+    package var holders: String { tags[0] + "holders" }
+    /// A set: the sessions that a node has at servers over HTTP.
+    package func serverSessions(of node: String) -> String { tags[0] + "servers:sessions:" + node }
     /// A hash: what the nodes agree on at their start.
     package var secrets: String { tags[0] + "secrets" }
     /// What is written into a store about the move into it.

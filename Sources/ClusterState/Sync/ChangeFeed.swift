@@ -26,8 +26,10 @@ package enum Topic: String, Sendable, CaseIterable {
     case answer
     /// A server has said something to a session outside of its requests. Said in passing too.
     case mail
+    /// Another node holds what a session has subscribed to, or nobody does any more. Said in passing too.
+    case subscription
 
-    var isNumbered: Bool { self != .cancel && self != .answer && self != .mail }
+    var isNumbered: Bool { ![.cancel, .answer, .mail, .subscription].contains(self) }
 }
 
 /// What the feed says has changed.

@@ -66,7 +66,7 @@ final class CallRounds {
     /// How long another node may take to hear of a round.
     private static let deafness = TimeAmount.seconds(15)
     /// Rounds of one call, so that nobody has work done for ever that is paid for once.
-    private static let mostRounds = 32
+    static let mostRounds = 32
     /// Progress and log messages of one call that go to another node in a second, and bytes of one.
     private static let (mostWords, longestWord) = (20, 65_536)
 
@@ -258,7 +258,9 @@ final class CallRounds {
             switch lookup {
             case .found(let key):
                 if let denial = Self.denial(.key(key.policy), exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
-                join(exchange, request, key.id, on: loop)
+                Self.admit(key, on: loop) { denial in
+                    if let denial { Self.deny(exchange, denial, on: loop) } else { self.join(exchange, request, key.id, on: loop) }
+                }
             case .unknown:
                 if let denial = Self.denial(.unknown, exchange, on: loop) { return Self.deny(exchange, denial, on: loop) }
                 refuse(exchange)
@@ -266,25 +268,6 @@ final class CallRounds {
             }
         }
         return true
-    }
-
-    /// Why the key may not go on with the request; what it costs was settled when it began. What is no call is of no tool.
-    private static func denial(_ caller: CallView.Caller, _ exchange: MCPExchange, on loop: LoopContext) -> Denial? {
-        let isCall = exchange.envelope.method == .toolsCall
-        guard !loop.rules.isShadow, isCall || !loop.snapshot.isFree(exchange.envelope, in: exchange.body) else { return nil }
-        for phase in isCall ? [Phase.identity, .policy] : [.identity] {
-            var view = CallView(
-                caller: caller, tool: isCall ? exchange.envelope.toolName ?? "" : "", address: exchange.address,
-                country: exchange.country(for: caller.policy),
-                now: loop.now, headers: exchange.header)
-            if case .denied(let denial) = loop.snapshot.pipeline.run(phase, &view) { return denial }
-        }
-        return nil
-    }
-
-    private static func deny(_ exchange: MCPExchange, _ denial: Denial, on loop: LoopContext) {
-        loop.meter.count(denial, of: "none")
-        exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
     }
 
     private func join(_ exchange: MCPExchange, _ request: RoundRequest, _ key: String, on loop: LoopContext) {

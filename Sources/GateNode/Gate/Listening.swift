@@ -17,9 +17,6 @@ final class Listening {
     private let subscriber: SubscriptionBook.Subscriber
     private var pending = 0
 
-    /// How long a server may take to agree.
-    private static let patience = TimeAmount.seconds(10)
-
     /// - Parameter key: the id of the key that listens; nil for a client without one.
     static func begin(_ exchange: MCPExchange, for key: String?, on loop: LoopContext) {
         guard exchange.head.version == .http11 else { return exchange.refuse(505, "A stream needs HTTP/1.1") }
@@ -40,7 +37,7 @@ final class Listening {
         (self.exchange, self.filter, self.loop) = (exchange, filter, loop)
         self.key = key ?? ""
         client = loop.client(of: exchange, key: key)
-        subscriber = .init(session: "listen:" + loop.nextID(), credential: key ?? "", isOwned: false, key: key ?? "")
+        subscriber = .init(session: ListenStreams.prefix + loop.nextID(), credential: key ?? "", isOwned: false, key: key ?? "")
     }
 
     /// Asks the servers for news of resources, and keeps of the filter what they can tell.
@@ -53,60 +50,44 @@ final class Listening {
         pending = wanted.count
         guard pending > 0 else { return open() }
         for uri in wanted {
-            Self.ask("resources/subscribe", uri, key, client, on: loop) { [self] isAgreed in
-                if isAgreed {
-                    filter.resources.append(uri)
-                    loop.release(loop.parts.subscriptions.add(uri, for: subscriber))
-                }
-                pending -= 1
-                if pending == 0 { open() }
+            guard let source = source(of: uri) else {
+                agreed(uri, nil)
+                continue
             }
+            loop.ask("resources/subscribe", source, for: key) { [self] answer in agreed(uri, answer == .agreed ? source : nil) }
         }
+    }
+
+    private func agreed(_ uri: String, _ source: SubscriptionBook.NewsSource?) {
+        if let source {
+            filter.resources.append(uri)
+            loop.settle(loop.parts.subscriptions.add(subscription(uri), from: source))
+        }
+        pending -= 1
+        if pending == 0 { open() }
+    }
+
+    private func subscription(_ uri: String) -> SubscriptionBook.Subscription { .init(subscriber: subscriber, name: ExactText(uri)) }
+
+    /// Where a resource is; nil if no server has named it.
+    private func source(of uri: String) -> SubscriptionBook.NewsSource? {
+        let set = loop.parts.upstreams
+        var (index, own) = (set.isSeveral ? set.resources.owner(of: uri) : 0, uri)
+        if index == nil, let (named, rest) = set.server(ofPrefixedURI: uri) { (index, own) = (named, rest) }
+        guard let index, set.all.indices.contains(index) else { return nil }
+        return .init(server: index, uri: ExactText(own), client: set.all[index].isStateless ? nil : client)
     }
 
     private func open() {
         let credential = exchange.credential
-        loop.listeners.open(exchange, filter, for: key) { [weak loop] answer in
+        loop.listeners.open(exchange, filter, for: key, as: subscriber.session) { [weak loop] answer in
             if let loop { loop.mayListen(credential, answer) } else { answer(true) }
-        } onEnd: { [weak loop, filter, subscriber, client] in
+        } onEnd: { [weak loop, filter, subscriber] in
             guard let loop else { return }
-            for uri in filter.resources where loop.parts.subscriptions.remove(uri, for: subscriber) {
-                Self.ask("resources/unsubscribe", uri, subscriber.credential, client, on: loop) { _ in }
-            }
+            loop.settle(
+                filter.resources.compactMap { uri in
+                    loop.parts.subscriptions.remove(.init(subscriber: subscriber, name: ExactText(uri)))
+                })
         }
-    }
-
-    /// Asks for the news of a resource, or for no more of them; nobody else's stream is ended by that.
-    static func ask(
-        _ method: String, _ uri: String, _ key: String?, _ client: UpstreamClient?, on loop: LoopContext,
-        _ completion: @escaping (Bool) -> Void
-    ) {
-        let set = loop.parts.upstreams
-        var (index, uri) = (set.isSeveral ? set.resources.owner(of: uri) : 0, uri)
-        if index == nil, let (named, own) = set.server(ofPrefixedURI: uri) { (index, uri) = (named, own) }
-        guard let index, set.all.indices.contains(index) else { return completion(false) }
-        let upstream = set.all[index]
-        if upstream.isStateless { return loop.watch(uri, method == "resources/subscribe", of: index, for: key, completion) }
-        upstream.ask(method, ["uri": .string(uri)], within: patience, of: client, on: loop.eventLoop) { outcome in
-            guard case .answered(_, let reply) = outcome else { return completion(false) }
-            completion(reply.result != nil)
-        }
-    }
-
-    /// What the own server of a stateless client's key says outside of requests: its listening streams hear it, and nobody else's.
-    static func tell(_ message: [UInt8], to key: String, on loop: LoopContext) {
-        let uri = message.withUnsafeBytes { bytes -> String? in
-            guard let name = Reply.scan(bytes)?.methodName, bytes[name].elementsEqual("notifications/resources/updated".utf8) else {
-                return nil
-            }
-            let token = MemberScan.range(of: ["params", "uri"], in: bytes)
-            return token.flatMap { JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[$0])) }
-        }
-        if let uri { loop.listeners.updated(message, of: uri, for: key) } else { loop.listeners.changed(message, for: key) }
-    }
-
-    /// A server has come, or come back, and knows of no subscriptions.
-    static func renew(on loop: LoopContext) {
-        for uri in loop.listeners.resources { ask("resources/subscribe", uri.text, nil, nil, on: loop) { _ in } }
     }
 }

@@ -53,10 +53,15 @@ final class LoopContexts: Sendable {
         loop.execute { context.value.streams.post(message, to: session) }
     }
 
-    /// Tells the servers that nobody here wants to hear of these resources any more.
-    func release(_ uris: [String]) {
-        guard !uris.isEmpty, let (loop, context) = all.first else { return }
-        loop.execute { context.value.release(uris) }
+    /// Gives up, at the servers and in the store, what was taken out of the book of subscriptions.
+    func settle(_ removals: [SubscriptionBook.Removal]) {
+        if !removals.isEmpty { one { $0.settle(removals) } }
+    }
+
+    /// Has one event loop do what concerns none of them more than another.
+    func one(_ body: @escaping @Sendable (LoopContext) -> Void) {
+        guard let (loop, context) = all.first else { return }
+        loop.execute { body(context.value) }
     }
 
     /// Asks one event loop after the other until one says that it has done what there was to do.

@@ -177,26 +177,47 @@ final class ProxiedRequest: CancellableRequest {
 
     private func beginPersonal() {
         switch method {
-        // A client with a server of its own hears of a resource as that server says.
-        case "resources/unsubscribe" where hasServerOfItsOwn: forward()
         case "resources/subscribe": forward()
         case "resources/unsubscribe":
-            // Nobody ends another's, and the last of those who want to hear of it tells the server.
-            guard let (uri, subscriber) = subscription, loop.parts.subscriptions.remove(uri, for: subscriber) else {
-                return exchange.succeed(Array("{}".utf8))
-            }
-            forward()
+            guard let subscription else { return exchange.succeed(Array("{}".utf8)) }
+            loop.drop(subscription) { [self] outcome, removal in unsubscribed(outcome, removal) }
         case "tasks/list": forward()
         default: beginTask()
         }
     }
 
-    /// Whether what it asks for is kept by a server of its client's own; one without sessions keeps nothing for anybody.
-    private var hasServerOfItsOwn: Bool {
-        guard loop.client(of: exchange, key: keyID) != nil else { return false }
-        switch choice {
-        case .all(let targets), .each(let targets): return !targets.contains { loop.parts.upstreams.all[$0.index].isStateless }
-        case .refused: return true
+    /// Nobody ends another's, and the last of those who want to hear of it here tells the server; another node that told of it has heard so.
+    private func unsubscribed(_ outcome: LoopContext.SubscriptionOutcome, _ removal: SubscriptionBook.Removal?) {
+        guard outcome == .done else {
+            if let removal, removal.isLast { loop.release([removal.source]) }
+            return exchange.failForStore()
+        }
+        guard let removal, removal.isLast else { return exchange.succeed(Array("{}".utf8)) }
+        let edit = exchange.envelope.uri.map { (text: removal.source.uri.text, token: $0) }
+        choice = .each([ServerChoice.Target(index: removal.source.server, edit: edit)])
+        forward()
+    }
+
+    /// Where the server of this place has what is subscribed to.
+    private func source(of subscription: SubscriptionBook.Subscription, at index: Int) -> SubscriptionBook.NewsSource {
+        var targets: [ServerChoice.Target] = []
+        if case .all(let all) = choice { targets = all } else if case .each(let each) = choice { targets = each }
+        let own = targets.first { $0.index == index }?.edit.map { ExactText($0.text) }
+        return .init(
+            server: index, uri: own ?? subscription.name, client: loop.parts.upstreams.all[index].isStateless ? nil : client)
+    }
+
+    private func subscribed(_ message: ByteBuffer, _ reply: Reply, _ subscription: SubscriptionBook.Subscription, at index: Int) {
+        loop.hold(subscription, from: source(of: subscription, at: index)) { [self] outcome in
+            switch outcome {
+            case .done: exchange.relay(message, reply)
+            case .full:
+                exchange.fail(
+                    code: -32602,
+                    "Invalid params: a session has at most \(SubscriptionCommands.most) subscriptions, whose URIs have "
+                        + "\(SubscriptionCommands.mostBytes) bytes together; unsubscribe from one of them first")
+            case .unavailable: exchange.failForStore()
+            }
         }
     }
 
@@ -216,12 +237,14 @@ final class ProxiedRequest: CancellableRequest {
     private func refuseTask() { exchange.fail(code: -32602, "Invalid params: Task not found") }
 
     /// What is subscribed to, and by whom; nil where no update could be delivered.
-    private var subscription: (uri: String, subscriber: SubscriptionBook.Subscriber)? {
+    private var subscription: SubscriptionBook.Subscription? {
         guard let keyID, let credential = exchange.credential, let session = exchange.session, session.isPresented,
             let uri = exchange.envelope.uri.flatMap({ exchange.string($0) }), uri.utf8.count <= SubscriptionBook.longestURI
         else { return nil }
         let digest = KeyCache.digest(credential)
-        return (uri, .init(session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest, key: keyID))
+        let subscriber = SubscriptionBook.Subscriber(
+            session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest, key: keyID)
+        return .init(subscriber: subscriber, name: ExactText(uri))
     }
 
     /// For whom servers are asked: a page of a list, read without a key, tells nobody anything of anybody.
@@ -446,10 +469,8 @@ final class ProxiedRequest: CancellableRequest {
         if ["tasks/get", "tasks/cancel", "tasks/result"].contains(method) {
             return finishTask(first.message, first.reply, of: first.index)
         }
-        if method == "resources/subscribe", first.reply.result != nil, !hasServerOfItsOwn,
-            let (uri, subscriber) = subscription
-        {
-            loop.release(loop.parts.subscriptions.add(uri, for: subscriber))
+        if method == "resources/subscribe", first.reply.result != nil, let subscription {
+            return subscribed(first.message, first.reply, subscription, at: first.index)
         }
         let set = loop.parts.upstreams
         guard isToolList || set.isSeveral && MergedList.members(of: method) != nil, first.reply.result != nil else {

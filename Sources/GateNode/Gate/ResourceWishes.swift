@@ -68,23 +68,4 @@ extension LoopContext {
             completion(isAgreed)
         }
     }
-
-    /// Tells the servers that nobody here wants to hear of these resources any more. Whoever has begun to want one meanwhile may have asked
-    /// before the server heard this, so it is asked for again.
-    func release(_ uris: [String]) { release(uris[...]) }
-
-    private func release(_ uris: ArraySlice<String>) {
-        var open = min(uris.count, Self.releasedAtOnce)
-        let rest = uris.dropFirst(open)
-        for uri in uris.prefix(open) {
-            Listening.ask("resources/unsubscribe", uri, nil, nil, on: self) { [self] _ in
-                if parts.subscriptions.isWanted(uri) { Listening.ask("resources/subscribe", uri, nil, nil, on: self) { _ in } }
-                open -= 1
-                if open == 0 { release(rest) }
-            }
-        }
-    }
-
-    /// So that a server which is slow has not thousands of them to answer.
-    private static let releasedAtOnce = 32
 }

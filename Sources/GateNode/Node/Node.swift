@@ -30,6 +30,7 @@ final class Node: Sendable {
     let maintenance: Maintenance
     let addresses: ClientAddressRule
     let upstreams: UpstreamSet
+    let lentSessions: LentSessions
     let adminKeys: AdminKeys
     let admins: AdminKeyDirectory
     let adminKeyWatch: AdminKeyWatch
@@ -46,7 +47,8 @@ final class Node: Sendable {
 
     init(
         identity: NodeIdentity, clock: RedisClock, settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution,
-        store: RedisStore, members: Membership, upstreams: UpstreamSet, adminKeys: AdminKeys, sessions: SessionSecret, logger: Logger
+        store: RedisStore, members: Membership, upstreams: UpstreamSet, lentSessions: LentSessions, adminKeys: AdminKeys,
+        sessions: SessionSecret, logger: Logger
     ) {
         id = identity.base
         self.identity = identity
@@ -55,6 +57,7 @@ final class Node: Sendable {
         self.store = store
         self.members = members
         self.upstreams = upstreams
+        self.lentSessions = lentSessions
         self.adminKeys = adminKeys
         admins = AdminKeyDirectory(adminKeys, store: store, origin: identity.base)
         adminKeyWatch = AdminKeyWatch(adminKeys, logger: logger)

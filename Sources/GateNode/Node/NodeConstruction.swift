@@ -60,12 +60,14 @@ struct NodeConstruction {
                 "The admin key cannot be agreed on with the other nodes: Redis does not answer.", status: .storeUnavailable)
         }
         announcement = admin.origin.announcement
-        let upstreams = try await startUpstreams()
         let (identity, clock) = (NodeIdentity(base: RandomHex.digits(12)), RedisClock())
+        let lent = LentSessions(node: identity.base, store: store, on: group.next())
+        let upstreams = try await startUpstreams(lent)
         let members = Membership(
             store: store, identity: identity, clock: clock, refundUnknown: settings.unknownCalls == .refund, logger: logger)
         let node = Node(
             identity: identity, clock: clock, settings: settings, resolve: resolve, store: store, members: members, upstreams: upstreams,
+            lentSessions: lent,
             adminKeys: admin.keys, sessions: secret, logger: logger)
         if let isReplaced = try? await node.admins.isBootstrapReplaced, isReplaced {
             announcement = "Admin key: the key of the start holds no more; the one that has replaced it does."
@@ -149,8 +151,8 @@ struct NodeConstruction {
             metadata: ["state": "\(own)", "other": "\(Settings.usualState)"])
     }
 
-    private mutating func startUpstreams() async throws(StartupFailure) -> UpstreamSet {
-        let factory = UpstreamFactory(settings: settings, group: group, logger: logger)
+    private mutating func startUpstreams(_ lent: LentSessions) async throws(StartupFailure) -> UpstreamSet {
+        let factory = UpstreamFactory(settings: settings, group: group, lent: lent, logger: logger)
         let upstreams = try factory.make()
         self.upstreams = upstreams
         try factory.checkCommands()

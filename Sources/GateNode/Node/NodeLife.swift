@@ -8,6 +8,7 @@ import MCPUpstream
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 import UnixSignals
 
 /// Serves until SIGTERM or SIGINT. Then, in this order: `/ready` says 503 until balancers have seen it, new calls are refused,
@@ -57,6 +58,7 @@ struct NodeLife {
             loops.apply(change)
             switch change {
             case .record(.session, let id): upkeep.end(id)
+            case .record(.subscription, let id): upkeep.check(id)
             case .record(.key, let id): if node.subscriptions.holds(key: id) { refresher.request(.sessions) }
             case .record(.switch, _): refresher.request(.maintenance)
             case .record(.rules, _): refresher.request(.rules)
@@ -69,39 +71,8 @@ struct NodeLife {
             }
         }
         feed.start()
-        node.upstreams.notifications.listen { [subscriptions = node.subscriptions, toldLevels = node.upstreams.toldLevels] item in
-            switch item {
-            case .changed(let message):
-                loops.forEach {
-                    $0.lists.forget()
-                    $0.streams.broadcast(message)
-                    $0.listeners.changed(message)
-                }
-                refresher.request(.tools)
-            case .updated(let message, let uri):
-                for session in subscriptions.owned(of: uri) { loops.post(message, to: session) }
-                loops.forEach {
-                    $0.streams.deliver(message, of: uri, to: subscriptions)
-                    $0.listeners.updated(message, of: uri)
-                }
-            case .said(let message, let session):
-                guard let key = StatelessEndpoint.key(ofSession: session) else { return loops.post(message, to: session) }
-                loops.forEach { Listening.tell(message, to: key, on: $0) }
-            case .asked(let question, let session):
-                loops.first {
-                    $0.ask(question, session: session)
-                } otherwise: {
-                    question.refuse(code: -32603, "The client listens to nothing now")
-                }
-            case .arrived:
-                toldLevels.forgetAll()
-                loops.forEach {
-                    $0.lists.forget()
-                    Listening.renew(on: $0)
-                }
-                refresher.request(.tools)
-            }
-        }
+        let news = ServerNews(subscriptions: node.subscriptions, upstreams: node.upstreams, loops: loops, refresher: refresher)
+        node.upstreams.notifications.listen { news.hear($0) }
         // A server that came before anybody listened.
         if node.upstreams.tools.isEmpty { refresher.request(.tools) }
         let figures = MetricsCollector(node: node, loops: loops, feed: feed)
@@ -131,6 +102,13 @@ struct NodeLife {
             DueWork(name: "tasks of servers", clock: node.clock, logger: logger) {
                 [watch = TaskWatch(node, on: construction.loops[0])] now in
                 try await watch.seeToDue(at: now)
+            },
+            DueWork(name: "warnings of isolation", clock: node.clock, logger: logger) { [warning = IsolationWarning(node)] _ in
+                warning.look()
+            },
+            DueWork(name: "what nodes that are gone have held", clock: node.clock, logger: logger) {
+                [inheritance = Inheritance(node, upkeep: upkeep, loops: loops)] now in
+                try await inheritance.look(at: now)
             },
             WebhookService(webhooks: node.webhooks, node: node.id, logger: logger),
             NameSuccession(store: node.store, members: node.members, loops: loops),
@@ -202,5 +180,20 @@ extension Result where Success == Void, Failure == any Error {
         } catch {
             self = .failure(error)
         }
+    }
+}
+
+/// Says once what `--isolation session` does not do where there are several nodes.
+private final class IsolationWarning: Sendable {
+    private let node: Node
+    private let isSaid = Atomic<Bool>(false)
+
+    init(_ node: Node) { self.node = node }
+
+    func look() {
+        guard node.settings.isolation == .session, node.members.members > 1, !isSaid.exchange(true, ordering: .relaxed) else { return }
+        node.logger.warning(
+            "--isolation session gives a session a server of its own on each node; have the balancer keep a session at one node, by Mcp-Session-Id (docs/mcp.md)",
+            metadata: ["nodes": "\(node.members.members)"])
     }
 }

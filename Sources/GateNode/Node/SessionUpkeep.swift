@@ -11,11 +11,13 @@ import Synchronization
 /// because nobody has used them, are found by looking: every half minute, and at once when words of the feed may be missing or a key has changed.
 /// Invariant: nothing is given up that the store does not say is over; while it does not answer, all stays as it is.
 final class SessionUpkeep: Sendable {
+    private let node: String
     private let store: RedisStore
     private let keys: KeyDirectory
     private let clock: RedisClock
     private let subscriptions: SubscriptionBook
     private let upstreams: UpstreamSet
+    private let lent: LentSessions
     private let loops: LoopContexts
     private let lookedAt = Mutex<ContinuousClock.Instant?>(nil)
 
@@ -24,8 +26,10 @@ final class SessionUpkeep: Sendable {
     private static let atOnce = 200
 
     init(_ node: Node, loops: LoopContexts) {
+        self.node = node.id
         (store, keys, clock) = (node.store, node.keys, node.clock)
         (subscriptions, upstreams, self.loops) = (node.subscriptions, node.upstreams, loops)
+        lent = node.lentSessions
     }
 
     /// Whether it is time to look without being told.
@@ -33,21 +37,49 @@ final class SessionUpkeep: Sendable {
 
     /// A session is over.
     func end(_ session: String) {
-        loops.release(subscriptions.forget(session: session))
+        loops.settle(subscriptions.forget(session: session))
         for upstream in upstreams.all { upstream.end(session: session) }
+    }
+
+    /// Another node has taken over what a session has subscribed to here, or has ended it.
+    func check(_ session: String) {
+        guard subscriptions.holds(session: session) else { return }
+        // Owned by nobody: it ends with the answer of the store, and the next look does the same.
+        Task { try? await check([session]) }
+    }
+
+    /// Gives up what is not held here any more, and renews the rest.
+    private func check(_ sessions: [String]) async throws {
+        let facts = SubscriptionCommands(keys: store.keys, node: node)
+        for start in stride(from: 0, to: sessions.count, by: Self.atOnce) {
+            let page = sessions[start..<min(start + Self.atOnce, sessions.count)]
+            // What is made after this is none of the answers' business.
+            let held = page.map { subscriptions.subscriptions(of: $0).filter(\.subscription.subscriber.isOwned) }
+            let replies = try await store.sendAll(page.map(facts.keep))
+            for (held, reply) in zip(held, replies) {
+                guard let kept = SubscriptionCommands.kept(reply).map({ Set($0.map(ExactText.init)) }) else { continue }
+                loops.settle(
+                    held.compactMap { subscription, number in
+                        kept.contains(subscription.name) ? nil : subscriptions.remove(subscription, number: number)
+                    })
+            }
+        }
     }
 
     /// Looks which of the sessions and keys that something is kept for are over.
     func look() async {
         lookedAt.withLock { $0 = .now }
         let (subscribed, holders) = subscriptions.subscribed
+        for client in subscriptions.clients { for upstream in upstreams.all { upstream.keep(session: client.session) } }
         let sessions = subscribed.union(upstreams.all.flatMap(\.sessions)).filter(SessionMint.mayBeID)
         do {
             for id in try await over(Array(sessions)) {
                 loops.apply(.record(.session, id: id))
                 end(id)
             }
-            for key in try await lost(holders) { loops.release(subscriptions.forget(key: key)) }
+            for key in try await lost(holders) { loops.settle(subscriptions.forget(key: key)) }
+            _ = try await store.send(lent.renewal)
+            try await check(Array(subscribed.filter(SessionMint.mayBeID)))
         } catch {
             // The store is away: the next look finds the same.
         }
@@ -77,7 +109,7 @@ final class SessionUpkeep: Sendable {
     }
 
     /// Those of the keys that are revoked, over or gone. One that is suspended may go on where it was.
-    private func lost(_ ids: [String]) async throws -> [String] {
+    func lost(_ ids: [String]) async throws -> [String] {
         var lost: [String] = []
         for start in stride(from: 0, to: ids.count, by: Self.atOnce) {
             let page = Array(ids[start..<min(start + Self.atOnce, ids.count)])

@@ -13,10 +13,13 @@ struct UpstreamFactory {
     let settings: Settings
     let group: MultiThreadedEventLoopGroup
     let logger: Logger
+    private let lent: LentSessions
     private let notifications = UpstreamNotifications()
 
-    init(settings: Settings, group: MultiThreadedEventLoopGroup, logger: Logger) {
+    /// - Parameter lent: hears of the sessions that servers over HTTP give the gate.
+    init(settings: Settings, group: MultiThreadedEventLoopGroup, lent: LentSessions, logger: Logger) {
         self.settings = settings
+        self.lent = lent
         self.group = group
         self.logger = logger
     }
@@ -47,17 +50,18 @@ struct UpstreamFactory {
     func make() throws(StartupFailure) -> UpstreamSet {
         if !settings.servers.isEmpty {
             var upstreams: [any Upstream] = []
-            for server in settings.servers {
+            for (index, server) in settings.servers.enumerated() {
                 upstreams.append(
                     try one(
                         command: server.serverCommand, arguments: server.serverArgs, environment: server.serverEnv, url: server.remoteUrl,
-                        prefix: server.prefix))
+                        prefix: server.prefix, index: index))
             }
             return UpstreamSet(
                 upstreams, transport: "multi-server", separator: settings.toolSeparator, keepsLists: keepsLists,
                 notifications: notifications)
         }
-        let upstream = try one(command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil)
+        let upstream = try one(
+            command: settings.serverCommand, arguments: settings.serverArgs, url: settings.remoteUrl, prefix: nil, index: 0)
         return UpstreamSet(
             [upstream], transport: settings.remoteUrl == nil ? "stdio" : "http", keepsLists: keepsLists, notifications: notifications)
     }
@@ -65,8 +69,9 @@ struct UpstreamFactory {
     /// Processes, and sessions over HTTP, that one server has on this node for single clients.
     private static let (mostProcesses, mostSessions) = (32, 256)
 
+    /// - Parameter index: its place among the servers.
     private func one(
-        command: String?, arguments: [String], environment: [String] = [], url: String?, prefix: String?
+        command: String?, arguments: [String], environment: [String] = [], url: String?, prefix: String?, index: Int
     ) throws(StartupFailure) -> any Upstream {
         if let command {
             var stdio = StdioUpstreamSettings(command: self.command(command, arguments, environment: environment), prefix: prefix)
@@ -75,8 +80,8 @@ struct UpstreamFactory {
             stdio.probes = true
             stdio.maxResponseBytes = settings.maxResponseBytes > 0 ? settings.maxResponseBytes : 1 << 30
             let numbers = RequestNumbers()
-            return family(of: shared(stdio, numbers), most: Self.mostProcesses, namesRequests: false) { [self, stdio] in
-                own(stdio, numbers, for: $0)
+            return family(of: shared(stdio, numbers, index), most: Self.mostProcesses, namesRequests: false) { [self, stdio] in
+                own(stdio, numbers, index, for: $0)
             }
         }
         guard let url else {
@@ -88,9 +93,9 @@ struct UpstreamFactory {
         http.listens = true
         http.probes = true
         let numbers = RequestNumbers()
-        let shared = try shared(http, numbers)
+        let shared = try shared(http, numbers, index)
         return family(of: shared, most: Self.mostSessions, namesRequests: true) { [self, http] in
-            own(http, numbers, beside: shared, for: $0)
+            own(http, numbers, index, beside: shared, for: $0)
         }
     }
 
@@ -107,46 +112,54 @@ struct UpstreamFactory {
         return family
     }
 
-    private func shared(_ stdio: StdioUpstreamSettings, _ numbers: RequestNumbers) -> StdioUpstream {
+    private func shared(_ stdio: StdioUpstreamSettings, _ numbers: RequestNumbers, _ index: Int) -> StdioUpstream {
         StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger, numbers: numbers) { [notifications] message, reply in
-            notifications.announce(message, reply)
+            notifications.announce(message, reply, of: index)
         } onArrival: { [notifications] in
-            notifications.announce(.arrived)
+            notifications.announce(.arrived(server: index))
         }
     }
 
-    private func own(_ stdio: StdioUpstreamSettings, _ numbers: RequestNumbers, for client: UpstreamClient) -> StdioUpstream {
+    private func own(_ stdio: StdioUpstreamSettings, _ numbers: RequestNumbers, _ index: Int, for client: UpstreamClient) -> StdioUpstream {
         var stdio = stdio
         stdio.client = client
         // Its first requests have waited for the start of a process once already.
         (stdio.startLimit, stdio.longestWait) = (stdio.handshakeLimit, stdio.handshakeLimit)
         return StdioUpstream(settings: stdio, eventLoop: group.next(), logger: logger, numbers: numbers) { [notifications] message, _ in
-            notifications.announce(.said(Array(message.readableBytesView), session: client.session))
+            notifications.announce(.said(Array(message.readableBytesView), client: client, server: index))
         } onQuestion: { [notifications] in
             notifications.announce(.asked($0, session: client.session))
+        } onArrival: { [notifications] in
+            notifications.announce(.joined(client, server: index))
         }
     }
 
-    private func shared(_ http: HTTPUpstreamSettings, _ numbers: RequestNumbers) throws(StartupFailure) -> HTTPUpstream {
+    private func shared(_ http: HTTPUpstreamSettings, _ numbers: RequestNumbers, _ index: Int) throws(StartupFailure) -> HTTPUpstream {
         try HTTPUpstream(settings: http, loops: Array(group.makeIterator()), logger: logger, numbers: numbers) {
             [notifications] message, reply in
-            notifications.announce(message, reply)
+            notifications.announce(message, reply, of: index)
         } onArrival: { [notifications] in
-            notifications.announce(.arrived)
+            notifications.announce(.arrived(server: index))
+        } onSession: { [lent] in
+            lent.note($0, $1)
         }
     }
 
     private func own(
-        _ http: HTTPUpstreamSettings, _ numbers: RequestNumbers, beside shared: HTTPUpstream, for client: UpstreamClient
+        _ http: HTTPUpstreamSettings, _ numbers: RequestNumbers, _ index: Int, beside shared: HTTPUpstream, for client: UpstreamClient
     ) -> HTTPUpstream? {
         var http = http
         http.client = client
         return try? HTTPUpstream(
             settings: http, loops: Array(group.makeIterator()), logger: logger, numbers: numbers, sharing: shared
         ) { [notifications] message, _ in
-            notifications.announce(.said(Array(message.readableBytesView), session: client.session))
+            notifications.announce(.said(Array(message.readableBytesView), client: client, server: index))
         } onQuestion: { [notifications] in
             notifications.announce(.asked($0, session: client.session))
+        } onArrival: { [notifications] in
+            notifications.announce(.joined(client, server: index))
+        } onSession: { [lent] in
+            lent.note($0, $1)
         }
     }
 }

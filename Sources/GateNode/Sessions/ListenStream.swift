@@ -62,6 +62,8 @@ struct ListenFilter {
 /// The listening streams of one event loop; confined to that loop.
 final class ListenStreams {
     private var streams: Set<ListenStream> = []
+    /// What the names of streams begin with, by which they subscribe to resources.
+    static let prefix = "listen:"
     /// Streams of one key on this loop, and of all who have none; as for the live streams of sessions.
     private let most: Int
 
@@ -72,13 +74,16 @@ final class ListenStreams {
     func hasRoom(for key: String) -> Bool { streams.count < most || streams.count { $0.key == key } < most }
 
     /// Turns an exchange into a stream, whose first message says what it will tell.
-    /// - Parameter onEnd: is called once, when the stream is over.
+    /// - Parameters:
+    ///   - name: of the stream, which no other has.
+    ///   - onEnd: is called once, when the stream is over.
     func open(
-        _ exchange: MCPExchange, _ filter: ListenFilter, for key: String, check: @escaping (@escaping (Bool) -> Void) -> Void,
+        _ exchange: MCPExchange, _ filter: ListenFilter, for key: String, as name: String,
+        check: @escaping (@escaping (Bool) -> Void) -> Void,
         onEnd: @escaping () -> Void
     ) {
         guard let connection = exchange.handOver() else { return onEnd() }
-        let stream = ListenStream(exchange, filter, of: key, in: self, connection, check: check, onEnd: onEnd)
+        let stream = ListenStream(exchange, filter, name, of: key, in: self, connection, check: check, onEnd: onEnd)
         streams.insert(stream)
         connection.became(stream)
         connection.write(AnswerHead.stream(of: exchange, closes: true))
@@ -97,13 +102,10 @@ final class ListenStreams {
         for stream in streams where stream.filter.lists.contains(list) && (key.map { $0 == stream.key } ?? true) { stream.send(message) }
     }
 
-    /// A resource has changed. - Parameter key: whose stream hears of it; nil for everybody's.
-    func updated(_ message: [UInt8], of uri: String, for key: String? = nil) {
-        for stream in streams where stream.listens(to: uri) && (key.map { $0 == stream.key } ?? true) { stream.send(message) }
+    /// Tells some streams each its own news.
+    func tell(_ news: [String: [[UInt8]]]) {
+        for stream in streams { for message in news[stream.name] ?? [] { stream.send(message) } }
     }
-
-    /// The resources that streams of this loop listen to.
-    var resources: Set<ExactText> { Set(streams.lazy.flatMap { $0.filter.resources.map(ExactText.init) }) }
 
     fileprivate func ended(_ stream: ListenStream) { streams.remove(stream) }
 }
@@ -113,9 +115,9 @@ final class ListenStream: HeldConnection {
     let filter: ListenFilter
     /// The id of the key that listens; empty for nobody's.
     let key: String
+    let name: String
     /// The client's id of the request, as it stood: every message names it.
     private let id: [UInt8]
-    private let uris: Set<ExactText>
     private let all: ListenStreams
     private let connection: FrontHandler
     private let check: (@escaping (Bool) -> Void) -> Void
@@ -127,10 +129,11 @@ final class ListenStream: HeldConnection {
     private static let keepAlive = TimeAmount.seconds(15)
 
     fileprivate init(
-        _ exchange: MCPExchange, _ filter: ListenFilter, of key: String, in all: ListenStreams, _ connection: FrontHandler,
+        _ exchange: MCPExchange, _ filter: ListenFilter, _ name: String, of key: String, in all: ListenStreams, _ connection: FrontHandler,
         check: @escaping (@escaping (Bool) -> Void) -> Void, onEnd: @escaping () -> Void
     ) {
         self.filter = filter
+        self.name = name
         self.key = key
         self.all = all
         self.connection = connection
@@ -138,10 +141,7 @@ final class ListenStream: HeldConnection {
         self.onEnd = onEnd
         id = exchange.idToken
         stamp = exchange.front.serverStamp
-        uris = Set(filter.resources.map(ExactText.init))
     }
-
-    func listens(to uri: String) -> Bool { !uris.isEmpty && uris.contains(ExactText(uri)) }
 
     fileprivate func acknowledge() {
         let message: JSONValue = [

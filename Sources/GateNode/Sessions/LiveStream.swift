@@ -108,15 +108,11 @@ final class LiveStreams {
         }
     }
 
-    /// Sends the news of one resource to the sessions without a key of their own that have asked for it, each once, and only where who listens
-    /// is who asked; the others get it by mail.
-    func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook) {
-        let listening = streams.filter {
-            !$0.session.isOwned && subscriptions.holds(uri, for: .init(session: $0.session.id, credential: $0.credential, isOwned: false))
-        }
-        for (_, streams) in Dictionary(grouping: listening, by: \.session.id) {
-            streams.min { $0.openedAt < $1.openedAt }?.send(message)
-        }
+    /// Sends what a session without a key of its own has asked for with this credential to a stream that was opened with the same; what keys
+    /// have asked for comes by mail.
+    func send(_ message: [UInt8], guest: String, credential: String) {
+        streams.lazy.filter { !$0.session.isOwned && $0.session.id == guest && $0.credential == credential }
+            .min { $0.openedAt < $1.openedAt }?.send(message)
     }
 
     /// Sends what concerns one session alone, on the oldest of its streams here; false if it has none.

@@ -21,6 +21,7 @@ package final class HTTPUpstream: Upstream {
     private let onNotification: @Sendable (ByteBuffer, Reply) -> Void
     private let onQuestion: @Sendable (UpstreamQuestion) -> Void
     private let onArrival: @Sendable () -> Void
+    private let onSession: @Sendable (HTTPSessionName, Bool) -> Void
 
     /// - Parameters:
     ///   - loops: every loop that will send; requests of others are refused. The first one keeps the session.
@@ -30,6 +31,7 @@ package final class HTTPUpstream: Upstream {
     ///     `notifications/resources/updated`; with a client of its own, all that belongs to no request. The ranges of the reply are offsets from the first readable byte.
     ///   - onQuestion: gets what its one client is asked outside of requests.
     ///   - onArrival: is called after each handshake.
+    ///   - onSession: is called with each session that the server gives the gate, and again, with false, when that is over.
     /// - Throws: if TLS cannot be set up.
     package init(
         settings: HTTPUpstreamSettings,
@@ -39,7 +41,8 @@ package final class HTTPUpstream: Upstream {
         sharing other: HTTPUpstream? = nil,
         onNotification: @escaping @Sendable (ByteBuffer, Reply) -> Void = { _, _ in },
         onQuestion: @escaping @Sendable (UpstreamQuestion) -> Void = { $0.refuse() },
-        onArrival: @escaping @Sendable () -> Void = {}
+        onArrival: @escaping @Sendable () -> Void = {},
+        onSession: @escaping @Sendable (HTTPSessionName, Bool) -> Void = { _, _ in }
     ) throws(StartupFailure) {
         precondition(!loops.isEmpty, "An HTTP server is spoken to on at least one event loop.")
         prefix = settings.prefix
@@ -52,6 +55,7 @@ package final class HTTPUpstream: Upstream {
         self.onNotification = onNotification
         self.onQuestion = onQuestion
         self.onArrival = onArrival
+        self.onSession = onSession
     }
 
     package var isConnected: Bool { facts.isConnected }
@@ -100,7 +104,9 @@ extension HTTPUpstream {
         do {
             let owner = try await home.submit { [self] in
                 precondition(self.owner.value == nil, "An HTTP server is started once.")
-                let owner = UpstreamSession(settings, facts: facts, connector: connector, pools: pools, log: log, onArrival: onArrival)
+                let owner = UpstreamSession(
+                    settings, facts: facts, connector: connector, pools: pools, log: log, onArrival: onArrival,
+                    onSession: onSession)
                 self.owner.value = owner
                 return NIOLoopBound(owner, eventLoop: home)
             }.get()
@@ -145,13 +151,21 @@ extension HTTPUpstream {
         }.get()
         let limit = NIODeadline.now() + settings.drainLimit
         while await !isQuiet, .now() < limit { try? await Task.sleep(for: .milliseconds(5)) }
-        if let session, session.id != nil { await end(session) }
+        if let session, let name = session.name {
+            await end(session)
+            onSession(name, false)
+        }
         for entry in pools {
             _ = try? await entry.loop.flatSubmit {
                 defer { entry.pool.value = nil }
                 return entry.pool.value?.close() ?? entry.loop.makeSucceededVoidFuture()
             }.get()
         }
+    }
+
+    package func end(_ session: HTTPSessionName) async {
+        guard session.server == settings.address.description else { return }
+        await end(NegotiatedSession(settings.address, id: session.id, version: session.version))
     }
 
     private var isQuiet: Bool {

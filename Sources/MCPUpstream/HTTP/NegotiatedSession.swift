@@ -34,6 +34,9 @@ final class NegotiatedSession: Sendable {
         postHead = head
     }
 
+    /// What it is called; nil for a server without sessions.
+    var name: HTTPSessionName? { id.map { HTTPSessionName(server: address.description, version: version, id: $0) } }
+
     /// A whole GET that asks for what a broken stream would have said after that event (2025-11-25, Resumability), or for what the server
     /// says outside of requests if there is none.
     func resumption(after lastEventID: String) -> ByteBuffer {

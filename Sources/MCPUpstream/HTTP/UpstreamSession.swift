@@ -31,12 +31,13 @@ final class UpstreamSession {
     private var timer: Scheduled<Void>?
     private var onFirstOutcome: ((StartupFailure?) -> Void)?
     private let onArrival: () -> Void
+    private let onSession: (HTTPSessionName, Bool) -> Void
 
     init(
         _ settings: HTTPUpstreamSettings, facts: HTTPUpstreamFacts, connector: HTTPUpstreamConnector, pools: [LoopPool], log: Logger,
-        onArrival: @escaping () -> Void
+        onArrival: @escaping () -> Void, onSession: @escaping (HTTPSessionName, Bool) -> Void
     ) {
-        self.onArrival = onArrival
+        (self.onArrival, self.onSession) = (onArrival, onSession)
         self.settings = settings
         self.facts = facts
         self.connector = connector
@@ -125,6 +126,11 @@ final class UpstreamSession {
     }
 
     private func announce(_ session: NegotiatedSession?) {
+        let (old, new) = (self.session?.name, session?.name)
+        if old != new {
+            if let old { onSession(old, false) }
+            if let new { onSession(new, true) }
+        }
         self.session = session
         for (loop, pool) in pools {
             if loop.inEventLoop { pool.value?.adopt(session) } else { loop.execute { pool.value?.adopt(session) } }

@@ -111,6 +111,10 @@ struct ScriptHeaderTests {
         let mail = MailCommands(keys: node.keys)
         _ = try await node.store.send(mail.post([65], to: "s", most: 9, lifetime: 1000, origin: "a"))
         _ = try await node.store.send(mail.take("s", after: nil, most: 9, lifetime: 1000))
+        let (held, heir) = (SubscriptionCommands(keys: node.keys, node: "a"), SubscriptionCommands(keys: node.keys, node: "b"))
+        for command in [held.hold("r", of: "s", value: [65]), heir.inherit("s", from: "a"), heir.keep("s"), held.drop("r", of: "s")] {
+            _ = try await node.store.send(command)
+        }
         try await node.run(
             .advance, keys: [node.keys.cursor("h", 0), node.keys.cursor("i", 0), node.keys.rollupHours(0), node.keys.rollup(1, 0)],
             ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])

@@ -9,6 +9,7 @@ twice               answers twice
 other               answers under the id of the next request first
 silent              never answers; an error for nobody with the text follows when it is cancelled
 late_log            answers, and says the text in a log message after the seconds
+late_question       answers, and asks for a sampling after the seconds; what it hears is noted in DIRECTORY/answers
 late_progress       answers, and reports progress for the next request's token
 touch               answers, and says that the resource named by the text has changed
 task                answers with a task; tasks/* know the tasks of everybody; one of the text status/id has that id and becomes that
@@ -99,6 +100,11 @@ def call(id, name, text, seconds):
         send(id=id, result=content(text))
         time.sleep(seconds)
         send(method="notifications/message", params={"level": "info", "data": text})
+    elif name == "late_question":
+        send(id=id, result=content(text))
+        time.sleep(seconds)
+        message = {"role": "user", "content": {"type": "text", "text": text}}
+        send(id="late " + text, method="sampling/createMessage", params={"messages": [message], "maxTokens": 10})
     elif name == "late_progress":
         send(id=id, result=content(text))
         for token in range(id + 1, id + 4):
@@ -148,7 +154,7 @@ def task(id, method, params):
 
 
 TOOLS = (
-    "echo", "twice", "other", "silent", "late_log", "late_progress", "touch", "task", "raw",
+    "echo", "twice", "other", "silent", "late_log", "late_question", "late_progress", "touch", "task", "raw",
     "garbled", "deep", "environment", "spy", "offspring", "leave",
 )
 SCHEMA = '{"type":"object","properties":{"n":{"maximum":12345678901234567890,"minimum":-1e400,"x":%s}}}' % ("[" * 70 + "]" * 70)
@@ -168,6 +174,9 @@ def main():
             if text is not None:
                 send(id=None, error={"code": -32000, "message": "given up: " + text})
         if id is None:
+            continue
+        if method is None:
+            append("answers", json.dumps(message))
             continue
         if method == "initialize":
             capabilities = {"tools": {}, "resources": {"subscribe": True}, "logging": {}, "tasks": {"list": {}, "cancel": {}}}

@@ -58,6 +58,7 @@ struct AdminBench: Sendable {
         return Node(
             identity: identity, clock: clock, settings: settings, resolve: { SettingsResolution(flags: ["serverCommand": ["true"]]) },
             store: store, members: members, upstreams: UpstreamSet([], transport: "stdio"),
+            lentSessions: LentSessions(node: identity.base, store: store, on: loop),
             adminKeys: AdminKeys(bootstrapKey: adminKey), sessions: SessionSecret(), logger: .silent)
     }
 

@@ -1,23 +1,40 @@
-// Subscriptions of many: who is forgotten when there are too many.
+// Subscriptions of many: who is forgotten when there are too many, and who is told of what.
 
+import GateDomain
+import MCPUpstream
 import Testing
 
 @testable import GateNode
 
 @Suite struct SubscriptionBookTests {
-    private func subscriber(_ credential: String, _ session: String = "s") -> SubscriptionBook.Subscriber {
-        .init(session: session, credential: credential, isOwned: true)
+    private typealias Book = SubscriptionBook
+
+    private func subscription(_ uri: String, _ credential: String, _ session: String = "s", key: String = "") -> Book.Subscription {
+        .init(subscriber: .init(session: session, credential: credential, isOwned: true, key: key), name: ExactText(uri))
+    }
+
+    private func source(_ uri: String, of server: Int = 0, _ client: UpstreamClient? = nil) -> Book.NewsSource {
+        .init(server: server, uri: ExactText(uri), client: client)
+    }
+
+    @discardableResult
+    private func add(_ uri: String, _ credential: String, _ session: String = "s", key: String = "", to book: Book) -> [Book.Removal] {
+        book.add(subscription(uri, credential, session, key: key), from: source(uri))
     }
 
     @Test("One credential with more subscriptions than there is room for loses its own oldest, and nobody else's")
     func shares() {
-        let book = SubscriptionBook()
-        for number in 0..<10 { book.add("test://\(number)", for: subscriber("quiet")) }
-        for number in 0..<SubscriptionBook.capacity + 50 { book.add("test://\(number)", for: subscriber("greedy")) }
-        for number in 0..<10 { #expect(book.holds("test://\(number)", for: subscriber("quiet"))) }
-        #expect(!book.holds("test://0", for: subscriber("greedy")) && !book.holds("test://59", for: subscriber("greedy")))
-        #expect(book.holds("test://60", for: subscriber("greedy")))
-        #expect(book.holds("test://\(SubscriptionBook.capacity + 49)", for: subscriber("greedy")))
+        let book = Book()
+        for number in 0..<10 { add("test://\(number)", "quiet", to: book) }
+        var left: [Book.Removal] = []
+        for number in 0..<Book.capacity + 50 { left += add("test://\(number)", "greedy", to: book) }
+        func holds(_ number: Int, _ credential: String) -> Bool {
+            book.holds(subscription("test://\(number)", credential), from: source("test://\(number)"))
+        }
+        for number in 0..<10 { #expect(holds(number, "quiet")) }
+        #expect(!holds(0, "greedy") && !holds(59, "greedy") && holds(60, "greedy") && holds(Book.capacity + 49, "greedy"))
+        #expect(left.map(\.source.uri.text) == (0..<60).map { "test://\($0)" })
+        #expect(left.map(\.isLast) == (0..<60).map { $0 >= 10 })
     }
 
     @Test(
@@ -39,35 +56,52 @@ import Testing
 
     @Test("What is subscribed to again and again, or given up, takes no room; the last who gives a resource up is told so")
     func again() {
-        let book = SubscriptionBook()
-        for _ in 0..<1000 { book.add("test://1", for: subscriber("one")) }
-        book.add("test://1", for: subscriber("two"))
-        #expect(!book.remove("test://1", for: subscriber("one")) && !book.remove("test://1", for: subscriber("one")))
-        #expect(book.remove("test://1", for: subscriber("two")))
-        book.add("test://2", for: subscriber("one", "a"))
-        book.add("test://2", for: subscriber("one", "b"))
-        #expect(book.owned(of: "test://2") == ["a", "b"])
-        #expect(book.forget(session: "a").isEmpty)
-        #expect(book.owned(of: "test://2") == ["b"])
+        let book = Book()
+        for _ in 0..<1000 { add("test://1", "one", to: book) }
+        add("test://1", "two", to: book)
+        #expect(book.remove(subscription("test://1", "one"))?.isLast == false && book.remove(subscription("test://1", "one")) == nil)
+        #expect(book.remove(subscription("test://1", "two"))?.isLast == true)
+        add("test://2", "one", "a", to: book)
+        add("test://2", "one", "b", to: book)
+        #expect(Set(book.subscriptions(to: source("test://2")).map(\.subscriber.session)) == ["a", "b"])
+        #expect(book.forget(session: "a").map(\.isLast) == [false])
+        #expect(book.subscriptions(to: source("test://2")).map(\.subscriber.session) == ["b"])
+        // One that was made anew is not what was found before.
+        let old = book.subscriptions(of: "b")[0]
+        add("test://2", "one", "b", to: book)
+        #expect(book.remove(old.subscription, number: old.number) == nil && book.holds(session: "b"))
     }
 
     @Test("Whatever takes subscriptions away says which resources nobody asks for any more")
     func orphans() {
-        let book = SubscriptionBook()
-        func subscriber(_ session: String, key: String) -> SubscriptionBook.Subscriber {
-            .init(session: session, credential: key, isOwned: true, key: key)
-        }
-        #expect(book.add("test://a", for: subscriber("one", key: "key_1")).isEmpty)
-        book.add("test://b", for: subscriber("one", key: "key_1"))
-        book.add("test://b", for: subscriber("two", key: "key_2"))
-        book.add("test://c", for: subscriber("three", key: "key_2"))
-        #expect(book.forget(session: "one") == ["test://a"] && book.isWanted("test://b") && !book.isWanted("test://a"))
+        let book = Book()
+        #expect(add("test://a", "c1", "one", key: "key_1", to: book).isEmpty)
+        add("test://b", "c1", "one", key: "key_1", to: book)
+        add("test://b", "c2", "two", key: "key_2", to: book)
+        add("test://c", "c2", "three", key: "key_2", to: book)
+        func last(_ removals: [Book.Removal]) -> Set<String> { Set(removals.filter(\.isLast).map(\.source.uri.text)) }
+        #expect(last(book.forget(session: "one")) == ["test://a"])
+        #expect(book.isWanted(source("test://b")) && !book.isWanted(source("test://a")))
         #expect(!book.holds(key: "key_1") && book.holds(key: "key_2"))
         #expect(book.subscribed.sessions == ["two", "three"] && book.subscribed.keys == ["key_2"])
-        #expect(Set(book.forget(key: "key_2")) == ["test://b", "test://c"] && !book.holds(key: "key_2"))
+        #expect(last(book.forget(key: "key_2")) == ["test://b", "test://c"] && !book.holds(key: "key_2"))
         #expect(book.forget(key: "key_2").isEmpty && book.forget(session: "one").isEmpty)
-        var left: [String] = []
-        for number in 0..<SubscriptionBook.capacity + 2 { left += book.add("test://\(number)", for: subscriber("one", key: "key_1")) }
-        #expect(left == ["test://0", "test://1"])
+    }
+
+    @Test("One URI of two servers, and of a client's own process, is three resources, each with those who asked for it")
+    func sources() {
+        let book = Book()
+        let client = UpstreamClient(session: "own", key: "key_1", capabilities: [])
+        let places = [source("test://x"), source("test://x", of: 1), source("test://x", of: 1, client)]
+        for (number, place) in places.enumerated() { book.add(subscription("\(number):test://x", "c", "\(number)"), from: place) }
+        for (number, place) in places.enumerated() {
+            #expect(book.subscriptions(to: place).map(\.name.text) == ["\(number):test://x"])
+        }
+        #expect(book.sources(of: 1, nil) == [places[1]] && book.sources(of: 1, client) == [places[2]] && book.clients == [client])
+        // What is another server's now is given up at the first.
+        let moved = book.add(subscription("0:test://x", "c", "0"), from: places[1])
+        #expect(moved.map(\.source) == [places[0]] && moved.allSatisfy(\.isLast))
+        #expect(book.remove(subscription("1:test://x", "c", "1"))?.isLast == false)
+        #expect(book.remove(subscription("0:test://x", "c", "0"))?.isLast == true)
     }
 }

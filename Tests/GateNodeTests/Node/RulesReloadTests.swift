@@ -8,6 +8,7 @@ import GateTesting
 import Logging
 import MCPUpstream
 import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 
@@ -28,7 +29,9 @@ struct RulesReloadTests {
         return Node(
             identity: identity, clock: clock, settings: file.resolution.settings, resolve: { file.resolution }, store: store,
             members: Membership(store: store, identity: identity, clock: clock, refundUnknown: true, logger: .silent),
-            upstreams: UpstreamSet([], transport: "stdio"), adminKeys: AdminKeys(bootstrapKey: "k"), sessions: SessionSecret(),
+            upstreams: UpstreamSet([], transport: "stdio"),
+            lentSessions: LentSessions(node: name, store: store, on: MultiThreadedEventLoopGroup.singleton.next()),
+            adminKeys: AdminKeys(bootstrapKey: "k"), sessions: SessionSecret(),
             logger: .silent)
     }
 
