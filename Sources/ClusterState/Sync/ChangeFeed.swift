@@ -26,8 +26,10 @@ package enum Topic: String, Sendable, CaseIterable {
     case answer
     /// A server has said something to a session outside of its requests. Said in passing too.
     case mail
+    /// A stream of a session goes on on another connection. Said in passing too.
+    case moved
 
-    var isNumbered: Bool { self != .cancel && self != .answer && self != .mail }
+    var isNumbered: Bool { self != .cancel && self != .answer && self != .mail && self != .moved }
 }
 
 /// What the feed says has changed.

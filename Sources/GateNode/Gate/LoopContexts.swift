@@ -53,6 +53,26 @@ final class LoopContexts: Sendable {
         loop.execute { context.value.streams.post(message, to: session) }
     }
 
+    /// Has every session that listens hear that a list of the servers has changed.
+    func tell(changed message: [UInt8]) {
+        guard let (loop, context) = all.first else { return }
+        loop.execute { [self] in context.value.news.post(message) { [self] news in forEach { $0.streams.tell(news) } } }
+    }
+
+    /// Tells the sessions without a key of their own that have asked for a resource, each once on whichever event loop it listens.
+    func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook) {
+        deliver(message, of: uri, to: subscriptions, from: 0, except: [])
+    }
+
+    private func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook, from index: Int, except told: Set<String>) {
+        guard index < all.count else { return }
+        let (loop, context) = all[index]
+        loop.execute { [self] in
+            let more = context.value.streams.deliver(message, of: uri, to: subscriptions, except: told)
+            deliver(message, of: uri, to: subscriptions, from: index + 1, except: told.union(more))
+        }
+    }
+
     /// Tells the servers that nobody here wants to hear of these resources any more.
     func release(_ uris: [String]) {
         guard !uris.isEmpty, let (loop, context) = all.first else { return }

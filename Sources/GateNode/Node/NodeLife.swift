@@ -74,16 +74,14 @@ struct NodeLife {
             case .changed(let message):
                 loops.forEach {
                     $0.lists.forget()
-                    $0.streams.broadcast(message)
                     $0.listeners.changed(message)
                 }
+                loops.tell(changed: message)
                 refresher.request(.tools)
             case .updated(let message, let uri):
                 for session in subscriptions.owned(of: uri) { loops.post(message, to: session) }
-                loops.forEach {
-                    $0.streams.deliver(message, of: uri, to: subscriptions)
-                    $0.listeners.updated(message, of: uri)
-                }
+                loops.deliver(message, of: uri, to: subscriptions)
+                loops.forEach { $0.listeners.updated(message, of: uri) }
             case .said(let message, let session):
                 guard let key = StatelessEndpoint.key(ofSession: session) else { return loops.post(message, to: session) }
                 loops.forEach { Listening.tell(message, to: key, on: $0) }

@@ -110,7 +110,9 @@ struct ScriptHeaderTests {
         _ = try await node.store.send(sessions.place(of: "s", holder: "h", cap: 1, lifetime: 1000, leaving: false))
         let mail = MailCommands(keys: node.keys)
         _ = try await node.store.send(mail.post([65], to: "s", most: 9, lifetime: 1000, origin: "a"))
-        _ = try await node.store.send(mail.take("s", after: nil, most: 9, lifetime: 1000))
+        for _ in 0..<2 { _ = try await node.store.send(mail.take("s", for: "x", after: "0-0", most: 9, kept: 9, lifetime: 1000)) }
+        _ = try await node.store.send(mail.post([65], of: "tools", by: "a", lifetime: 1000, echo: 9, most: 9))
+        _ = try await node.store.send(mail.claim([("tools", 1), ("prompts", 2)], of: "s", for: "x", lifetime: 1000))
         try await node.run(
             .advance, keys: [node.keys.cursor("h", 0), node.keys.cursor("i", 0), node.keys.rollupHours(0), node.keys.rollup(1, 0)],
             ["0-0", "1-1", "0-0", "0-0", "1000", "1", "4", "c", "1"])
