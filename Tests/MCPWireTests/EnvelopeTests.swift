@@ -326,7 +326,7 @@ struct EnvelopeTests {
         }
         let deep = String(repeating: "[", count: 64) + String(repeating: "]", count: 64)
         #expect(try elements("[\(deep)]").texts == [deep])
-        for text in ["", "{}", "[1", "[1,]", "[1]2", "[\(deep.dropLast())]]", "[[\(deep)]]"] {
+        for text in ["", "{}", "[1", "[1,]", "[1]2", "[\(deep.dropLast())]", "[[\(deep)]]"] {
             #expect(throws: JSONFault.self) { try elements(text) }
         }
     }

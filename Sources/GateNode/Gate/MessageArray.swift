@@ -127,10 +127,10 @@ final class MessageArray {
         goOn()
     }
 
-    /// The head of the answer says how it stands in the end.
+    /// The head of the answer says the least that any of the requests has read: they end in no order.
     private func note(_ readings: MCPExchange.Readings) {
-        exchange.readings.credits = readings.credits ?? exchange.readings.credits
-        exchange.readings.rate = readings.rate ?? exchange.readings.rate
+        if let credits = readings.credits { exchange.readings.credits = min(credits, exchange.readings.credits ?? credits) }
+        if let rate = readings.rate, rate.remaining <= exchange.readings.rate?.remaining ?? rate.remaining { exchange.readings.rate = rate }
         exchange.readings.surcharge += readings.surcharge
         for warning in readings.warnings where exchange.readings.warnings.count < CallView.remarks {
             if !exchange.readings.warnings.contains(warning) { exchange.readings.warnings.append(warning) }
