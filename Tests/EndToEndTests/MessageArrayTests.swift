@@ -6,7 +6,9 @@ import Testing
 extension EndToEndTests {
     @Suite("Arrays of messages", .cluster(nodes: 2))
     struct MessageArrayTests {
-        private static func session(_ key: String, _ revision: JSON = "2025-03-26", on client: GateClient) async throws -> GateClient.Headers {
+        private static func session(_ key: String, _ revision: JSON = "2025-03-26", on client: GateClient) async throws
+            -> GateClient.Headers
+        {
             [("Mcp-Session-Id", try #require(try await client.initialize(revision, key: key).header("Mcp-Session-Id")))]
         }
 
@@ -97,7 +99,8 @@ extension EndToEndTests {
             #expect(try await cluster[1].post(body, key: key, headers: named).json[0]?["result"] != nil)
         }
 
-        @Test("F-MCP-20: requests of an array that a key cannot pay, or has no room for, are refused one by one; eight are under way at once")
+        @Test(
+            "F-MCP-20: requests of an array that a key cannot pay, or has no room for, are refused one by one; eight are under way at once")
         func shares() async throws {
             try await GateCluster.run(nodes: 2, ["--max-concurrent-per-key", "2"]) { cluster in
                 let key = try await cluster[0].createKey(credits: 3)

@@ -80,7 +80,9 @@ extension EndToEndTests {
                 func open(_ node: Int, _ session: String, after: String? = nil) async throws -> LiveStream {
                     try await LiveStream(on: cluster.nodes[node], session: session, key: session == guest ? nil : key, after: after)
                 }
-                func count(_ streams: [LiveStream]) -> Int { streams.map { $0.text.components(separatedBy: Self.listChanged).count - 1 }.reduce(0, +) }
+                func count(_ streams: [LiveStream]) -> Int {
+                    streams.map { $0.text.components(separatedBy: Self.listChanged).count - 1 }.reduce(0, +)
+                }
                 func change() async throws { _ = try await cluster[0].call("change", key: key) }
                 try await eventually("both nodes listen to the server", within: .seconds(20)) {
                     server.requests.count { $0["verb"] == "GET" } >= 2

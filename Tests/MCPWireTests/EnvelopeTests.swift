@@ -335,7 +335,8 @@ struct EnvelopeTests {
         "F-MCP-20: of what is no message the id is known if it can be repeated",
         arguments: [
             (#"{"id":7}"#, "7"), (#"{"jsonrpc":"1.0","id":"a\u0062","x":{"id":1}}"#, #""a\u0062""#), (#"{"id":null}"#, "null"), ("{}", nil),
-            (#"{"id":{}}"#, nil), (#"{"id":true}"#, nil), ("17", nil), ("[1]", nil), ("{\"id\":\"\(String(repeating: "x", count: 2000))\"}", nil),
+            (#"{"id":{}}"#, nil), (#"{"id":true}"#, nil), ("17", nil), ("[1]", nil),
+            ("{\"id\":\"\(String(repeating: "x", count: 2000))\"}", nil),
         ])
     func idOfNoMessage(_ text: String, _ id: String?) {
         Array(text.utf8).withUnsafeBytes { bytes in

@@ -16,7 +16,9 @@ enum Handshake {
             exchange.session = session
             exchange.succeed(result(for: exchange, loop.parts).bytes)
         }
-        guard let credential = exchange.credential else { return loop.sessions.open(owner: "", isKnown: false, capabilities, revision, opened) }
+        guard let credential = exchange.credential else {
+            return loop.sessions.open(owner: "", isKnown: false, capabilities, revision, opened)
+        }
         // Anybody can send a word that looks like a key.
         loop.identify(credential, fresh: false) { lookup, _ in
             guard case .found(let key) = lookup, key.record.state == .active else {

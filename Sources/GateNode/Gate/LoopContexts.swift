@@ -64,7 +64,8 @@ final class LoopContexts: Sendable {
         deliver(message, of: uri, to: subscriptions, from: 0, except: [])
     }
 
-    private func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook, from index: Int, except told: Set<String>) {
+    private func deliver(_ message: [UInt8], of uri: String, to subscriptions: SubscriptionBook, from index: Int, except told: Set<String>)
+    {
         guard index < all.count else { return }
         let (loop, context) = all[index]
         loop.execute { [self] in

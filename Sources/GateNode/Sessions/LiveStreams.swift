@@ -81,7 +81,9 @@ final class LiveStreams {
     }
 
     private func moved(_ tenure: LiveStream.Tenure, _ name: String, of session: String) {
-        for stream in streams where stream.session.id == session && stream.place.stream == name && stream.tenure < tenure { stream.giveWay() }
+        for stream in streams where stream.session.id == session && stream.place.stream == name && stream.tenure < tenure {
+            stream.giveWay()
+        }
     }
 
     // MARK: Mail

@@ -245,7 +245,8 @@ final class MCPExchange {
     /// Whether what is sent ahead of the answer reaches the client, now or when it comes back for it.
     var canSend: Bool {
         if let array { return !isAnswered && array.exchange.canSend }
-        return !isAnswered && canStream && (clientIsThere || log != nil) && head.fields.contains(.accept) && head.fields.accepts(.eventStream)
+        return !isAnswered && canStream && (clientIsThere || log != nil) && head.fields.contains(.accept)
+            && head.fields.accepts(.eventStream)
     }
 
     /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.

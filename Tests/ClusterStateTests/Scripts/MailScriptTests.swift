@@ -14,11 +14,14 @@ struct MailScriptTests {
         init(_ node: TestNode) { (self.node, mail) = (node, MailCommands(keys: node.keys)) }
 
         func post(_ texts: String...) async throws {
-            for text in texts { _ = try await node.store.send(mail.post(Array(text.utf8), to: "s", most: 5, lifetime: lifetime, origin: "a")) }
+            for text in texts {
+                _ = try await node.store.send(mail.post(Array(text.utf8), to: "s", most: 5, lifetime: lifetime, origin: "a"))
+            }
         }
 
         func take(_ stream: String, after: String = "", most: Int = 9) async throws -> (seen: String, texts: [String], ids: [String]) {
-            let words = try await node.store.send(mail.take("s", for: stream, after: after, most: most, kept: 5, lifetime: lifetime)).array ?? []
+            let words =
+                try await node.store.send(mail.take("s", for: stream, after: after, most: most, kept: 5, lifetime: lifetime)).array ?? []
             let values = words.dropFirst(2).compactMap(\.string)
             let (ids, texts) = (stride(from: 0, to: values.count, by: 2), stride(from: 1, to: values.count, by: 2))
             return (words.first?.string ?? "", texts.map { values[$0] }, ids.map { values[$0] })
