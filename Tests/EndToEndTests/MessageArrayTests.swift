@@ -136,6 +136,21 @@ extension EndToEndTests {
             #expect(try await cluster[1].balance(key).spent == 3)
         }
 
+        @Test(
+            "F-MCP-20: once the answers of an array are large no further request is begun; whatever is charged is answered, and nothing else"
+        )
+        func room() async throws {
+            let cluster = try SharedCluster.cluster
+            let key = try await cluster[0].createKey()
+            let session = try await Self.session(key, on: cluster[0])
+            let array = JSON.array((0..<40).map { Self.call(.int($0), "big", ["kilobytes": 2000]) })
+            let answers = try #require(try await cluster[1].post(array.bytes, key: key, headers: session).json.array)
+            let served = answers.count { $0["result"] != nil }
+            #expect(answers.map { $0["id"]?.int } == Array(0..<40) && (6...14).contains(served), "\(served)")
+            #expect(answers.count { $0["error"]?["message"]?.string?.contains("nothing was charged") ?? false } == 40 - served)
+            #expect(try await cluster[0].balance(key).spent == served)
+        }
+
         @Test("F-MCP-20: an array whose client has gone begins no further request")
         func left() async throws {
             let cluster = try SharedCluster.cluster

@@ -103,6 +103,13 @@ extension EndToEndTests {
                     try await Task.sleep(for: .milliseconds(1300))
                     #expect(streams.map(count) == [turn, turn, turn])
                 }
+                // A server that says it without end is told of now and then.
+                let start = ContinuousClock.now
+                for _ in 0..<40 { try await change() }
+                try await Task.sleep(for: .milliseconds(600))
+                let most = 3 + 2 * (2 + Int((ContinuousClock.now - start) / .milliseconds(250)))
+                #expect(streams.map(count).allSatisfy { (4...min(most, 43)).contains($0) }, "\(streams.map(count)), \(most)")
+                try await Task.sleep(for: .milliseconds(1300))
                 for stream in streams.joined() { await stream.close() }
                 // One stream of a session that breaks, and is resumed on both nodes.
                 let only = try await open(0, sessions[0])
