@@ -7,6 +7,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case advance
     case heartbeat
     case claim
+    case claimNews = "claim_news"
     case deliver
     case topUp = "top_up"
     case edit
@@ -18,6 +19,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case orderKeys = "order_keys"
     case outcome
     case postMail = "post_mail"
+    case postNews = "post_news"
     case raise
     case rank
     case reserve
@@ -51,6 +53,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .advance: PackageResources.advance_lua
             case .heartbeat: PackageResources.heartbeat_lua
             case .claim: PackageResources.claim_lua
+            case .claimNews: PackageResources.claim_news_lua
             case .deliver: PackageResources.deliver_lua
             case .topUp: PackageResources.top_up_lua
             case .edit: PackageResources.edit_lua
@@ -62,6 +65,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .orderKeys: PackageResources.order_keys_lua
             case .outcome: PackageResources.outcome_lua
             case .postMail: PackageResources.post_mail_lua
+            case .postNews: PackageResources.post_news_lua
             case .raise: PackageResources.raise_lua
             case .rank: PackageResources.rank_lua
             case .reserve: PackageResources.reserve_lua

@@ -1,11 +1,11 @@
 -- post_mail: keeps what a server says to one session outside of its requests, until one of the session's streams takes it; or an event of a call's stream.
--- KEYS  mail
+-- KEYS  mail, mark...
 -- ARGV  most, lifetime, message, channel, notice, id
 -- REPLY {0}
--- EFFECT the message is added to the stream, which keeps the last `most` for lifetime milliseconds after the last one; every node is told by the
--- notice. id is `*`, or names the message: one that is there already, or has a later one behind it, is passed over.
+-- EFFECT the message is added to the stream, which keeps the last `most` for lifetime milliseconds after the last one, and the marks with it, which say what was
+-- taken; every node is told by the notice. id is `*`, or names the message: one that is there already, or has a later one behind it, is passed over.
 local added = redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[1], ARGV[6], 'm', ARGV[3])
 if type(added) == 'table' and added.err and not string.find(added.err, 'equal or smaller', 1, true) then return added end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return {0}

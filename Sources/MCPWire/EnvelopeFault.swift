@@ -4,7 +4,7 @@
 package enum EnvelopeFault: Error, Equatable, Sendable {
     /// The bytes are no JSON.
     case parseError
-    /// JSON, and no object: arrays of messages are no part of MCP since 2025-06-18.
+    /// JSON, and no object: arrays of messages are no part of MCP but for 2025-03-26, where each of their elements is a message.
     case notAnObject
     /// `jsonrpc` is missing, or not "2.0".
     case badVersion

@@ -58,7 +58,7 @@ extension JSONScanner {
     /// Sets the high bit of each byte that is a quote, a backslash or below 0x20. Bits above the lowest set one may be
     /// false alarms (a borrow), the lowest is exact.
     @inline(__always)
-    private static func stops(in word: UInt64) -> UInt64 {
+    static func stops(in word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let quotes = word ^ (ones &* 0x22)
         let backslashes = word ^ (ones &* 0x5C)

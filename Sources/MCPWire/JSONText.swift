@@ -58,12 +58,13 @@ package enum JSONText {
 
     private static func appendEscaped(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         var start = 0
-        for (offset, byte) in text.enumerated() where byte < 0x20 || byte == .quote || byte == .backslash {
-            output.append(contentsOf: text[start..<offset])
-            start = offset + 1
-            appendEscape(of: byte, to: &output)
+        while true {
+            let stop = text.firstOffsetOfEscaped(from: start)
+            output.append(contentsOf: text.piece(start..<stop))
+            guard stop < text.count else { return }
+            appendEscape(of: text[stop], to: &output)
+            start = stop + 1
         }
-        output.append(contentsOf: text[start...])
     }
 
     private static func appendEscape(of byte: UInt8, to output: inout [UInt8]) {

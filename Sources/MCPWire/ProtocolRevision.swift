@@ -29,6 +29,9 @@ package enum ProtocolRevision: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether its clients may send several messages as an array (Base Protocol of 2025-03-26, Batching).
+    package var takesArrays: Bool { self == .march2025 }
+
     /// The revisions that a handshake can agree on, newest first.
     package static let served = allCases.filter { $0.era == .session }
 

@@ -10,15 +10,34 @@ import Darwin
 
 extension UnsafeRawBufferPointer {
     /// The offset of the first `byte` at or after `start`, found at the speed of `memchr`.
-    func firstOffset(of byte: UInt8, from start: Int = 0) -> Int? {
+    package func firstOffset(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count, let base = baseAddress,
             let hit = memchr(base + start, Int32(byte), count - start)
         else { return nil }
         return UnsafeRawPointer(hit) - base
     }
 
+    /// The offset of the last `byte`. Where it is rare, as line ends are in large messages, that takes no longer than to find the first.
+    package func lastOffset(of byte: UInt8) -> Int? {
+        var last: Int?
+        while let next = firstOffset(of: byte, from: last.map { $0 + 1 } ?? 0) { last = next }
+        return last
+    }
+
+    /// The offset of the first byte at or after `start` that JSON text has to escape, looked for a word at a time; `count` if there is none.
+    func firstOffsetOfEscaped(from start: Int) -> Int {
+        var position = start
+        while position <= count &- 8 {
+            let stops = JSONScanner.stops(in: UInt64(littleEndian: loadUnaligned(fromByteOffset: position, as: UInt64.self)))
+            guard stops == 0 else { return position &+ stops.trailingZeroBitCount &>> 3 }
+            position &+= 8
+        }
+        while position < count, self[position] >= 0x20, self[position] != .quote, self[position] != .backslash { position &+= 1 }
+        return position
+    }
+
     /// The memory of a range of offsets, rebased to offset 0.
-    func piece(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+    package func piece(_ range: Range<Int>) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: self[range])
     }
 

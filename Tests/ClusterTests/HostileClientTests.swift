@@ -99,7 +99,10 @@ extension ClusterTests {
                     await connection.send(HostileClient.post(body, headers: "X-API-Key: \(key)\r\n"))
                     return connection
                 }
-                try await eventually("all are charged", within: .seconds(90)) { try await node.client.balance(key).spent == 25 }
+                // What is held for a call counts as spent from its beginning; its event is there when it has been settled.
+                try await eventually("all are charged", within: .seconds(90), every: .milliseconds(100)) {
+                    try await node.client.usage(of: key).count == 25
+                }
                 let grown = node.program.residentKilobytes - memory
                 #expect(grown < 160 << 10, "\(grown >> 10) MB of 192 that were answered")
                 let whole = try await node.client.call("big", ["kilobytes": 8000], key: key)

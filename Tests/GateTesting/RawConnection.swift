@@ -1,5 +1,6 @@
 // Bytes on a socket, for what no decent HTTP client would send.
 
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -63,6 +64,12 @@ package final class RawConnection: Sendable {
     package func endSending() async throws { try await channel.close(mode: .output).get() }
 
     package func close() async { try? await channel.close().get() }
+
+    /// Ends the connection with RST, so that the other side knows that nothing of it is read any more.
+    package func reset() async throws {
+        try await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        await close()
+    }
 
     /// Waits until an answer has come or the connection was ended.
     ///

@@ -321,6 +321,42 @@ struct EnvelopeTests {
         #expect(try batch(101).batchIsTooLong)
         #expect(try batch(5_000).batch.count == 100)
     }
+
+    // MARK: Arrays of messages
+
+    @Test("F-MCP-20: the elements of an array are found where they stand; beyond the first ones there is a flag")
+    func array() throws {
+        func elements(_ text: String, most: Int = 9) throws -> (texts: [String], isTooLong: Bool) {
+            try Array(text.utf8).withUnsafeBytes { bytes in
+                let scan = try ArrayScan(bytes, most: most)
+                return (scan.elements.map { String(decoding: bytes[$0], as: UTF8.self) }, scan.isTooLong)
+            }
+        }
+        #expect(try elements(" [ {\"a\":[1]} ,2,\"x\"] ").texts == ["{\"a\":[1]}", "2", "\"x\""])
+        #expect(try elements("[]").texts == [])
+        for (text, isTooLong) in [("[1,2,3]", true), ("[1,2]", false)] {
+            let found = try elements(text, most: 2)
+            #expect(found.texts == ["1", "2"] && found.isTooLong == isTooLong)
+        }
+        let deep = String(repeating: "[", count: 64) + String(repeating: "]", count: 64)
+        #expect(try elements("[\(deep)]").texts == [deep])
+        for text in ["", "{}", "[1", "[1,]", "[1]2", "[\(deep.dropLast())]", "[[\(deep)]]"] {
+            #expect(throws: JSONFault.self) { try elements(text) }
+        }
+    }
+
+    @Test(
+        "F-MCP-20: of what is no message the id is known if it can be repeated",
+        arguments: [
+            (#"{"id":7}"#, "7"), (#"{"jsonrpc":"1.0","id":"a\u0062","x":{"id":1}}"#, #""a\u0062""#), (#"{"id":null}"#, "null"), ("{}", nil),
+            (#"{"id":{}}"#, nil), (#"{"id":true}"#, nil), ("17", nil), ("[1]", nil),
+            ("{\"id\":\"\(String(repeating: "x", count: 2000))\"}", nil),
+        ])
+    func idOfNoMessage(_ text: String, _ id: String?) {
+        Array(text.utf8).withUnsafeBytes { bytes in
+            #expect(ArrayScan.id(of: bytes).map { String(decoding: bytes[$0], as: UTF8.self) } == id)
+        }
+    }
 }
 
 extension String {

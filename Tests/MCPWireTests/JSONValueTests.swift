@@ -87,6 +87,20 @@ struct JSONValueTests {
         }
     }
 
+    @Test("a character is escaped wherever it stands in a text, and its neighbours are not")
+    func escapedAnywhere() {
+        for character in ["\"", "\\", "\n", "\u{1f}", "\u{0}", " ", "!", "#", "[", "]", "\u{7f}", "é", "\u{2028}"] {
+            let escaped = ["\"": #"\""#, "\\": #"\\"#, "\n": #"\n"#, "\u{1f}": #"\u001f"#, "\u{0}": #"\u0000"#][character] ?? character
+            for before in 0...17 {
+                for after in 0...17 {
+                    let (left, right) = (String(repeating: "a", count: before), String(repeating: "z", count: after))
+                    let expected = "\"\(left)\(escaped)\(escaped)\(right)\""
+                    #expect(String(decoding: JSONText.quoted(left + character + character + right), as: UTF8.self) == expected)
+                }
+            }
+        }
+    }
+
     @Test("writing escapes what has to be escaped and nothing else")
     func writing() {
         let value: JSONValue = [

@@ -113,6 +113,10 @@ package struct RedisKeys: Sendable {
     package func takenMail(_ session: String) -> String { tags[sessionShard(session)] + "mail:taken:" + session }
     /// A hash: the resources that a session has subscribed to, as `subscription.lua` has it.
     package func subscriptions(of session: String) -> String { tags[sessionShard(session)] + "subscriptions:" + session }
+    /// A list: which stream of a session has taken what of its mail.
+    package func mailRuns(_ session: String) -> String { tags[sessionShard(session)] + "mail:runs:" + session }
+    /// A hash: which news of each list a session has been told, and on which stream.
+    package func toldNews(_ session: String) -> String { tags[sessionShard(session)] + "mail:told:" + session }
     /// A hash of one number: bytes of a key's streams of calls that went through the store in a period; expires.
     /// - Parameters:
     ///   - holder: the owner of the sessions; nil for those of all.
@@ -133,6 +137,8 @@ package struct RedisKeys: Sendable {
     package func endedSessions(_ shard: Int) -> String { tags[shard] + "sessions:ended" }
 
     // What there is once a cluster.
+    /// A hash: the last news of each list of the servers.
+    package var news: String { tags[0] + "mail:news" }
     /// A stream: what rules have found in calls.
     package var violations: String { tags[0] + "violations" }
     /// A hash: how many calls were compared with the schemas of their tools.

@@ -32,7 +32,10 @@ package struct SessionCommands: Sendable {
     ///   - isOwned: whether a key opened the session; no session of another kind ever crowds it out.
     ///   - owner: the digest of the credential that it was opened with; empty for none.
     ///   - level: from which on it hears of logs; empty leaves that as it is.
-    package func command(_ verb: Verb, _ id: String, isOwned: Bool, owner: String = "", level: String = "") -> RedisCommand {
+    ///   - revision: the one that it has agreed on, where that makes a difference; empty leaves it as it is.
+    package func command(
+        _ verb: Verb, _ id: String, isOwned: Bool, owner: String = "", level: String = "", revision: String = ""
+    ) -> RedisCommand {
         let shard = keys.sessionShard(id)
         var command = RedisCommand(script: .session, keys: 5)
         for key in [
@@ -49,13 +52,19 @@ package struct SessionCommands: Sendable {
         command.append(isOwned ? "owned" : "guest")
         command.append(owner)
         command.append(level)
+        command.append(revision)
         return command
     }
 
     /// The level of logs of a session that lives; nil if it has named none.
-    package static func level(_ reply: RedisReply) -> String? {
-        guard let elements = reply.array, elements.count > 2, let level = elements[2].string, !level.isEmpty else { return nil }
-        return level
+    package static func level(_ reply: RedisReply) -> String? { text(2, of: reply) }
+
+    /// The revision of a session that lives; nil where it makes no difference which one that is.
+    package static func revision(_ reply: RedisReply) -> String? { text(3, of: reply) }
+
+    private static func text(_ index: Int, of reply: RedisReply) -> String? {
+        guard let elements = reply.array, elements.count > index, let text = elements[index].string, !text.isEmpty else { return nil }
+        return text
     }
 
     /// The owner of a session that lives, empty for none; nil if there is no such session.
@@ -79,7 +88,8 @@ package struct SessionCommands: Sendable {
     }
 }
 
-/// What servers say to sessions outside of requests; see `post_mail.lua` and `take_mail.lua`.
+/// What servers say to sessions outside of requests; see `post_mail.lua` and `take_mail.lua`, and for what they say to all of them
+/// `post_news.lua` and `claim_news.lua`.
 package struct MailCommands: Sendable {
     private let keys: RedisKeys
 
@@ -95,8 +105,13 @@ package struct MailCommands: Sendable {
     package func post(
         _ message: [UInt8], to session: String, number: Int? = nil, piece: Int = 0, most: Int, lifetime: Int, origin: String
     ) -> RedisCommand {
-        var command = RedisCommand(script: .postMail, keys: 1)
+        let isNumbered = number != nil
+        var command = RedisCommand(script: .postMail, keys: isNumbered ? 1 : 3)
         command.append(keys.mail(session))
+        if !isNumbered {
+            command.append(keys.takenMail(session))
+            command.append(keys.mailRuns(session))
+        }
         command.append(most)
         command.append(lifetime)
         command.append(message)
@@ -107,16 +122,21 @@ package struct MailCommands: Sendable {
     }
 
     /// - Parameters:
-    ///   - after: the id of a message; nil for what nobody has taken.
-    ///   - most: messages at once.
+    ///   - stream: of the session, by its name.
+    ///   - after: the id of a message; empty for what nobody has taken.
+    ///   - most: messages that are looked through at once.
+    ///   - kept: messages of a session that are kept.
     ///   - lifetime: milliseconds for which it is known what was taken.
-    package func take(_ session: String, after: String?, most: Int, lifetime: Int) -> RedisCommand {
-        var command = RedisCommand(script: .takeMail, keys: 2)
+    package func take(_ session: String, for stream: String, after: String, most: Int, kept: Int, lifetime: Int) -> RedisCommand {
+        var command = RedisCommand(script: .takeMail, keys: 3)
         command.append(keys.mail(session))
         command.append(keys.takenMail(session))
+        command.append(keys.mailRuns(session))
         command.append(lifetime)
-        command.append(after ?? "")
+        command.append(after)
         command.append(most)
+        command.append(stream)
+        command.append(kept)
         return command
     }
 
@@ -137,5 +157,43 @@ package struct MailCommands: Sendable {
         return [
             RedisCommand(once: "HINCRBY", name, "bytes", String(bytes)), RedisCommand("PEXPIRE", name, String(2 * period.length)),
         ]
+    }
+
+    // MARK: News of lists
+
+    /// - Parameters:
+    ///   - list: the method of the notification.
+    ///   - lifetime: milliseconds after the last news.
+    ///   - echo: milliseconds within which another node's news in the same words are the same.
+    ///   - most: lists that are kept.
+    package func post(_ message: [UInt8], of list: String, by node: String, lifetime: Int, echo: Int, most: Int) -> RedisCommand {
+        var command = RedisCommand(script: .postNews, keys: 1)
+        command.append(keys.news)
+        command.append(list)
+        command.append(message)
+        command.append(node)
+        command.append(lifetime)
+        command.append(echo)
+        command.append(most)
+        return command
+    }
+
+    /// The last news of each list.
+    package var news: RedisCommand { RedisCommand("HGETALL", keys.news) }
+
+    /// - Parameters:
+    ///   - news: the list and the number of each.
+    ///   - stream: of the session, by its name.
+    ///   - lifetime: milliseconds for which it is known who has told them.
+    package func claim(_ news: [(list: String, number: Int)], of session: String, for stream: String, lifetime: Int) -> RedisCommand {
+        var command = RedisCommand(script: .claimNews, keys: 1)
+        command.append(keys.toldNews(session))
+        command.append(lifetime)
+        command.append(stream)
+        for item in news {
+            command.append(item.list)
+            command.append(item.number)
+        }
+        return command
     }
 }

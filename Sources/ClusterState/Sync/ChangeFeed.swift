@@ -28,8 +28,10 @@ package enum Topic: String, Sendable, CaseIterable {
     case mail
     /// Another node holds what a session has subscribed to, or nobody does any more. Said in passing too.
     case subscription
+    /// A stream of a session goes on on another connection. Said in passing too.
+    case moved
 
-    var isNumbered: Bool { ![.cancel, .answer, .mail, .subscription].contains(self) }
+    var isNumbered: Bool { ![.cancel, .answer, .mail, .subscription, .moved].contains(self) }
 }
 
 /// What the feed says has changed.

@@ -27,8 +27,8 @@ final class CallFlow: CancellableRequest {
     static func begin(_ exchange: MCPExchange, on loop: LoopContext) {
         let calls = ToolCall.calls(of: exchange.envelope)
         if let fault = fault(of: calls, exchange, loop.parts.upstreams) { return exchange.fail(code: -32602, fault) }
-        let key = exchange.head.fields.string(of: .xIdempotencyKey).flatMap { $0.isEmpty ? nil : $0 }
-        if let key, !isIdempotencyKey(key) {
+        let key = exchange.idempotencyKey
+        if key != nil, !isIdempotencyKey(exchange.head.fields.string(of: .xIdempotencyKey) ?? "") {
             return exchange.fail(
                 status: 400, code: -32600, "X-Idempotency-Key must be 1 to \(ClientText.idempotencyKey) visible ASCII characters")
         }

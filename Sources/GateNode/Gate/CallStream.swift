@@ -74,7 +74,8 @@ final class CallStream: AnswerLog {
         }
         events.append(event)
         bytes += event.body.count
-        if kind != .answer { trim() }
+        // Nothing but answers follows upon one.
+        if kind != .answer, kind != .part { trim() }
         streams.grew(self, by: event.body.count)
         if leaves { leaveNext() }
         return name.event(last)
@@ -180,7 +181,7 @@ final class CallStream: AnswerLog {
 
     /// What stands in the place of an answer for which the store has no room; nothing in that of another event.
     private static func standIn(for event: Event) -> [UInt8]? {
-        guard event.kind == .answer else { return nil }
+        guard event.kind == .answer || event.kind == .part else { return nil }
         let bytes = event.body.bytes
         let id = bytes.withUnsafeBytes { bytes in Reply.scan(bytes)?.id.map { Array(bytes[$0]) } }
         return Array(#"{"jsonrpc":"2.0","id":"#.utf8) + (id ?? Array("null".utf8))

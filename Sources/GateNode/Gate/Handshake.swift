@@ -11,17 +11,20 @@ import NIOCore
 enum Handshake {
     static func answer(_ exchange: MCPExchange, on loop: LoopContext) {
         let capabilities = Self.capabilities(of: exchange)
+        let revision = ProtocolRevision.agreed(on: exchange.envelope.protocolVersion)
         let opened = { (session: Session) in
             exchange.session = session
             exchange.succeed(result(for: exchange, loop.parts).bytes)
         }
-        guard let credential = exchange.credential else { return loop.sessions.open(owner: "", isKnown: false, capabilities, opened) }
+        guard let credential = exchange.credential else {
+            return loop.sessions.open(owner: "", isKnown: false, capabilities, revision, opened)
+        }
         // Anybody can send a word that looks like a key.
         loop.identify(credential, fresh: false) { lookup, _ in
             guard case .found(let key) = lookup, key.record.state == .active else {
-                return loop.sessions.open(owner: KeyCache.digest(credential), isKnown: false, capabilities, opened)
+                return loop.sessions.open(owner: KeyCache.digest(credential), isKnown: false, capabilities, revision, opened)
             }
-            loop.sessions.open(owner: KeyCache.digest(credential), isKnown: true, capabilities) { session in
+            loop.sessions.open(owner: KeyCache.digest(credential), isKnown: true, capabilities, revision) { session in
                 if session.isOpened { loop.note(.created, session.id, of: key.record, exchange.requestID) }
                 opened(session)
             }

@@ -24,6 +24,8 @@ final class LoopContext: ExchangeHandler {
     let questions: ClientQuestions
     let rounds: CallRounds
     let streams: LiveStreams
+    /// The news of lists; of all loops of the node the first one has them.
+    let news: NewsDesk
     let calls: CallStreams
     let listeners: ListenStreams
     let log: CallLog
@@ -77,6 +79,7 @@ final class LoopContext: ExchangeHandler {
         streams = LiveStreams(
             link: link.value, commands: sessions.commands, mail: SessionMail(link: link.value, keys: keys, origin: parts.id),
             most: parts.settings.maxConnections / max(1, loops) / 4)
+        news = NewsDesk(streams.mail, on: eventLoop)
         calls = CallStreams(
             node: parts.id, loop: index, sessions: sessions, mail: streams.mail,
             through: CallShares(link: link.value, keys: keys, clock: parts.clock),
@@ -242,6 +245,7 @@ final class LoopContext: ExchangeHandler {
         case .record(.mail, let name):
             streams.collect(session: name)
             calls.collect(stream: name)
+        case .record(.moved, let word): streams.moved(word)
         case .record(.cancel, let word): if let key = CancelKey(word: word) { cancel(key) }
         case .record(.session, let id):
             sessions.forget(id)

@@ -58,6 +58,11 @@ final class LoopContexts: Sendable {
         if !removals.isEmpty { one { $0.settle(removals) } }
     }
 
+    /// Has every session that listens hear that a list of the servers has changed.
+    func tell(changed message: [UInt8]) {
+        one { [self] in $0.news.post(message) { [self] news in forEach { $0.streams.tell(news) } } }
+    }
+
     /// Has one event loop do what concerns none of them more than another.
     func one(_ body: @escaping @Sendable (LoopContext) -> Void) {
         guard let (loop, context) = all.first else { return }

@@ -38,6 +38,7 @@ enum MCPEndpoint {
         guard hasPlainBody(exchange.head.fields) else {
             return exchange.refuse(415, "Unsupported Media Type. Send the body without a Content-Encoding")
         }
+        if exchange.body.beginsArray { return MessageArray.receive(exchange, on: loop) }
         switch exchange.body.scanEnvelope() {
         case .success(let envelope): exchange.envelope = envelope
         case .failure(let fault): return exchange.fail(status: 400, code: fault.code, fault.sentence)
@@ -78,7 +79,7 @@ enum MCPEndpoint {
     }
 
     /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
-    private static func enter(_ exchange: MCPExchange, asStream: Bool = false, on loop: LoopContext, then next: @escaping () -> Void) {
+    static func enter(_ exchange: MCPExchange, asStream: Bool = false, on loop: LoopContext, then next: @escaping () -> Void) {
         let isHandshake = exchange.envelope.method == .initialize
         let id = isHandshake ? nil : exchange.head.fields.string(of: .mcpSessionID)
         loop.sessions.enter(id, opens: isHandshake || asStream, from: { exchange.address }) { entry in
@@ -113,13 +114,13 @@ enum MCPEndpoint {
             guard let session = exchange.session else { return }
             if loop.calls.resume(exchange, in: session, on: loop) { return }
             let credential = session.isOwned ? exchange.credential : nil
-            loop.streams.open(exchange, in: session, holder: loop.nextID()) { [weak loop] answer in
+            loop.streams.open(exchange, in: session, ticket: loop.nextID(), at: loop.now) { [weak loop] answer in
                 if let loop { loop.mayListen(credential, answer) } else { answer(true) }
             }
         }
     }
 
-    private static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
+    static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
         let envelope = exchange.envelope
         switch envelope.kind {
         case .response:
@@ -209,4 +210,7 @@ extension ByteBuffer {
     func scanEnvelope() -> Result<Envelope, EnvelopeFault> {
         withUnsafeReadableBytes { bytes in Result { () throws(EnvelopeFault) in try Envelope.scan(bytes) } }
     }
+
+    /// Whether it is an array, if it is JSON at all.
+    var beginsArray: Bool { withUnsafeReadableBytes { JSONScanner($0).next == UInt8(ascii: "[") } }
 }

@@ -17,9 +17,9 @@ struct ServerNews: Sendable {
         case .changed(let message):
             loops.forEach {
                 $0.lists.forget()
-                $0.streams.broadcast(message)
                 $0.listeners.changed(message)
             }
+            loops.tell(changed: message)
             refresher.request(.tools)
         case .updated(let message, let uri, let server): updated(message, uri, of: server)
         case .said(let message, let client, let server): said(message, to: client, by: server)
@@ -72,10 +72,12 @@ struct ServerNews: Sendable {
                 guests.append((subscriber, news))
             }
         }
-        guard !streams.isEmpty || !guests.isEmpty else { return }
-        loops.forEach { [streams, guests] loop in
-            loop.listeners.tell(streams)
-            for (guest, news) in guests { loop.streams.send(news, guest: guest.session, credential: guest.credential) }
+        if !streams.isEmpty { loops.forEach { [streams] in $0.listeners.tell(streams) } }
+        for (guest, news) in guests {
+            loops.first {
+                $0.streams.send(news, guest: guest.session, credential: guest.credential)
+            } otherwise: {
+            }
         }
     }
 

@@ -92,9 +92,15 @@ final class SessionBook {
     ///   - owner: the digest of the credential that was shown; empty for none.
     ///   - isKnown: whether there is an active key of that credential: only such a session takes a place among the owned.
     ///   - capabilities: what its client can be asked.
-    func open(owner: String, isKnown: Bool, _ capabilities: ClientCapabilities, _ completion: @escaping (Session) -> Void) {
+    ///   - revision: that it has agreed on.
+    func open(
+        owner: String, isKnown: Bool, _ capabilities: ClientCapabilities, _ revision: ProtocolRevision,
+        _ completion: @escaping (Session) -> Void
+    ) {
         let session = Session(id: make(isKnown ? .owned : .opened, capabilities), isPresented: false, isOpened: true)
-        link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner)) { [self] result in
+        // Of the others it makes no difference which one it is.
+        let kept = revision.takesArrays ? revision.rawValue : ""
+        link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner, revision: kept)) { [self] result in
             if case .failure = result { completion(offer()) } else { completion(session) }
         }
     }
@@ -165,6 +171,7 @@ final class SessionBook {
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
                 var session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned, capabilities: capabilities)
                 session.logLevel = SessionCommands.level(reply).flatMap { LogLevel(rawValue: $0) }
+                session.takesArrays = SessionCommands.revision(reply).flatMap { ProtocolRevision(rawValue: $0) }?.takesArrays ?? false
                 entries[id] = Entry(session: session, readAt: .now(), provenBy: entries[id]?.provenBy)
                 completion(session)
             }

@@ -4,8 +4,8 @@ import ClusterState
 import GateDomain
 import NIOCore
 
-/// The mail of sessions that keys have opened, in Redis: bounded by number, bytes and time. Streams take it, each message once; a stream that
-/// broke is resumed after the last message that its client has seen, on any node.
+/// The mail of sessions that keys have opened, in Redis: bounded by number, bytes and time. A session's streams take it, each message on one of
+/// them; a stream that broke is resumed after the last message that its client has seen, on any node, and gets what is its own.
 struct SessionMail {
     let link: any CommandLink
     let keys: RedisKeys
@@ -14,9 +14,11 @@ struct SessionMail {
 
     /// What a stream is given.
     struct Delivery {
-        /// Where it begins: the id that a client without a message resumes after.
-        var before = "0-0"
-        var messages: [(id: String, bytes: [UInt8])] = []
+        /// Up to where the session's mail was looked through for it.
+        let seen: String
+        let messages: [(id: String, bytes: [UInt8])]
+        /// Whether there may be more behind that.
+        let isFull: Bool
     }
 
     /// Messages of one session, and bytes of one of them.
@@ -38,19 +40,65 @@ struct SessionMail {
         }
     }
 
-    /// Takes what nobody has taken, or what came after the last message that a client has seen.
-    func take(_ session: String, after: String?, _ completion: @escaping (Delivery) -> Void) {
-        let command = MailCommands(keys: keys).take(session, after: after, most: Self.batch, lifetime: Self.lifetime)
+    /// Takes for a stream what nobody has taken, and gives it again what it has got.
+    /// - Parameters:
+    ///   - after: up to where the mail was looked through for this stream; empty for a new one.
+    ///   - completion: gets nil if the store does not answer.
+    func take(_ session: String, for stream: String, after: String, _ completion: @escaping (Delivery?) -> Void) {
+        let command = MailCommands(keys: keys).take(
+            session, for: stream, after: after, most: Self.batch, kept: Self.most, lifetime: Self.lifetime)
         link.send(command) { result in
-            var delivery = Delivery()
-            if let words = (try? result.get())?.array, let before = words.first?.string {
-                delivery.before = before
-                for index in stride(from: 1, to: words.count - 1, by: 2) {
-                    guard let id = words[index].string, case .bytes(let bytes) = words[index + 1] else { continue }
-                    delivery.messages.append((id, bytes))
-                }
+            guard let words = (try? result.get())?.array, words.count > 1, let seen = words[0].string, let count = words[1].integer else {
+                return completion(nil)
             }
-            completion(delivery)
+            var messages: [(id: String, bytes: [UInt8])] = []
+            for index in stride(from: 2, to: words.count - 1, by: 2) {
+                guard let id = words[index].string, case .bytes(let bytes) = words[index + 1] else { continue }
+                messages.append((id, bytes))
+            }
+            completion(Delivery(seen: seen, messages: messages, isFull: count == Self.batch))
+        }
+    }
+
+    /// Tells all nodes that a stream goes on on another connection.
+    func tell(moved word: String) { link.send(FeedMessage.ephemeral(.moved, word, keys: keys, origin: origin)) { _ in } }
+
+    // MARK: News of lists
+
+    /// Numbers the news of a list. - Parameter completion: is told nil if the store has not taken them.
+    func post(_ message: [UInt8], of list: String, _ completion: @escaping (Int?) -> Void) {
+        guard message.count <= ListNews.longest else { return completion(nil) }
+        let command = MailCommands(keys: keys).post(
+            message, of: list, by: origin, lifetime: ListNews.lifetime, echo: ListNews.echo,
+            most: ListNews.known.contains(list) ? ListNews.most : ListNews.most - ListNews.known.count)
+        link.send(command) { result in
+            let number = (try? result.get())?.integer(at: 0)
+            completion(number.flatMap { $0 > 0 ? $0 : nil })
+        }
+    }
+
+    /// The last news of each list. - Parameter completion: gets nil if the store does not answer.
+    func news(_ completion: @escaping ([ListNews]?) -> Void) {
+        link.send(MailCommands(keys: keys).news) { result in
+            guard let words = (try? result.get())?.array else { return completion(nil) }
+            completion(
+                stride(from: 0, to: words.count - 1, by: 2).compactMap { index in
+                    guard let list = words[index].string, case .bytes(let value) = words[index + 1] else { return nil }
+                    let parts = value.split(separator: UInt8(ascii: " "), maxSplits: 2)
+                    guard parts.count == 3, let number = Int(String(decoding: parts[0], as: UTF8.self)) else { return nil }
+                    return ListNews(list: list, message: Array(parts[2]), number: number)
+                })
+        }
+    }
+
+    /// Claims news for a stream of a session. - Parameter completion: is told of each whether the stream may tell it; so it may if the store does
+    /// not say.
+    func claim(_ news: [ListNews], of session: String, for stream: String, _ completion: @escaping ([Bool]) -> Void) {
+        let command = MailCommands(keys: keys).claim(
+            news.map { ($0.list, $0.number) }, of: session, for: stream, lifetime: ListNews.lifetime)
+        link.send(command) { result in
+            let words = (try? result.get())?.array ?? []
+            completion(news.indices.map { index in index < words.count ? words[index].integer != 0 : true })
         }
     }
 
@@ -113,14 +161,5 @@ struct SessionMail {
             case .bytes(let bytes) = fields[1], let end = bytes.first.flatMap(End.init)
         else { return nil }
         return Piece(event: event, number: number, end: end, bytes: bytes.dropFirst())
-    }
-
-    /// The message that an event's id names, `<milliseconds>-<number>.<stream>`; nil for any other text.
-    static func message(ofEvent id: String) -> String? {
-        guard id.utf8.count <= 128, let dot = id.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
-        let parts = id[..<dot].split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ (1...19).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })
-        else { return nil }
-        return String(id[..<dot])
     }
 }

@@ -42,6 +42,13 @@ struct AnswerParts {
 
     mutating func append(_ bytes: some Collection<UInt8>) { open += bytes }
 
+    mutating func append(_ body: AnswerBody) {
+        switch body {
+        case .whole(let bytes): append(bytes)
+        case .parts(let parts): for part in parts { append(0..<part.readableBytes, of: part) }
+        }
+    }
+
     /// Appends a range of a message, with what stands in the place of some of it.
     /// - Parameters:
     ///   - range: an offset from the first readable byte.

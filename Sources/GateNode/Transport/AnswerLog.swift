@@ -1,7 +1,12 @@
 // What an exchange knows of whoever keeps the events of its stream for a client that comes back (MCP 2025-11-25 Transports, Resumability).
 
 /// What an event of an answer's stream is for: of notices only so many are kept.
-enum AnswerEvent { case notice, question, answer }
+enum AnswerEvent {
+    case notice, question
+    /// One of several answers, and not the last one.
+    case part
+    case answer
+}
 
 /// The events of one answer's stream, as they are kept; confined to the event loop of the exchange.
 protocol AnswerLog: AnyObject {

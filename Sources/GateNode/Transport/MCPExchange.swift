@@ -24,6 +24,8 @@ struct Session: Sendable {
     var logLevel: LogLevel?
     /// Whether this request has opened it, and the store knows it.
     var isOpened = false
+    /// Whether it has agreed on 2025-03-26, the one revision whose clients send several messages as an array.
+    var takesArrays = false
 
     /// Whose share it counts in: a key's own, or that of all who have none.
     var holder: String { isOwned ? owner : "" }
@@ -56,7 +58,11 @@ final class MCPExchange {
     var onAnswer: (([UInt8]) -> Void)?
     private var lastSaidAt = NIODeadline.now()
     private var connection: FrontHandler?
-    private var isStreaming = false
+    private let peer: IPAddress
+    /// The request with the array of messages that this one is of, its place there, and who gets its answer.
+    private let array: (exchange: MCPExchange, place: Int)?
+    private var onEnd: ((MCPExchange, AnswerBody?) -> Void)?
+    private(set) var isStreaming = false
     /// What the stream of the answer has said, for a client whose connection breaks; nil where nobody could ask for it.
     private var log: (any AnswerLog)?
     private(set) var isAnswered = false
@@ -80,20 +86,36 @@ final class MCPExchange {
         self.head = head
         self.body = body
         self.connection = connection
+        peer = connection.peer
+        array = nil
         front = connection.front
+        front.switches.entered()
+    }
+
+    /// One of the messages of an array, which is answered for itself, as if it had come alone.
+    /// - Parameters:
+    ///   - place: among the messages, from 0.
+    ///   - onEnd: gets the answer, on this event loop; nil where there is none.
+    init(
+        _ body: ByteBuffer, _ envelope: Envelope, of exchange: MCPExchange, at place: Int,
+        onEnd: @escaping (MCPExchange, AnswerBody?) -> Void
+    ) {
+        (head, front, peer, session) = (exchange.head, exchange.front, exchange.peer, exchange.session)
+        (self.body, self.envelope, self.onEnd) = (body, envelope, onEnd)
+        array = (exchange, place)
+        madeRequestID = exchange.requestID
         front.switches.entered()
     }
 
     /// Whose call it is, proxies taken into account (F-IP-02).
     var address: IPAddress {
-        let peer = connection?.peer ?? IPAddress(v4: 0)
-        return front.addresses.client(peer: peer, forwardedFor: forwardedFor)
+        front.addresses.client(peer: peer, forwardedFor: forwardedFor)
     }
 
     /// Where the client of a key is that has lists of countries, as a trusted proxy says it and nobody else (F-GEO-02, F-GEO-03). One that
     /// says it twice says nothing.
     func country(for policy: Policy?) -> String? {
-        guard let policy, !policy.key.countries.isEmpty, let peer = connection?.peer, front.addresses.isTrusted(peer) else { return nil }
+        guard let policy, !policy.key.countries.isEmpty, front.addresses.isTrusted(peer) else { return nil }
         var values: [String]
         if let name = front.settings.geoCountryHeader {
             values = head.fields.strings(namedByOperator: name)
@@ -118,6 +140,12 @@ final class MCPExchange {
         return id
     }
 
+    /// What the client calls its request, so that it is carried out once: of an array each request by its place.
+    var idempotencyKey: String? {
+        guard let key = head.fields.string(of: .xIdempotencyKey), !key.isEmpty else { return nil }
+        return array.map { "\(key)/\($0.place)" } ?? key
+    }
+
     /// Whether the client can only read an event stream.
     private var wantsStream: Bool {
         !head.fields.accepts(.json) && head.fields.accepts(.eventStream)
@@ -125,7 +153,11 @@ final class MCPExchange {
 
     private var canStream: Bool { head.version == .http11 }
 
-    var clientIsThere: Bool { connection != nil }
+    var clientIsThere: Bool { (array?.exchange ?? self).connection != nil }
+    /// Whether the client can hear of the answer, now or when it comes back.
+    var canBeHeard: Bool { connection != nil || log != nil }
+    /// Whether the answer goes onto an event stream.
+    var endsAsStream: Bool { isStreaming || wantsStream && canStream }
 
     /// Whether the client may be a page of somebody else's, brought here by a name that points to this machine (DNS rebinding): it came to
     /// a loopback address, and through no proxy that we know.
@@ -148,6 +180,7 @@ final class MCPExchange {
             self.onAnswer = nil
             return onAnswer(Array(message))
         }
+        if array != nil { return end(status, message.isEmpty ? nil : .whole(Array(message))) }
         if isStreaming { return endStream(.whole(Array(message))) }
         guard wantsStream && status == 200 && !message.isEmpty else { return deliver(status: status, type: "application/json", message) }
         // A stream is chunked, which HTTP/1.0 cannot read: there the one event is a body of known length.
@@ -159,6 +192,7 @@ final class MCPExchange {
     /// The same for a message that may be a large one, which is passed on as it lies.
     func answer(status: Int = 200, _ message: AnswerBody) {
         guard case .parts(let parts) = message, onAnswer == nil else { return answer(status: status, message.bytes) }
+        if array != nil { return end(status, message) }
         if isStreaming { return endStream(message) }
         guard wantsStream && status == 200 else { return deliver(status: status, type: "application/json", parts: parts) }
         guard canStream else { return deliver(status: status, type: AnswerHead.eventStream, parts: StreamFrame.body(parts)) }
@@ -167,7 +201,20 @@ final class MCPExchange {
     }
 
     /// Ends the exchange with nothing in the body.
-    func acknowledge() { deliver(status: 202, type: nil, []) }
+    func acknowledge() { if array != nil { end(202, nil) } else { deliver(status: 202, type: nil, []) } }
+
+    /// Ends the exchange with several answers as events of one stream.
+    func answer(_ messages: [AnswerBody]) {
+        if !isStreaming { openStream() }
+        for message in messages.dropLast() { write(event: message, as: .part) }
+        if let last = messages.last { endStream(last) }
+    }
+
+    private func end(_ status: Int, _ message: AnswerBody?) {
+        guard conclude(status), let onEnd else { return }
+        self.onEnd = nil
+        onEnd(self, message)
+    }
 
     private func deliver(status: Int, type: StaticString?, _ message: some Collection<UInt8>) {
         guard conclude(status) else { return }
@@ -197,19 +244,24 @@ final class MCPExchange {
 
     /// Whether what is sent ahead of the answer reaches the client, now or when it comes back for it.
     var canSend: Bool {
-        !isAnswered && canStream && (clientIsThere || log != nil) && head.fields.contains(.accept) && head.fields.accepts(.eventStream)
+        if let array { return !isAnswered && array.exchange.canSend }
+        return !isAnswered && canStream && (clientIsThere || log != nil) && head.fields.contains(.accept)
+            && head.fields.accepts(.eventStream)
     }
 
     /// Sends a message ahead of the answer, if the client reads event streams; the answer then ends that stream.
     func send(_ message: some Collection<UInt8>, as kind: AnswerEvent = .notice) {
         guard canSend else { return }
+        if let array { return array.exchange.send(message, as: kind) }
         // Whoever does not read is not written to: what comes ahead of the answer may be left out, the answer may not.
         guard connection?.takesMore ?? true else { return }
-        if !isStreaming {
-            beginStream()
-            log = front.logs?.openLog(for: self)
-        }
-        write(event: message, as: kind)
+        if !isStreaming { openStream() }
+        write(event: .whole(Array(message)), as: kind)
+    }
+
+    private func openStream() {
+        beginStream()
+        log = front.logs?.openLog(for: self)
     }
 
     private func beginStream() {
@@ -242,20 +294,19 @@ final class MCPExchange {
             && head.fields.string(of: .mcpProtocolVersion)?.hasSameBytes(as: ProtocolRevision.november2025.rawValue) ?? false
     }
 
-    private func write(event message: some Collection<UInt8>, as kind: AnswerEvent) {
+    private func write(event message: AnswerBody, as kind: AnswerEvent) {
         lastSaidAt = .now()
-        let id = log?.add(.whole(Array(message)), kind)
-        connection?.write(StreamFrame.event(message, id: id, allocator: front.allocator))
+        let id = log?.add(message, kind)
+        switch message {
+        case .whole(let bytes): connection?.write(StreamFrame.event(bytes, id: id, allocator: front.allocator))
+        case .parts(let parts): connection?.write(StreamFrame.event(parts, id: id, allocator: front.allocator))
+        }
     }
 
     private func endStream(_ message: AnswerBody) {
         guard conclude(200) else { return }
-        let id = log?.add(message, .answer)
+        write(event: message, as: .answer)
         guard let connection else { return }
-        switch message {
-        case .whole(let bytes): connection.write(StreamFrame.event(bytes, id: id, allocator: front.allocator))
-        case .parts(let parts): connection.write(StreamFrame.event(parts, id: id, allocator: front.allocator))
-        }
         self.connection = nil
         log?.answered(on: connection)
         connection.finish(ByteBuffer(string: "0\r\n\r\n"))
@@ -266,7 +317,7 @@ final class MCPExchange {
         isAnswered = true
         onAbandoned = nil
         front.switches.left()
-        front.meter.answered(.mcp(head.method), status: status)
+        if array == nil { front.meter.answered(.mcp(head.method), status: status) }
         return true
     }
 

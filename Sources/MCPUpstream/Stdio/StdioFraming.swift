@@ -28,10 +28,10 @@ struct StdioFraming {
     mutating func feed(_ chunk: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
         if !isOverlong, framer.partialBytes + chunk.count <= framer.cap {
             feed(piece: chunk, deliver)
-            if let end = chunk.lastIndex(of: .lineFeed) {
-                ends.begin(with: chunk[(end + 1)...])
+            if let end = chunk.lastOffset(of: .lineFeed) {
+                ends.begin(with: chunk.piece(end + 1..<chunk.count))
             } else {
-                ends.grow(by: chunk[...])
+                ends.grow(by: chunk)
             }
         } else {
             feedLineByLine(chunk, deliver)
@@ -40,17 +40,18 @@ struct StdioFraming {
 
     /// The slow way, taken when a line may exceed the cap: one line, or piece of a line, at a time.
     private mutating func feedLineByLine(_ chunk: UnsafeRawBufferPointer, _ deliver: (Event) -> Void) {
-        var rest = chunk[...]
-        while let end = rest.firstIndex(of: .lineFeed) {
-            ends.grow(by: rest[..<end])
-            feed(piece: UnsafeRawBufferPointer(rebasing: rest[...end]), deliver)
+        var start = 0
+        while let end = chunk.firstOffset(of: .lineFeed, from: start) {
+            ends.grow(by: chunk.piece(start..<end))
+            feed(piece: chunk.piece(start..<end + 1), deliver)
             if isOverlong { deliver(.overlong(id: ends.id)) }
             isOverlong = false
             ends.begin(with: [])
-            rest = rest[(end + 1)...]
+            start = end + 1
         }
+        let rest = chunk.piece(start..<chunk.count)
         ends.grow(by: rest)
-        feed(piece: UnsafeRawBufferPointer(rebasing: rest), deliver)
+        feed(piece: rest, deliver)
     }
 
     /// The id that the ends of a whole line show.

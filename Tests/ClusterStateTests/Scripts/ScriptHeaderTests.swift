@@ -110,7 +110,9 @@ struct ScriptHeaderTests {
         _ = try await node.store.send(sessions.place(of: "s", holder: "h", cap: 1, lifetime: 1000, leaving: false))
         let mail = MailCommands(keys: node.keys)
         _ = try await node.store.send(mail.post([65], to: "s", most: 9, lifetime: 1000, origin: "a"))
-        _ = try await node.store.send(mail.take("s", after: nil, most: 9, lifetime: 1000))
+        for _ in 0..<2 { _ = try await node.store.send(mail.take("s", for: "x", after: "0-0", most: 9, kept: 9, lifetime: 1000)) }
+        _ = try await node.store.send(mail.post([65], of: "tools", by: "a", lifetime: 1000, echo: 9, most: 9))
+        _ = try await node.store.send(mail.claim([("tools", 1), ("prompts", 2)], of: "s", for: "x", lifetime: 1000))
         let (held, heir) = (SubscriptionCommands(keys: node.keys, node: "a"), SubscriptionCommands(keys: node.keys, node: "b"))
         for command in [held.hold("r", of: "s", value: [65]), heir.inherit("s", from: "a"), heir.keep("s"), held.drop("r", of: "s")] {
             _ = try await node.store.send(command)
