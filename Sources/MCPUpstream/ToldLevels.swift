@@ -46,8 +46,11 @@ package final class ToldLevels: Sendable {
     /// The server has not taken it.
     package func forget(_ upstream: any Upstream, of session: String? = nil) {
         told.withLock { told in
-            guard let session else { return told.shared[ObjectIdentifier(upstream)] = nil }
-            told.own[Own(upstream: ObjectIdentifier(upstream), session: session)] = nil
+            if let session {
+                told.own[Own(upstream: ObjectIdentifier(upstream), session: session)] = nil
+            } else {
+                told.shared[ObjectIdentifier(upstream)] = nil
+            }
         }
     }
 

@@ -46,7 +46,7 @@ extension EndToEndTests {
         }
 
         @Test(
-            "F-MCP-20: what a session has subscribed to goes on when the node that held it is killed: the session hears of it on the other node, once because something may have been missed, and then of each change; and so again when that one is killed and the first is back",
+            "F-MCP-22: what a session has subscribed to goes on when the node that held it is killed: the session hears of it on the other node, once because something may have been missed, and then of each change; and so again when that one is killed and the first is back",
             arguments: ["stdio", "http"], [false, true])
         func killed(_ transport: String, canBeAsked: Bool) async throws {
             let server = try await Server(over: transport)
@@ -77,7 +77,7 @@ extension EndToEndTests {
         }
 
         @Test(
-            "F-MCP-20: a lone node that is stopped and started again goes on with what sessions have subscribed to",
+            "F-MCP-22: a lone node that is stopped and started again goes on with what sessions have subscribed to",
             arguments: [true, false])
         func restarted(_ isOrderly: Bool) async throws {
             let server = try HostileServer.stdio()
@@ -100,7 +100,7 @@ extension EndToEndTests {
         }
 
         @Test(
-            "F-MCP-20: a node that was taken for dead and lives gives up what another one has taken over, and works on",
+            "F-MCP-22: a node that was taken for dead and lives gives up what another one has taken over, and works on",
             arguments: ["stdio", "http"])
         func paused(_ transport: String) async throws {
             let server = try await Server(over: transport)
@@ -130,7 +130,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test("F-MCP-20: nobody goes on with what a key had subscribed to that was revoked meanwhile, or a session that was ended")
+        @Test("F-MCP-22: nobody goes on with what a key had subscribed to that was revoked meanwhile, or a session that was ended")
         func revoked() async throws {
             let server = try HostileServer.stdio()
             try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
@@ -154,7 +154,7 @@ extension EndToEndTests {
         }
 
         @Test(
-            "F-MCP-20: resources/unsubscribe over another node ends it where it is held, also while no feed tells of it; who subscribes over another node is told from there, once",
+            "F-MCP-22: resources/unsubscribe over another node ends it where it is held, also while no feed tells of it; who subscribes over another node is told from there, once",
             arguments: ["stdio", "http"])
         func elsewhere(_ transport: String) async throws {
             let server = try await Server(over: transport)

@@ -17,12 +17,14 @@ package struct TimeHistogram: Sendable, Equatable {
 
     package init() {}
 
+    /// Counts a duration in nanoseconds.
     package mutating func record(_ nanoseconds: Int64) {
         buckets[Self.bounds.firstIndex { nanoseconds <= $0 } ?? Self.bounds.count] += 1
         self.nanoseconds += nanoseconds
         count += 1
     }
 
+    /// Adds the counts of another one.
     package mutating func add(_ other: TimeHistogram) {
         for index in buckets.indices { buckets[index] += other.buckets[index] }
         nanoseconds += other.nanoseconds

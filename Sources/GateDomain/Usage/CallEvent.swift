@@ -60,7 +60,8 @@ extension CallEvent {
     /// fields are not in the order of `packed`.
     package static func common(in packed: [UInt8]) -> (bytes: Int, milliseconds: Int)? {
         packed.withUnsafeBytes { bytes in
-            guard let request = PackedFields.last("q", in: bytes), let time = PackedFields.last("m", in: .init(rebasing: bytes[..<request.field])),
+            guard let request = PackedFields.last("q", in: bytes),
+                let time = PackedFields.last("m", in: UnsafeRawBufferPointer(rebasing: bytes[..<request.field])),
                 let milliseconds = Int(String(decoding: bytes[time.value..<request.field], as: UTF8.self))
             else { return nil }
             return (time.field, milliseconds)

@@ -9,7 +9,7 @@ import NIOCore
 /// A tool that the shared server lacks is looked for here before it is called: a lenient server might take the name for that of another tool,
 /// which the key may not call, or not at this price.
 final class OwnTools {
-    private struct Name: Hashable {
+    private struct ListedName: Hashable {
         let session: String
         let server: Int
     }
@@ -20,7 +20,7 @@ final class OwnTools {
         var waiters: [(Set<ExactText>) -> Void] = []
     }
 
-    private var entries: [Name: Entry] = [:]
+    private var entries: [ListedName: Entry] = [:]
 
     /// How long a tool that was listed is called without asking again, and how long one that was not is not asked for again.
     private static let (kept, pause) = (TimeAmount.seconds(60), TimeAmount.milliseconds(250))
@@ -33,7 +33,7 @@ final class OwnTools {
         _ completion: @escaping (Bool) -> Void
     ) {
         guard !set.all[server].isStateless else { return completion(false) }
-        let (tool, name, now) = (ExactText(tool), Name(session: client.session, server: server), NIODeadline.now())
+        let (tool, name, now) = (ExactText(tool), ListedName(session: client.session, server: server), NIODeadline.now())
         let entry = entries[name] ?? Entry()
         if now - entry.readAt < (entry.tools.contains(tool) ? Self.kept : Self.pause) { return completion(entry.tools.contains(tool)) }
         if entries[name] == nil { makeRoom() }
