@@ -42,7 +42,7 @@ struct ServerNews: Sendable {
         var source = SubscriptionBook.NewsSource(server: server, uri: ExactText(uri))
         var wanted = subscriptions.subscriptions(to: source)
         // Clients for whose own there was no room are served by the one that all share.
-        for client in subscriptions.clients where !upstreams.all[server].sessions.contains(client.session) {
+        for client in subscriptions.clients(of: source) where !upstreams.all[server].sessions.contains(client.session) {
             source.client = client
             wanted.formUnion(subscriptions.subscriptions(to: source))
         }

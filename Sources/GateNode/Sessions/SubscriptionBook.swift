@@ -36,6 +36,9 @@ package final class SubscriptionBook: Sendable {
         let uri: ExactText
         /// For whom alone the server's process, or session, works; nil for that which all share.
         var client: UpstreamClient?
+
+        /// The same resource at that which all share.
+        var shared: NewsSource { NewsSource(server: server, uri: uri) }
     }
 
     /// A subscription that is none any more.
@@ -61,6 +64,8 @@ package final class SubscriptionBook: Sendable {
     fileprivate struct State {
         var entries: [Subscription: Entry] = [:]
         var sources: [NewsSource: Set<Subscription>] = [:]
+        /// By what is shared: the clients that have the same resource at servers of their own.
+        var clients: [NewsSource: Set<UpstreamClient>] = [:]
         var sessions: [String: Set<Subscription>] = [:]
         var shares: [String: Share] = [:]
         /// How many each key has.
@@ -85,6 +90,7 @@ package final class SubscriptionBook: Sendable {
             let credential = subscription.subscriber.credential
             if state.entries.updateValue(Entry(source: source, number: state.number), forKey: subscription) == nil {
                 state.sources[source, default: []].insert(subscription)
+                if let client = source.client { state.clients[source.shared, default: []].insert(client) }
                 state.sessions[subscription.subscriber.session, default: []].insert(subscription)
                 state.shares[credential, default: Share()].count += 1
                 if !subscription.subscriber.key.isEmpty { state.keys[subscription.subscriber.key, default: 0] += 1 }
@@ -157,7 +163,10 @@ package final class SubscriptionBook: Sendable {
     }
 
     /// The clients whose own processes, or sessions, of servers somebody wants to hear of.
-    var clients: Set<UpstreamClient> { state.withLock { Set($0.sources.keys.lazy.compactMap(\.client)) } }
+    var clients: Set<UpstreamClient> { state.withLock { $0.clients.values.reduce(into: []) { $0.formUnion($1) } } }
+
+    /// Those of them that want to hear of a resource.
+    func clients(of source: NewsSource) -> Set<UpstreamClient> { state.withLock { $0.clients[source.shared] ?? [] } }
 }
 
 extension SubscriptionBook.State {
@@ -180,7 +189,13 @@ extension SubscriptionBook.State {
         let subscriber = subscription.subscriber
         sources[entry.source]?.remove(subscription)
         let isLast = sources[entry.source]?.isEmpty ?? true
-        if isLast { sources[entry.source] = nil }
+        if isLast {
+            sources[entry.source] = nil
+            if let client = entry.source.client {
+                clients[entry.source.shared]?.remove(client)
+                if clients[entry.source.shared]?.isEmpty ?? false { clients[entry.source.shared] = nil }
+            }
+        }
         sessions[subscriber.session]?.remove(subscription)
         if sessions[subscriber.session]?.isEmpty ?? false { sessions[subscriber.session] = nil }
         if let count = keys[subscriber.key] { keys[subscriber.key] = count > 1 ? count - 1 : nil }

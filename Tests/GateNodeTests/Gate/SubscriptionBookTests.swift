@@ -97,11 +97,13 @@ import Testing
         for (number, place) in places.enumerated() {
             #expect(book.subscriptions(to: place).map(\.name.text) == ["\(number):test://x"])
         }
-        #expect(book.sources(of: 1, nil) == [places[1]] && book.sources(of: 1, client) == [places[2]] && book.clients == [client])
+        #expect(book.sources(of: 1, nil) == [places[1]] && book.sources(of: 1, client) == [places[2]])
+        #expect(book.clients == [client] && book.clients(of: places[0]).isEmpty && book.clients(of: places[1]) == [client])
         // What is another server's now is given up at the first.
         let moved = book.add(subscription("0:test://x", "c", "0"), from: places[1])
         #expect(moved.map(\.source) == [places[0]] && moved.allSatisfy(\.isLast))
         #expect(book.remove(subscription("1:test://x", "c", "1"))?.isLast == false)
         #expect(book.remove(subscription("0:test://x", "c", "0"))?.isLast == true)
+        #expect(book.forget(session: "2").map(\.isLast) == [true] && book.clients.isEmpty)
     }
 }
