@@ -31,6 +31,14 @@ def peak_bytes(process):
         return 0
 
 
+def cpu_microseconds(process):
+    """CPU time so far; 0 once it has ended."""
+    try:
+        return process.microseconds()
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return 0
+
+
 def measure(workshop, binary, store, node):
     """One check beside calls under one key; turns of calls before it and during it."""
     key = node.new_key(RICH)
@@ -50,19 +58,21 @@ def measure(workshop, binary, store, node):
     verdict = json.loads(lines[-1]) if lines and lines[-1].startswith("{\"clean") else None
     if verdict is None:
         raise Fault(f"the check did not end well: {check.output()[-2000:]}")
-    alone = time.monotonic()
-    again = workshop.start("check again", [binary, "store", "check", store.url, "--json"], workshop.cores.load)
-    again.child.wait()
-    alone = time.monotonic() - alone
+    alone, redis = time.monotonic(), store.process.microseconds()
+    again, own = workshop.start("check again", [binary, "store", "check", store.url, "--json"], workshop.cores.load), 0
+    while again.child.poll() is None:
+        own = max(own, cpu_microseconds(again))
+        time.sleep(0.05)
+    alone, redis = time.monotonic() - alone, store.process.microseconds() - redis
     slow = [entry for entry in store.ask("SLOWLOG", "GET", 128) if str(entry[3][0]).upper() in ("SCAN", "XRANGE", "HGETALL", "HMGET", "ZSCORE", "SMEMBERS")]
     progress(f"check: {seconds:.0f} s beside calls, {alone:.0f} s alone, {peak / 1e6:.0f} MB")
-    return {"seconds": seconds, "secondsAlone": alone, "peakBytes": peak, "names": verdict["names"], "keys": verdict["keys"], "clean": verdict["clean"],
+    return {"seconds": seconds, "secondsAlone": alone, "cpuSeconds": own / 1e6, "cpuSecondsRedis": redis / 1e6, "peakBytes": peak, "names": verdict["names"], "keys": verdict["keys"], "clean": verdict["clean"],
             "findings": verdict["findings"][:5], "lastProgress": [line for line in lines if "\"step\"" in line][-1:], "before": middle(before),
             "during": middle(during), "longestMicroseconds": max((entry[2] for entry in slow), default=0)}
 
 
 def show(found):
-    print(f"\nstore check of {found['keys']:,} keys in {found['names']:,} names: {found['seconds']:.0f} s beside calls, {found['secondsAlone']:.0f} s alone, "
+    print(f"\nstore check of {found['keys']:,} keys in {found['names']:,} names: {found['seconds']:.0f} s beside calls, {found['secondsAlone']:.0f} s alone ({found['cpuSeconds']:.1f} s of CPU, {found['cpuSecondsRedis']:.1f} of Redis), "
           f"{found['peakBytes'] / 1e6:.0f} MB, {'all adds up' if found['clean'] else found['findings']}; its longest command "
           f"{found['longestMicroseconds'] / 1000:.1f} ms\n")
     for name in ("before", "during"):
