@@ -92,7 +92,7 @@ extension EndToEndTests {
                 try await useUp("left")
                 let small = try await broken(0)
                 let refused = try await resumed(small)
-                #expect(refused.contains("too large to keep") && !refused.contains("slow"), "\(refused)")
+                #expect(refused.contains("no room to keep") && !refused.contains("slow"), "\(refused)")
                 try await useUp("read")
                 let tooMuch = try await resumed(small)
                 #expect(tooMuch.hasPrefix("HTTP/1.1 429 ") && tooMuch.lowercased().contains("retry-after: "), "\(tooMuch.prefix(400))")

@@ -18,23 +18,26 @@ struct CallShares {
     let clock: RedisClock
 
     /// Milliseconds of a period, and bytes of one key in it.
-    private static let (leaving, mostLeft) = (SessionMail.lifetime, 32 << 20)
+    private static let leaving = SessionMail.lifetime
     private static let (reading, mostRead) = (60_000, 64 << 20)
-    /// Bytes of all keys that are left in a period.
-    private static let mostLeftOfAll = 512 << 20
+    /// Bytes that one key may have left in a period, by what all have: the fuller it is the less, and however full a little.
+    private static let mostLeft: [(ofAll: Int, own: Int)] = [(256 << 20, 32 << 20), (512 << 20, 4 << 20), (.max, 256 << 10)]
+    /// What lies there has as well, in bytes: the first event of a stream, and each.
+    private static let (ofStream, ofEvent) = (4_600, 128)
 
-    /// Asks for room for bytes that are to be left. - Parameter completion: is told whether there is any; nil if the store does not say.
-    func leave(_ bytes: Int, of holder: String, _ completion: @escaping (Bool?) -> Void) {
+    /// Asks for room for an event that is to be left.
+    /// - Parameters:
+    ///   - isFirst: of its stream.
+    ///   - completion: is told whether there is any; nil if the store does not say.
+    func leave(_ bytes: Int, isFirst: Bool, of holder: String, _ completion: @escaping (Bool?) -> Void) {
+        let bytes = bytes + Self.ofEvent + (isFirst ? Self.ofStream : 0)
         count(bytes, .left, of: holder) { own in
             guard let own else { return completion(nil) }
-            guard own <= Self.mostLeft else {
-                count(-bytes, .left, of: holder) { _ in }
-                return completion(false)
-            }
             count(bytes, .left, of: nil) { all in
-                guard let all, all > Self.mostLeftOfAll else { return completion(all.map { _ in true }) }
-                for one in [holder, nil] { count(-bytes, .left, of: one) { _ in } }
-                completion(false)
+                guard let all else { return completion(nil) }
+                let hasRoom = Self.mostLeft.contains { all <= $0.ofAll && own <= $0.own }
+                if !hasRoom { for one in [holder, nil] { count(-bytes, .left, of: one) { _ in } } }
+                completion(hasRoom)
             }
         }
     }

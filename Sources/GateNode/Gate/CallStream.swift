@@ -105,6 +105,9 @@ final class CallStream: AnswerLog {
         place = connection.served
     }
 
+    /// Whether the store has had nothing of it.
+    var isUnread: Bool { left == 0 }
+
     /// Whether nothing comes after an event.
     func isOver(after number: Int) -> Bool { endedAt != nil && number >= last }
 
@@ -185,7 +188,7 @@ final class CallStream: AnswerLog {
         let bytes = event.body.bytes
         let id = bytes.withUnsafeBytes { bytes in Reply.scan(bytes)?.id.map { Array(bytes[$0]) } }
         return Array(#"{"jsonrpc":"2.0","id":"#.utf8) + (id ?? Array("null".utf8))
-            + #","error":{"code":-32603,"message":"The call was charged once, and its answer was too large to keep"}}"#.utf8
+            + #","error":{"code":-32603,"message":"The call was charged once, and there was no room to keep its answer"}}"#.utf8
     }
 
     /// Tries again what the store has not taken.

@@ -100,13 +100,16 @@ final class CallStreams: AnswerLogs {
         shares[stream.holder]?.bytes += size
         if stream.endedAt != nil, size > 0 { keepEnded(stream) }
         while shares[stream.holder]?.bytes ?? 0 > Self.mostBytesOfKey { if !dropOldest(of: stream.holder) { return forget(stream) } }
-        while bytes > Self.mostBytes { if !dropOldestOfWidest() { return forget(stream) } }
+        while bytes > Self.mostBytes, let widest = shares.max(by: { $0.value.bytes < $1.value.bytes })?.key {
+            if !dropOldest(of: widest), !dropLargest(of: widest) { return }
+        }
     }
 
-    /// Of the key that has most here, among those of which any has ended.
-    private func dropOldestOfWidest() -> Bool {
-        for (holder, _) in shares.sorted(by: { $0.value.bytes > $1.value.bytes }) where dropOldest(of: holder) { return true }
-        return false
+    /// Of a key none of whose streams has ended: what others keep does not give way to what it still gets.
+    private func dropLargest(of holder: String) -> Bool {
+        guard let largest = streams.values.lazy.filter({ $0.holder == holder }).max(by: { $0.bytes < $1.bytes }) else { return false }
+        forget(largest)
+        return true
     }
 
     private func keepEnded(_ stream: CallStream) {
@@ -117,11 +120,11 @@ final class CallStreams: AnswerLogs {
 
     /// Whether the store may have another event of a key; nil if it does not say.
     func askForRoom(for event: CallStream.Event, of stream: CallStream, _ completion: @escaping (Bool?) -> Void) {
-        store.leave(event.body.count, of: stream.holder, completion)
+        store.leave(event.body.count, isFirst: stream.isUnread, of: stream.holder, completion)
     }
 
-    /// The node stops: what clients whose connections have broken have not had is left where other nodes find it.
-    func leaveAll() { for stream in streams.values where stream.isBroken { stream.leave() } }
+    /// The node stops: what clients may not have had, as their connections have broken or may have, is left where other nodes find it.
+    func leaveAll() { for stream in streams.values where stream.isBroken || stream.endedAt != nil { stream.leave() } }
 
     var isLeaving: Bool { streams.values.contains(where: \.isLeaving) }
 

@@ -67,7 +67,10 @@ struct AnswerParts {
     }
 
     private mutating func take(_ range: Range<Int>, of message: ByteBuffer) {
-        guard range.count > Self.small else { return message.withUnsafeReadableBytes { open += $0[range] } }
+        // A small part of a large message would keep all of that in memory.
+        guard range.count > Self.small, range.count > message.readableBytes / 4 else {
+            return message.withUnsafeReadableBytes { open += $0[range] }
+        }
         guard let slice = message.getSlice(at: message.readerIndex + range.lowerBound, length: range.count) else { return }
         close()
         parts.append(slice)

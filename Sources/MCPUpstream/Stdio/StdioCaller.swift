@@ -2,14 +2,35 @@
 
 import MCPWire
 import NIOCore
+import Synchronization
 
 struct StdioCaller: Sendable {
+    /// How many notices are on their way to the other loop.
+    private final class Backlog: Sendable {
+        let count = Atomic<Int>(0)
+    }
+
     let receiver: NIOLoopBound<any UpstreamReceiver>
     let loop: any EventLoop
+    private let backlog = Backlog()
+
+    /// Notices of one call that wait for the other loop. A server may say more than that one can pass on, and would keep it from all else: what
+    /// is beyond them is left out, as notices may be.
+    private static let most = 256
+
+    init(receiver: NIOLoopBound<any UpstreamReceiver>, loop: any EventLoop) {
+        self.receiver = receiver
+        self.loop = loop
+    }
 
     func notify(_ message: ByteBuffer, _ reply: Reply) {
         if loop.inEventLoop { return receiver.value.upstreamNotified(message, reply) }
-        loop.execute { receiver.value.upstreamNotified(message, reply) }
+        guard backlog.count.load(ordering: .relaxed) < Self.most else { return }
+        backlog.count.add(1, ordering: .relaxed)
+        loop.execute {
+            backlog.count.subtract(1, ordering: .relaxed)
+            receiver.value.upstreamNotified(message, reply)
+        }
     }
 
     func ask(_ question: UpstreamQuestion) {
