@@ -45,4 +45,6 @@ final class ScriptedUpstream: Sendable {
     private func waitUntilItListens() async throws {
         try await program.withLock { $0 }.waitForOutput("ready")
     }
+
+    deinit { program.withLock { $0 }.signal(SIGKILL) }
 }
