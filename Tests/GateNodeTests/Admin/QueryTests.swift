@@ -60,7 +60,9 @@ struct QueryTests {
         }
         if types.contains("boolean") { add("1", "TRUE", "yes", "null", "%00") }
         if let most = schema["maxLength"]?.intValue { add(String(repeating: "x", count: Int(most) + 1)) }
-        if schema["minLength"]?.intValue == 1 { add("", "a%00b", "a%0Ab") }
+        if schema["minLength"]?.intValue == 1 { add("") }
+        // A tool may be called anything by its server.
+        if schema["minLength"]?.intValue == 1, name != "tool" { add("a%00b", "a%0Ab") }
         if schema["enum"] != nil || schema["format"] != nil || schema["pattern"] != nil {
             add("nonsense%20of%20nobody", "%00", String(repeating: "x", count: 5000))
         }
@@ -83,7 +85,8 @@ struct QueryTests {
             for time in ["2020-01-01T00:00:00+02:00", "2020-01-01T00:00:00%2B02:00"] {
                 #expect(try await bench.get("/usage?since=\(time)").json["since"] == "2019-12-31T22:00:00.000Z")
             }
-            for time in ["2020-01-01+02:00", "2020-01-01+00:00:00", "2020-01-01%2000:00"] {
+            #expect(try await bench.get("/usage?since=2020-01-01+01:30:00").json["since"] == "2020-01-01T01:30:00.000Z")
+            for time in ["2020-01-01+00:00:00+02:00", "2020-01-01T00:00:00++02:00", "2020-01-01%2B02:00"] {
                 #expect(try await bench.get("/usage?since=\(time)").status == 400, "\(time)")
             }
         }
