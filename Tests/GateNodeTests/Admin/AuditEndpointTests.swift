@@ -140,7 +140,8 @@ struct AuditEndpointTests {
             try await write("key.revoked", "\(now)-1")
             _ = try await store.sendPatiently(RedisCommand("XTRIM", log, "MAXLEN", "=", "600"))
             let second = try await book.figures(at: now)
-            #expect(await store.meter().commands - before < 8, "what was read is not read again")
+            // Both writes, five questions about the log, one page of it.
+            #expect(await store.meter().commands - before <= 8, "what was read is not read again")
             #expect(second.total == 600 && second.types.values.reduce(0, +) == 600 && second.types["key.revoked"] == 1)
             #expect(second == (try await AuditBook(store: store).figures(at: now)))
             _ = try await store.sendPatiently(RedisCommand("DEL", log))
