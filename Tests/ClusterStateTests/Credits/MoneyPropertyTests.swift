@@ -3,6 +3,7 @@
 @testable import ClusterState
 import Foundation
 import GateDomain
+import GateTesting
 import Testing
 
 /// `MONEY_SEED=7` runs another sequence.
@@ -308,9 +309,8 @@ private final class MoneyWorld {
         for (call, name) in open {
             for member in members where member.node.identity.name == name {
                 // A Redis that is late on a busy machine has not settled it, or has not said so: a repetition does no harm.
-                for _ in 0..<20 {
-                    guard case .failed = await member.node.settle(call) else { break }
-                    try await Task.sleep(for: .milliseconds(50))
+                try await eventually("an open call is settled") {
+                    if case .failed = await member.node.settle(call) { false } else { true }
                 }
             }
         }
