@@ -54,14 +54,14 @@ extension EndToEndTests {
             try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
                 let key = try await cluster[0].createKey(credits: 10)
                 let session = try await cluster[0].openSession(key: key)
-                func broken(_ kilobytes: Int) async throws -> String {
+                func broken(_ kilobytes: Int, _ key: String, in session: String) async throws -> String {
                     let call = try await OpenCall(
                         on: cluster.nodes[0], Self.slow(2, seconds: 1, kilobytes: kilobytes), session: session, key: key)
                     try await eventually("a step", within: .seconds(90)) { !call.events.isEmpty }
                     await call.close()
                     return try #require(call.events.first?.id)
                 }
-                func resumed(_ id: String) async throws -> String {
+                func resumed(_ id: String, _ key: String, in session: String) async throws -> String {
                     let stream = try await EndToEndTests.LiveStream(on: cluster.nodes[1], session: session, key: key, after: id)
                     try await eventually("its end, or a refusal", within: .seconds(90)) {
                         stream.isEnded || stream.text.contains("requestId")
@@ -69,34 +69,40 @@ extension EndToEndTests {
                     await stream.close()
                     return stream.text
                 }
-                let id = try await broken(3000)
+                let id = try await broken(3000, key, in: session)
                 for _ in 0..<2 {
-                    let text = try await resumed(id)
+                    let text = try await resumed(id, key, in: session)
                     let copies = text.contains("structuredContent") ? 2 : 1
                     #expect(text.utf8.count { $0 == UInt8(ascii: "~") } == copies * 3000 << 10)
                     #expect(text.hasSuffix("\r\n\n\n\r\n0\r\n\r\n"), "\(text.suffix(60))")
                 }
                 let mail = try await cluster.redis.command("KEYS", "*:mail:post_*")
                 #expect(try await (Int(cluster.redis.command("XLEN", mail)) ?? 0) > 10)
-                // Its share of this period and of the next is used up.
-                func useUp(_ way: String) async throws {
+                // The share of this period and of the next is used up: the key's, or that of all.
+                func useUp(_ way: String, ofAll: Bool = false, _ bytes: Int = 64 << 20) async throws {
                     let name = try #require(
                         try await cluster.redis.command("KEYS", "*:mail:share:\(way):*").split(whereSeparator: \.isNewline)
-                            .first { !$0.contains(":all:") })
+                            .first { $0.contains(":all:") == ofAll })
                     let colon = try #require(name.lastIndex(of: ":"))
                     let period = try #require(Int(name[name.index(after: colon)...]))
                     for next in 0...2 {
-                        try await cluster.redis.command("HINCRBY", "\(name[...colon])\(period + next)", "bytes", "\(64 << 20)")
+                        try await cluster.redis.command("HINCRBY", "\(name[...colon])\(period + next)", "bytes", "\(bytes)")
                     }
                 }
                 try await useUp("left")
-                let small = try await broken(0)
-                let refused = try await resumed(small)
+                let small = try await broken(0, key, in: session)
+                let refused = try await resumed(small, key, in: session)
                 #expect(refused.contains("no room to keep") && !refused.contains("slow"), "\(refused)")
                 try await useUp("read")
-                let tooMuch = try await resumed(small)
+                let tooMuch = try await resumed(small, key, in: session)
                 #expect(tooMuch.hasPrefix("HTTP/1.1 429 ") && tooMuch.lowercased().contains("retry-after: "), "\(tooMuch.prefix(400))")
                 #expect(try await cluster[1].balance(key).spent == 2)
+                // What others have left takes the room for small answers from nobody.
+                try await useUp("left", ofAll: true, 1 << 30)
+                let other = try await cluster[0].createKey(credits: 10)
+                let own = try await cluster[0].openSession(key: other)
+                #expect(try await resumed(broken(0, other, in: own), other, in: own).contains("slow"))
+                #expect(try await resumed(broken(300, other, in: own), other, in: own).contains("no room to keep"))
             }
         }
 

@@ -123,8 +123,11 @@ final class CallStreams: AnswerLogs {
         store.leave(event.body.count, isFirst: stream.isUnread, of: stream.holder, completion)
     }
 
-    /// The node stops: what clients may not have had, as their connections have broken or may have, is left where other nodes find it.
-    func leaveAll() { for stream in streams.values where stream.isBroken || stream.endedAt != nil { stream.leave() } }
+    /// The node stops: what clients may not have had is left where other nodes find it, first that of connections which have broken.
+    func leaveAll() {
+        for stream in streams.values where stream.isBroken { stream.leave() }
+        for stream in streams.values where !stream.isBroken && stream.endedAt != nil { stream.leave() }
+    }
 
     var isLeaving: Bool { streams.values.contains(where: \.isLeaving) }
 

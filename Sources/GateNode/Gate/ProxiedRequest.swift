@@ -24,24 +24,24 @@ final class ProxiedRequest: CancellableRequest {
 
     let exchange: MCPExchange
     private let shape: Shape
-    private let loop: LoopContext
-    private let method: String
+    let loop: LoopContext
+    let method: String
     private var caller = CallView.Caller.nobody
-    private var key: KeyRecord?
-    private var keyID: String? { key?.id }
+    var key: KeyRecord?
+    var keyID: String? { key?.id }
     private lazy var address = exchange.address
     private var pending = 0
     private var answers: [(index: Int, message: ByteBuffer, reply: Reply)] = []
     /// Servers that are asked if those before them have no result.
     private var others: [ServerChoice.Target] = []
-    private lazy var choice = ServerChoice.of(method, exchange, in: loop.parts.upstreams)
+    lazy var choice = ServerChoice.of(method, exchange, in: loop.parts.upstreams)
     private var failure = UpstreamFailure.unavailable
     /// Whether it takes a place of the strangers' share.
     private var isStranger = false
     /// Servers whose copies of a list are waited for, and whether they are for a little while only.
     private var (awaited, isInHurry) = (Set<Int>(), false)
     /// What is under way for this request alone.
-    private var tickets: [UpstreamTicket] = []
+    var tickets: [UpstreamTicket] = []
     private var cancelKey: CancelKey?
 
     init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
@@ -130,7 +130,7 @@ final class ProxiedRequest: CancellableRequest {
     }
 
     /// For whom servers keep something of its own; nobody whose key may not call.
-    private var client: UpstreamClient? {
+    var client: UpstreamClient? {
         guard keyID != nil, isShadow || !isBarred else { return nil }
         return loop.client(of: exchange, key: keyID)
     }
@@ -186,69 +186,8 @@ final class ProxiedRequest: CancellableRequest {
         }
     }
 
-    /// Nobody ends another's, and the last of those who want to hear of it here tells the server; another node that told of it has heard so.
-    private func unsubscribed(_ outcome: LoopContext.SubscriptionOutcome, _ removal: SubscriptionBook.Removal?) {
-        guard outcome == .done else {
-            if let removal, removal.isLast { loop.release([removal.source]) }
-            return exchange.failForStore()
-        }
-        guard let removal, removal.isLast else { return exchange.succeed(Array("{}".utf8)) }
-        let edit = exchange.envelope.uri.map { (text: removal.source.uri.text, token: $0) }
-        choice = .each([ServerChoice.Target(index: removal.source.server, edit: edit)])
-        forward()
-    }
-
-    /// Where the server of this place has what is subscribed to.
-    private func source(of subscription: SubscriptionBook.Subscription, at index: Int) -> SubscriptionBook.NewsSource {
-        var targets: [ServerChoice.Target] = []
-        if case .all(let all) = choice { targets = all } else if case .each(let each) = choice { targets = each }
-        let own = targets.first { $0.index == index }?.edit.map { ExactText($0.text) }
-        return .init(
-            server: index, uri: own ?? subscription.name, client: loop.parts.upstreams.all[index].isStateless ? nil : client)
-    }
-
-    private func subscribed(_ message: ByteBuffer, _ reply: Reply, _ subscription: SubscriptionBook.Subscription, at index: Int) {
-        loop.hold(subscription, from: source(of: subscription, at: index)) { [self] outcome in
-            switch outcome {
-            case .done: exchange.relay(message, reply)
-            case .full:
-                exchange.fail(
-                    code: -32602,
-                    "Invalid params: a session has at most \(SubscriptionCommands.most) subscriptions, whose URIs have "
-                        + "\(SubscriptionCommands.mostBytes) bytes together; unsubscribe from one of them first")
-            case .unavailable: exchange.failForStore()
-            }
-        }
-    }
-
-    /// A task is asked about by the key that made it, and by nobody else.
-    private func beginTask() {
-        guard let task = exchange.envelope.taskId.flatMap({ exchange.string($0) }), task.utf8.count <= TaskOwners.longestID else {
-            return exchange.fail(code: -32602, "Invalid params: missing taskId")
-        }
-        guard let keyID else { return refuseTask() }
-        loop.tasks.own(loop.parts.upstreams.all.map { (task, $0.prefix) }, by: keyID) { [self] owned in
-            guard let owned else { return exchange.failForStore() }
-            guard let index = owned.firstIndex(of: true) else { return refuseTask() }
-            send(to: [ServerChoice.Target(index: index)])
-        }
-    }
-
-    private func refuseTask() { exchange.fail(code: -32602, "Invalid params: Task not found") }
-
-    /// What is subscribed to, and by whom; nil where no update could be delivered.
-    private var subscription: SubscriptionBook.Subscription? {
-        guard let keyID, let credential = exchange.credential, let session = exchange.session, session.isPresented,
-            let uri = exchange.envelope.uri.flatMap({ exchange.string($0) }), uri.utf8.count <= SubscriptionBook.longestURI
-        else { return nil }
-        let digest = KeyCache.digest(credential)
-        let subscriber = SubscriptionBook.Subscriber(
-            session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest, key: keyID)
-        return .init(subscriber: subscriber, name: ExactText(uri))
-    }
-
     /// For whom servers are asked: a page of a list, read without a key, tells nobody anything of anybody.
-    private var owner: UpstreamRequest.Owner {
+    var owner: UpstreamRequest.Owner {
         if let keyID { return .key(keyID) }
         return ListCopies.methods.contains(method) ? .anybody : .nobody
     }
@@ -272,7 +211,7 @@ final class ProxiedRequest: CancellableRequest {
 
     // MARK: The servers
 
-    private func forward() {
+    func forward() {
         switch choice {
         case .all(let targets): send(to: targets)
         case .each(let targets):
@@ -284,7 +223,7 @@ final class ProxiedRequest: CancellableRequest {
         }
     }
 
-    private func send(to targets: [ServerChoice.Target]) {
+    func send(to targets: [ServerChoice.Target]) {
         pending = targets.count
         if exchange.isStateless {
             guard exchange.clientIsThere else {
@@ -298,12 +237,12 @@ final class ProxiedRequest: CancellableRequest {
         for target in targets { Inquiry(self, target).send() }
     }
 
-    private var patience: TimeAmount {
+    var patience: TimeAmount {
         isStranger || ListCopies.methods.contains(method) ? ListCopies.patience : RuleSnapshot.longestWait
     }
 
     /// Its client has closed the stream of the answer.
-    private func giveUp() {
+    func giveUp() {
         others = []
         for ticket in tickets { ticket.cancel(on: loop.eventLoop) }
     }
@@ -319,127 +258,7 @@ final class ProxiedRequest: CancellableRequest {
 
     func cancel() { giveUp() }
 
-    /// One server's share of the answer.
-    private final class Inquiry: UpstreamReceiver {
-        private let request: ProxiedRequest
-        private let target: ServerChoice.Target
-
-        init(_ request: ProxiedRequest, _ target: ServerChoice.Target) {
-            self.request = request
-            self.target = target
-        }
-
-        func send() {
-            let (loop, exchange) = (request.loop, request.exchange)
-            let upstream = loop.parts.upstreams.all[target.index]
-            let number = upstream.nextNumber()
-            if upstream.isStateless { return send(to: upstream, number) }
-            let client = request.client
-            if request.method == "logging/setLevel", !exchange.isStateless { return setLevel(at: upstream, client) }
-            loop.tellLevel(of: exchange, to: upstream, client)
-            request.tickets.append(UpstreamTicket(upstream: upstream, number: number))
-            let bytes = UpstreamRequest.rewritten(
-                exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
-                isStateless: exchange.isStateless, allocator: loop.allocator)
-            upstream.send(
-                UpstreamRequest(
-                    number: number, bytes: bytes, deadline: .now() + request.patience,
-                    isCall: false, owner: request.owner, client: client),
-                to: NIOLoopBound(self, eventLoop: loop.eventLoop), on: loop.eventLoop)
-        }
-
-        /// The same to a server of the revision 2026-07-28, which has some methods no more.
-        private func send(to upstream: any Upstream, _ number: UInt64) {
-            let (loop, exchange) = (request.loop, request.exchange)
-            switch request.method {
-            // A session's level goes along with each of its requests.
-            case "logging/setLevel" where !exchange.isStateless: return setLevel()
-            case "resources/subscribe" where !exchange.isStateless: return watch(true)
-            case "resources/unsubscribe" where !exchange.isStateless: return watch(false)
-            default: break
-            }
-            let message = UpstreamRequest.rewritten(
-                exchange.body, exchange.envelope, number: number, toolName: target.edit.map { ($0.text, $0.token) },
-                allocator: loop.allocator)
-            let described = StatelessRequest.of(exchange, message, number: number, isAskable: request.keyID != nil, mirrored: [], on: loop)
-            let rounds = UpstreamRounds(
-                described, number: number, to: upstream, for: self,
-                patience: request.patience, isCall: false,
-                owner: request.owner, on: loop.eventLoop)
-            request.tickets.append(UpstreamTicket(upstream: upstream, number: number, rounds: rounds))
-            rounds.begin()
-        }
-
-        private func watch(_ isWanted: Bool) {
-            let uri = target.edit?.text ?? request.exchange.envelope.uri.flatMap { request.exchange.string($0) }
-            guard let uri, uri.utf8.count <= SubscriptionBook.longestURI else { return tell(false) }
-            request.loop.watch(uri, isWanted, of: target.index, for: request.keyID ?? "") { [self] isAgreed in tell(isAgreed) }
-        }
-
-        /// The level that is asked for; nil if there is none, which is told.
-        private var level: LogLevel? {
-            let exchange = request.exchange
-            let token = exchange.body.withUnsafeReadableBytes { body in
-                MemberScan.range(of: ["params", "level"], in: body).map { Array(body[$0].prefix(64)) }
-            }
-            if let level = token.flatMap(LogLevel.init(token:)) { return level }
-            tell(false, "level must be one of " + LogLevel.allCases.map(\.rawValue).joined(separator: ", "))
-            return nil
-        }
-
-        /// The level of a session in front of a server with a handshake. Without a session it is nobody's own, and takes no message from anybody.
-        private func setLevel(at upstream: any Upstream, _ client: UpstreamClient?) {
-            guard let level else { return }
-            let loop = request.loop
-            let inform = { [self] in
-                loop.tell(level, to: upstream, client) { [self] outcome in
-                    if let outcome { request.took(outcome, from: target.index) } else { tell(true) }
-                }
-            }
-            guard let session = request.exchange.session, session.isPresented else { return inform() }
-            loop.sessions.hear(from: level, in: session) { [self] isWritten in
-                if isWritten { inform() } else { request.took(.failed(.unavailable), from: target.index) }
-            }
-        }
-
-        private func setLevel() {
-            guard let level else { return }
-            let (loop, exchange) = (request.loop, request.exchange)
-            guard let session = exchange.session, session.isPresented else { return tell(false, "a level is that of a session") }
-            loop.sessions.hear(from: level, in: session) { [self] isWritten in
-                if isWritten { tell(true) } else { request.took(.failed(.unavailable), from: target.index) }
-            }
-        }
-
-        /// What a server of the other era would have said.
-        private func tell(_ isDone: Bool, _ fault: String = "the MCP server does not tell of this resource") {
-            let message = ByteBuffer(
-                string: isDone
-                    ? #"{"jsonrpc":"2.0","id":0,"result":{}}"#
-                    : #"{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"Invalid params: \#(fault)"}}"#)
-            guard let reply = message.withUnsafeReadableBytes({ Reply.scan($0) }) else { return }
-            request.took(.answered(message, reply), from: target.index)
-        }
-
-        func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
-            if let call = request.exchange.parkedAs { return request.loop.rounds.tell(message, of: call, on: request.loop) }
-            guard request.loop.isHeard(message, reply, on: request.exchange, of: request.client) else { return }
-            request.exchange.relay(notification: message, reply)
-        }
-
-        func upstreamAsked(_ question: UpstreamQuestion) { upstreamAsked(together: [question]) }
-
-        func upstreamAsked(together questions: [UpstreamQuestion]) {
-            let (loop, exchange) = (request.loop, request.exchange)
-            guard exchange.isStateless else { return questions.forEach { loop.ask($0, on: exchange) } }
-            if loop.rounds.ask(questions, exchange, of: request.keyID, on: loop, cancel: { [weak request] in request?.giveUp() }) { return }
-            for question in questions { question.refuse(code: -32603, "The client cannot be asked this") }
-        }
-
-        func upstreamFinished(_ outcome: UpstreamOutcome) { request.took(outcome, from: target.index) }
-    }
-
-    private func took(_ outcome: UpstreamOutcome, from index: Int) {
+    func took(_ outcome: UpstreamOutcome, from index: Int) {
         switch outcome {
         case .answered(let message, let reply): answers.append((index, message, reply))
         case .failed(let failure): self.failure = failure
@@ -502,7 +321,7 @@ final class ProxiedRequest: CancellableRequest {
     }
 
     /// The results of the servers, in the order of the configuration.
-    private var pages: [MergedList.Page] {
+    var pages: [MergedList.Page] {
         answers.compactMap { answer in
             answer.reply.result.map {
                 .init(index: answer.index, prefix: loop.parts.upstreams.all[answer.index].prefix ?? "", result: answer.message.token($0))
@@ -510,65 +329,7 @@ final class ProxiedRequest: CancellableRequest {
         }
     }
 
-    /// A task that has come to nothing is paid back before its owner hears of it.
-    private func finishTask(_ message: ByteBuffer, _ reply: Reply, of index: Int) {
-        guard let key, let task = exchange.envelope.taskId.flatMap({ exchange.string($0) }), reply.result != nil else {
-            return exchange.relay(message, reply)
-        }
-        let upstream = loop.parts.upstreams.all[index]
-        // A result is the call's, and says nothing of the task: a failed one has a result, too (2025-11-25).
-        let status = method == "tasks/result" ? nil : TaskOwners.status(in: reply, message)
-        if let status, status.isLost {
-            return loop.tasks.lost(status, task, of: upstream.prefix, to: key, at: loop.now) { [self] _ in exchange.relay(message, reply) }
-        }
-        if let status { loop.tasks.heard(status, of: task, server: upstream.prefix, by: key.id, at: loop.now) }
-        exchange.relay(message, reply)
-        var isFailure = false
-        if case .result(isError: true) = reply.kind { isFailure = method == "tasks/result" }
-        guard isFailure || method == "tasks/cancel" && upstream.isStateless else { return }
-        // Where the server only says that it has heard (2026-07-28), or that the call was an error, it is asked what became of the task: its
-        // owner may never ask again.
-        upstream.ask(
-            "tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15),
-            of: upstream.isStateless ? nil : loop.client(of: exchange, key: key.id), on: loop.eventLoop
-        ) { [loop] outcome in
-            guard case .answered(let message, let reply) = outcome, let status = TaskOwners.status(in: reply, message) else { return }
-            if status.isLost { return loop.tasks.lost(status, task, of: upstream.prefix, to: key, at: loop.now) { _ in } }
-            loop.tasks.heard(status, of: task, server: upstream.prefix, by: key.id, at: loop.now)
-        }
-    }
-
-    /// Of the tasks of the gate the caller sees its own.
-    private func finishTasks(_ message: ByteBuffer, _ reply: Reply) {
-        guard reply.result != nil else { return exchange.relay(message, reply) }
-        let (set, pages) = (loop.parts.upstreams, pages)
-        guard let keyID, let first = pages.first, let list = Self.taskList(first.result) else { return failUnusable() }
-        let tasks = pages.flatMap { page in Self.tasks(page.result).map { (id: $0.id, bytes: $0.bytes, server: set.all[page.index].prefix) }
-        }
-        guard tasks.count <= TaskOwners.most else { return failUnusable() }
-        let cursor = set.isSeveral ? MergedList(pages, of: method, in: set)?.nextCursor : nil
-        loop.tasks.own(tasks.map { ($0.id, $0.server) }, by: keyID) { [self] owned in
-            guard let owned else { return exchange.failForStore() }
-            let own = zip(tasks, owned).filter(\.1).map(\.0.bytes)
-            if set.isSeveral { return exchange.succeed(MergedList.result(method, own, nextCursor: cursor)) }
-            exchange.succeed(first.result.withUnsafeBytes { list.replacing(own, in: $0) })
-        }
-    }
-
-    private static func taskList(_ result: [UInt8]) -> ListScan? {
-        result.withUnsafeBytes { ListScan($0, list: "tasks", members: ["taskId"]) }
-    }
-
-    private static func tasks(_ result: [UInt8]) -> [(id: String, bytes: [UInt8])] {
-        (taskList(result)?.entries ?? []).compactMap { entry in
-            guard let range = entry.values[0],
-                let id = result.withUnsafeBytes({ JSONText.string(UnsafeRawBufferPointer(rebasing: $0[range])) })
-            else { return nil }
-            return (id, Array(result[entry.range]))
-        }
-    }
-
-    private func failUnusable() {
+    func failUnusable() {
         exchange.fail(code: UpstreamFailure.unusable.code, UpstreamFailure.unusable.sentence)
     }
 

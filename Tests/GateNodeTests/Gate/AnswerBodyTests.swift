@@ -39,6 +39,20 @@ struct AnswerBodyTests {
         }
     }
 
+    @Test("a small part of a large message is copied, so that it does not keep all of that in memory")
+    func smallPart() {
+        let message = ByteBuffer(repeating: UInt8(ascii: "x"), count: 100_000)
+        for (length, isCopied) in [(20_000, true), (60_000, false)] {
+            var parts = AnswerParts()
+            parts.append(0..<length, of: message)
+            guard case .whole = parts.body() else {
+                #expect(!isCopied)
+                continue
+            }
+            #expect(isCopied)
+        }
+    }
+
     @Test("as an event they are one line of data, under their id, and a chunk of the right size")
     func events() throws {
         let parts = [ByteBuffer(string: "{\"a\":\r\n"), ByteBuffer(string: "[1,\n2]}")]

@@ -1,0 +1,82 @@
+// Requests about tasks: of the key that made them alone, and never for their price where they came to nothing.
+
+import ClusterState
+import GateDomain
+import MCPUpstream
+import MCPWire
+import NIOCore
+
+extension ProxiedRequest {
+    /// A task is asked about by the key that made it, and by nobody else.
+    func beginTask() {
+        guard let task = exchange.envelope.taskId.flatMap({ exchange.string($0) }), task.utf8.count <= TaskOwners.longestID else {
+            return exchange.fail(code: -32602, "Invalid params: missing taskId")
+        }
+        guard let keyID else { return refuseTask() }
+        loop.tasks.own(loop.parts.upstreams.all.map { (task, $0.prefix) }, by: keyID) { [self] owned in
+            guard let owned else { return exchange.failForStore() }
+            guard let index = owned.firstIndex(of: true) else { return refuseTask() }
+            send(to: [ServerChoice.Target(index: index)])
+        }
+    }
+
+    private func refuseTask() { exchange.fail(code: -32602, "Invalid params: Task not found") }
+
+    /// A task that has come to nothing is paid back before its owner hears of it.
+    func finishTask(_ message: ByteBuffer, _ reply: Reply, of index: Int) {
+        guard let key, let task = exchange.envelope.taskId.flatMap({ exchange.string($0) }), reply.result != nil else {
+            return exchange.relay(message, reply)
+        }
+        let upstream = loop.parts.upstreams.all[index]
+        // A result is the call's, and says nothing of the task: a failed one has a result, too (2025-11-25).
+        let status = method == "tasks/result" ? nil : TaskOwners.status(in: reply, message)
+        if let status, status.isLost {
+            return loop.tasks.lost(status, task, of: upstream.prefix, to: key, at: loop.now) { [self] _ in exchange.relay(message, reply) }
+        }
+        if let status { loop.tasks.heard(status, of: task, server: upstream.prefix, by: key.id, at: loop.now) }
+        exchange.relay(message, reply)
+        var isFailure = false
+        if case .result(isError: true) = reply.kind { isFailure = method == "tasks/result" }
+        guard isFailure || method == "tasks/cancel" && upstream.isStateless else { return }
+        // Where the server only says that it has heard (2026-07-28), or that the call was an error, it is asked what became of the task: its
+        // owner may never ask again.
+        upstream.ask(
+            "tasks/get", ["taskId": .string(task)], declaring: TaskOwners.capabilities, within: .seconds(15),
+            of: upstream.isStateless ? nil : loop.client(of: exchange, key: key.id), on: loop.eventLoop
+        ) { [loop] outcome in
+            guard case .answered(let message, let reply) = outcome, let status = TaskOwners.status(in: reply, message) else { return }
+            if status.isLost { return loop.tasks.lost(status, task, of: upstream.prefix, to: key, at: loop.now) { _ in } }
+            loop.tasks.heard(status, of: task, server: upstream.prefix, by: key.id, at: loop.now)
+        }
+    }
+
+    /// Of the tasks of the gate the caller sees its own.
+    func finishTasks(_ message: ByteBuffer, _ reply: Reply) {
+        guard reply.result != nil else { return exchange.relay(message, reply) }
+        let (set, pages) = (loop.parts.upstreams, pages)
+        guard let keyID, let first = pages.first, let list = Self.taskList(first.result) else { return failUnusable() }
+        let tasks = pages.flatMap { page in Self.tasks(page.result).map { (id: $0.id, bytes: $0.bytes, server: set.all[page.index].prefix) }
+        }
+        guard tasks.count <= TaskOwners.most else { return failUnusable() }
+        let cursor = set.isSeveral ? MergedList(pages, of: method, in: set)?.nextCursor : nil
+        loop.tasks.own(tasks.map { ($0.id, $0.server) }, by: keyID) { [self] owned in
+            guard let owned else { return exchange.failForStore() }
+            let own = zip(tasks, owned).filter(\.1).map(\.0.bytes)
+            if set.isSeveral { return exchange.succeed(MergedList.result(method, own, nextCursor: cursor)) }
+            exchange.succeed(first.result.withUnsafeBytes { list.replacing(own, in: $0) })
+        }
+    }
+
+    private static func taskList(_ result: [UInt8]) -> ListScan? {
+        result.withUnsafeBytes { ListScan($0, list: "tasks", members: ["taskId"]) }
+    }
+
+    private static func tasks(_ result: [UInt8]) -> [(id: String, bytes: [UInt8])] {
+        (taskList(result)?.entries ?? []).compactMap { entry in
+            guard let range = entry.values[0],
+                let id = result.withUnsafeBytes({ JSONText.string(UnsafeRawBufferPointer(rebasing: $0[range])) })
+            else { return nil }
+            return (id, Array(result[entry.range]))
+        }
+    }
+}
