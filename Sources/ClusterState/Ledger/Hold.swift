@@ -75,6 +75,11 @@ package final class Settlement {
         case keep(Idempotency, answer: [UInt8])
         /// The call may be made again under this idempotency key.
         case drop(key: String)
+
+        /// Bytes of the answer that is kept.
+        var keptBytes: Int {
+            if case .keep(_, let answer) = self { answer.count } else { 0 }
+        }
     }
 
     /// Settles a hold of this node. - Parameter answer: kept for repetitions if the call was idempotent; nil lets it be made again.

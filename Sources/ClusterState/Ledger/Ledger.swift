@@ -48,6 +48,8 @@ package final class Ledger {
 
     /// Requests that one script carries at most; keeps a script under a millisecond.
     static let batch = 32
+    /// Bytes of kept answers with which a settlement script is full.
+    static let batchBytes = 1 << 20
     /// Milliseconds after it was sent until which an admission may be carried out; more than a command is waited for.
     static let admissible = 1000
     /// Milliseconds after it was sent until which a release keeps a hold that is not there from being opened; longer than a command is
@@ -308,11 +310,21 @@ package final class Ledger {
     }
 
     private func flushSettlements(_ shard: Int) {
-        let part = ended[shard].takeFirst(Self.batch)
+        let part = ended[shard].takeFirst(settlementsOfOneScript(ended[shard]))
         let done = takeAcknowledgements(of: shard)
         let command = SettlementPart.command(
             for: part.map(\.part), acknowledging: done, shard: shard, keys: keys, releasableUntil: clock.milliseconds + Self.releasable)
         link.send(command) { result in self.settled(part, done, shard, result) }
+    }
+
+    /// How many of the first settlements one script carries.
+    private func settlementsOfOneScript(_ ended: [Ended]) -> Int {
+        var (count, bytes) = (0, 0)
+        while count < min(Self.batch, ended.count), bytes < Self.batchBytes {
+            bytes += ended[count].part.settlement.memory.keptBytes
+            count += 1
+        }
+        return count
     }
 
     private func settled(_ part: [Ended], _ done: [Acknowledgement], _ shard: Int, _ result: Result<RedisReply, StoreFailure>) {

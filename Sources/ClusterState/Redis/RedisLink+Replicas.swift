@@ -1,4 +1,4 @@
-// A write counts as done when so many replicas have it: one WAIT behind each tick's commands (docs/redis.md, what survives a failover).
+// A write counts as done when so many replicas have it: a WAIT behind it and all that were sent with it (docs/redis.md, what survives a failover).
 
 import NIOCore
 
@@ -8,9 +8,10 @@ extension RedisLink {
     /// How long writes are refused after too few have acknowledged one.
     static let unreplicatedPause = TimeAmount.milliseconds(300)
 
-    /// Puts the question behind the commands of this tick.
+    /// Puts the question behind all that was sent.
     func askForAcknowledgement() {
         isAcknowledgementDue = false
+        isAcknowledging = true
         var question = RedisCommand("WAIT")
         question.append(connector.replicasToAck)
         question.append(Self.replicaPatience)
@@ -23,6 +24,8 @@ extension RedisLink {
 
     /// Tells those whose writes the question stood behind. Writes that too few have may be lost yet, so nobody knows what becomes of them.
     private func acknowledged(_ result: Result<RedisReply, StoreFailure>) {
+        isAcknowledging = false
+        if isAcknowledgementDue { scheduleFlush() }
         let told = unacknowledged
         unacknowledged = []
         if case .success(let reply) = result, let count = reply.integer, count >= connector.replicasToAck {

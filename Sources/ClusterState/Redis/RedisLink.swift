@@ -71,8 +71,11 @@ package final class RedisLink {
     var unacknowledged: [(waiter: Waiter, reply: RedisReply)] = []
     /// Until when writes are refused, because too few replicas have acknowledged one.
     var unreplicatedUntil: NIODeadline?
-    /// Whether what is to be flushed has a write that replicas have to acknowledge.
+    /// Whether a write was sent that no question behind it asks replicas to acknowledge.
     var isAcknowledgementDue = false
+    /// Whether such a question is under way. There is one at a time: each holds up the connection for a round trip to the replicas, so what
+    /// comes meanwhile shares the next one.
+    var isAcknowledging = false
     /// When a connection that was well broke; until `commandTimeout` later commands wait for the next one.
     var lostAt: NIODeadline?
     var outbound = ByteBuffer()
@@ -123,15 +126,18 @@ package final class RedisLink {
         waiter.command.write(to: &outbound)
         if connector.replicasToAck > 0, case .ready = state, waiter.command.isWrite { isAcknowledgementDue = true }
         waiters.append(waiter)
-        if !flushScheduled {
-            flushScheduled = true
-            eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.flush() }
-        }
+        scheduleFlush()
+    }
+
+    func scheduleFlush() {
+        guard !flushScheduled else { return }
+        flushScheduled = true
+        eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.flush() }
     }
 
     private func flush() {
         flushScheduled = false
-        if isAcknowledgementDue { askForAcknowledgement() }
+        if isAcknowledgementDue, !isAcknowledging { askForAcknowledgement() }
         guard let channel, outbound.readableBytes > 0 else { return }
         meter.writes += 1
         channel.writeAndFlush(outbound, promise: nil)
@@ -228,6 +234,7 @@ package final class RedisLink {
         waiters.removeAll()
         outbound.clear()
         isAcknowledgementDue = false
+        isAcknowledging = false
         told = 0
         if case .ready = state {
             let again = broken.filter { $0.completion != nil && $0.command.isRepeatable }

@@ -2,7 +2,7 @@
 
 package import NIOCore
 
-/// Two connections: the one of writes has a `WAIT` behind each tick's commands, which holds up whatever comes after it for as long as a
+/// Two connections: the one of writes has a `WAIT` behind its commands, which holds up whatever comes after it for as long as a
 /// replica hangs; readings take the other one. Confined to one loop.
 package final class ReplicatedLink: CommandLink, StoreLink {
     /// The one that it belongs to; nothing else may touch it.

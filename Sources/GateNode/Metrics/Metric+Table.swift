@@ -32,7 +32,7 @@ extension Metric {
         .count("events_lost_total", "Refusals that could not be written to the log") { $0.gate.lostNotes },
         .gauge("active_keys_total", "Keys that are not revoked") { $0.keys.map { [Sample($0.active)] } ?? [] },
         .gauge("total_credits_available", "Credits of all keys that are not revoked") { $0.keys.map { [Sample($0.credits)] } ?? [] },
-        .level("templates_total", "Key templates") { _ in 0 },
+        .gauge("templates_total", "Key templates") { $0.keys.map { [Sample($0.templates)] } ?? [] },
     ]
 
     private static let http: [Metric] = [

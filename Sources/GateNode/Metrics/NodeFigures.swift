@@ -45,6 +45,8 @@ struct KeyCount: Sendable, Equatable {
     var credits = 0
     /// All keys, revoked ones too.
     var all = KeyTally()
+    /// What keys can be made from (F-TPL-03).
+    var templates = 0
     /// The same of each namespace; without those that have no sums of their own, where there are thousands.
     var namespaces: [String: KeyTally] = [:]
     /// Milliseconds since 1970 of Redis TIME: what had happened by then is in it.

@@ -86,4 +86,42 @@ struct ReplicationTests {
         await store.stop()
         for server in [primary, replica] { try await server.kill9() }
     }
+
+    @Test("Writes that come while a replica is asked to acknowledge others share one question, however many ticks they come in")
+    func sharedQuestion() async throws {
+        let (primary, replica) = (try await RedisServer(), try await RedisServer())
+        try await replica.follow(primary)
+        let target = try #require(RedisTarget(url: primary.url))
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let store = try await RedisStore(
+            connector: RedisConnector(target, replicasToAck: 1), keys: RedisKeys(prefix: "ack:"), loops: [loop], logger: .silent)
+        let link = try #require(store.link(of: loop))
+        func questions() async throws -> Int {
+            let calls = try await primary.facts("commandstats")["cmdstat_wait"]?.dropFirst("calls=".count).prefix { $0.isNumber }
+            return calls.flatMap { Int($0) } ?? 0
+        }
+        try await eventually("a write is acknowledged") { (try? await store.send(RedisCommand("SET", "ack:a", "1"))) != nil }
+        // A replica that hangs for longer than it has to acknowledge makes another attempt necessary.
+        try await eventually("thirty writes share two questions", within: .seconds(20)) {
+            let before = try await questions()
+            replica.pause()
+            var written: [EventLoopFuture<Result<RedisReply, StoreFailure>>] = []
+            for value in 0..<30 {
+                let write = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
+                try await loop.submit { link.value.send(RedisCommand("SET", "ack:a", String(value))) { write.succeed($0) } }.get()
+                // A tick of its own.
+                try await loop.submit {}.get()
+                written.append(write.futureResult)
+            }
+            replica.resume()
+            var isAcknowledged = true
+            for write in written {
+                if case .failure = try await write.get() { isAcknowledged = false }
+            }
+            let after = try await questions()
+            return isAcknowledged && after == before + 2
+        }
+        await store.stop()
+        for server in [primary, replica] { try await server.kill9() }
+    }
 }

@@ -129,12 +129,14 @@ struct PageTests {
             _ = try await bench.createKey(["credits": 50])
             let revoked = try await bench.createKey(["credits": 9])
             _ = try await bench.post("/keys/revoke", ["key": .string(revoked.id)])
+            _ = try await bench.post("/keys/templates", ["name": "small", "credits": 5])
             try await eventually("the keyTotals is taken", within: .seconds(5)) {
                 try await bench.send(.get, "/metrics").text.contains("\npaygate_active_keys_total 1\n")
             }
             let page = try await bench.send(.get, "/metrics")
             #expect(page.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8")
             #expect(page.text.contains("\npaygate_total_credits_available 50\n"))
+            #expect(page.text.contains("\npaygate_templates_total 1\n"))
             #expect(
                 page.text.contains(#"paygate_credits_charged_total{tool="echo"} 7"#)
                     && page.text.contains(#"paygate_queue_depth{queue="settlements"} 2"#))

@@ -40,7 +40,11 @@ class Node:
         return answer(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=fields))
 
     def new_key(self, credits):
-        return self.post("/keys", json.dumps({"name": "bench", "credits": credits}), X_Admin_Key=ADMIN_KEY)["key"]
+        return self.change("/keys", name="bench", credits=credits)["key"]
+
+    def change(self, path, **fields):
+        """What an admin asks for; returns the answer."""
+        return self.post(path, json.dumps(fields), X_Admin_Key=ADMIN_KEY)
 
     def mcp(self, body, key):
         return self.post("/mcp", body, MCP_Protocol_Version="2025-06-18", **({"X_API_Key": key} if key else {}))

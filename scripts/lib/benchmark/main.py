@@ -51,7 +51,7 @@ def measure_sides(workshop, sides, given):
             for side in sides:
                 figures = side.measure(workshop, connections, given.seconds)
                 turns[side.name, connections].append(figures)
-                progress(f"round {turn + 1}/{given.rounds}, {connections:2} connections: {side.name:36} {figures['rate']:8,.0f}/s "
+                progress(f"round {turn + 1}/{given.rounds}, {connections:2} connections: {side.name:42} {figures['rate']:8,.0f}/s "
                          f"{figures['cpu']:6.1f} µs" + (f", {figures['charged']:,} charged" if "charged" in figures else ""))
     return turns
 

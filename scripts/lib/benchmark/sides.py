@@ -1,5 +1,7 @@
 """What is measured against what: each side is a port, the request that it gets, and the processes whose time it costs."""
 
+import json
+import os
 import time
 
 import load
@@ -92,6 +94,8 @@ def gate_sides(workshop, binary, upstream_port):
     limited = node("gate limited", everysec, static, "--rate-limit", LARGE_LIMIT)
     durable = node("gate durable", always, static)
     durable_limited = node("gate durable limited", always, static, "--rate-limit", LARGE_LIMIT)
+    full = node("gate full", everysec, static, "--rate-limit", LARGE_LIMIT, "--config", tool_limit(workshop),
+                "--max-concurrent-per-key", LARGE_LIMIT, "--max-concurrent-per-tool", LARGE_LIMIT)
     stdio = node("gate stdio", everysec, ["--server", f"'{binary}' demo-server"])
     poor = plain.new_key(1)
     plain.mcp(CALL, poor)
@@ -102,6 +106,7 @@ def gate_sides(workshop, binary, upstream_port):
         Side("gate: denied, no credits", plain.port, CALL, node=plain, key=poor, expects="error"),
         Side("gate: charged, everysec", plain.port, CALL, node=plain, key=plain.new_key(RICH)),
         Side("gate: charged, everysec, rate limit", limited.port, CALL, node=limited, key=limited.new_key(RICH)),
+        Side("gate: charged, everysec, team, every limit", full.port, CALL, node=full, key=limited_in_all(full)),
         Side("gate: charged, always", durable.port, CALL, node=durable, key=durable.new_key(RICH)),
         Side("gate: charged, always, rate limit", durable_limited.port, CALL, node=durable_limited, key=durable_limited.new_key(RICH)),
         Side("gate: charged, everysec, stdio", stdio.port, CALL, node=stdio, key=stdio.new_key(RICH)),
@@ -109,3 +114,22 @@ def gate_sides(workshop, binary, upstream_port):
     for side in sides:
         side.prove()
     return sides
+
+
+def tool_limit(workshop):
+    """A configuration in which the benchmark's tool has a rate of its own."""
+    path = os.path.join(workshop.folder("every limit"), "rules.json")
+    with open(path, "w") as file:
+        json.dump({"toolPricing": {"echo": {"creditsPerCall": 1, "rateLimitPerMin": int(LARGE_LIMIT)}}}, file)
+    return path
+
+
+def limited_in_all(node):
+    """A key with every limit that there is, in a team with every limit and a budget: 14 meters and three sums in two accounts."""
+    key = node.new_key(RICH)
+    largest = {name: RICH for name in ("dailyCallLimit", "monthlyCallLimit", "dailyCreditLimit", "monthlyCreditLimit")}
+    node.change("/keys/quota", key=key, **largest)
+    node.change("/limits", key=key, spendingLimit=RICH)
+    team = node.change("/teams", name="bench", budget=RICH, quota=largest)["team"]
+    node.change("/teams/assign", teamId=team["id"], key=key)
+    return key

@@ -34,9 +34,14 @@ actor KeyTotals {
     /// - Parameter now: milliseconds since 1970.
     /// - Returns: nil where there are many, and their sums are still being made.
     static func count(_ keys: KeyDirectory, at now: Int) async throws -> KeyCount? {
-        guard try await keys.records.count() <= KeySums.few else { return try await KeySums.read(from: keys.store).map(KeyCount.init) }
+        let templates = try await keys.templates.count()
+        guard try await keys.records.count() <= KeySums.few else {
+            var count = try await KeySums.read(from: keys.store).map(KeyCount.init)
+            count?.templates = templates
+            return count
+        }
         var count = KeyCount()
-        count.asOf = now
+        (count.asOf, count.templates) = (now, templates)
         try await keys.walk { ids in
             for key in try await keys.snapshots(ids, at: now) { count.add(key) }
         }

@@ -82,7 +82,7 @@ extension Settings {
             "shadowMode": shadowMode, "webhooks": webhookUrl != nil, "webhookSignatures": webhookSecret?.isEmpty == false,
             "webhookFilters": true,
             "refundOnFailure": refundOnFailure, "oauth": false, "redis": redisUrl != nil, "teams": true, "plugins": false, "alerts": false,
-            "expiryScanner": expiryScanner.isEnabled, "templates": false, "multiServer": !servers.isEmpty, "quotas": true,
+            "expiryScanner": expiryScanner.isEnabled, "templates": true, "multiServer": !servers.isEmpty, "quotas": true,
             "corsRestricted": cors.isRestricted,
             "customHeaders": !customHeaders.isEmpty, "trustedProxies": !trustedProxies.isEmpty,
         ])
