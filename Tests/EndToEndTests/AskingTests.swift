@@ -67,6 +67,32 @@ extension EndToEndTests {
             }
         }
 
+        @Test("What is a request reaches no server without an id, also none that acts by the name alone: it would cost nothing")
+        func withoutID() async throws {
+            let server = try HostileServer.stdio()
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 1)
+                let session = try await cluster[0].openSession(asking: key)
+                let headers: GateClient.Headers = [("Mcp-Session-Id", session)]
+                let first = try await cluster[1].call("echo", ["text": "paid"], key: key, headers: headers)
+                #expect(first.outcome.text == "paid")
+                let call: JSON = ["jsonrpc": "2.0", "method": "tools/call", "params": ["name": "echo", "arguments": ["text": "stolen"]]]
+                let cancel: JSON = ["jsonrpc": "2.0", "method": "tasks/cancel", "params": ["taskId": "task-0"]]
+                let subscribe: JSON = ["jsonrpc": "2.0", "method": "resources/subscribe", "params": ["uri": "file:///a"]]
+                for client in cluster.clients {
+                    for message in [call, cancel, subscribe] {
+                        let answer = try await client.post(message.bytes, key: key, headers: headers)
+                        #expect(answer.status == 400 && answer.json["error"]?["code"] == -32600, "\(answer.status) \(answer.text)")
+                    }
+                    let notice: JSON = ["jsonrpc": "2.0", "method": "notifications/roots/list_changed"]
+                    #expect(try await client.post(notice.bytes, key: key, headers: headers).status == 202)
+                }
+                // Its process takes one line after the other.
+                #expect(try await cluster[1].rpc("prompts/list", [:], key: key, headers: headers).json["result"] != nil)
+                #expect(server.calls == ["echo paid"] && server.tasks.isEmpty && server.resources.isEmpty)
+            }
+        }
+
         @Test("--isolation session: each session has a process of its own, which ends with it; shared: nobody has")
         func isolation() async throws {
             for (mode, processes) in [("session", 3), ("shared", 1), ("auto", 2)] {

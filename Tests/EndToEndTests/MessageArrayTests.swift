@@ -168,6 +168,40 @@ extension EndToEndTests {
             #expect(try await cluster[1].balance(key).spent == spent)
         }
 
+        @Test("F-MCP-20: requests of an array that are given up before their turn are not begun and cost nothing")
+        func cancelled() async throws {
+            let cluster = try SharedCluster.cluster
+            let key = try await cluster[0].createKey(credits: 100)
+            let session = try await Self.session(key, on: cluster[0])
+            let calls = (0..<12).map { Self.call(.int($0), "slow", ["seconds": 0.5]) }
+            let cancellations = (8..<12).map { id -> JSON in
+                ["jsonrpc": "2.0", "method": "notifications/cancelled", "params": ["requestId": .int(id)]]
+            }
+            let answers = try #require(
+                try await cluster[1].post(JSON.array(calls + cancellations).bytes, key: key, headers: session).json.array)
+            #expect(answers.map { $0["id"]?.int } == Array(0..<12))
+            #expect(answers.map { $0["result"] != nil } == (0..<12).map { $0 < 8 }, "\(answers)")
+            #expect(try await cluster[0].balance(key).spent == 8)
+        }
+
+        @Test("F-MCP-20: once its session has ended, nothing more is begun of an array whose client has gone, however it was to be answered")
+        func ended() async throws {
+            let server = try await AskingServer(.handshakeEra(), over: "http")
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                let session = try await Self.session(key, on: cluster[0])[0].value
+                let array = JSON.array((0..<40).map { Self.call(.int($0), "slow", ["seconds": 1, "steps": 4], ["progressToken": .int($0)]) })
+                let call = try await OpenCall(on: cluster.nodes[0], array.text, session: session, key: key)
+                try await eventually("a step", within: .seconds(60)) { !call.events.isEmpty }
+                await call.close()
+                #expect(try await cluster[1].endSession(session, key: key).status == 200)
+                try await eventually("what was begun is charged", within: .seconds(30)) {
+                    try await cluster[0].get("/health").json["inflight"] == 0
+                }
+                #expect(try await cluster[0].balance(key).spent <= 16)
+            }
+        }
+
         @Test("F-MCP-20: what is told before the answers makes a stream of them, one event each, which is resumed on another node")
         func stream() async throws {
             let server = try await AskingServer(.handshakeEra(), over: "http")

@@ -197,6 +197,12 @@ extension EndToEndTests {
             try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
                 let key = try await cluster[0].createKey(credits: 100)
                 let session = try await cluster[0].openSession(key: key)
+                let long = JSON.string("file:///" + String(repeating: "x", count: 2048))
+                for (uri, headers) in [("file:///lost", []), (long, [("Mcp-Session-Id", session)])] as [(JSON, GateClient.Headers)] {
+                    let unheard = try await cluster[0].rpc("resources/subscribe", ["uri": uri], key: key, headers: headers)
+                    #expect(unheard.json["error"]?["code"] == -32602 && unheard.text.contains("Mcp-Session-Id"), "\(unheard.text)")
+                }
+                #expect(server.resources.isEmpty, "nobody could be told of it")
                 for number in 0..<100 {
                     try await ask("resources/subscribe", "file:///\(number)", cluster[number], key: key, session: session)
                 }

@@ -69,13 +69,17 @@ enum MCPEndpoint {
     /// Refuses a request that has the name of a notification: no revision knows such a one, and a server that acts by the name alone would
     /// do what only the gate may tell it, as to give up a request of somebody else by its number.
     static func refusesNotification(_ exchange: MCPExchange) -> Bool {
-        switch exchange.envelope.method {
-        case .initialized, .notificationsCancelled, .notificationsProgress: break
-        case .other where exchange.method.utf8.starts(with: "notifications/".utf8): break
-        default: return false
-        }
+        guard namesNotification(exchange) else { return false }
         exchange.fail(code: -32601, "Method not found: that is a notification, which has no id")
         return true
+    }
+
+    private static func namesNotification(_ exchange: MCPExchange) -> Bool {
+        switch exchange.envelope.method {
+        case .initialized, .notificationsCancelled, .notificationsProgress: true
+        case .other: exchange.method.utf8.starts(with: "notifications/".utf8)
+        default: false
+        }
     }
 
     /// Gives the exchange its session, the presented one or a new one, and goes on; or answers it.
@@ -127,6 +131,10 @@ enum MCPEndpoint {
             loop.questions.take(exchange, of: loop)
             exchange.acknowledge()
         case .notification:
+            // A server that acts by the name alone would do for nothing what a request is judged and charged for.
+            guard namesNotification(exchange) else {
+                return exchange.fail(status: 400, code: -32600, "Only notifications/… may come without an id; nothing was done")
+            }
             switch envelope.method {
             case .notificationsCancelled: cancel(exchange, on: loop)
             case .initialized: break
@@ -153,7 +161,9 @@ enum MCPEndpoint {
             let credential = exchange.credential
         else { return }
         loop.identify(credential, fresh: false) { lookup, _ in
-            guard case .found(let key) = lookup, let client = loop.client(of: exchange, key: key.id) else { return }
+            guard case .found(let key) = lookup, key.record.state == .active, !key.record.isExpired(at: loop.now),
+                let client = loop.client(of: exchange, key: key.id)
+            else { return }
             for upstream in loop.parts.upstreams.all { upstream.notify(exchange.body, of: client) }
         }
     }

@@ -1,7 +1,9 @@
 // Several messages in one POST, as clients of 2025-03-26 may send them: each is a request, a notification or a response of its own.
 
+import ClusterState
 import GateDomain
 import HTTPWire
+import MCPUpstream
 import MCPWire
 import NIOCore
 
@@ -13,7 +15,9 @@ import NIOCore
 final class MessageArray {
     private let exchange: MCPExchange
     private let loop: LoopContext
-    private var requests: [(place: Int, body: ByteBuffer, envelope: Envelope)] = []
+    private var requests: [Waiting] = []
+    /// The id of the key whose requests they are; empty for nobody's.
+    private var caller = ""
     private var next = 0
     private var open = 0
     private var answers: [Int: AnswerBody] = [:]
@@ -41,7 +45,16 @@ final class MessageArray {
             guard !scan.isTooLong else {
                 return exchange.fail(status: 400, code: -32600, "an array has at most \(most) messages; nothing was charged")
             }
-            MessageArray(exchange, on: loop).begin(scan.elements)
+            MessageArray(exchange, on: loop).identify { $0.begin(scan.elements) }
+        }
+    }
+
+    /// Whose it is has to be known before the first message is taken, as one may give up a request that waits.
+    private func identify(_ completion: @escaping (MessageArray) -> Void) {
+        guard let credential = exchange.credential else { return completion(self) }
+        loop.identify(credential, fresh: false) { [self] lookup, _ in
+            if case .found(let key) = lookup { caller = key.id }
+            completion(self)
         }
     }
 
@@ -66,8 +79,8 @@ final class MessageArray {
             switch body.scanEnvelope() {
             case .failure(let fault): answers[place] = .whole(Self.error(fault.code, fault.sentence, for: body))
             case .success(let envelope) where envelope.kind == .request:
-                requests.append((place, body, envelope))
-                if open < Self.atOnce { beginNext() }
+                requests.append(Waiting(place, body, envelope, of: exchange))
+                if open < Self.atOnce { beginNext() } else { requests[requests.count - 1].register(caller, on: loop) }
             case .success(let envelope):
                 MCPEndpoint.dispatch(MCPExchange(body, envelope, of: exchange, at: place) { _, _ in }, on: loop)
             }
@@ -94,12 +107,16 @@ final class MessageArray {
     }
 
     private func beginNext() {
-        let (place, body, envelope) = requests[next]
+        let waiting = requests[next]
         next += 1
+        waiting.unregister(on: loop)
         // Nobody hears of what is not begun, and it costs nothing.
         guard exchange.canBeHeard else { return }
         open += 1
-        let request = MCPExchange(body, envelope, of: exchange, at: place) { [self] in ended(place, $0, $1) }
+        let request = MCPExchange(waiting.body, waiting.envelope, of: exchange, at: waiting.place) { [self] in
+            ended(waiting.place, $0, $1)
+        }
+        if waiting.isCancelled { return request.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence) }
         if let sentence = refusal(of: request) { return request.fail(code: -32600, sentence) }
         guard bytes < Self.mostBytes else {
             return request.fail(
@@ -153,4 +170,32 @@ final class MessageArray {
         // A message that is none is refused as it would be alone, unless there are requests beside it.
         exchange.answer(status: requests.isEmpty ? 400 : 200, message.body())
     }
+}
+
+/// A request of an array whose turn has not come: its client may give it up.
+private final class Waiting: CancellableRequest {
+    let place: Int
+    let body: ByteBuffer
+    let envelope: Envelope
+    let exchange: MCPExchange
+    private(set) var isCancelled = false
+    private var cancelKey: CancelKey?
+
+    init(_ place: Int, _ body: ByteBuffer, _ envelope: Envelope, of exchange: MCPExchange) {
+        (self.place, self.body, self.envelope, self.exchange) = (place, body, envelope, exchange)
+    }
+
+    func register(_ caller: String, on loop: LoopContext) {
+        guard let session = exchange.session, let id = envelope.id,
+            let key = CancelKey(session: session.id, caller: caller, id: body.token(id))
+        else { return }
+        cancelKey = key
+        loop.cancellable[key] = self
+    }
+
+    func unregister(on loop: LoopContext) {
+        if let cancelKey, loop.cancellable[cancelKey] === self { loop.cancellable[cancelKey] = nil }
+    }
+
+    func cancel() { isCancelled = true }
 }

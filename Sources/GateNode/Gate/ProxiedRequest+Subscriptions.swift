@@ -18,6 +18,13 @@ extension ProxiedRequest {
         return .init(subscriber: subscriber, name: ExactText(uri))
     }
 
+    /// Nobody could be told of an update, so no server is asked for it.
+    func refuseSubscription() {
+        exchange.fail(
+            code: -32602,
+            "Invalid params: subscribe in a session (Mcp-Session-Id) and with a key, to a uri of at most \(SubscriptionBook.longestURI) bytes")
+    }
+
     /// Nobody ends another's, and the last of those who want to hear of it here tells the server; another node that told of it has heard so.
     func unsubscribed(_ outcome: LoopContext.SubscriptionOutcome, _ removal: SubscriptionBook.Removal?) {
         guard outcome == .done else {

@@ -177,7 +177,9 @@ final class ProxiedRequest: CancellableRequest {
 
     private func beginPersonal() {
         switch method {
-        case "resources/subscribe": forward()
+        case "resources/subscribe":
+            guard subscription != nil else { return refuseSubscription() }
+            forward()
         case "resources/unsubscribe":
             guard let subscription else { return exchange.succeed(Array("{}".utf8)) }
             loop.drop(subscription) { [self] outcome, removal in unsubscribed(outcome, removal) }

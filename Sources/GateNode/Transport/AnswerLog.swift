@@ -18,6 +18,8 @@ protocol AnswerLog: AnyObject {
     func answered(on connection: FrontHandler)
     /// The client has gone, or may have.
     func clientLeft()
+    /// Whether nobody can ask for it any more: its session is over, or there was no room for it.
+    var isForgotten: Bool { get }
 }
 
 /// Whoever keeps such logs.

@@ -155,7 +155,7 @@ final class MCPExchange {
 
     var clientIsThere: Bool { (array?.exchange ?? self).connection != nil }
     /// Whether the client can hear of the answer, now or when it comes back.
-    var canBeHeard: Bool { connection != nil || log != nil }
+    var canBeHeard: Bool { connection != nil || log.map { !$0.isForgotten } ?? false }
     /// Whether the answer goes onto an event stream.
     var endsAsStream: Bool { isStreaming || wantsStream && canStream }
 

@@ -173,7 +173,8 @@ def main():
             text = silent.pop(params.get("requestId"), None)
             if text is not None:
                 send(id=None, error={"code": -32000, "message": "given up: " + text})
-        if id is None:
+        # It acts by the name alone, whether anybody waits for an answer or not.
+        if id is None and method not in ("tools/call", "tasks/cancel", "resources/subscribe"):
             continue
         if method is None:
             append("answers", json.dumps(message))
