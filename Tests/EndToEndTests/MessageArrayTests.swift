@@ -184,13 +184,15 @@ extension EndToEndTests {
             #expect(try await cluster[0].balance(key).spent == 8)
         }
 
-        @Test("F-MCP-20: once its session has ended, nothing more is begun of an array whose client has gone, however it was to be answered")
+        @Test(
+            "F-MCP-20: once its session has ended, nothing more is begun of an array whose client has gone, however it was to be answered")
         func ended() async throws {
             let server = try await AskingServer(.handshakeEra(), over: "http")
             try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
                 let key = try await cluster[0].createKey(credits: 100)
                 let session = try await Self.session(key, on: cluster[0])[0].value
-                let array = JSON.array((0..<40).map { Self.call(.int($0), "slow", ["seconds": 1, "steps": 4], ["progressToken": .int($0)]) })
+                let array = JSON.array(
+                    (0..<40).map { Self.call(.int($0), "slow", ["seconds": 1, "steps": 4], ["progressToken": .int($0)]) })
                 let call = try await OpenCall(on: cluster.nodes[0], array.text, session: session, key: key)
                 try await eventually("a step", within: .seconds(60)) { !call.events.isEmpty }
                 await call.close()

@@ -22,7 +22,8 @@ extension ProxiedRequest {
     func refuseSubscription() {
         exchange.fail(
             code: -32602,
-            "Invalid params: subscribe in a session (Mcp-Session-Id) and with a key, to a uri of at most \(SubscriptionBook.longestURI) bytes")
+            "Invalid params: subscribe in a session (Mcp-Session-Id) and with a key, to a uri of at most \(SubscriptionBook.longestURI) bytes"
+        )
     }
 
     /// Nobody ends another's, and the last of those who want to hear of it here tells the server; another node that told of it has heard so.
