@@ -121,13 +121,12 @@ enum MCPEndpoint {
     }
 
     static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
-        let envelope = exchange.envelope
-        switch envelope.kind {
+        switch exchange.envelope.kind {
         case .response:
             loop.questions.take(exchange, of: loop)
             exchange.acknowledge()
         case .notification:
-            switch envelope.method {
+            switch exchange.envelope.method {
             case .notificationsCancelled: cancel(exchange, on: loop)
             case .initialized: break
             default: tell(exchange, on: loop)
@@ -135,7 +134,7 @@ enum MCPEndpoint {
             exchange.acknowledge()
         case .request:
             if refusesNotification(exchange) { return }
-            switch envelope.method {
+            switch exchange.envelope.method {
             case .initialize: Handshake.answer(exchange, on: loop)
             case .ping: exchange.succeed(Array("{}".utf8))
             case .toolsCall where loop.discoversDynamically && MetaTool.take(exchange, on: loop): break
