@@ -13,6 +13,8 @@ package struct View<Source>: Sendable {
     package struct Member: Sendable {
         /// The name in JSON, and of the column.
         package let name: String
+        /// The name as JSON text, with the colon behind it.
+        fileprivate let label: [UInt8]
         /// One that the value always meets.
         package fileprivate(set) var schema: Schema
         /// Nil where the member is left out.
@@ -21,6 +23,7 @@ package struct View<Source>: Sendable {
         /// - Parameter schema: one that the value always meets.
         package init(_ name: String, _ schema: Schema, _ value: @escaping @Sendable (Source) -> JSONValue?) {
             self.name = name
+            label = JSONText.quoted(name) + [UInt8(ascii: ":")]
             self.schema = schema
             self.value = value
         }
@@ -43,6 +46,20 @@ package struct View<Source>: Sendable {
         var object = JSONObject(capacity: members.count)
         for member in members { if let value = member.value(source) { object.append(member.name, value) } }
         return object
+    }
+
+    /// Adds the same as compact JSON, without an object in between.
+    package func append(_ source: Source, to output: inout [UInt8]) {
+        var opening = UInt8(ascii: "{")
+        for member in members {
+            guard let value = member.value(source) else { continue }
+            output.append(opening)
+            opening = UInt8(ascii: ",")
+            output += member.label
+            value.append(to: &output)
+        }
+        if opening == UInt8(ascii: "{") { output.append(opening) }
+        output.append(UInt8(ascii: "}"))
     }
 
     /// The members of another view on a part of the source, as if they were its own.

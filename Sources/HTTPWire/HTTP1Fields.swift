@@ -89,13 +89,12 @@ package struct HTTP1Fields: Sendable {
     ///
     /// Weights are not weighed: a type that is named is a type that the client can read.
     package func accepts(_ type: HTTP1MediaType) -> Bool {
-        var isAccepted = false
-        let take = { (list: UnsafeRawBufferPointer) in
-            list.forEachListElement { if !isAccepted, HTTP1MediaType.range($0, covers: type) { isAccepted = true } }
-        }
-        guard withValue(of: .accept, take) != nil else { return true }
+        guard var isAccepted = withValue(of: .accept, { HTTP1MediaType.list($0, covers: type) }) else { return true }
         // The first says it mostly, and the others are only found by going through all fields.
-        if !isAccepted { forEach { name, value in if name.equalsIgnoringCase("accept") { take(value) } } }
+        guard !isAccepted else { return true }
+        forEach { name, value in
+            if !isAccepted, name.equalsIgnoringCase("accept") { isAccepted = HTTP1MediaType.list(value, covers: type) }
+        }
         return isAccepted
     }
 
@@ -178,6 +177,13 @@ package enum HTTP1MediaType: Sendable {
         } else {
             self = .other
         }
+    }
+
+    /// Whether one of the media ranges of an Accept field covers `type`.
+    static func list(_ ranges: UnsafeRawBufferPointer, covers type: Self) -> Bool {
+        var isCovered = false
+        ranges.forEachListElement { if !isCovered, range($0, covers: type) { isCovered = true } }
+        return isCovered
     }
 
     /// Whether one media range of an Accept field covers `type`.

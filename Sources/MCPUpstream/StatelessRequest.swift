@@ -124,7 +124,7 @@ package struct StatelessRequest: Sendable {
         HTTP1Writer.appendSafe("mcp-method", encoded(method), into: &fields)
         let name =
             switch method {
-            case "tools/call", "prompts/get": text(envelope.toolNameToken)
+            case "tools/call", "prompts/get": text(envelope.call.toolNameToken)
             case "resources/read": text(envelope.uri)
             case "tasks/get", "tasks/update", "tasks/cancel": text(envelope.taskId)
             default: String?.none
@@ -133,7 +133,7 @@ package struct StatelessRequest: Sendable {
         for field in forwarded where !mirrored.contains(where: { $0.header.lowercased() == field.name.lowercased() }) {
             HTTP1Writer.appendSafe(name: field.name, field.value, into: &fields)
         }
-        if !mirrored.isEmpty, let range = envelope.arguments,
+        if !mirrored.isEmpty, let range = envelope.call.arguments,
             let arguments = try? JSONValue.parse(UnsafeRawBufferPointer(rebasing: bytes[range]))
         {
             for argument in mirrored {

@@ -20,7 +20,7 @@ extension UpstreamRequest {
                 meta.map { Splice.Edit($0, .bytes(StatelessMeta.bridged(UnsafeRawBufferPointer(rebasing: bytes[$0]), number: number))) }
                 ?? envelope.progressToken.map { Splice.Edit($0, .decimal(number)) }
             let name = toolName.flatMap { name, range in range.map { Splice.Edit($0, .bytes(JSONText.quoted(name))) } }
-            let rewritten = arguments.flatMap { bytes in envelope.arguments.map { Splice.Edit($0, .bytes(bytes)) } }
+            let rewritten = arguments.flatMap { bytes in envelope.call.arguments.map { Splice.Edit($0, .bytes(bytes)) } }
             if name != nil || rewritten != nil {
                 let edits = [own, token, name, rewritten].compactMap(\.self).sorted { $0.range.lowerBound < $1.range.lowerBound }
                 Splice.emit(edits, to: bytes, lines: .joined) { output.writeBytes($0) }

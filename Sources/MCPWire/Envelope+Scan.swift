@@ -84,8 +84,8 @@ private struct EnvelopeScan {
         try scanner.openObject()
         while let name = try scanner.nextMember() {
             switch recognise(name, among: &seen) {
-            case .name: envelope.toolNameToken = try scanner.skipValueAsString()?.range
-            case .arguments: (envelope.arguments, envelope.argumentsCompactSize) = try scanner.measureValue()
+            case .name: envelope.call.toolNameToken = try scanner.skipValueAsString()?.range
+            case .arguments: (envelope.call.arguments, envelope.call.argumentsCompactSize) = try scanner.measureValue()
             case .meta: try readMeta()
             case .calls: try readCalls()
             case .protocolVersion: envelope.protocolVersion = try decodedString()
@@ -231,7 +231,7 @@ private struct EnvelopeScan {
         envelope.method = Method(methodToken, in: scanner.bytes)
         switch envelope.method {
         case .toolsCall:
-            envelope.toolName = toolName(envelope.toolNameToken)
+            envelope.call.toolName = toolName(envelope.call.toolNameToken)
         case .toolsCallBatch:
             for index in envelope.batch.indices {
                 envelope.batch[index].toolName = toolName(envelope.batch[index].toolNameToken)

@@ -28,23 +28,8 @@ package struct Envelope: Sendable {
     /// The raw value of params, of whatever type.
     package internal(set) var params: Range<Int>?
 
-    /// The decoded name of the tool for `tools/call`. Nil if it is missing, empty, no string, longer than any name, or holds half a surrogate
-    /// pair: answer -32602. It may hold any character, also control characters.
-    package internal(set) var toolName: String?
-    /// The raw token of params.name, for any method (prompts have names too); only set if it is a string.
-    package internal(set) var toolNameToken: Range<Int>?
-    /// The raw value of params.arguments.
-    package internal(set) var arguments: Range<Int>?
-    /// The size of the arguments in bytes without insignificant whitespace, 0 if there are none (F-PRICE-04).
-    package internal(set) var argumentsCompactSize = 0
-
-    /// The one call of `tools/call`, as those of a batch are described.
-    package var call: BatchedCall {
-        var call = BatchedCall()
-        (call.toolName, call.toolNameToken) = (toolName, toolNameToken)
-        (call.arguments, call.argumentsCompactSize) = (arguments, argumentsCompactSize)
-        return call
-    }
+    /// What params says of a name and of arguments, whatever the method: the one call of `tools/call`, as those of a batch are described.
+    package internal(set) var call = BatchedCall()
 
     /// The calls of `tools/call_batch`; empty if params.calls is missing, no array, or empty: answer -32602
     /// (F-BATCH-06). An entry that is no object has neither name nor arguments.

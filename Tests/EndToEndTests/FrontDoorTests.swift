@@ -130,6 +130,7 @@ extension EndToEndTests {
             for own in ["localhost", "LOCALHOST:3402", "127.0.0.1:80", "[::1]:3402", "127.1.2.3", "gate.localhost"] {
                 // DELETE names no session.
                 #expect(try await answer(request(own)).statuses == [method == "DELETE" ? 400 : 200], "\(own)")
+                #expect(try await answer(request(own + ".evil.example")).statuses == [403], "after \(own)")
             }
         }
     }

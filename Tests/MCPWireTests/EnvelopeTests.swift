@@ -14,10 +14,10 @@ struct EnvelopeTests {
         #expect(scan.message.method == .toolsCall)
         #expect(scan[scan.message.methodName] == "tools/call")
         #expect(scan[scan.message.id] == #""a-1""#)
-        #expect(scan.message.toolName == "search")
-        #expect(scan[scan.message.toolNameToken] == #""search""#)
-        #expect(scan[scan.message.arguments] == #"{"q": [1, 2]}"#)
-        #expect(scan.message.argumentsCompactSize == #"{"q":[1,2]}"#.utf8.count)
+        #expect(scan.message.call.toolName == "search")
+        #expect(scan[scan.message.call.toolNameToken] == #""search""#)
+        #expect(scan[scan.message.call.arguments] == #"{"q": [1, 2]}"#)
+        #expect(scan.message.call.argumentsCompactSize == #"{"q":[1,2]}"#.utf8.count)
         #expect(scan[scan.message.meta] == #"{"progressToken": 7}"#)
         #expect(scan[scan.message.progressToken] == "7")
         #expect(
@@ -29,8 +29,8 @@ struct EnvelopeTests {
     func order() throws {
         let scan = try scanEnvelope(
             #"{"params":{"arguments":{},"name":"t"},"method":"tools/call","id":1,"jsonrpc":"2.0"}"#)
-        #expect(scan.message.toolName == "t")
-        #expect(scan[scan.message.arguments] == "{}")
+        #expect(scan.message.call.toolName == "t")
+        #expect(scan[scan.message.call.arguments] == "{}")
     }
 
     @Test("names and method are compared decoded, so escapes hide nothing")
@@ -39,9 +39,9 @@ struct EnvelopeTests {
             #"{"json\u0072pc":"2\u002e0","i\u0064":1,"m\u0065thod":"tools\/call","par\u0061ms":{"\u006eame":"pa\u0069d","argument\u0073":{}}}"#
         )
         #expect(scan.message.method == .toolsCall)
-        #expect(scan.message.toolName == "paid")
-        #expect(scan[scan.message.toolNameToken] == #""pa\u0069d""#)
-        #expect(scan[scan.message.arguments] == "{}")
+        #expect(scan.message.call.toolName == "paid")
+        #expect(scan[scan.message.call.toolNameToken] == #""pa\u0069d""#)
+        #expect(scan[scan.message.call.arguments] == "{}")
     }
 
     // MARK: Faults (F-RPC-08, F-RPC-12)
@@ -171,7 +171,7 @@ struct EnvelopeTests {
     @Test("members that the gate does not read may repeat, and arguments are the tool's own")
     func otherDuplicates() throws {
         let scan = try scanRequest("tools/call", #"{"x":1,"x":2,"name":"t","arguments":{"name":1,"name":2,"Name":3}}"#)
-        #expect(scan.message.toolName == "t")
+        #expect(scan.message.call.toolName == "t")
     }
 
     @Test("a message is never request and response at once")
@@ -236,25 +236,25 @@ struct EnvelopeTests {
             "1",
         ])
     func noToolName(_ params: String) throws {
-        #expect(try scanRequest("tools/call", params).message.toolName == nil)
+        #expect(try scanRequest("tools/call", params).message.call.toolName == nil)
     }
 
     @Test("a tool name is decoded, also beyond ASCII")
     func decodedToolName() throws {
-        #expect(try scanRequest("tools/call", #"{"name":"\ud83d\ude00\n\"é"}"#).message.toolName == "😀\n\"é")
-        #expect(try scanRequest("prompts/get", #"{"name":"p"}"#).message.toolName == nil)
+        #expect(try scanRequest("tools/call", #"{"name":"\ud83d\ude00\n\"é"}"#).message.call.toolName == "😀\n\"é")
+        #expect(try scanRequest("prompts/get", #"{"name":"p"}"#).message.call.toolName == nil)
     }
 
     @Test("the size of arguments ignores insignificant whitespace only (F-PRICE-04)")
     func compactSize() throws {
         func size(_ arguments: String) throws -> Int {
             try scanRequest("tools/call", #"{"name":"t", "arguments" : \#(arguments) , "x": [ 1 ]}"#).message
-                .argumentsCompactSize
+                .call.argumentsCompactSize
         }
         #expect(try size("{ }") == 2)
         #expect(try size("{ \"a b\" :\n\t[ 1 , \" \\n \" ]\r\n}") == #"{"a b":[1," \n "]}"#.utf8.count)
         #expect(try size(#""é""#) == 4)
-        #expect(try scanRequest("tools/call", #"{"name":"t"}"#).message.argumentsCompactSize == 0)
+        #expect(try scanRequest("tools/call", #"{"name":"t"}"#).message.call.argumentsCompactSize == 0)
     }
 
     @Test("progress token and cancelled request keep their bytes; other types are none")

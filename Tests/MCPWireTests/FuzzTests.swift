@@ -100,8 +100,8 @@ struct FuzzTests {
         let params = whole["params"]
         check(message.id, whole["id"])
         check(message.params, params)
-        check(message.toolNameToken, params?["name"])
-        check(message.arguments, params?["arguments"], message.argumentsCompactSize)
+        check(message.call.toolNameToken, params?["name"])
+        check(message.call.arguments, params?["arguments"], message.call.argumentsCompactSize)
         check(message.progressToken, params?["_meta"]?["progressToken"])
         check(message.requestIdToCancel, params?["requestId"])
         check(message.cursor, params?["cursor"])

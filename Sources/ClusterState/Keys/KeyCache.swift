@@ -95,7 +95,7 @@ package actor KeyCache {
     /// What is remembered of a credential; no I/O.
     package func remembered(_ secret: String) -> CachedKey? {
         guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)),
-            known.own === cached.value(for: known.record.id)
+            known.own === cached.value(for: known.id)
         else {
             misses += 1
             return nil
@@ -107,7 +107,7 @@ package actor KeyCache {
     /// Whether the secret is that of a key that is remembered. It counts as no use of the cache.
     package func knows(_ secret: String) -> Bool {
         guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)) else { return false }
-        return known.own === cached.value(for: known.record.id)
+        return known.own === cached.value(for: known.id)
     }
 
     /// Asks Redis; the answer comes on this loop, and is read after this was called.

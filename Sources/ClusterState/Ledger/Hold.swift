@@ -51,22 +51,6 @@ package final class Settlement {
         case release
     }
 
-    /// One event and its credits: `base` for certain, `surcharge` as far as the balance goes.
-    package struct Charge {
-        /// Credits that are charged for certain, at most what was held.
-        package let base: Int
-        /// Credits that are charged as far as the balance goes.
-        package let surcharge: Int
-        /// What is written with it.
-        package let event: CallEvent
-
-        package init(base: Int, surcharge: Int = 0, event: CallEvent) {
-            self.base = base
-            self.surcharge = surcharge
-            self.event = event
-        }
-    }
-
     /// What becomes of the record of an idempotent call.
     package enum Memory {
         /// There is none, as the call was not idempotent.

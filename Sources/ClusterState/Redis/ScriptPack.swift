@@ -27,11 +27,11 @@ struct ScriptPack {
     /// Adds text or bytes.
     mutating func append(_ text: String) {
         var text = text
-        text.withUTF8 { append(contentsOf: $0, count: $0.count) }
+        text.withUTF8 { append(contentsOf: $0) }
     }
 
     /// Adds bytes, as a string of Lua.
-    mutating func append(_ value: [UInt8]) { append(contentsOf: value, count: value.count) }
+    mutating func append(_ value: [UInt8]) { append(contentsOf: value) }
 
     /// Adds what another pack holds, as one string.
     mutating func append(_ pack: ScriptPack) { append(pack.bytes) }
@@ -51,7 +51,8 @@ struct ScriptPack {
         if count < 16 { bytes.append(0x90 | UInt8(truncatingIfNeeded: count)) } else { append(0xdc, UInt64(count), bytes: 2) }
     }
 
-    private mutating func append(contentsOf value: some Sequence<UInt8>, count: Int) {
+    private mutating func append(contentsOf value: some Collection<UInt8>) {
+        let count = value.count
         switch count {
         case ..<32: bytes.append(0xa0 | UInt8(truncatingIfNeeded: count))
         case ..<0x100: append(0xd9, UInt64(count), bytes: 1)
@@ -63,6 +64,6 @@ struct ScriptPack {
 
     private mutating func append(_ kind: UInt8, _ value: UInt64, bytes count: Int) {
         bytes.append(kind)
-        for place in stride(from: count - 1, through: 0, by: -1) { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(place)))) }
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0.suffix(count))) }
     }
 }

@@ -63,12 +63,16 @@ extension CallMachine {
         package let calls: Int
         /// Every limit of every part once, with what all parts together ask of it (F-RATE-08).
         package let limits: [(limit: Limit, amount: Int)]
+        /// What is written if nobody ever says what came of the hold, one event for all parts.
+        package let event: CallEvent
         /// Only ask (F-GATE-14).
         package let isDry: Bool
     }
 
-    /// How the hold ends; the credits of each part are `charge(of:)`.
+    /// How the hold ends.
     package struct SettlementOrder: Sendable, Equatable {
+        /// One for each part, in their order.
+        package let charges: [Charge]
         /// Parts that are taken back from counts and quotas.
         package let returned: Int
         /// Whether a repetition gets this answer. A call that was given back whole may be made again; one of which any part was charged

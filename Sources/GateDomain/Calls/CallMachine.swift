@@ -117,7 +117,7 @@ package struct CallMachine: Sendable {
             return refuse(refusal.denial, part: refusal.part, credits: nil, at: now)
         }
         guard case .key = caller else { return forward(at: now) }
-        let order = admissionOrder
+        let order = admissionOrder(at: now)
         state = .admitting(order)
         return .admit(order)
     }
@@ -173,12 +173,10 @@ package struct CallMachine: Sendable {
 
     // MARK: Admission
 
-    private var admissionOrder: AdmissionOrder {
-        var price = 0
+    private func admissionOrder(at now: Int) -> AdmissionOrder {
         var limits: [(limit: Limit, amount: Int)] = []
         for index in parts.indices {
             let plan = parts[index].plan
-            price += plan.price
             for limit in plan.limits {
                 let amount = limit.measure == .credits ? plan.price : 1
                 if index > 0, let known = limits.firstIndex(where: { $0.limit == limit }) {
@@ -188,7 +186,7 @@ package struct CallMachine: Sendable {
                 }
             }
         }
-        return AdmissionOrder(price: price, calls: parts.count, limits: limits, isDry: isShadow)
+        return AdmissionOrder(price: parts.price, calls: parts.count, limits: limits, event: openEvent(at: now), isDry: isShadow)
     }
 
     /// The ledger has answered the order of `admit`.
@@ -288,12 +286,14 @@ package struct CallMachine: Sendable {
             room -= parts[index].surchargeExpected
         }
         state = .settling(since: now)
-        return .settle(SettlementOrder(returned: returned, keepsAnswer: isIdempotent && returned < parts.count))
+        return .settle(
+            SettlementOrder(
+                charges: parts.indices.map { charge(of: $0, at: now) }, returned: returned,
+                keepsAnswer: isIdempotent && returned < parts.count))
     }
 
-    /// What a part costs for certain, and as far as the balance goes, and the event that is written with it.
-    package func charge(of part: Int, at now: Int) -> (base: Int, surcharge: Int, event: CallEvent) {
-        (parts[part].kept, parts[part].surchargeAsked, event(of: part, at: now))
+    private func charge(of part: Int, at now: Int) -> Charge {
+        Charge(base: parts[part].kept, surcharge: parts[part].surchargeAsked, event: event(of: part, at: now))
     }
 
     /// The ledger has answered the settlement of `settle` or `settleAgain`.
@@ -308,7 +308,7 @@ package struct CallMachine: Sendable {
             split(charged)
             return end(charged > 0 ? delivery : .lost(nothingCharged: true), .none, at: now)
         case .gone:
-            let price = parts.indices.reduce(0) { $0 + parts[$1].plan.price + parts[$1].surchargeAsked }
+            let price = parts.indices.reduce(parts.price) { $0 + parts[$1].surchargeAsked }
             split(0)
             return end(.lost(nothingCharged: price == 0), .none, at: now)
         case .away where now - since < Self.settlingTime:
@@ -401,7 +401,7 @@ package struct CallMachine: Sendable {
     }
 
     /// The event for a hold of which nobody ever says what came of it.
-    package func openEvent(at now: Int) -> CallEvent {
+    private func openEvent(at now: Int) -> CallEvent {
         var event = event(of: 0, outcome: .unknown, reason: "", at: now)
         if parts.count > 1 { event.tool = "tools/call_batch" }
         return event
@@ -416,12 +416,4 @@ package struct CallMachine: Sendable {
         CallEvent(
             keyID: caller.keyID, tool: parts[part].tool, outcome: outcome, reason: reason, milliseconds: now, requestID: requestID)
     }
-
-    /// All parts together.
-    package var receipt: Receipt {
-        parts.indices.reduce(Receipt()) { $0 + parts[$1].receipt }
-    }
-
-    /// The price of all parts, whether it was taken or not.
-    package var price: Int { parts.indices.reduce(0) { $0 + parts[$1].plan.price } }
 }

@@ -54,6 +54,10 @@ package struct CallParts: Sendable {
     package var count: Int { parts.count }
     /// Numbers of the parts, in the order of the request.
     package var indices: Range<Int> { parts.indices }
+    /// All parts together.
+    package var receipt: Receipt { indices.reduce(Receipt()) { $0 + parts[$1].receipt } }
+    /// The price of all parts, whether it was taken or not.
+    package var price: Int { indices.reduce(0) { $0 + parts[$1].plan.price } }
 
     /// A part by its number, which has to be one of `indices`.
     package internal(set) subscript(index: Int) -> CallPart {

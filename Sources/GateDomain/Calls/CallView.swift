@@ -16,8 +16,6 @@ package struct CallView: ~Copyable {
             if case .key(let policy) = self { policy } else { nil }
         }
 
-        /// The key that calls, if it is one that exists.
-        package var key: KeyRecord? { policy?.key }
         /// Its id; empty where there is none.
         var keyID: String { policy?.key.id ?? "" }
     }
@@ -72,8 +70,8 @@ package struct CallView: ~Copyable {
         self.headers = headers
     }
 
-    /// The key that calls, if it is one that exists.
-    package var key: KeyRecord? { caller.key }
+    /// The policy of the key that calls, if it is one that exists. What is asked of the key is read through it: a record is large to copy.
+    package var policy: Policy? { caller.policy }
 
     /// Lends the JSON of the arguments, or of the answer in the phase `output`, as earlier stages left it; empty if there is none.
     package func withPayload<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {

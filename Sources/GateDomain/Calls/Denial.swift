@@ -139,7 +139,7 @@ package enum Denial: Sendable, Equatable {
         case .guardrailBlocked: "Not let pass: \(reason)"
         case .schemaInvalid(let faults):
             "Invalid params: the arguments do not fit the tool's schema\(faults.first.map { " (\($0.path): \($0.message))" } ?? "")"
-        default: "Payment required: \(reason)"
+        default: "Payment required: " + reason
         }
     }
 

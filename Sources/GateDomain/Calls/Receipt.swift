@@ -1,5 +1,21 @@
 // What one part of a call came to; headers, body, log, metrics and event say nothing else.
 
+/// What one part is charged when its hold ends, and the event that is written with it.
+package struct Charge: Sendable, Equatable {
+    /// Credits that are charged for certain, at most what was held.
+    package let base: Int
+    /// Credits that are charged as far as the balance goes.
+    package let surcharge: Int
+    /// What is written with it.
+    package let event: CallEvent
+
+    package init(base: Int, surcharge: Int = 0, event: CallEvent) {
+        self.base = base
+        self.surcharge = surcharge
+        self.event = event
+    }
+}
+
 /// The credits of one part, or of all parts of a call.
 package struct Receipt: Sendable, Equatable {
     /// Set aside before the call.

@@ -61,42 +61,42 @@ extension Stage {
     }
     /// The secret has to prove a key, and the key must not be revoked.
     package static let keyKnown = Stage("key known and not revoked", .identity) { call in
-        guard let key = call.key, key.state != .revoked else { return .deny(.invalidKey) }
+        guard let state = call.policy?.key.state, state != .revoked else { return .deny(.invalidKey) }
         return .pass
     }
     /// A suspended key calls nothing (F-GATE-13).
     package static let keyNotSuspended = Stage("key not suspended", .identity) { call in
-        call.key?.state == .suspended ? .deny(.keySuspended) : .pass
+        call.policy?.key.state == .suspended ? .deny(.keySuspended) : .pass
     }
     /// A key stops at its time by Redis TIME as this node last heard it; the script asks the real one again.
     package static let keyNotExpired = Stage("key not expired", .identity) { call in
-        call.key?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
+        call.policy?.key.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
     }
     /// A key with a list of addresses calls from nowhere else (F-IP-01).
     package static let addressAllowed = Stage("address allowed", .identity) { call in
-        guard let ranges = call.key?.addresses, !ranges.isEmpty else { return .pass }
+        guard let ranges = call.policy?.key.addresses, !ranges.isEmpty else { return .pass }
         let address = call.address
         return ranges.contains { $0.contains(address) } ? .pass : .deny(.addressNotAllowed(address))
     }
     /// A key with lists of countries calls from where they let it (F-GEO-01).
     package static let countryAllowed = Stage("country allowed", .identity) { call in
-        guard let countries = call.key?.countries, !countries.isEmpty, let denial = countries.refusal(from: call.country) else {
+        guard let countries = call.policy?.key.countries, !countries.isEmpty, let denial = countries.refusal(from: call.country) else {
             return .pass
         }
         return .deny(denial)
     }
     /// A token ends at its time by Redis TIME as this node last heard it.
     package static let tokenNotExpired = Stage("token not expired", .identity) { call in
-        call.caller.policy?.token?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
+        call.policy?.token?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
     }
     /// A token is for the tools that it was made for (F-TOKEN-02).
     package static let toolInToken = Stage("tool in token", .policy) { call in
-        guard let token = call.caller.policy?.token, !token.permits(call.tool) else { return .pass }
+        guard let token = call.policy?.token, !token.permits(call.tool) else { return .pass }
         return .deny(.toolNotInToken(call.tool))
     }
     /// The key's lists of tools (F-ACL-01).
     package static let toolAllowed = Stage("tool allowed", .policy) { call in
-        guard let denial = call.key?.access.refusal(of: call.tool) else { return .pass }
+        guard let denial = call.policy?.key.access.refusal(of: call.tool) else { return .pass }
         return .deny(denial)
     }
 }

@@ -11,11 +11,7 @@ package enum Hex {
     @inlinable
     package static func string(_ bytes: some Collection<UInt8>, after prefix: String) -> String {
         String(unsafeUninitializedCapacity: prefix.utf8.count + bytes.count * 2) { buffer in
-            var index = 0
-            for unit in prefix.utf8 {
-                buffer[index] = unit
-                index += 1
-            }
+            var index = buffer.initialize(fromContentsOf: prefix.utf8)
             for byte in bytes {
                 buffer[index] = digit(byte >> 4)
                 buffer[index + 1] = digit(byte & 15)
@@ -48,7 +44,7 @@ package enum Hex {
     }
 
     /// - Parameter value: 0 to 15.
-    @usableFromInline
+    @inlinable @inline(__always)
     static func digit(_ value: UInt8) -> UInt8 {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }

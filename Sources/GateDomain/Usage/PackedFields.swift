@@ -29,9 +29,15 @@ package struct PackedFields: Sendable {
     }
 
     private mutating func append(text: String) {
-        let start = bytes.count
-        bytes.append(contentsOf: text.utf8)
-        for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
+        var text = text
+        text.withUTF8 { text in
+            // The least of all, and not the first below: that is found many bytes at a time.
+            if text.reduce(UInt8.max, min) >= 0x20 {
+                bytes.append(contentsOf: text)
+            } else {
+                bytes.append(contentsOf: text.lazy.map { max($0, 0x20) })
+            }
+        }
     }
 
     /// Adds a number in decimal.
@@ -42,7 +48,7 @@ package struct PackedFields: Sendable {
 
     private mutating func begin(_ tag: StaticString) {
         bytes.append(Self.separator)
-        tag.withUTF8Buffer { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: UnsafeBufferPointer(start: tag.utf8Start, count: tag.utf8CodeUnitCount))
         bytes.append(UInt8(ascii: "="))
     }
 

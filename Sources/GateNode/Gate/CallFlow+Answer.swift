@@ -55,17 +55,18 @@ extension CallFlow {
     }
 
     private func deliver() {
-        let receipt = machine.receipt
+        let receipt = machine.parts.receipt
         exchange.readings.surcharge = receipt.surcharge
         var (hasFailed, hasPaidTasks) = (false, false)
         for (part, call) in calls.enumerated() {
-            let (entry, label) = (machine.parts[part], call.label(in: loop))
-            let isFailed = entry.outcome?.isFailure ?? false
+            let label = call.label(in: loop)
+            let isFailed = machine.parts[part].outcome?.isFailure ?? false
+            let charged = machine.parts[part].receipt.charged
             hasFailed = hasFailed || isFailed
             loop.meter.count(label, isFailed ? .failed : .allowed)
-            if entry.receipt.charged > 0 { loop.meter.credits[label, default: 0] += entry.receipt.charged }
-            if entry.isRefunded { loop.meter.refunds[label, default: 0] += 1 }
-            hasPaidTasks = hasPaidTasks || call.task != nil && entry.receipt.charged > 0
+            if charged > 0 { loop.meter.credits[label, default: 0] += charged }
+            if machine.parts[part].isRefunded { loop.meter.refunds[label, default: 0] += 1 }
+            hasPaidTasks = hasPaidTasks || call.task != nil && charged > 0
         }
         if hasPaidTasks, let key = caller?.record {
             noteTasks(of: key) { [self] in tell(receipt, hasFailed) }
@@ -118,7 +119,7 @@ extension CallFlow {
             call.appendMember(to: &message)
             message.append(#","creditsCharged":\#(machine.parts[part].receipt.charged)}"#.utf8)
         }
-        message.append(#"],"totalCreditsCharged":\#(machine.receipt.charged),"remainingCredits":\#(machine.credits ?? 0)}}"#.utf8)
+        message.append(#"],"totalCreditsCharged":\#(machine.parts.receipt.charged),"remainingCredits":\#(machine.credits ?? 0)}}"#.utf8)
         return message.body()
     }
 
@@ -146,29 +147,40 @@ extension CallFlow {
         if caller != nil { log("denied:\(denial.label.rawValue)") } else { recordLatency() }
     }
 
-    /// F-RPC-10, F-RPC-11 and the shapes of existing clients.
-    private func refusalData(_ denial: Denial, _ part: Int) -> JSONValue {
-        var data: JSONObject = ["reason": .string(denial.reason)]
-        if isBatch { data["failedIndex"] = .int(Int64(part)) }
-        if case .schemaInvalid(let faults) = denial {
-            data["errors"] = .array(faults.map { ["path": .string($0.path), "message": .string($0.message)] })
-        }
-        guard denial.isAboutPayment else { return .object(data) }
-        let required = Int64(machine.price)
-        let remaining = Int64(machine.credits ?? 0)
-        let payment: JSONValue = [
-            "version": "1", "scheme": "credits", "creditsRequired": .int(required), "creditsAvailable": .int(remaining),
-            "topUpUrl": "/topup", "pricingUrl": "/pricing", "accepts": ["X-API-Key", "Bearer"],
-        ]
+    /// F-RPC-10, F-RPC-11 and the shapes of existing clients. Written at once: a refusal has to be cheap, whoever asks for it.
+    private func refusalData(_ denial: Denial, _ part: Int) -> [UInt8] {
+        var data = denial.openData
         if isBatch {
-            data["totalCreditsRequired"] = .int(required)
-        } else {
-            data["creditsRequired"] = .int(required)
-            data["pricing"] = PriceList.row((caller?.policy.rules ?? loop.rules).prices.row(for: calls[0].tool))
+            data += #","failedIndex":"#.utf8
+            JSONText.append(part, to: &data)
         }
-        data["remainingCredits"] = .int(remaining)
-        data["x402"] = payment
-        return .object(data)
+        if case .schemaInvalid(let faults) = denial {
+            data += #","errors":"#.utf8
+            JSONValue.array(faults.map { ["path": .string($0.path), "message": .string($0.message)] }).append(to: &data)
+        }
+        if denial.isAboutPayment { appendPayment(to: &data) }
+        data.append(UInt8(ascii: "}"))
+        return data
+    }
+
+    private func appendPayment(to data: inout [UInt8]) {
+        let (required, remaining) = (machine.parts.price, machine.credits ?? 0)
+        if isBatch {
+            data += #","totalCreditsRequired":"#.utf8
+            JSONText.append(required, to: &data)
+        } else {
+            data += #","creditsRequired":"#.utf8
+            JSONText.append(required, to: &data)
+            data += #","pricing":"#.utf8
+            PriceList.append((caller?.policy.rules ?? loop.rules).prices.row(for: calls[0].tool), to: &data)
+        }
+        data += #","remainingCredits":"#.utf8
+        JSONText.append(remaining, to: &data)
+        data += #","x402":{"version":"1","scheme":"credits","creditsRequired":"#.utf8
+        JSONText.append(required, to: &data)
+        data += #","creditsAvailable":"#.utf8
+        JSONText.append(remaining, to: &data)
+        data += #","topUpUrl":"/topup","pricingUrl":"/pricing","accepts":["X-API-Key","Bearer"]}"#.utf8
     }
 
     // MARK: The log
@@ -187,5 +199,19 @@ extension CallFlow {
         let took = NIODeadline.now() - exchange.receivedAt
         loop.meter.gateLatency.record(took.nanoseconds)
         return took
+    }
+}
+
+extension Denial {
+    /// The `data` of the error that tells of it, where it is about nothing that a call would have cost.
+    var data: [UInt8] { openData + [UInt8(ascii: "}")] }
+
+    /// The same without the brace at its end.
+    fileprivate var openData: [UInt8] {
+        var data: [UInt8] = []
+        data.reserveCapacity(isAboutPayment ? 512 : 64)
+        data += #"{"reason":"#.utf8
+        JSONText.append(reason, to: &data)
+        return data
     }
 }

@@ -25,7 +25,7 @@ final class CallFlow: CancellableRequest {
 
     /// Begins what the exchange asks for, or says why it cannot be judged at all (F-BATCH-06).
     static func begin(_ exchange: MCPExchange, on loop: LoopContext) {
-        let calls = ToolCall.calls(of: exchange.envelope)
+        let calls = ToolCall.calls(of: exchange)
         if let fault = fault(of: calls, exchange, loop.parts.upstreams) { return exchange.fail(code: -32602, fault) }
         let key = exchange.idempotencyKey
         if key != nil, !isIdempotencyKey(exchange.head.fields.string(of: .xIdempotencyKey) ?? "") {
@@ -102,10 +102,10 @@ final class CallFlow: CancellableRequest {
 
     // MARK: Actions
 
-    private func perform(_ first: CallMachine.Action) {
-        var action = first
+    private func perform(_ first: consuming CallMachine.Action) {
+        var action = consume first
         while true {
-            switch action {
+            switch consume action {
             case .identify(let fresh): return identify(fresh: fresh)
             case .readBalance(let window): return readBalance(showing: window)
             case .admit(let order): return admit(order)
@@ -156,7 +156,7 @@ final class CallFlow: CancellableRequest {
         guard let caller else { return perform(machine.admitted(.away(mayHaveBeenTaken: false), at: elapsed)) }
         let request = AdmissionRequest(
             caller: caller, hold: loop.nextID(), price: order.price, calls: order.calls, limits: order.limits,
-            event: machine.openEvent(at: elapsed), idempotency: order.isDry ? nil : idempotency, dry: order.isDry)
+            event: order.event, idempotency: order.isDry ? nil : idempotency, dry: order.isDry)
         loop.ledger.admit(request) { [self] admission, hold in admitted(admission, hold) }
     }
 
@@ -182,12 +182,8 @@ final class CallFlow: CancellableRequest {
 
     private func settle(_ order: CallMachine.SettlementOrder) {
         guard let hold = hold.take() else { return }
-        let now = elapsed
-        let charges = calls.indices.map { part in
-            let charge = machine.charge(of: part, at: now)
-            return Settlement.Charge(base: charge.base, surcharge: charge.surcharge, event: charge.event)
-        }
-        settlement = Settlement(hold, returned: order.returned, charges: charges, answer: order.keepsAnswer ? storedAnswer : nil)
+        settlement = Settlement(
+            hold, returned: order.returned, charges: order.charges, answer: order.keepsAnswer ? storedAnswer : nil)
         sendSettlement()
     }
 

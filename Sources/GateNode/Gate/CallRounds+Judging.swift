@@ -12,7 +12,7 @@ extension CallRounds {
         guard !loop.rules.isShadow, isCall || !loop.snapshot.isFree(exchange.envelope, in: exchange.body) else { return nil }
         for phase in isCall ? [Phase.identity, .policy] : [.identity] {
             var view = CallView(
-                caller: caller, tool: isCall ? exchange.envelope.toolName ?? "" : "", address: exchange.address,
+                caller: caller, tool: isCall ? exchange.envelope.call.toolName ?? "" : "", address: exchange.address,
                 country: exchange.country(for: caller.policy),
                 now: loop.now, headers: exchange.header)
             if case .denied(let denial) = loop.snapshot.pipeline.run(phase, &view) { return denial }
@@ -32,6 +32,6 @@ extension CallRounds {
 
     static func deny(_ exchange: MCPExchange, _ denial: Denial, on loop: LoopContext) {
         loop.meter.count(denial, of: "none")
-        exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)], retryAfter: denial.retryAfter)
+        exchange.fail(code: denial.code, denial.sentence, data: denial.data, retryAfter: denial.retryAfter)
     }
 }

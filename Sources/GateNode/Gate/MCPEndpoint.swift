@@ -125,8 +125,7 @@ enum MCPEndpoint {
     }
 
     static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
-        let envelope = exchange.envelope
-        switch envelope.kind {
+        switch exchange.envelope.kind {
         case .response:
             loop.questions.take(exchange, of: loop)
             exchange.acknowledge()
@@ -135,7 +134,7 @@ enum MCPEndpoint {
             guard namesNotification(exchange) else {
                 return exchange.fail(status: 400, code: -32600, "Only notifications/… may come without an id; nothing was done")
             }
-            switch envelope.method {
+            switch exchange.envelope.method {
             case .notificationsCancelled: cancel(exchange, on: loop)
             case .initialized: break
             default: tell(exchange, on: loop)
@@ -143,7 +142,7 @@ enum MCPEndpoint {
             exchange.acknowledge()
         case .request:
             if refusesNotification(exchange) { return }
-            switch envelope.method {
+            switch exchange.envelope.method {
             case .initialize: Handshake.answer(exchange, on: loop)
             case .ping: exchange.succeed(Array("{}".utf8))
             case .toolsCall where loop.discoversDynamically && MetaTool.take(exchange, on: loop): break

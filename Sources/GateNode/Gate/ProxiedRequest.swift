@@ -208,7 +208,7 @@ final class ProxiedRequest: CancellableRequest {
 
     private func refuse(_ denial: Denial) {
         loop.meter.count(denial, of: "none")
-        exchange.fail(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)])
+        exchange.fail(code: denial.code, denial.sentence, data: denial.data)
     }
 
     // MARK: The servers

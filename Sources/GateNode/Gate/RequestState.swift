@@ -44,7 +44,7 @@ struct RequestState {
     static func subject(of exchange: MCPExchange) -> String {
         let envelope = exchange.envelope
         let text = { (range: Range<Int>?) in range.map { exchange.body.text($0) } ?? "" }
-        let parts = [exchange.method, text(envelope.toolNameToken), text(envelope.uri), text(envelope.call.arguments)]
+        let parts = [exchange.method, text(envelope.call.toolNameToken), text(envelope.uri), text(envelope.call.arguments)]
         return KeyCache.digest(parts.joined(separator: "\u{0}"))
     }
 }

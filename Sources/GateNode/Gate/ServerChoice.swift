@@ -29,7 +29,7 @@ enum ServerChoice {
             guard let token = exchange.envelope.cursor else { return .all(every) }
             return page(exchange, token, in: set)
         case "logging/setLevel": return .all(every)
-        case "prompts/get": return prompt(exchange, exchange.envelope.toolNameToken, in: set)
+        case "prompts/get": return prompt(exchange, exchange.envelope.call.toolNameToken, in: set)
         case "resources/read", "resources/subscribe", "resources/unsubscribe": return resource(exchange, exchange.envelope.uri, in: set)
         case "completion/complete":
             if let token = place(of: "name", in: exchange) { return prompt(exchange, token, in: set) }

@@ -31,7 +31,7 @@ enum StatelessEndpoint {
 
     private static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
         if MCPEndpoint.refusesNotification(exchange) { return }
-        if exchange.envelope.method == .toolsCall, let tool = exchange.envelope.toolName,
+        if exchange.envelope.method == .toolsCall, let tool = exchange.envelope.call.toolName,
             let sentence = StatelessEra.mismatch(in: exchange, of: loop.parts.upstreams.mirroredArguments(of: tool))
         {
             return exchange.fail(code: StatelessEra.mismatch, sentence)

@@ -48,8 +48,8 @@ final class ToolCall: UpstreamReceiver {
         tool = request.toolName ?? ""
     }
 
-    static func calls(of envelope: Envelope) -> [ToolCall] {
-        envelope.method == .toolsCall ? [ToolCall(envelope.call)] : envelope.batch.map(ToolCall.init)
+    static func calls(of exchange: MCPExchange) -> [ToolCall] {
+        exchange.envelope.method == .toolsCall ? [ToolCall(exchange.envelope.call)] : exchange.envelope.batch.map(ToolCall.init)
     }
 
     /// Finds its server; says why it cannot be judged at all.
@@ -300,7 +300,7 @@ final class ToolCall: UpstreamReceiver {
         case .written(nil, let error): .whole(exchange.message(.error, error ?? Array("null".utf8)))
         case .failed(let failure): .whole(exchange.failure(code: failure.code, failure.sentence))
         case .withheld(let denial):
-            .whole(exchange.failure(code: denial.code, denial.sentence, data: ["reason": .string(denial.reason)]))
+            .whole(exchange.failure(code: denial.code, denial.sentence, data: denial.data))
         case .none: .whole(exchange.failure(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence))
         }
     }

@@ -119,7 +119,7 @@ struct ToolCatalog {
                 output += schema
             }
             output += #","_pricing":"#.utf8
-            output += PriceList.row(prices.row(for: entry.name)).bytes
+            PriceList.append(prices.row(for: entry.name), to: &output)
             output.append(UInt8(ascii: "}"))
         }
         output.append(UInt8(ascii: "]"))

@@ -2,14 +2,16 @@
 
 import GateDomain
 import GateSettings
-import HTTPWire
+import MCPWire
 import NIOCore
 
 /// Lines of one event loop, gathered and handed to the sink in runs (F-LOG-03, F-LOG-04). Never holds a secret or an argument.
 final class CallLog {
     private let sink: CallLogSink
-    private var buffer = ByteBuffer()
+    private let words: Words
+    private var lines: [UInt8] = []
     private var second = -1
+    /// The time of a line, as text.
     private var stamp: [UInt8] = []
 
     private var strangersSecond = -1
@@ -21,6 +23,7 @@ final class CallLog {
 
     init(_ sink: CallLogSink) {
         self.sink = sink
+        words = Words(sink.format)
     }
 
     var isOn: Bool { sink.isOn }
@@ -37,67 +40,58 @@ final class CallLog {
     ///   - status: `ok`, `failed`, `denied:<reason>`, …
     func line(now: Int, tool: String, key: String, status: String, credits: Int, microseconds: Int, requestID: String) {
         guard isOn else { return }
+        setStamp(now)
+        lines += words.time.utf8
+        lines += stamp
+        lines += words.tool.utf8
+        LogText.append(tool, to: &lines)
+        lines += words.key.utf8
+        LogText.append(key, to: &lines)
+        lines += words.status.utf8
+        LogText.append(status, to: &lines)
+        lines += words.credits.utf8
+        JSONText.append(credits, to: &lines)
+        lines += words.microseconds.utf8
+        JSONText.append(microseconds, to: &lines)
+        lines += words.request.utf8
+        LogText.append(requestID, to: &lines)
+        lines += words.end.utf8
+        if lines.count > Self.run { flush() }
+    }
+
+    /// What stands before each of a line's values, and at its end.
+    private struct Words {
+        let time, tool, key, status, credits, microseconds, request, end: String
+
+        init(_ format: Settings.LogFormat) {
+            switch format {
+            case .text:
+                (time, tool, key, status) = ("", " info call tool=", " key=", " status=")
+                (credits, microseconds, request, end) = (" credits=", " us=", " request=", "\n")
+            case .json:
+                (time, tool) = (#"{"time":""#, #"","level":"info","event":"call","tool":""#)
+                (key, status, credits) = (#"","key":""#, #"","status":""#, #"","credits":"#)
+                (microseconds, request, end) = (#","us":"#, #","request":""#, "\"}\n")
+            }
+        }
+    }
+
+    /// The time of the next line; what it has in common with those of the same second is written once.
+    private func setStamp(_ now: Int) {
         if now / 1000 != second {
             second = now / 1000
-            stamp = Array(Timestamp.text(milliseconds: second * 1000).utf8.dropLast(5))
+            stamp = Array(Timestamp.text(milliseconds: second * 1000).utf8)
         }
-        switch sink.format {
-        case .text: text(now, tool, key, status, credits, microseconds, requestID)
-        case .json: json(now, tool, key, status, credits, microseconds, requestID)
+        var (place, rest) = (stamp.count - 2, now % 1000)
+        for _ in 0..<3 {
+            stamp[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+            (place, rest) = (place - 1, rest / 10)
         }
-        if buffer.readableBytes > Self.run { flush() }
     }
-
-    private func text(_ now: Int, _ tool: String, _ key: String, _ status: String, _ credits: Int, _ microseconds: Int, _ requestID: String)
-    {
-        time(now)
-        buffer.writeStaticString(" info call tool=")
-        safe(tool)
-        buffer.writeStaticString(" key=")
-        safe(key)
-        buffer.writeStaticString(" status=")
-        safe(status)
-        buffer.writeStaticString(" credits=")
-        HTTP1Writer.appendInteger(credits, into: &buffer)
-        buffer.writeStaticString(" us=")
-        HTTP1Writer.appendInteger(microseconds, into: &buffer)
-        buffer.writeStaticString(" request=")
-        safe(requestID)
-        buffer.writeStaticString("\n")
-    }
-
-    private func json(_ now: Int, _ tool: String, _ key: String, _ status: String, _ credits: Int, _ microseconds: Int, _ requestID: String)
-    {
-        buffer.writeStaticString("{\"time\":\"")
-        time(now)
-        buffer.writeStaticString("\",\"level\":\"info\",\"event\":\"call\",\"tool\":\"")
-        safe(tool)
-        buffer.writeStaticString("\",\"key\":\"")
-        safe(key)
-        buffer.writeStaticString("\",\"status\":\"")
-        safe(status)
-        buffer.writeStaticString("\",\"credits\":")
-        HTTP1Writer.appendInteger(credits, into: &buffer)
-        buffer.writeStaticString(",\"us\":")
-        HTTP1Writer.appendInteger(microseconds, into: &buffer)
-        buffer.writeStaticString(",\"request\":\"")
-        safe(requestID)
-        buffer.writeStaticString("\"}\n")
-    }
-
-    private func time(_ now: Int) {
-        buffer.writeBytes(stamp)
-        buffer.writeStaticString(".")
-        let rest = now % 1000
-        for digit in [rest / 100, rest / 10 % 10, rest % 10] { buffer.writeInteger(UInt8(ascii: "0") + UInt8(digit)) }
-        buffer.writeStaticString("Z")
-    }
-
-    private func safe(_ text: String) { LogText.append(text, to: &buffer) }
 
     func flush() {
-        guard buffer.readableBytes > 0 else { return }
-        sink.write(buffer)
-        buffer.clear()
+        guard !lines.isEmpty else { return }
+        sink.write(ByteBuffer(bytes: lines))
+        lines.removeAll(keepingCapacity: true)
     }
 }

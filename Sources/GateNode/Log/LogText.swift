@@ -1,34 +1,29 @@
 // Words of others in a line of a log: they stay one field of one line, whatever they are.
 
-import NIOCore
-
 /// Text that others have chosen, as a log may have it: visible ASCII as it stands, every other byte as `%` and two digits, and not too much
 /// of it. So nothing in it ends a field or a line, turns a terminal's text round, or looks like what it is not; and nothing is lost.
 enum LogText {
     /// Bytes of a text that are shown.
     static let longest = 256
 
-    static func append(_ text: String, to buffer: inout ByteBuffer) {
+    static func append(_ text: String, to line: inout [UInt8]) {
         var text = text
         text.withUTF8 { bytes in
             if bytes.count <= longest, bytes.allSatisfy(isPlain) {
-                buffer.writeBytes(bytes)
+                line += bytes
             } else {
-                for byte in bytes.prefix(longest) { append(byte, to: &buffer) }
-                if bytes.count > longest { buffer.writeStaticString("...") }
+                for byte in bytes.prefix(longest) { append(byte, to: &line) }
+                if bytes.count > longest { line += "...".utf8 }
             }
         }
     }
 
-    private static func append(_ byte: UInt8, to buffer: inout ByteBuffer) {
-        if isPlain(byte) {
-            _ = buffer.writeInteger(byte)
-            return
-        }
+    private static func append(_ byte: UInt8, to line: inout [UInt8]) {
+        if isPlain(byte) { return line.append(byte) }
         let digits: StaticString = "0123456789ABCDEF"
-        buffer.writeInteger(UInt8(ascii: "%"))
-        buffer.writeInteger(digits.utf8Start[Int(byte >> 4)])
-        buffer.writeInteger(digits.utf8Start[Int(byte & 15)])
+        line.append(UInt8(ascii: "%"))
+        line.append(digits.utf8Start[Int(byte >> 4)])
+        line.append(digits.utf8Start[Int(byte & 15)])
     }
 
     /// Visible, and neither a quote, a backslash nor the sign of an escape.

@@ -11,22 +11,44 @@ struct RequestMeter: Sendable {
         let status: Int
     }
 
+    /// What came: a method of `/mcp`, or what was no request.
     enum Route {
-        case mcp(HTTP1Method)
-        case unparsed
-    }
+        case post, get, delete, other, unparsed
 
-    private(set) var requests: [RequestLabel: Int] = [:]
-
-    mutating func answered(_ route: Route, status: Int) {
-        let label =
-            switch route {
-            case .mcp(.post): RequestLabel(method: "POST", route: "/mcp", status: status)
-            case .mcp(.get): RequestLabel(method: "GET", route: "/mcp", status: status)
-            case .mcp(.delete): RequestLabel(method: "DELETE", route: "/mcp", status: status)
-            case .mcp: RequestLabel(method: "other", route: "/mcp", status: status)
-            case .unparsed: RequestLabel(method: "none", route: "none", status: status)
+        init(_ method: HTTP1Method) {
+            switch method {
+            case .post: self = .post
+            case .get: self = .get
+            case .delete: self = .delete
+            default: self = .other
             }
-        requests[label, default: 0] += 1
+        }
+
+        fileprivate var words: (method: String, route: String) {
+            switch self {
+            case .post: ("POST", "/mcp")
+            case .get: ("GET", "/mcp")
+            case .delete: ("DELETE", "/mcp")
+            case .other: ("other", "/mcp")
+            case .unparsed: ("none", "none")
+            }
+        }
     }
+
+    /// Numbers that are quickly hashed, as every request is counted; words are made of them for whoever reads the metrics.
+    private struct Answer: Hashable {
+        let route: Route
+        let status: Int
+    }
+
+    private var answers: [Answer: Int] = [:]
+
+    var requests: [RequestLabel: Int] {
+        answers.reduce(into: [:]) { requests, entry in
+            let words = entry.key.route.words
+            requests[RequestLabel(method: words.method, route: words.route, status: entry.key.status)] = entry.value
+        }
+    }
+
+    mutating func answered(_ route: Route, status: Int) { answers[Answer(route: route, status: status), default: 0] += 1 }
 }

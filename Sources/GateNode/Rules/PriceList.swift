@@ -7,6 +7,9 @@ import MCPWire
 /// Prices as clients read them (F-REG-01).
 enum PriceList {
     static func row(_ row: PriceRow) -> JSONValue { .object(PriceRow.view.json(row)) }
+
+    /// Adds the same as JSON text.
+    static func append(_ row: PriceRow, to output: inout [UInt8]) { PriceRow.view.append(row, to: &output) }
 }
 
 extension PriceRow {

@@ -52,6 +52,9 @@ final class FrontContext {
     weak var logs: (any AnswerLogs)?
     /// Connections that are only told that there is no room for them.
     var turnedAway = 0
+    /// The Host field that `OriginRule` has last found to be this machine's: clients repeat theirs, and reading it costs more than all else
+    /// that a head is asked.
+    var ownHost = ""
     /// Until when there is certainly no idle connection.
     var noIdleUntil = NIODeadline.uptimeNanoseconds(0)
 

@@ -117,6 +117,11 @@ final class FrontHandler: ChannelDuplexHandler {
         if parser.heldBytes > 0 || counted > 0 { account() }
     }
 
+    /// The router hears of the end of a read only while it has a request: of all others it has got nothing.
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if case .router = occupant { context.fireChannelReadComplete() }
+    }
+
     func read(context: ChannelHandlerContext) {
         if mayRead { context.read() } else { readIsWaiting = true }
     }

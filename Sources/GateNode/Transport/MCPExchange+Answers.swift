@@ -38,8 +38,8 @@ extension MCPExchange {
         answer(message(.result, Array(result)))
     }
 
-    /// A JSON-RPC error under the client's own id.
-    func fail(status: Int = 200, code: Int, _ sentence: String, data: JSONValue? = nil, retryAfter: Int? = nil) {
+    /// A JSON-RPC error under the client's own id; `data` is a JSON value.
+    func fail(status: Int = 200, code: Int, _ sentence: String, data: [UInt8]? = nil, retryAfter: Int? = nil) {
         readings.retryAfter = retryAfter ?? readings.retryAfter
         answer(status: status == 200 ? self.status(of: code) : status, failure(code: code, sentence, data: data))
     }
@@ -47,15 +47,15 @@ extension MCPExchange {
     /// The HTTP status that a JSON-RPC error travels on: in the era of sessions always 200.
     func status(of code: Int) -> Int { isStateless ? StatelessEra.status(of: code) : 200 }
 
-    func failure(code: Int, _ sentence: String, data: JSONValue? = nil) -> [UInt8] {
-        var message = opening(capacity: 256)
+    func failure(code: Int, _ sentence: String, data: [UInt8]? = nil) -> [UInt8] {
+        var message = opening(capacity: 160 + sentence.utf8.count + (data?.count ?? 0))
         message += #""error":{"code":"#.utf8
         JSONText.append(code, to: &message)
         message += #","message":"#.utf8
         JSONText.append(sentence, to: &message)
         if let data {
             message += #","data":"#.utf8
-            data.append(to: &message)
+            message += data
         }
         message += "}}".utf8
         return message

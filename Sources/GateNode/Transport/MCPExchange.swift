@@ -317,7 +317,7 @@ final class MCPExchange {
         isAnswered = true
         onAbandoned = nil
         front.switches.left()
-        if array == nil { front.meter.answered(.mcp(head.method), status: status) }
+        if array == nil { front.meter.answered(.init(head.method), status: status) }
         return true
     }
 

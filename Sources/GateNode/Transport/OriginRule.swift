@@ -24,7 +24,11 @@ enum OriginRule {
     /// page whose name was bent to this machine.
     static func permitsHost(of exchange: MCPExchange) -> Bool {
         guard exchange.cameToLoopback, let host = exchange.head.fields.string(of: .host) else { return true }
-        return isOfThisMachine(host, listeningOn: exchange.front.settings.host)
+        let front = exchange.front
+        if front.ownHost.hasSameBytes(as: host) { return true }
+        guard isOfThisMachine(host, listeningOn: front.settings.host) else { return false }
+        front.ownHost = host
+        return true
     }
 
     /// - Parameter host: a Host field, with or without a port; ASCII (HTTP1RequestDraft.checkHost).

@@ -97,7 +97,7 @@ enum StatelessEra {
     /// The member that `Mcp-Name` repeats; nil for a method without one.
     private static func nameToken(_ method: String, _ envelope: Envelope) -> (member: StaticString, token: Range<Int>?)? {
         switch method {
-        case "tools/call", "prompts/get": ("name", envelope.toolNameToken)
+        case "tools/call", "prompts/get": ("name", envelope.call.toolNameToken)
         case "resources/read": ("uri", envelope.uri)
         case "tasks/get", "tasks/update", "tasks/cancel": ("taskId", envelope.taskId)
         default: nil
@@ -231,11 +231,10 @@ enum StatelessEra {
 extension MCPExchange {
     /// The revision is none that is served; what is, in the error's data.
     func failForVersion(_ requested: String) {
-        fail(
-            status: 400, code: -32022, "Unsupported protocol version",
-            data: [
-                "supported": .array(ProtocolRevision.supported.map { .string($0.rawValue) }),
-                "requested": .string(requested.cut(toBytes: ClientText.revision)),
-            ])
+        let data: JSONValue = [
+            "supported": .array(ProtocolRevision.supported.map { .string($0.rawValue) }),
+            "requested": .string(requested.cut(toBytes: ClientText.revision)),
+        ]
+        fail(status: 400, code: -32022, "Unsupported protocol version", data: data.bytes)
     }
 }

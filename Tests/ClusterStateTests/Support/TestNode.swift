@@ -227,7 +227,7 @@ struct TestNode: Sendable {
         Settlement(
             Hold(call.request(), node: identity.name, admissibleUntil: until ?? clock.milliseconds + Ledger.admissible), returned: returned,
             charges: (charges ?? [(call.price, 0)]).map {
-                Settlement.Charge(base: $0.base, surcharge: $0.surcharge, event: call.event(.ok))
+                Charge(base: $0.base, surcharge: $0.surcharge, event: call.event(.ok))
             },
             answer: answer)
     }

@@ -146,6 +146,7 @@ private struct World {
     private var holdEnds = 0
     private var isSettled = false
     private var mayBeOpen = false
+    private var charges: [Charge] = []
     /// What the ledger has charged in the end; nil where nobody may be told.
     private var charged: Int?
 
@@ -180,7 +181,8 @@ private struct World {
             let mayPass = setting.isShadow || setting.opensWithoutStore && setting.price == 0
             if !wasAdmitted, !mayPass { fault = "forwarded before it was admitted" }
             if wasCancelled { fault = "forwarded after it was cancelled" }
-        case .settle:
+        case .settle(let order):
+            charges = order.charges
             if !mayBeOpen { fault = "settles what it does not hold" }
             if !openParts.isEmpty { fault = "settles while parts are open" }
         case .abandon, .release:
@@ -203,8 +205,10 @@ private struct World {
     }
 
     mutating func checkAtTheEnd() {
-        if let charged, machine.receipt.charged != charged { fault = "receipts say \(machine.receipt.charged), the ledger \(charged)" }
-        if charged == nil, machine.receipt != Receipt() { fault = "receipts of a call that was not charged" }
+        if let charged, machine.parts.receipt.charged != charged {
+            fault = "receipts say \(machine.parts.receipt.charged), the ledger \(charged)"
+        }
+        if charged == nil, machine.parts.receipt != Receipt() { fault = "receipts of a call that was not charged" }
         let later: [CallMachine.Action] = [
             machine.next(), machine.timerFired(at: now), machine.settled(.gone, at: now), machine.admitted(.running, at: now),
             machine.answered(0, .lost, at: now), machine.cancelledByClient(), machine.balanceRead(1, at: now),
@@ -291,8 +295,7 @@ private struct World {
     }
 
     private var settlements: [Choice] {
-        let charges = machine.parts.indices.map { machine.charge(of: $0, at: now) }
-        let held = machine.price
+        let held = machine.parts.price
         let settle = { (name: String, outcome: SettlementOutcome, charged: Int?) in
             Choice(name: name) { world in
                 if let charged {

@@ -13,7 +13,7 @@ struct CallMachineTests {
         #expect(call.admit() == "forward")
         #expect(call.answer(0) == "settle 3")
         #expect(call.settle(.done(credits: 7, charged: [3])) == "reply served")
-        #expect(call.machine.receipt == Receipt(held: 3, base: 3) && call.machine.credits == 7 && call.notes.isEmpty)
+        #expect(call.machine.parts.receipt == Receipt(held: 3, base: 3) && call.machine.credits == 7 && call.notes.isEmpty)
     }
 
     @Test("a refusal by remembered facts is judged once more by fresh ones; a refusal by fresh ones is the last word")
@@ -220,7 +220,7 @@ struct CallMachineTests {
                 #expect(call.answer(0, row.0) == "settle \(charge)", "\(row.0)")
                 #expect(call.returned == (charge == 0 ? 1 : 0) && call.settledEvents == [row.reason])
                 #expect(call.settle(.done(credits: 1, charged: [charge])) == "reply served")
-                #expect(call.machine.receipt == Receipt(held: 3, base: charge) && call.machine.receipt.refunded == 3 - charge)
+                #expect(call.machine.parts.receipt == Receipt(held: 3, base: charge) && call.machine.parts.receipt.refunded == 3 - charge)
             }
         }
     }
@@ -232,9 +232,10 @@ struct CallMachineTests {
         _ = call.identify()
         _ = call.admit(.admitted(credits: 6, meters: []))
         #expect(call.answer(0, .result(isError: false, bytes: 4096)) == "settle 3+8")
-        #expect(call.machine.receipt == Receipt(held: 3, base: 3, surcharge: 6), "what a stored answer says: as much as the balance had")
+        #expect(
+            call.machine.parts.receipt == Receipt(held: 3, base: 3, surcharge: 6), "what a stored answer says: as much as the balance had")
         #expect(call.settle(.done(credits: 0, charged: [8])) == "reply served")
-        #expect(call.machine.receipt == Receipt(held: 3, base: 3, surcharge: 5) && call.machine.receipt.charged == 8)
+        #expect(call.machine.parts.receipt == Receipt(held: 3, base: 3, surcharge: 5) && call.machine.parts.receipt.charged == 8)
     }
 
     @Test("a failed call has no surcharge")
@@ -261,7 +262,7 @@ struct CallMachineTests {
             #expect(call.answer(0, parts[0]) == "settle \(charged[0]) \(charged[1])")
             #expect(call.keepsAnswer == keeps)
             #expect(call.settle(.done(credits: 0, charged: charged)) == "reply served")
-            #expect(call.machine.receipt.charged == charged[0] + charged[1])
+            #expect(call.machine.parts.receipt.charged == charged[0] + charged[1])
         }
     }
 
@@ -297,7 +298,7 @@ struct CallMachineTests {
             #expect(call.timer() == "settle again")
         }
         #expect(call.steps.suffix(2) == ["release", "reply unavailable"] && tries == 19)
-        #expect(call.machine.receipt.charged == 0)
+        #expect(call.machine.parts.receipt.charged == 0)
     }
 
     @Test("a settlement that comes through late is a success")
@@ -337,7 +338,7 @@ struct CallMachineTests {
             _ = call.answer(0, .unavailable)
             _ = call.answer(1)
             #expect(call.settle(outcome) == action)
-            #expect(call.machine.receipt.charged == charged)
+            #expect(call.machine.parts.receipt.charged == charged)
         }
         var free = TestedCall(["a"], rules: TestedCall.rules(price: 0))
         _ = free.begin()
@@ -357,7 +358,7 @@ struct CallMachineTests {
         #expect(call.identify() == "admit 3 dry")
         #expect(call.admit(.denied(.insufficientCredits(need: 3, have: 1), credits: 1)) == "forward")
         #expect(call.answer(0, .rpcError) == "reply served")
-        #expect(call.notes == ["failed shadow:insufficient_credits: need 3, have 1"] && call.machine.receipt == Receipt())
+        #expect(call.notes == ["failed shadow:insufficient_credits: need 3, have 1"] && call.machine.parts.receipt == Receipt())
         call = TestedCall(["a"], rules: rules)
         _ = call.begin()
         #expect(call.identify(fresh: true, denial: .keyExpired) == "forward")

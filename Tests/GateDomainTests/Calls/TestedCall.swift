@@ -78,9 +78,8 @@ struct TestedCall {
         case .forward: return "forward"
         case .settle(let order):
             (keepsAnswer, returned) = (order.keepsAnswer, order.returned)
-            let charges = machine.parts.indices.map { machine.charge(of: $0, at: now) }
-            settledEvents = charges.map { "\($0.event.outcome.rawValue) \($0.event.reason)" }
-            return "settle " + charges.map { $0.surcharge > 0 ? "\($0.base)+\($0.surcharge)" : "\($0.base)" }.joined(separator: " ")
+            settledEvents = order.charges.map { "\($0.event.outcome.rawValue) \($0.event.reason)" }
+            return "settle " + order.charges.map { $0.surcharge > 0 ? "\($0.base)+\($0.surcharge)" : "\($0.base)" }.joined(separator: " ")
         case .settleAgain: return "settle again"
         case .wait(let milliseconds): return "wait \(milliseconds)"
         case .abandon: return "abandon"

@@ -140,6 +140,16 @@ struct ResourceTests {
         try await AdminBench.run(serving: endpoints) { bench in try await test(bench, store, endpoints) }
     }
 
+    @Test("a view that is written at once reads like the object of its members")
+    func writtenView() {
+        let team = Team(id: "a\"b", createdAt: 1, name: "Ä\n", budget: 7, quota: 3, tags: ["x": "y"])
+        for (view, team) in [(Team.view, team), (Team.view, Team(id: "", createdAt: 0)), (View([]), team)] {
+            var bytes: [UInt8] = []
+            view.append(team, to: &bytes)
+            #expect(bytes == JSONValue.object(view.json(team)).bytes)
+        }
+    }
+
     @Test("POST paths: a team is made, listed, changed and deleted; each change is audited with its id, name and what has changed")
     func posts() async throws {
         try await run(Team.posts) { bench, store, _ in

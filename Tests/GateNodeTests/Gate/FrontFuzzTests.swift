@@ -178,9 +178,9 @@ struct FrontFuzzTests {
     }
 
     private static func shown(_ word: String) -> String {
-        var buffer = ByteBuffer()
-        LogText.append(word, to: &buffer)
-        return String(buffer: buffer)
+        var line: [UInt8] = []
+        LogText.append(word, to: &line)
+        return String(decoding: line, as: UTF8.self)
     }
 
     // MARK: Servers

@@ -109,7 +109,7 @@ final class SimulatedCall {
         let hold = node.nextID()
         let idempotency = request.idempotencyKey.map { Idempotency(key: $0, fingerprint: request.tools.joined(), retention: 86_400_000) }
         let admission = AdmissionRequest(
-            caller: cached, hold: hold, price: order.price, calls: order.calls, limits: order.limits, event: machine.openEvent(at: now),
+            caller: cached, hold: hold, price: order.price, calls: order.calls, limits: order.limits, event: order.event,
             idempotency: idempotency, dry: order.isDry)
         node.ledger.admit(admission) { [self] admission, opened in
             self.hold = opened
@@ -120,12 +120,8 @@ final class SimulatedCall {
 
     private func settle(_ order: CallMachine.SettlementOrder) {
         guard let hold = hold.take() else { return }
-        let charges = request.tools.indices.map { part in
-            let charge = machine.charge(of: part, at: now)
-            return Settlement.Charge(base: charge.base, surcharge: charge.surcharge, event: charge.event)
-        }
         settlement = Settlement(
-            hold, returned: order.returned, charges: charges,
+            hold, returned: order.returned, charges: order.charges,
             answer: order.keepsAnswer && !(order.returned > 0 && world.oldRule == .partlyReturnedBatch) ? answer : nil)
         sendSettlement()
     }
