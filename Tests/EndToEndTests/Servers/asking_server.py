@@ -147,6 +147,7 @@ async def chatter(text: str, steps: int, ctx: Context) -> str:
         await asyncio.sleep(0.02)
     for step in range(1, steps):
         await ctx.report_progress(step + 1, steps)
+        await asyncio.sleep(0.01)
     return "user: " + (await asked).data.name
 
 
