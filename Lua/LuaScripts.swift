@@ -8,6 +8,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case heartbeat
     case claim
     case claimNews = "claim_news"
+    case claimStream = "claim_stream"
     case deliver
     case topUp = "top_up"
     case edit
@@ -54,6 +55,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .heartbeat: PackageResources.heartbeat_lua
             case .claim: PackageResources.claim_lua
             case .claimNews: PackageResources.claim_news_lua
+            case .claimStream: PackageResources.claim_stream_lua
             case .deliver: PackageResources.deliver_lua
             case .topUp: PackageResources.top_up_lua
             case .edit: PackageResources.edit_lua

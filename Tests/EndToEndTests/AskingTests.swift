@@ -141,6 +141,8 @@ extension EndToEndTests {
 
         var calls: [String] { lines("calls") }
         var cancelled: [String] { lines("cancelled") }
+        /// Lets `chatter` go on.
+        func letGo() throws { try directory.write("", to: "go") }
 
         private func lines(_ name: String) -> [String] {
             let text = FileManager.default.contents(atPath: directory.file(name)) ?? Data()

@@ -62,12 +62,7 @@ extension EndToEndTests {
                     return try #require(call.events.first?.id)
                 }
                 func resumed(_ id: String, _ key: String, in session: String) async throws -> String {
-                    let stream = try await EndToEndTests.LiveStream(on: cluster.nodes[1], session: session, key: key, after: id)
-                    try await eventually("its end, or a refusal", within: .seconds(90)) {
-                        stream.isEnded || stream.text.contains("requestId")
-                    }
-                    await stream.close()
-                    return stream.text
+                    try await EndToEndTests.LiveStream.resumed(on: cluster.nodes[1], session: session, key: key, after: id)
                 }
                 let id = try await broken(3000, key, in: session)
                 for _ in 0..<2 {
@@ -285,4 +280,26 @@ extension EndToEndTests.OpenCall {
 
 extension EndToEndTests.LiveStream {
     var events: [StreamedEvent] { StreamedEvent.all(in: text) }
+
+    /// Whether all has come that comes: the end of a stream, or a refusal.
+    var isAnswered: Bool { isEnded || text.contains("requestId") }
+
+    /// A call's stream after an event, as soon as nobody else has it at the same moment.
+    static func taken(on node: ClusterNode, session: String, key: String, after: String?) async throws -> Self {
+        while true {
+            let stream = try await Self(on: node, session: session, key: key, after: after)
+            try await eventually("a status", within: .seconds(90)) { stream.text.contains("\r\n") }
+            guard stream.text.hasPrefix("HTTP/1.1 409 ") else { return stream }
+            await stream.close()
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// All that it has to say, or why it has nothing to say.
+    static func resumed(on node: ClusterNode, session: String, key: String, after: String?) async throws -> String {
+        let stream = try await taken(on: node, session: session, key: key, after: after)
+        try await eventually("its end, or a refusal", within: .seconds(90)) { stream.isAnswered }
+        await stream.close()
+        return stream.text
+    }
 }

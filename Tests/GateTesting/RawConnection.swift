@@ -31,6 +31,9 @@ package final class RawConnection: Sendable {
     /// Reads all that comes from now on.
     package func read() async throws { try await channel.setOption(.autoRead, value: true).get() }
 
+    /// Reads once, of a connection that does not read by itself: some kilobytes.
+    package func readOnce() { channel.read() }
+
     /// Bytes so far.
     package var count: Int { received.count }
     package var bytes: [UInt8] { received.bytes }

@@ -117,9 +117,11 @@ package struct RedisKeys: Sendable {
     package func mailRuns(_ session: String) -> String { tags[sessionShard(session)] + "mail:runs:" + session }
     /// A hash: which news of each list a session has been told, and on which stream.
     package func toldNews(_ session: String) -> String { tags[sessionShard(session)] + "mail:told:" + session }
+    /// A string: which reader has the stream of a call that is resumed; expires.
+    package func mailReader(_ stream: String) -> String { tags[sessionShard(stream)] + "mail:reader:" + stream }
     /// A hash of one number: bytes of a key's streams of calls that went through the store in a period; expires.
     /// - Parameters:
-    ///   - holder: the owner of the sessions; nil for those of all.
+    ///   - holder: the id of the key that opened the sessions; nil for those of all.
     ///   - way: what was done with them.
     package func mailShare(of holder: String?, _ way: String, period: Int) -> String {
         let name = holder ?? "all"

@@ -33,8 +33,9 @@ package struct SessionCommands: Sendable {
     ///   - owner: the digest of the credential that it was opened with; empty for none.
     ///   - level: from which on it hears of logs; empty leaves that as it is.
     ///   - revision: the one that it has agreed on, where that makes a difference; empty leaves it as it is.
+    ///   - key: the id of the key whose credential the owner's is; empty leaves it as it is.
     package func command(
-        _ verb: Verb, _ id: String, isOwned: Bool, owner: String = "", level: String = "", revision: String = ""
+        _ verb: Verb, _ id: String, isOwned: Bool, owner: String = "", level: String = "", revision: String = "", key: String = ""
     ) -> RedisCommand {
         let shard = keys.sessionShard(id)
         var command = RedisCommand(script: .session, keys: 5)
@@ -53,6 +54,7 @@ package struct SessionCommands: Sendable {
         command.append(owner)
         command.append(level)
         command.append(revision)
+        command.append(key)
         return command
     }
 
@@ -61,6 +63,9 @@ package struct SessionCommands: Sendable {
 
     /// The revision of a session that lives; nil where it makes no difference which one that is.
     package static func revision(_ reply: RedisReply) -> String? { text(3, of: reply) }
+
+    /// The id of the key that opened a session that lives; nil if none did, or a node of a version that did not write it down.
+    package static func key(_ reply: RedisReply) -> String? { text(4, of: reply) }
 
     private static func text(_ index: Int, of reply: RedisReply) -> String? {
         guard let elements = reply.array, elements.count > index, let text = elements[index].string, !text.isEmpty else { return nil }
@@ -89,7 +94,7 @@ package struct SessionCommands: Sendable {
 }
 
 /// What servers say to sessions outside of requests; see `post_mail.lua` and `take_mail.lua`, and for what they say to all of them
-/// `post_news.lua` and `claim_news.lua`.
+/// `post_news.lua` and `claim_news.lua`. What the streams of calls say lies there as well; who resumes one claims it (`claim_stream.lua`).
 package struct MailCommands: Sendable {
     private let keys: RedisKeys
 
@@ -101,9 +106,12 @@ package struct MailCommands: Sendable {
     ///   - piece: of the message, 0 or more.
     ///   - most: messages of a session that are kept.
     ///   - lifetime: milliseconds after the last message.
+    ///   - dropped: of its stream, what makes room for it: pieces of messages by the numbers of these.
+    ///   - isTold: whether the nodes hear of it.
     ///   - origin: the node.
     package func post(
-        _ message: [UInt8], to session: String, number: Int? = nil, piece: Int = 0, most: Int, lifetime: Int, origin: String
+        _ message: [UInt8], to session: String, number: Int? = nil, piece: Int = 0, most: Int, lifetime: Int,
+        dropping dropped: [(number: Int, piece: Int)] = [], isTold: Bool = true, origin: String
     ) -> RedisCommand {
         let isNumbered = number != nil
         var command = RedisCommand(script: .postMail, keys: isNumbered ? 1 : 3)
@@ -116,8 +124,9 @@ package struct MailCommands: Sendable {
         command.append(lifetime)
         command.append(message)
         command.append(keys.channel)
-        command.append(FeedMessage.ephemeral(.mail, session, origin: origin))
+        command.append(isTold ? FeedMessage.ephemeral(.mail, session, origin: origin) : "")
         command.append(number.map { "\($0)-\(piece)" } ?? "*")
+        for dropped in dropped { command.append("\(dropped.number)-\(dropped.piece)") }
         return command
     }
 
@@ -147,10 +156,44 @@ package struct MailCommands: Sendable {
         RedisCommand("XRANGE", keys.mail(stream), piece.map { "(\(number)-\($0)" } ?? "\(number + 1)-0", "+", "COUNT", String(most))
     }
 
+    /// The last piece of a message that the stream of a call has; nothing if it has none of it.
+    package func end(of number: Int, in stream: String) -> RedisCommand {
+        RedisCommand("XREVRANGE", keys.mail(stream), String(number), String(number), "COUNT", "1")
+    }
+
+    // MARK: Who resumes the stream of a call
+
+    /// Claims a stream for one who resumes it, or gives it back.
+    /// - Parameters:
+    ///   - ticket: of the reader, which no other has.
+    ///   - after: the last message that it has got.
+    ///   - moment: milliseconds for which nobody else gets what the first one gets.
+    ///   - lifetime: milliseconds for which it is known who has it.
+    package func claim(_ stream: String, for ticket: String, after: Int, moment: Int, lifetime: Int, leaving: Bool = false) -> RedisCommand
+    {
+        var command = RedisCommand(script: .claimStream, keys: 1)
+        command.append(keys.mailReader(stream))
+        command.append(ticket)
+        command.append(after)
+        command.append(moment)
+        command.append(lifetime)
+        command.append(leaving ? 1 : 0)
+        return command
+    }
+
+    /// Who has claimed a stream.
+    package func reader(of stream: String) -> RedisCommand { RedisCommand("GET", keys.mailReader(stream)) }
+
+    /// The ticket of the reader that a stream is claimed for; nil if it is nobody's.
+    package static func ticket(_ reply: RedisReply) -> String? {
+        let words = reply.string?.split(separator: " ", maxSplits: 2) ?? []
+        return words.count == 3 ? String(words[2]) : nil
+    }
+
     /// Adds to the bytes of a key's streams of calls in a period, and has them forgotten afterwards.
     /// - Parameters:
     ///   - way: what is done with them.
-    ///   - holder: the owner of the sessions; nil for those of all.
+    ///   - holder: the key of the sessions; nil for those of all.
     ///   - period: its number, and milliseconds of it.
     package func share(_ way: String, of holder: String?, adding bytes: Int, period: (number: Int, length: Int)) -> [RedisCommand] {
         let name = keys.mailShare(of: holder, way, period: period.number)

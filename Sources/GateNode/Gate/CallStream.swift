@@ -12,12 +12,12 @@ import NIOCore
 final class CallStream: AnswerLog {
     struct Event {
         let number: Int
-        let kind: AnswerEvent
+        var kind: AnswerEvent
         let body: AnswerBody
     }
 
     let name: CallStreamName
-    /// Of the session: whose share it counts in.
+    /// Whose share it counts in.
     let holder: String
     let session: String
     private let mail: SessionMail
@@ -34,12 +34,15 @@ final class CallStream: AnswerLog {
     private var left = 0
     /// The last event for which there was room in the store.
     private var granted = 0
-    private(set) var isLeaving = false
-    /// Whether events go to the store.
+    private var isSending = false
+    /// Whether events go to the store, and what lies there.
     private var leaves = false
-    /// Who reads them there.
-    private(set) var reader: String?
+    private var stored = StoredEvents()
+    /// The events of questions that wait for their answers, by the ids of these.
+    private var questions: [String: Int] = [:]
     private(set) var endedAt: NIODeadline?
+    /// Until when the answer was being taken; nil if it was taken at once.
+    private var takenAt: NIODeadline?
     /// Whether the client's connection has ended before the answer did.
     private(set) var isBroken = false
     private(set) var isForgotten = false
@@ -67,6 +70,7 @@ final class CallStream: AnswerLog {
     func add(_ body: AnswerBody, _ kind: AnswerEvent) -> String {
         last += 1
         if kind == .answer { endedAt = .now() }
+        if case .question(let id) = kind { questions[id] = last }
         guard !isForgotten else { return name.event(last) }
         var event = Event(number: last, kind: kind, body: body)
         if body.count > Self.mostOfAnswer, let other = Self.standIn(for: event) {
@@ -83,7 +87,14 @@ final class CallStream: AnswerLog {
 
     var openingID: String { name.event(0) }
 
-    /// The oldest notices give way first; of questions there are few, and one that is lost is refused when its time is over.
+    /// A question that has been answered is worth no more than a notice.
+    func settled(question id: String) {
+        guard let number = questions.removeValue(forKey: id) else { return }
+        stored.settle(number)
+        if let index = events.firstIndex(where: { $0.number == number }) { events[index].kind = .notice }
+    }
+
+    /// The oldest notices give way first; of open questions there are few, and one that is lost is refused when its time is over.
     private func trim() {
         while events.count > Self.most || bytes > Self.mostBytes, events.count > 1 {
             let index = events.firstIndex { $0.kind == .notice && $0.number < last } ?? 0
@@ -120,24 +131,25 @@ final class CallStream: AnswerLog {
 
     /// Whether nobody needs it any more.
     func isOver(at now: NIODeadline) -> Bool {
-        guard !isLeaving else { return false }
+        guard !isSending else { return false }
         guard let endedAt else { return exchange == nil }
-        if isBroken || leaves { return now - endedAt > Self.keptForBroken }
-        return now - endedAt > (bytes > Self.longest ? Self.keptForLarge : Self.kept)
+        // Who takes the answer slowly may break off as long as he does.
+        let rest = now - max(endedAt, takenAt ?? endedAt)
+        if isBroken || leaves { return rest > Self.keptForBroken }
+        return rest > (bytes > Self.longest ? Self.keptForLarge : Self.kept)
     }
 
     // MARK: The store
 
     /// The client reads from the store from now on.
-    /// - Returns: who has read there until now.
-    func give(to reader: String) -> String? {
-        let before = self.reader
-        self.reader = reader
+    func give() {
         if endedAt == nil { exchange?.moveAway() } else { connection?.cut(answer: place) }
         connection = nil
         leave()
-        return before == reader ? nil : before
     }
+
+    /// Whether something of it has to go to the store that is not there yet.
+    var isLeaving: Bool { leaves && !isForgotten && !events.isEmpty }
 
     /// Leaves in the store what is kept, and all that follows.
     func leave() {
@@ -147,13 +159,13 @@ final class CallStream: AnswerLog {
 
     /// One after the other: what the store has refused for a while must not be overtaken.
     private func leaveNext() {
-        guard !isLeaving, !isForgotten, let event = events.first(where: { $0.number > left }) else { return }
-        isLeaving = true
+        guard !isSending, !isForgotten, let event = events.first(where: { $0.number > left }) else { return }
+        isSending = true
         if granted >= event.number { return leave(event.body.bytes, for: event) }
         streams.askForRoom(for: event, of: self) { [self] hasRoom in
             // What could not be asked, or left, is tried again every second.
             guard let hasRoom, !isForgotten else {
-                isLeaving = false
+                isSending = false
                 return
             }
             granted = event.number
@@ -170,13 +182,21 @@ final class CallStream: AnswerLog {
     }
 
     private func leave(_ message: [UInt8], for event: Event) {
-        mail.leave(message, isLast: event.kind == .answer, number: event.number, of: name.text) { [self] isLeft in
-            if isLeft { passed(event) } else { isLeaving = false }
+        let pieces = SessionMail.pieces(of: message.count)
+        let victims = stored.victims(for: pieces)
+        mail.leave(message, isLast: event.kind == .answer, number: event.number, of: name.text, dropping: victims) { [self] isLeft in
+            guard isLeft else {
+                isSending = false
+                return
+            }
+            stored.remove(victims)
+            stored.add(event.number, pieces: pieces, isOpen: questions.values.contains(event.number))
+            passed(event)
         }
     }
 
     private func passed(_ event: Event) {
-        isLeaving = false
+        isSending = false
         left = event.number
         if let index = events.firstIndex(where: { $0.number == event.number }) { drop(at: index) }
         leaveNext()
@@ -191,48 +211,9 @@ final class CallStream: AnswerLog {
             + #","error":{"code":-32603,"message":"The call was charged once, and there was no room to keep its answer"}}"#.utf8
     }
 
-    /// Tries again what the store has not taken.
-    func tick() { if leaves { leaveNext() } }
-}
-
-/// The name of a call's stream, which its events carry: `post_<node>.<loop>.<number>`, sealed for the session and its key. So any node can tell
-/// whose it is, and who has it, without asking anybody.
-struct CallStreamName: Hashable {
-    /// Without the seal.
-    let text: String
-    let owner: String
-    private let seal: String
-
-    private static let prefix = "post_"
-    private static let longest = 128
-
-    /// - Parameter number: of the stream, among those of the loop.
-    init(node: String, loop: Int, number: Int, _ session: Session, _ mint: SessionMint) {
-        owner = node
-        text = "\(Self.prefix)\(node).\(loop).\(String(number, radix: 36))"
-        seal = Self.seal(text, session, mint)
+    /// Called about every second: tries again what the store has not taken.
+    func tick(at now: NIODeadline) {
+        if connection?.isTaken(answer: place) == false { takenAt = now }
+        if leaves { leaveNext() }
     }
-
-    /// The name and the number in the id of an event; nil unless the event was one of this session's.
-    static func read(_ event: String, _ session: Session, _ mint: SessionMint) -> (name: CallStreamName, number: Int)? {
-        guard event.utf8.count <= longest else { return nil }
-        let words = event.split(separator: ".", omittingEmptySubsequences: false)
-        guard words.count == 5, words[0].hasPrefix(prefix), let number = Int(words[4]), (0...1 << 40).contains(number) else { return nil }
-        let text = words[..<3].joined(separator: ".")
-        guard words[3].hasSameBytes(as: seal(text, session, mint)) else { return nil }
-        let name = CallStreamName(text: text, owner: String(words[0].dropFirst(prefix.count)), seal: String(words[3]))
-        return (name, number)
-    }
-
-    private init(text: String, owner: String, seal: String) { (self.text, self.owner, self.seal) = (text, owner, seal) }
-
-    private static func seal(_ text: String, _ session: Session, _ mint: SessionMint) -> String {
-        mint.seal("\(text)/\(session.id)/\(session.owner)")
-    }
-
-    /// The id of an event. - Parameter number: 0 for what stands before the first one.
-    func event(_ number: Int) -> String { "\(text).\(seal).\(number)" }
-
-    /// What the streams of an event loop begin with.
-    static func beginning(node: String, loop: Int) -> String { "\(prefix)\(node).\(loop)." }
 }

@@ -7,7 +7,8 @@ import HTTPWire
 import NIOCore
 
 /// Confined to its event loop. A client that comes back (GET with `Last-Event-ID`) asks any loop of any node, which asks the loop that has the
-/// stream; the events come through the store. Everything is bounded by number, bytes and time, and no key has more than its share.
+/// stream; the events come through the store. Everything is bounded by number, bytes and time, and no key has more than its share,
+/// however many credentials it has.
 final class CallStreams: AnswerLogs {
     /// What one key's sessions have here.
     private struct Share {
@@ -129,13 +130,13 @@ final class CallStreams: AnswerLogs {
         for stream in streams.values where !stream.isBroken && stream.endedAt != nil { stream.leave() }
     }
 
+    /// Whether not all of that lies there yet.
     var isLeaving: Bool { streams.values.contains(where: \.isLeaving) }
 
-    /// A reader wants what a stream has said after an event. It is told whether there is any, and whoever has read until now that it is over
-    /// for him.
+    /// A reader wants what a stream has said after an event, and is told whether there is any.
     private func give(_ name: String, after number: Int, to reader: String, on loop: LoopContext) {
         guard let stream = streams[name], !stream.isOver(after: number) else { return tell(reader, .gone, on: loop) }
-        if let before = stream.give(to: reader) { tell(before, .moved, on: loop) }
+        stream.give()
         tell(reader, .known, on: loop)
     }
 
@@ -161,8 +162,6 @@ final class CallStreams: AnswerLogs {
             return true
         }
         let reader = ResumedStream(exchange, session, name, after: number, as: "back_\(node).\(index).\(next())", in: self)
-        // One that reads the same here is its client's earlier try.
-        for other in Array(readers.values) where other.name == name { other.giveUp() }
         readers[reader.ticket] = reader
         place(reader, leaving: false) { [weak loop] hasRoom in
             guard let loop else { return }
@@ -172,30 +171,37 @@ final class CallStreams: AnswerLogs {
         return true
     }
 
+    /// Claims a stream for a reader over all nodes; whoever has read it until now is told that it is over for him.
+    func claim(for reader: ResumedStream, on loop: LoopContext, _ completion: @escaping (SessionMail.Claim) -> Void) {
+        mail.claim(reader.name.text, for: reader.ticket, after: reader.last) { [self, weak loop] claim in
+            if case .granted(let before?) = claim, let loop { tell(before, .moved, on: loop) }
+            completion(claim)
+        }
+    }
+
     /// Whether a key has read so much that it has to wait: seconds until it may go on. - Parameter completion: is told nil if it may.
     func askToRead(of holder: String, _ completion: @escaping (Int?) -> Void) { store.read(0, of: holder, completion) }
 
     /// Reads what a stream has said: of one key one after the other, so that what each has read is known before the next one reads.
-    /// - Parameter completion: gets what there is, or until when the key has to wait.
-    func read(for reader: ResumedStream, _ completion: @escaping ([SessionMail.Piece], NIODeadline?) -> Void) {
+    func read(for reader: ResumedStream, _ completion: @escaping (ResumedStream.Reading) -> Void) {
         let holder = reader.session.holder
         let work = { [self] in
             if reader.hasEnded { return endTurn(of: holder) }
             if let until = waits[holder], until > .now() {
                 endTurn(of: holder)
-                return completion([], until)
+                return completion(.wait(until))
             }
             let place = reader.place
-            mail.read(reader.name.text, after: place.event, place.piece) { [self] pieces in
-                let bytes = pieces.reduce(0) { $0 + $1.bytes.count }
-                guard bytes > 0 else {
+            mail.read(reader.name.text, after: place.event, place.piece, for: reader.ticket) { [self] pieces in
+                let bytes = (pieces ?? []).reduce(0) { $0 + $1.bytes.count }
+                guard let pieces, bytes > 0 else {
                     endTurn(of: holder)
-                    return completion(pieces, nil)
+                    return completion(pieces.map(ResumedStream.Reading.pieces) ?? .moved)
                 }
                 store.read(bytes, of: holder) { [self] seconds in
                     if let seconds { waits[holder] = .now() + .seconds(Int64(seconds)) }
                     endTurn(of: holder)
-                    completion(pieces, nil)
+                    completion(.pieces(pieces))
                 }
             }
         }
@@ -238,6 +244,8 @@ final class CallStreams: AnswerLogs {
     func ended(_ reader: ResumedStream) {
         guard readers.removeValue(forKey: reader.ticket) != nil else { return }
         place(reader, leaving: true)
+        // Who has all of it need not have it again at the same moment.
+        if !reader.hasAll { mail.unclaim(reader.name.text, for: reader.ticket) }
     }
 
     // MARK: Between loops and nodes
@@ -273,7 +281,7 @@ final class CallStreams: AnswerLogs {
     }
 
     func sweep(at now: NIODeadline, on loop: LoopContext) {
-        for stream in Array(streams.values) { if stream.isOver(at: now) { forget(stream) } else { stream.tick() } }
+        for stream in Array(streams.values) { if stream.isOver(at: now) { forget(stream) } else { stream.tick(at: now) } }
         for reader in Array(readers.values) { reader.sweep(at: now, on: loop) }
         waits = waits.filter { $0.value > now }
     }

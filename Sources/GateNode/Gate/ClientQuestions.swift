@@ -52,7 +52,7 @@ final class ClientQuestions {
         let id = makeID(session.id, exchange.credential.map { KeyCache.digest($0) } ?? "", of: loop)
         listen(for: question, id, of: loop)
         keep(question, id, session.id, exchange)
-        exchange.send(Self.renamed(question, id), as: .question)
+        exchange.send(Self.renamed(question, id), as: .question(id))
         return true
     }
 
@@ -78,7 +78,7 @@ final class ClientQuestions {
 
     /// The server wants no answer any more: its client hears so where it was asked, or where it listens, and need not ask anybody.
     private func withdrawn(_ id: String, of loop: LoopContext) {
-        guard let entry = open.removeValue(forKey: id) else { return }
+        guard let entry = close(id) else { return }
         let message = Array(
             #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"\#(id)","reason":"The server waits no longer"}}"#
                 .utf8)
@@ -124,6 +124,14 @@ final class ClientQuestions {
 
     // MARK: Answers
 
+    /// A question waits no longer: it may give way to others that do.
+    @discardableResult
+    private func close(_ id: String) -> Open? {
+        let entry = open.removeValue(forKey: id)
+        entry?.exchange?.settled(question: id)
+        return entry
+    }
+
     /// Takes a client's answer and brings it to where it is waited for. What answers nothing of ours is passed over.
     func take(_ exchange: MCPExchange, of loop: LoopContext) {
         guard let session = exchange.session, session.isPresented, let token = exchange.envelope.id, token.count <= Self.longestID,
@@ -139,7 +147,7 @@ final class ClientQuestions {
     }
 
     private func answered(_ id: String, _ message: ByteBuffer, _ token: Range<Int>) {
-        open.removeValue(forKey: id)?.asker.answer(message, id: token)
+        close(id)?.asker.answer(message, id: token)
     }
 
     /// An answer to a question has come over another node.
@@ -170,7 +178,7 @@ final class ClientQuestions {
     private func drop(_ isOver: (Open) -> Bool) {
         guard !open.isEmpty else { return }
         for (id, entry) in open where isOver(entry) {
-            open[id] = nil
+            close(id)
             entry.asker.refuse(code: -32603, "The client has not answered")
         }
     }

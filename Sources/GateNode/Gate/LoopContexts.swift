@@ -102,10 +102,9 @@ final class LoopContexts: Sendable {
         forEach { $0.rounds.end(on: $0) }
     }
 
-    /// Leaves what is kept for clients whose connections have broken where other nodes find it.
-    func leaveStreams() async {
+    /// Leaves what is kept for clients that may come back where other nodes find it, as far as there is time.
+    func leaveStreams(until limit: NIODeadline) async {
         forEach { $0.calls.leaveAll() }
-        let limit = NIODeadline.now() + .seconds(2)
         for (loop, context) in all {
             while .now() < limit, (try? await loop.submit { context.value.calls.isLeaving }.get()) ?? false {
                 try? await Task.sleep(for: .milliseconds(5))

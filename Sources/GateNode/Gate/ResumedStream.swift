@@ -6,13 +6,23 @@ import NIOCore
 
 /// Reads a call's stream from the store; confined to its event loop.
 ///
-/// What lies there is told at once. Then the loop that has the call is asked, now and from time to time: where it knows of no such stream, or
-/// does not answer, there is nothing to wait for, and the client is told so.
+/// It claims the stream first, so that no other reader is told the same at the same moment. What lies in the store is told at once. Then the loop
+/// that has the call is asked, now and from time to time: where it knows of no such stream, or does not answer, there is nothing to wait for, and
+/// the client is told so.
 final class ResumedStream: HeldConnection {
     /// What the owner of a stream says to its reader.
     enum Word: String {
         case known, gone
-        /// Its client has come back elsewhere.
+        /// Another reader has the stream now, which is who says so.
+        case moved
+    }
+
+    /// What there is to tell.
+    enum Reading {
+        case pieces([SessionMail.Piece])
+        /// Nothing before that, as its key has read so much.
+        case wait(NIODeadline)
+        /// Nothing any more: another reader has the stream.
         case moved
     }
 
@@ -34,6 +44,8 @@ final class ResumedStream: HeldConnection {
     private var next: [() -> Void] = []
     private(set) var hasEnded = false
     private var hasBegun = false
+    /// Whether the last of the stream has been told.
+    private(set) var hasAll = false
     /// Until when its key may read no more.
     private var waitsUntil = NIODeadline.now()
     private let credential: String?
@@ -68,15 +80,29 @@ final class ResumedStream: HeldConnection {
             guard !hasEnded, let loop else { return }
             guard mayListen else { return refuse(403, "This key is suspended, revoked or has expired") }
             all.askToRead(of: session.holder) { [self, weak loop] seconds in
+                guard !hasEnded, let loop else { return }
                 if let seconds { return refuse(429, Self.tooMuch, retryAfter: seconds) }
-                hasBegun = true
-                collect { [weak self, weak loop] in
-                    guard let self, let loop, !hasEnded else { return }
-                    ask(at: .now(), on: loop)
+                all.claim(for: self, on: loop) { [self, weak loop] claim in
+                    guard !hasEnded, let loop else { return }
+                    switch claim {
+                    case .granted: go(on: loop)
+                    case .refused: refuse(409, Self.isTaken, retryAfter: 1)
+                    case .failed: refuse(503, "The store is unavailable; try again", retryAfter: 1)
+                    }
                 }
             }
         }
     }
+
+    private func go(on loop: LoopContext) {
+        hasBegun = true
+        collect { [weak self, weak loop] in
+            guard let self, let loop, !hasEnded else { return }
+            ask(at: .now(), on: loop)
+        }
+    }
+
+    private static let isTaken = "Another request has resumed this stream"
 
     private static let tooMuch = "This key has resumed streams of too many bytes; try again later"
 
@@ -97,7 +123,7 @@ final class ResumedStream: HeldConnection {
             collect()
         // What is left of it may lie in the store already.
         case .gone: collect { [weak self] in self?.giveUp() }
-        case .moved: giveUp()
+        case .moved: giveWay()
         }
     }
 
@@ -105,6 +131,17 @@ final class ResumedStream: HeldConnection {
     func giveUp() {
         guard !hasEnded else { return }
         guard exchange == nil else { return refuse(410, "This stream is over, or no longer kept") }
+        end()
+    }
+
+    /// Another reader has the stream.
+    private func giveWay() {
+        guard !hasEnded else { return }
+        guard exchange == nil else { return refuse(409, Self.isTaken, retryAfter: 1) }
+        end()
+    }
+
+    private func end() {
         // What has been begun must not look whole.
         if isWithin { connection?.reset() }
         connection?.write(ByteBuffer(string: "0\r\n\r\n"))
@@ -140,15 +177,22 @@ final class ResumedStream: HeldConnection {
         guard takesAgain, !isTaking, !hasEnded, connection?.takesMore ?? true, waitsUntil <= .now() else { return }
         isTaking = true
         takesAgain = false
-        all.read(for: self) { [self] pieces, until in
+        all.read(for: self) { [self] reading in
             guard !hasEnded else { return }
+            let pieces: [SessionMail.Piece]
+            switch reading {
+            case .pieces(let read): pieces = read
+            case .wait(let until):
+                isTaking = false
+                return wait(until)
+            case .moved: return giveWay()
+            }
             // Until all is told nothing more is read, even if a write says at once that the client takes more.
             for piece in pieces {
                 tell(piece)
                 if hasEnded { return }
             }
             isTaking = false
-            if let until { return wait(until) }
             if pieces.count == SessionMail.pieces { takesAgain = true }
             if takesAgain { return take() }
             let steps = next
@@ -186,6 +230,7 @@ final class ResumedStream: HeldConnection {
         }
         isWithin = piece.end == .nothing
         guard piece.end == .stream else { return }
+        hasAll = true
         connection.write(ByteBuffer(string: "0\r\n\r\n"))
         connection.close()
         ended()
@@ -210,6 +255,12 @@ final class ResumedStream: HeldConnection {
             nextLook = now + Self.hearing
             collect()
         }
+    }
+
+    /// The node stops: what follows lies in the store, or will, and any other node tells it.
+    func farewell() {
+        guard !hasEnded, !isWithin else { return }
+        connection?.write(ByteBuffer(string: "0\r\n\r\n"))
     }
 
     func tick(at now: NIODeadline) {

@@ -154,21 +154,23 @@ private struct Drain: Service {
 
     /// How long a balancer that watches `/ready` is given to notice.
     private static let notice = Duration.milliseconds(2500)
+    /// How long leaving answers in the store may take where calls have used up the time.
+    private static let leaving = TimeAmount.seconds(2)
 
     func run() async throws {
         try await gracefulShutdown()
         node.logger.info("stopping", metadata: ["inFlight": "\(node.switches.inFlight)"])
         node.switches.isLeaving = true
         if node.switches.isWatched { try? await Task.sleep(for: Self.notice) }
-        node.switches.isDraining = true
-        let (start, limit) = (ContinuousClock.now, Duration.seconds(node.settings.drainSeconds))
-        while ContinuousClock.now < start + limit {
+        let start = NIODeadline.now(), limit = TimeAmount.seconds(Int64(node.settings.drainSeconds))
+        node.switches.drain(until: start + limit)
+        while NIODeadline.now() < start + limit {
             // Half of the time is for clients that are asked something just now.
-            if ContinuousClock.now > start + limit / 2 { loops.endRounds() }
+            if NIODeadline.now() > start + .nanoseconds(limit.nanoseconds / 2) { loops.endRounds() }
             if node.switches.inFlight == 0, await loops.isSettled { break }
             try? await Task.sleep(for: .milliseconds(20))
         }
-        await loops.leaveStreams()
+        await loops.leaveStreams(until: max(start + limit, NIODeadline.now() + Self.leaving))
         loops.quiesce()
     }
 }

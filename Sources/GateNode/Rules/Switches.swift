@@ -1,11 +1,13 @@
 // What is switched while the node runs, by operators and by its own end.
 
+import NIOCore
 import Synchronization
 
 /// The node's switches, readable from everywhere without waiting.
 final class Switches: Sendable {
     private let leaving = Atomic<Bool>(false)
-    private let drain = Atomic<Bool>(false)
+    /// Until when, in nanoseconds of the monotonic clock; 0 for not at all.
+    private let drain = Atomic<UInt64>(0)
     private let readinessAskedAt = Mutex<ContinuousClock.Instant?>(nil)
     private let inflight = Atomic<Int>(0)
     private let upkeep = Mutex<Maintenance?>(nil)
@@ -31,11 +33,17 @@ final class Switches: Sendable {
 
     func readinessAsked() { readinessAskedAt.withLock { $0 = .now } }
 
-    /// Once set the node takes no new work; it is never unset.
-    var isDraining: Bool {
-        get { drain.load(ordering: .relaxed) }
-        set { drain.store(newValue, ordering: .relaxed) }
+    /// Whether the node takes no new work any more.
+    var isDraining: Bool { drain.load(ordering: .relaxed) > 0 }
+
+    /// Until when what is under way may take while the node stops; nil before that.
+    var drainsUntil: NIODeadline? {
+        let end = drain.load(ordering: .relaxed)
+        return end > 0 ? .uptimeNanoseconds(end) : nil
     }
+
+    /// Takes no new work from now on, and gives what is under way until then.
+    func drain(until end: NIODeadline) { drain.store(max(1, end.uptimeNanoseconds), ordering: .relaxed) }
 
     private let oldRules = Mutex<(@Sendable () -> Void)?>(nil)
 

@@ -90,17 +90,18 @@ final class SessionBook {
     /// Opens a session by handshake: it is written before it is named.
     /// - Parameters:
     ///   - owner: the digest of the credential that was shown; empty for none.
-    ///   - isKnown: whether there is an active key of that credential: only such a session takes a place among the owned.
+    ///   - key: the id of the active key whose credential that is; nil if there is none: only a key's session takes a place among the owned.
     ///   - capabilities: what its client can be asked.
     ///   - revision: that it has agreed on.
     func open(
-        owner: String, isKnown: Bool, _ capabilities: ClientCapabilities, _ revision: ProtocolRevision,
+        owner: String, key: String?, _ capabilities: ClientCapabilities, _ revision: ProtocolRevision,
         _ completion: @escaping (Session) -> Void
     ) {
-        let session = Session(id: make(isKnown ? .owned : .opened, capabilities), isPresented: false, isOpened: true)
+        let session = Session(id: make(key == nil ? .opened : .owned, capabilities), isPresented: false, isOpened: true)
         // Of the others it makes no difference which one it is.
         let kept = revision.takesArrays ? revision.rawValue : ""
-        link.send(commands.command(.create, session.id, isOwned: isKnown, owner: owner, revision: kept)) { [self] result in
+        let command = commands.command(.create, session.id, isOwned: key != nil, owner: owner, revision: kept, key: key ?? "")
+        link.send(command) { [self] result in
             if case .failure = result { completion(offer()) } else { completion(session) }
         }
     }
@@ -170,6 +171,7 @@ final class SessionBook {
             case .success(let reply):
                 guard let owner = SessionCommands.owner(reply) else { return completion(nil) }
                 var session = Session(id: id, isPresented: true, owner: owner, isOwned: kind == .owned, capabilities: capabilities)
+                session.key = SessionCommands.key(reply) ?? ""
                 session.logLevel = SessionCommands.level(reply).flatMap { LogLevel(rawValue: $0) }
                 session.takesArrays = SessionCommands.revision(reply).flatMap { ProtocolRevision(rawValue: $0) }?.takesArrays ?? false
                 entries[id] = Entry(session: session, readAt: .now(), provenBy: entries[id]?.provenBy)

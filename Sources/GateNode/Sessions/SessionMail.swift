@@ -25,7 +25,7 @@ struct SessionMail {
     private static let most = 100
     static let longest = 65_536
     /// Pieces of a call's stream, bytes of one of them, and how many are read at once.
-    private static let mostOfStream = 256
+    static let mostOfStream = 256
     private static let longestPiece = 256 << 10
     static let pieces = 8
     /// Messages that are given at once.
@@ -125,33 +125,58 @@ struct SessionMail {
         case stream = 0x21
     }
 
-    /// Leaves an event of a call's stream under its number: once, however often it is left, and after those before it.
-    /// - Parameter completion: is told whether the store has all of it.
-    func leave(_ message: [UInt8], isLast: Bool, number: Int, of stream: String, _ completion: @escaping (Bool) -> Void) {
-        leave(message[...], piece: 0, isLast ? .stream : .event, number: number, of: stream, completion)
+    /// In how many pieces an event of so many bytes is left.
+    static func pieces(of bytes: Int) -> Int { max(1, (bytes + longestPiece - 1) / longestPiece) }
+
+    /// Leaves an event of a call's stream under its number: once, however often it is left, and after those before it. The nodes hear of it when
+    /// all of it lies there.
+    /// - Parameters:
+    ///   - dropped: pieces of others that give way to it.
+    ///   - completion: is told whether the store has all of it.
+    func leave(
+        _ message: [UInt8], isLast: Bool, number: Int, of stream: String, dropping dropped: [(number: Int, piece: Int)],
+        _ completion: @escaping (Bool) -> Void
+    ) {
+        leave(message[...], piece: 0, isLast ? .stream : .event, number: number, of: stream, dropping: dropped, completion)
     }
 
     private func leave(
-        _ rest: ArraySlice<UInt8>, piece: Int, _ end: End, number: Int, of stream: String, _ completion: @escaping (Bool) -> Void
+        _ rest: ArraySlice<UInt8>, piece: Int, _ end: End, number: Int, of stream: String, dropping dropped: [(number: Int, piece: Int)],
+        _ completion: @escaping (Bool) -> Void
     ) {
         let (bytes, after) = (rest.prefix(Self.longestPiece), rest.dropFirst(Self.longestPiece))
         let mark = after.isEmpty ? end : .nothing
         let command = MailCommands(keys: keys).post(
             [mark.rawValue] + bytes, to: stream, number: number, piece: piece, most: Self.mostOfStream, lifetime: Self.lifetime,
-            origin: origin)
+            dropping: dropped, isTold: after.isEmpty, origin: origin)
         link.send(command) { result in
             guard case .success(let reply) = result, case .array = reply else { return completion(false) }
             if after.isEmpty { return completion(true) }
-            leave(after, piece: piece + 1, end, number: number, of: stream, completion)
+            leave(after, piece: piece + 1, end, number: number, of: stream, dropping: [], completion)
         }
     }
 
-    /// What a call's stream has said after a piece of an event, or after the whole event: `pieces` at most; nothing if the store does not
-    /// answer.
-    func read(_ stream: String, after event: Int, _ piece: Int?, _ completion: @escaping ([Piece]) -> Void) {
-        link.send(MailCommands(keys: keys).read(stream, after: event, piece, most: Self.pieces)) { result in
-            let entries = (try? result.get())?.array ?? []
-            completion(entries.compactMap(Self.piece))
+    /// What a call's stream has said after a piece of an event, or after the whole event: `pieces` at most, and of an event that is not begun
+    /// nothing until the store has all of it, as the node that leaves it there may die.
+    /// - Parameter completion: gets nothing if the store does not answer, and nil if another reader has the stream now.
+    func read(_ stream: String, after event: Int, _ piece: Int?, for ticket: String, _ completion: @escaping ([Piece]?) -> Void) {
+        let commands = MailCommands(keys: keys)
+        link.send(commands.read(stream, after: event, piece, most: Self.pieces)) { [self] result in
+            let pieces = ((try? result.get())?.array ?? []).compactMap(Self.piece)
+            // Asked behind it: what was read before another one came is still this one's.
+            link.send(commands.reader(of: stream)) { [self] result in
+                guard let reply = try? result.get() else { return completion([]) }
+                guard MailCommands.ticket(reply) ?? ticket == ticket else { return completion(nil) }
+                keepWhole(pieces, of: stream, begun: piece == nil ? nil : event, completion)
+            }
+        }
+    }
+
+    private func keepWhole(_ pieces: [Piece], of stream: String, begun: Int?, _ completion: @escaping ([Piece]?) -> Void) {
+        guard let last = pieces.last, last.end == .nothing, last.event != begun else { return completion(pieces) }
+        link.send(MailCommands(keys: keys).end(of: last.event, in: stream)) { result in
+            let end = (try? result.get())?.array?.first.flatMap(Self.piece)?.end ?? .nothing
+            completion(end == .nothing ? Array(pieces.prefix { $0.event != last.event }) : pieces)
         }
     }
 
@@ -161,5 +186,39 @@ struct SessionMail {
             case .bytes(let bytes) = fields[1], let end = bytes.first.flatMap(End.init)
         else { return nil }
         return Piece(event: event, number: number, end: end, bytes: bytes.dropFirst())
+    }
+
+    // MARK: Who reads the stream of a call
+
+    /// What became of the wish to have a stream.
+    enum Claim {
+        /// It is the reader's; and was another's before, by the ticket of that.
+        case granted(before: String?)
+        /// Another one has it since this moment.
+        case refused
+        /// The store does not say.
+        case failed
+    }
+
+    /// Milliseconds for which one who resumes a stream has it to himself, if nobody shows that he has got more of it.
+    private static let moment = 1_000
+
+    /// Claims a call's stream for a reader, over all nodes. - Parameter event: the last that its client has got.
+    func claim(_ stream: String, for ticket: String, after event: Int, _ completion: @escaping (Claim) -> Void) {
+        let command = MailCommands(keys: keys).claim(
+            stream, for: ticket, after: event, moment: Self.moment, lifetime: Self.lifetime)
+        link.send(command) { result in
+            guard let words = (try? result.get())?.array, words.count == 2 else { return completion(.failed) }
+            guard words[0].integer == 0 else { return completion(.refused) }
+            let before = words[1].string ?? ""
+            completion(.granted(before: before.isEmpty ? nil : before))
+        }
+    }
+
+    /// Gives a stream back, if it is still this reader's.
+    func unclaim(_ stream: String, for ticket: String) {
+        let command = MailCommands(keys: keys).claim(
+            stream, for: ticket, after: 0, moment: Self.moment, lifetime: Self.lifetime, leaving: true)
+        link.send(command) { _ in }
     }
 }

@@ -341,10 +341,10 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     /// Ends the connection if the answer to a request has been written and not all of it has left.
-    func cut(answer number: Int) {
-        guard served == number, unreadBytes > 0 else { return }
-        reset(isAbrupt: false)
-    }
+    func cut(answer number: Int) { if !isTaken(answer: number) { reset(isAbrupt: false) } }
+
+    /// Whether all of the answer to a request that was written has left.
+    func isTaken(answer number: Int) -> Bool { served != number || unreadBytes == 0 }
 
     // MARK: Answers of the gate
 
@@ -488,20 +488,27 @@ final class FrontHandler: ChannelDuplexHandler {
             guard overdue(settings.requestTimeoutMs) else { break }
             if encoder.isFinished { close() } else { refuse(status: 408, sentence: "Request Timeout") }
         case .stream(let stream): stream.tick(at: now)
-        case .closing:
-            let late = front.switches.isDraining ? Self.lateReadingOfDraining : Self.lateReading
-            if waited > (isLingering ? Self.lingering : late) { context?.close(promise: nil) }
+        case .closing: if isLate(waited, at: now) { context?.close(promise: nil) }
         case .gate(let exchange): exchange.tick(at: now)
         case .router: break
         }
     }
 
+    /// Whether the client takes nothing of its last answer, or goes on sending after it. While the node stops it has less time for that, and
+    /// however well it reads none after the drain time.
+    private func isLate(_ waited: Int64, at now: NIODeadline) -> Bool {
+        if isLingering { return waited > Self.lingering }
+        let still = min(waited, (now - stillSince).nanoseconds / 1_000_000)
+        guard let end = front.switches.drainsUntil else { return still > Self.lateReading }
+        return (now < end ? still : waited) > Self.lateReadingOfDraining
+    }
+
     /// Whether the client is not reading; it has so long for it until it is cut off.
     private func isStill(at now: NIODeadline) -> Bool {
-        if case .closing = occupant { return false }
         let waiting = unreadBytes
         if waiting < waitedBytes { stillSince = now }
         waitedBytes = waiting
+        if case .closing = occupant { return false }
         guard waiting > 0 else { return false }
         if (now - stillSince).nanoseconds / 1_000_000 > Self.lateReading { reset() }
         return true

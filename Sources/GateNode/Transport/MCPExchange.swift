@@ -14,8 +14,10 @@ struct Session: Sendable {
     let isPresented: Bool
     /// Whether the store has said whose it is. Where it has not, the session is a name that anybody may have said.
     var isRead = true
-    /// The key that opened it; empty if it was opened without one.
+    /// The digest of the credential that opened it; empty if it was opened without one. Its streams and its end are nobody else's.
     var owner = ""
+    /// The id of the key that this was a credential of; empty where none was, or an earlier version has opened it.
+    var key = ""
     /// Whether that was a key that there is.
     var isOwned = false
     /// What its client has said that it can be asked.
@@ -27,8 +29,8 @@ struct Session: Sendable {
     /// Whether it has agreed on 2025-03-26, the one revision whose clients send several messages as an array.
     var takesArrays = false
 
-    /// Whose share it counts in: a key's own, or that of all who have none.
-    var holder: String { isOwned ? owner : "" }
+    /// Whose share it counts in: that of its key, whichever of its credentials opened it, or that of all who have none.
+    var holder: String { isOwned ? key.isEmpty ? owner : key : "" }
 }
 
 /// A request, and its one answer; confined to the event loop of its connection.
@@ -258,6 +260,9 @@ final class MCPExchange {
         if !isStreaming { openStream() }
         write(event: .whole(Array(message)), as: kind)
     }
+
+    /// What its client was asked under this id is not asked any more.
+    func settled(question id: String) { if let array { array.exchange.settled(question: id) } else { log?.settled(question: id) } }
 
     private func openStream() {
         beginStream()

@@ -125,4 +125,51 @@ struct MailScriptTests {
         #expect(try await session.news("made up", "x", by: "a") == 0)
         #expect(try await session.node.store.send(session.mail.news).array?.count == 6)
     }
+
+    @Test("F-MCP-19: a stream is one reader's: of two at the same moment the first's, later the next one's")
+    func readers() async throws {
+        let session = Session(try await TestNode())
+        func claim(_ ticket: String, after: Int, moment: Int = 60_000, leaving: Bool = false) async throws -> String? {
+            let command = session.mail.claim("post_s", for: ticket, after: after, moment: moment, lifetime: 60_000, leaving: leaving)
+            let reply = try await session.node.store.send(command)
+            return reply.integer(at: 0) == 0 ? reply.array?[1].string : nil
+        }
+        func reader() async throws -> String? { MailCommands.ticket(try await session.node.store.send(session.mail.reader(of: "post_s"))) }
+        #expect(try await reader() == nil)
+        #expect(try await claim("a", after: 5) == "")
+        #expect(try await claim("b", after: 5) == nil)
+        #expect(try await claim("b", after: 4) == nil)
+        #expect(try await claim("a", after: 5) == "", "a copy of the first command")
+        #expect(try await reader() == "a")
+        #expect(try await claim("b", after: 6) == "a")
+        #expect(try await claim("a", after: 0, leaving: true) == "", "what is another's is not given back")
+        #expect(try await reader() == "b")
+        #expect(try await claim("c d", after: 1, moment: 0) == "b")
+        #expect(try await reader() == "c d")
+        #expect(try await claim("c d", after: 0, leaving: true) == "")
+        #expect(try await reader() == nil)
+        #expect(try await claim("e", after: 1) == "")
+        #expect(try await session.node.send("PTTL", session.node.keys.mailReader("post_s")).integer ?? 0 > 50_000)
+    }
+
+    @Test("F-MCP-19: a message makes room for itself, once, and the end of a message is known before it is read")
+    func room() async throws {
+        let session = Session(try await TestNode())
+        func post(_ number: Int, _ piece: Int = 0, dropping: [(number: Int, piece: Int)] = []) async throws {
+            _ = try await session.node.store.send(
+                session.mail.post(
+                    Array("\(number)-\(piece)".utf8), to: "post_s", number: number, piece: piece, most: 9, lifetime: 60_000,
+                    dropping: dropping,
+                    isTold: false, origin: "a"))
+        }
+        for number in 1...3 { try await post(number) }
+        for piece in 1...2 { try await post(3, piece) }
+        for _ in 0..<2 { try await post(4, dropping: [(2, 0), (7, 7)]) }
+        let entries = try await session.node.store.send(session.mail.read("post_s", after: 0, nil, most: 9)).array ?? []
+        #expect(entries.compactMap { $0.array?[0].string } == ["1-0", "3-0", "3-1", "3-2", "4-0"])
+        for (number, end) in [(1, "1-0"), (2, nil), (3, "3-2"), (4, "4-0"), (5, nil)] as [(Int, String?)] {
+            let found = try await session.node.store.send(session.mail.end(of: number, in: "post_s")).array ?? []
+            #expect(found.compactMap { $0.array?[0].string } == (end.map { [$0] } ?? []))
+        }
+    }
 }

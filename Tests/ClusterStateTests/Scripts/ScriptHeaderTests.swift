@@ -111,6 +111,10 @@ struct ScriptHeaderTests {
         let mail = MailCommands(keys: node.keys)
         _ = try await node.store.send(mail.post([65], to: "s", most: 9, lifetime: 1000, origin: "a"))
         for _ in 0..<2 { _ = try await node.store.send(mail.take("s", for: "x", after: "0-0", most: 9, kept: 9, lifetime: 1000)) }
+        for dropping in [[], [(number: 1, piece: 0)], [(number: 1, piece: 0), (number: 1, piece: 1)]] {
+            _ = try await node.store.send(mail.post([65], to: "s", number: 9, most: 9, lifetime: 1000, dropping: dropping, origin: "a"))
+        }
+        _ = try await node.store.send(mail.claim("post_s", for: "x", after: 0, moment: 9, lifetime: 1000))
         _ = try await node.store.send(mail.post([65], of: "tools", by: "a", lifetime: 1000, echo: 9, most: 9))
         _ = try await node.store.send(mail.claim([("tools", 1), ("prompts", 2)], of: "s", for: "x", lifetime: 1000))
         let (held, heir) = (SubscriptionCommands(keys: node.keys, node: "a"), SubscriptionCommands(keys: node.keys, node: "b"))

@@ -8,10 +8,10 @@ import Testing
 struct SessionScriptTests {
     private static func owner(
         _ node: TestNode, _ verb: SessionCommands.Verb, _ id: String, lifetime: Int = 60_000, capacity: Int = 100, isOwned: Bool = false,
-        owner: String = ""
+        owner: String = "", key: String = ""
     ) async throws -> String? {
         let commands = SessionCommands(keys: node.keys, lifetime: lifetime, capacity: capacity)
-        return SessionCommands.owner(try await node.store.send(commands.command(verb, id, isOwned: isOwned, owner: owner)))
+        return SessionCommands.owner(try await node.store.send(commands.command(verb, id, isOwned: isOwned, owner: owner, key: key)))
     }
 
     @Test("A session lives from its making to its end, on every node, and is not made again after it", arguments: [false, true])
@@ -50,6 +50,24 @@ struct SessionScriptTests {
         }
         let kept = try await (0..<40).asyncCount { try await Self.owner(node, .touch, "mine\($0)", isOwned: true) == "me" }
         #expect(kept == 14)
+    }
+
+    @Test("F-MCP-03: a key that opens sessions with many credentials crowds out none but its own; its id goes with the session")
+    func oneKeyWithManyCredentials() async throws {
+        let node = try await TestNode()
+        let commands = SessionCommands(keys: node.keys, lifetime: 60_000, capacity: 20)
+        for turn in 0..<3 {
+            _ = try await Self.owner(node, .create, "yours\(turn)", capacity: 20, isOwned: true, owner: "you", key: "key_you")
+        }
+        for turn in 0..<40 {
+            _ = try await Self.owner(node, .create, "mine\(turn)", capacity: 20, isOwned: true, owner: "token \(turn)", key: "key_me")
+        }
+        for turn in 0..<3 { #expect(try await Self.owner(node, .touch, "yours\(turn)", isOwned: true) == "you") }
+        let reply = try await node.store.send(commands.command(.touch, "yours0", isOwned: true))
+        #expect(SessionCommands.key(reply) == "key_you")
+        for turn in 0..<3 { _ = try await Self.owner(node, .end, "yours\(turn)", isOwned: true) }
+        for turn in 0..<40 { _ = try await Self.owner(node, .end, "mine\(turn)", isOwned: true) }
+        #expect(try await node.send("HLEN", node.keys.sessionOwners(0)).integer == 0)
     }
 
     @Test(

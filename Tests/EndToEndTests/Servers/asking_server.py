@@ -3,6 +3,7 @@
     asking_server.py stdio|PORT [DIRECTORY]
 
 Tools: echo(text), sample(text), elicit(text, times), ponder(text, steps, seconds), roots(apart), declared(), change(), touch(uri), wait(seconds), slow(seconds, steps) with progress,
+chatter(text, steps), which asks and goes on with its progress when DIRECTORY/go is there,
 log(text, level), meta(text). Resources: test://one, test://item/{name}, test://asked, which asks first; prompts: greet(name), inquire(name), which asks first; completion of its argument.
 DIRECTORY/calls gets one line for each call that began, DIRECTORY/cancelled one for each that was cancelled, DIRECTORY/starts one a process.
 """
@@ -135,6 +136,19 @@ async def slow(seconds: float, steps: int, ctx: Context, kilobytes: int = 0) -> 
         append("cancelled", "slow")
         raise
     return "slow" + "~" * (kilobytes * 1024)
+
+
+@server.tool()
+async def chatter(text: str, steps: int, ctx: Context) -> str:
+    """Asks the user, and goes on with its progress meanwhile, as soon as it may."""
+    await ctx.report_progress(1, steps)
+    asked = asyncio.create_task(ctx.elicit(text, Name))
+    while not os.path.exists(os.path.join(directory, "go")):
+        await asyncio.sleep(0.02)
+    for step in range(1, steps):
+        await ctx.report_progress(step + 1, steps)
+        await asyncio.sleep(0.01)
+    return "user: " + (await asked).data.name
 
 
 @server.tool()
