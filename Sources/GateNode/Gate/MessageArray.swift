@@ -13,6 +13,7 @@ import NIOCore
 final class MessageArray {
     private let exchange: MCPExchange
     private let loop: LoopContext
+    private let holder: String
     private var requests: [(place: Int, body: ByteBuffer, envelope: Envelope)] = []
     private var next = 0
     private var open = 0
@@ -56,7 +57,11 @@ final class MessageArray {
         exchange.fail(status: 400, code: fault.code, fault.sentence)
     }
 
-    private init(_ exchange: MCPExchange, on loop: LoopContext) { (self.exchange, self.loop) = (exchange, loop) }
+    private init(_ exchange: MCPExchange, on loop: LoopContext) {
+        (self.exchange, self.loop) = (exchange, loop)
+        // Whoever has only heard of a session has no share of its owner's.
+        holder = exchange.credential == nil ? "" : exchange.session?.holder ?? ""
+    }
 
     /// Notifications and responses are taken at once, as nobody waits for them.
     private func begin(_ elements: [Range<Int>]) {
@@ -101,7 +106,7 @@ final class MessageArray {
         open += 1
         let request = MCPExchange(body, envelope, of: exchange, at: place) { [self] in ended(place, $0, $1) }
         if let sentence = refusal(of: request) { return request.fail(code: -32600, sentence) }
-        guard bytes < Self.mostBytes else {
+        guard bytes < Self.mostBytes, loop.keptAnswers.hasRoom(for: holder) else {
             return request.fail(
                 code: -32603, "The answers of this array have no more room; nothing was charged for this request. Send it by itself.")
         }
@@ -122,6 +127,7 @@ final class MessageArray {
         if let answer {
             answers[place] = answer
             bytes += answer.count
+            loop.keptAnswers.add(answer.count, of: holder)
         }
         note(request.readings)
         goOn()
@@ -141,6 +147,7 @@ final class MessageArray {
     // MARK: The answer
 
     private func finish() {
+        defer { loop.keptAnswers.add(-bytes, of: holder) }
         guard !answers.isEmpty else { return exchange.acknowledge() }
         let all = answers.sorted { $0.key < $1.key }.map(\.value)
         if exchange.endsAsStream, !requests.isEmpty { return exchange.answer(all) }
