@@ -76,8 +76,8 @@ package struct StatelessRequest: Sendable {
 
     private static func isOfTask(_ bytes: UnsafeRawBufferPointer, _ envelope: Envelope) -> Bool {
         guard let name = envelope.methodName else { return false }
-        return JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[name.lowerBound - 1..<name.upperBound + 1]))?.hasPrefix("tasks/")
-            ?? false
+        let text = JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[name.lowerBound - 1..<name.upperBound + 1]))
+        return text?.utf8.starts(with: "tasks/".utf8) ?? false
     }
 
     /// The message without these members of its params; nil if it has none of them.
@@ -123,7 +123,8 @@ package struct StatelessRequest: Sendable {
         let method = text(envelope.methodName.map { $0.lowerBound - 1..<$0.upperBound + 1 }) ?? ""
         HTTP1Writer.appendSafe("mcp-method", encoded(method), into: &fields)
         let name =
-            switch method {
+            // No longer one is compared.
+            switch method.utf8.count <= Envelope.longestName ? method : "" {
             case "tools/call", "prompts/get": text(envelope.call.toolNameToken)
             case "resources/read": text(envelope.uri)
             case "tasks/get", "tasks/update", "tasks/cancel": text(envelope.taskId)

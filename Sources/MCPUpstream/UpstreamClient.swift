@@ -53,20 +53,18 @@ package struct UpstreamQuestion: Sendable {
         return message.withUnsafeReadableBytes { bytes in
             let params = UnsafeRawBufferPointer(rebasing: bytes[params])
             guard let mode = MemberScan.range(of: ["mode"], in: params) else { return false }
-            return JSONText.string(UnsafeRawBufferPointer(rebasing: params[mode])) == "url"
+            return JSONText.string(UnsafeRawBufferPointer(rebasing: params[mode]))?.utf8.elementsEqual("url".utf8) ?? false
         }
     }
 
     /// Whether a client that has declared these capabilities may be asked this.
     package func isCovered(by capabilities: ClientCapabilities) -> Bool {
         guard let method = reply.methodName else { return false }
-        return switch message.text(method) {
-        case "sampling/createMessage":
-            capabilities.contains(.sampling) && (capabilities.contains(.samplingTools) || !names("tools") && !names("toolChoice"))
-        case "elicitation/create": capabilities.contains(asksForURL ? .elicitationURL : .elicitation)
-        case "roots/list": capabilities.contains(.roots)
-        default: false
+        if message.says("sampling/createMessage", at: method) {
+            return capabilities.contains(.sampling) && (capabilities.contains(.samplingTools) || !names("tools") && !names("toolChoice"))
         }
+        if message.says("elicitation/create", at: method) { return capabilities.contains(asksForURL ? .elicitationURL : .elicitation) }
+        return message.says("roots/list", at: method) && capabilities.contains(.roots)
     }
 
     /// Whether its params have a member of this name.

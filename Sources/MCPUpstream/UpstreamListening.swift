@@ -166,10 +166,10 @@ final class UpstreamListening {
     }
 
     fileprivate func said(_ message: ByteBuffer, _ reply: Reply, on stream: Stream) {
-        guard stream === current || stream === next, let name = reply.methodName.map({ message.text($0) }) else { return }
-        if name == "notifications/resources/updated" {
+        guard stream === current || stream === next, let name = reply.methodName else { return }
+        if message.says("notifications/resources/updated", at: name) {
             guard let uri = Self.uri(of: message), wanted.contains(ExactText(uri)) else { return }
-        } else if !Self.lists.contains(name) {
+        } else if !Self.lists.contains(where: { message.says($0, at: name) }) {
             return
         }
         let stripped = ByteBuffer(bytes: message.withUnsafeReadableBytes { SubscriptionStamp.stripped($0) })
@@ -177,7 +177,7 @@ final class UpstreamListening {
         onNotification(stripped, reply)
     }
 
-    private static let lists: Set<String> = [
+    private static let lists: [StaticString] = [
         "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed",
     ]
 
@@ -248,7 +248,7 @@ final class UpstreamListening {
         func honours(onlyAmong wanted: Set<ExactText>) -> Bool { honoured.isSubset(of: wanted) }
 
         func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
-            guard let name = reply.methodName, message.text(name) == "notifications/subscriptions/acknowledged" else {
+            guard let name = reply.methodName, message.says("notifications/subscriptions/acknowledged", at: name) else {
                 all?.said(message, reply, on: self)
                 return
             }

@@ -29,7 +29,7 @@ package struct UpstreamRequest: Sendable {
     package var limit: NIODeadline?
 
     /// Whose the answer is, and whatever the server keeps for it.
-    package enum Owner: Sendable, Equatable {
+    package enum Owner: Sendable, Hashable {
         /// For the gate itself: what comes of it is for everybody.
         case gate
         /// For the key of this id.
@@ -38,6 +38,29 @@ package struct UpstreamRequest: Sendable {
         case nobody
         /// For whoever reads what everybody may read: what the server says without naming a request is not about it, nor for it.
         case anybody
+
+        /// Nobody has more than three times as much of a server as is left: alone three quarters, two keys three sevenths each, and whoever
+        /// comes next finds some. All who have no key are one.
+        static let share = 3
+
+        /// Whether it has a share: the gate asks little, and lists are asked for once for everybody.
+        var hasShare: Bool {
+            switch self {
+            case .key, .nobody: true
+            case .gate, .anybody: false
+            }
+        }
+
+        /// Whether it may have one more place.
+        /// - Parameters:
+        ///   - most: places in all, and those that are taken.
+        ///   - own: counts those that it has; asked for only where that can make a difference.
+        func mayHave(oneMoreOf most: Int, taken: Int, own: () -> Int) -> Bool {
+            let left = most - taken
+            guard left > 0 else { return false }
+            guard hasShare, taken >= Self.share * left else { return true }
+            return own() < Self.share * left
+        }
     }
 
     package init(

@@ -115,17 +115,16 @@ package final class UpstreamRounds: UpstreamReceiver {
             }
         }
         if let other = questions.first(where: { !$0.isCovered(by: request.capabilities) }) {
-            let method = other.reply.methodName.map { other.message.text($0) } ?? ""
+            let method = other.reply.methodName.flatMap { name in Self.known.first { other.message.says($0, at: name) } }
             return fail(
-                "The MCP server needs something of the client that it has not declared it can be asked"
-                    + (Self.known.contains(method) ? " (\(method))" : ""))
+                "The MCP server needs something of the client that it has not declared it can be asked" + (method.map { " (\($0))" } ?? ""))
         }
         open = demand.questions.map(\.name)
         answers = []
         receiver?.upstreamAsked(together: questions)
     }
 
-    private static let known = ["sampling/createMessage", "elicitation/create", "roots/list"]
+    private static let known: [StaticString] = ["sampling/createMessage", "elicitation/create", "roots/list"]
 
     private func answered(_ name: String, of round: Int, _ message: ByteBuffer) {
         guard receiver != nil, !isUnderWay, round == self.round, let index = open.firstIndex(where: { $0.hasSameBytes(as: name) }) else {

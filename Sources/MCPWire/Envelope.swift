@@ -42,7 +42,7 @@ package struct Envelope: Sendable {
     /// Bytes of an id or a progress token as it stands: it is kept, and repeated in answers and in each notification.
     package static let longestID = 1024
     /// Bytes of a tool's name as it stands: 256 of the name (`ClientText.toolName`), each written as an escape of six, and the quotes.
-    static let longestToolToken = 256 * 6 + 2
+    package static let longestToolToken = 256 * 6 + 2
     /// Bytes of the name of a method, or of a revision, that is compared with anything.
     package static let longestName = 128
 

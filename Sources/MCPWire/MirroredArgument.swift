@@ -21,7 +21,7 @@ package struct MirroredArgument: Sendable, Equatable {
             guard case .object(let members) = node else { continue }
             if let declared = members[member] {
                 guard let path, !path.isEmpty, let name = declared.stringValue, isToken(name), found.count < most,
-                    types.contains(members["type"]?.stringValue ?? ""), seen.insert(name.lowercased()).inserted
+                    members["type"]?.stringValue.map(isType) ?? false, seen.insert(name.lowercased()).inserted
                 else { return [] }
                 found.append(MirroredArgument(path: path, header: "Mcp-Param-" + name))
             }
@@ -32,11 +32,14 @@ package struct MirroredArgument: Sendable, Equatable {
 
     private static let member = "x-mcp-header"
     /// Fractions are written in many ways.
-    private static let types: Set<String> = ["string", "integer", "boolean"]
+    private static func isType(_ name: String) -> Bool { ["string", "integer", "boolean"].contains { $0.utf8.elementsEqual(name.utf8) } }
+
+    /// Bytes of the longest of the keywords below: none that is longer is compared with them.
+    private static let longestKeyword = 21
 
     /// The schemas in the value of a keyword. Only `properties` lead to something that is always in the same place.
     private static func parts(_ keyword: String, _ value: JSONValue, below path: [String]?) -> [(path: [String]?, node: JSONValue)] {
-        switch keyword {
+        switch keyword.utf8.count <= longestKeyword ? keyword : "" {
         case "properties": value.objectValue?.map { entry in (path.map { $0 + [entry.name] }, entry.value) } ?? []
         case "items", "contains", "unevaluatedItems", "additionalProperties", "propertyNames", "unevaluatedProperties", "not", "if", "then",
             "else", "contentSchema":

@@ -13,14 +13,16 @@ extension ClusterTests {
         func traces() async throws {
             try await GateCluster.run(nodes: 2) { cluster in
                 let key = try await cluster[0].createKey(credits: 100)
-                let session = try #require(try await cluster[0].openSession())
+                // Of the one revision whose clients send arrays.
+                let params: JSON = ["protocolVersion": "2025-03-26", "capabilities": [:], "clientInfo": ["name": "test", "version": "1"]]
+                let session = try #require(try await cluster[0].rpc("initialize", params).header("Mcp-Session-Id"))
                 for node in cluster.clients { _ = try await node.rpc("tools/list", [:], headers: [("Mcp-Session-Id", session)]) }
                 let monitor = try Program("monitor", ["redis-cli", "-p", "\(cluster.redis.port)", "MONITOR"])
                 try await monitor.waitForOutput("OK")
                 let before = try await cluster.redis.entries
                 try await Self.ask(cluster, session: session)
                 let grown = try await cluster.redis.entries - before
-                #expect(grown < 5, "\(grown) entries of 480 requests; nodes have some of their own")
+                #expect(grown < 5, "\(grown) entries of 1,200 requests; nodes have some of their own")
                 // The word of one that is written shows that those before it would have been seen.
                 #expect(
                     await cluster[0].attempt("echo", ["text": "x"], key: key, headers: [("X-Idempotency-Key", "the-last-one")]).isServed)
@@ -56,6 +58,8 @@ extension ClusterTests {
         private static func ask(_ cluster: GateCluster, session: String) async throws {
             let methods = [
                 "tools/call", "tools/call_batch", "prompts/get", "tasks/get", "tasks/list", "resources/subscribe", "logging/setLevel", mark,
+                "completion/complete", "resources/read", "subscriptions/listen", "server/discover", "tasks/update", "resources/unsubscribe",
+                "paygate_call_tool", "notifications/\(mark)",
             ]
             let statuses = try await concurrently(240, workers: 16) { turn in
                 let name = JSON.string(mark + String(repeating: "n", count: [0, 100, 240, 2000][turn % 4]))
@@ -69,9 +73,34 @@ extension ClusterTests {
                 let key = turn % 2 == 0 ? nil : "pg_\(mark)_\(turn)"
                 let answer = try await cluster[turn].rpc(methods[turn % methods.count], params, key: key, headers: headers)
                 _ = try await cluster[turn].post(cancellation(of: name), headers: headers)
-                return answer.status
+                let request = HostileClient.request(methods[turn % methods.count], params, id: .string("\(mark)-\(turn)"))
+                let response = #"{"jsonrpc":"2.0","id":"ask_\#(mark).0.0.\#(turn).x","result":{}}"#
+                let array = try await cluster[turn].post(Array("[\(request),\(response)]".utf8), key: key, headers: headers)
+                let alone = try await cluster[turn].post(Array(response.utf8), key: key, headers: headers)
+                let later = try await cluster[turn].post(
+                    stateless(methods[turn % methods.count], params).bytes, key: key,
+                    headers: [
+                        ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", methods[turn % methods.count]),
+                        ("Mcp-Name", name.string ?? ""),
+                        ("Last-Event-ID", "post_\(mark)"), ("X-Idempotency-Key", "\(mark)-\(turn)"),
+                    ])
+                return [answer.status, array.status, alone.status, later.status]
             }
-            #expect(statuses.allSatisfy { (200..<500).contains($0) }, "\(Set(statuses))")
+            #expect(statuses.allSatisfy { $0.allSatisfy { (200..<500).contains($0) } }, "\(Set(statuses))")
+            #expect(statuses.contains { $0[1] == 200 }, "arrays are answered: \(Set(statuses))")
+        }
+
+        /// A request of the revision 2026-07-28.
+        private static func stateless(_ method: String, _ params: JSON) -> JSON {
+            let meta: JSON = ["io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": [:]]
+            let own: [String: JSON] = [
+                "_meta": meta, "requestState": .string("call_\(mark)"), "inputResponses": [mark: [:]],
+                "notifications": ["resourceSubscriptions": [.string(mark)]],
+            ]
+            return [
+                "jsonrpc": "2.0", "id": .string(mark), "method": .string(method),
+                "params": .object(own.merging(params.object ?? [:]) { $1 }),
+            ]
         }
 
         @Test("F-RATE-04, F-RATE-06: guesses from all addresses of one IPv6 network are the guesses of one")

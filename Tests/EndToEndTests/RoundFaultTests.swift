@@ -57,6 +57,31 @@ extension EndToEndTests {
             }
         }
 
+        @Test(
+            "X34: an answer to a question that nobody has asked, under a name that is costly to compare, holds nobody up",
+            arguments: [0, 1])
+        func costlyNames(_ node: Int) async throws {
+            let server = try await AskingServer(.handshakeEra(), over: "http")
+            try await GateCluster.run(nodes: 2, ["--threads", "1"], upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey(credits: 10)
+                let (state, question) = try await begin(cluster[0], key: key)
+                // As text: a dictionary of ours would take as long over it as one of theirs.
+                let costly = #""\#(question)\#(HostileClient.unicodeBomb(bytes: 600_000))":{}"#
+                let answers = #"{\#(costly),"\#(question)":\#(Self.ada.text)}"#
+                let params =
+                    #"{"name":"elicit","arguments":{"text":"who"},"requestState":\#(state.text),"inputResponses":\#(answers),"_meta":\#(Self.meta.text)}"#
+                let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":\#(params)}"#
+                let headers: GateClient.Headers = [
+                    ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", "elicit"),
+                ]
+                let answer = try await cluster[node].post(Array(body.utf8), key: key, headers: headers, within: .seconds(30))
+                #expect(
+                    answer.outcome.text == "user: ada" && answer.elapsed < .seconds(6).patiently,
+                    "\(answer.text.prefix(300)) \(answer.elapsed)")
+                #expect(try await cluster[0].balance(key).spent == 1)
+            }
+        }
+
         @Test("F-MCP-16: a node that stops gives clients that are asked something half of its time, then ends their calls and settles them")
         func drain() async throws {
             let server = try await AskingServer(.handshakeEra(), over: "http")

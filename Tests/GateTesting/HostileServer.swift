@@ -58,6 +58,8 @@ package final class HostileServer: Sendable {
         case incomplete
         /// Its list of tools has no end.
         case endless
+        /// Its list of tools has names that are costly to compare.
+        case costly
     }
 
     /// Makes the server on standard input go wrong, or right again.

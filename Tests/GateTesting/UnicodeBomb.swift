@@ -18,10 +18,10 @@ package struct UnicodeBomb: Sendable, CustomTestStringConvertible {
         let field: Int
 
         /// - Parameter places: how often the body has the text.
-        func post(_ description: String, places: Int = 1, body: (String) -> String) -> UnicodeBomb {
+        func post(_ description: String, places: Int = 1, headers: String = "", body: (String) -> String) -> UnicodeBomb {
             let body = body(HostileClient.unicodeBomb(bytes: self.body / places))
             precondition(body.utf8.count < 1 << 20, "a body that is too large is refused unread, and attacks nothing")
-            return UnicodeBomb(testDescription: description, bytes: HostileClient.post(body), atOnce: 4)
+            return UnicodeBomb(testDescription: description, bytes: HostileClient.post(body, headers: headers), atOnce: 4)
         }
 
         func head(_ description: String, _ field: String, body: String = HostileClient.request("ping")) -> UnicodeBomb {
@@ -32,10 +32,27 @@ package struct UnicodeBomb: Sendable, CustomTestStringConvertible {
             UnicodeBomb(testDescription: description, bytes: HostileClient.get(path, headers: line(field)), atOnce: 60)
         }
 
+        /// What a page in a browser asks before it sends this header; 8 kilobytes of it are read.
+        func preflight(_ description: String, _ name: String) -> UnicodeBomb {
+            let line = "Access-Control-Request-Headers: \(name)\(HostileClient.unicodeBomb(bytes: min(field, 8000)))\r\n"
+            let head = "OPTIONS /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://a.example\r\n\(line)\r\n"
+            return UnicodeBomb(testDescription: description, bytes: Array(head.utf8), atOnce: 60)
+        }
+
         private func line(_ field: String) -> String { "\(field)\(HostileClient.unicodeBomb(bytes: self.field))\r\n" }
     }
 
     private static let call = HostileClient.request("tools/call", ["name": "echo", "arguments": ["text": "x"]])
+
+    /// A request of the revision 2026-07-28 without sessions, and the headers that repeat its method.
+    private static func stateless(_ method: String, _ params: [String: JSON] = [:], meta: [String: JSON] = [:]) -> String {
+        let own: [String: JSON] = [
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": [:],
+        ]
+        return HostileClient.request(method, .object(params.merging(["_meta": .object(own.merging(meta) { $1 })]) { $1 }))
+    }
+
+    private static func repeating(_ method: String) -> String { "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: \(method)\r\n" }
 
     /// As large as they get past the limits of sizes.
     package static let all = all(Size(body: 1_000_000, field: 30_000))
@@ -77,6 +94,26 @@ package struct UnicodeBomb: Sendable, CustomTestStringConvertible {
             size.page("admin key", "/keys", "X-Admin-Key: "), size.page("key of a page", "/balance", "X-API-Key: "),
             size.page("origin of a page", "/health", "Origin: "),
             size.page("cookies", "/health", "Cookie: "),
+            size.page("id of an event", "/mcp", "Accept: text/event-stream\r\nLast-Event-ID: "),
+            size.preflight("header that a page wants to send", "mcp-param-"),
+            size.post("id of a response") { #"{"jsonrpc":"2.0","id":"\#($0)","result":{}}"# },
+            size.post("method in an array") { "[" + HostileClient.request("tools/list\($0.unicodeScalars.dropFirst())") + "]" },
+            size.post("method without a session", headers: repeating("tools/call")) {
+                stateless("tools/call\($0.unicodeScalars.dropFirst())")
+            },
+            // Of a declaration no more is read.
+            size.post("capability of a request", places: 70, headers: repeating("tools/call")) {
+                stateless(
+                    "tools/call", ["name": "echo"], meta: ["io.modelcontextprotocol/clientCapabilities": ["elicitation": .string($0)]])
+            },
+            size.post("level of logs", headers: repeating("tools/list")) {
+                stateless("tools/list", meta: ["io.modelcontextprotocol/logLevel": .string("info\($0.unicodeScalars.dropFirst())")])
+            },
+            size.post("state of a round", headers: repeating("tools/call") + "Mcp-Name: echo\r\n") {
+                stateless("tools/call", ["name": "echo", "requestState": .string($0)])
+            },
+            size.head("method in a header", "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/list", body: stateless("tools/list")),
+            size.head("name in a header", repeating("tools/call") + "Mcp-Name: echo", body: stateless("tools/call", ["name": "echo"])),
         ]
     }
 }

@@ -39,6 +39,9 @@ package struct TaskRecord: Sendable {
         /// What has become of it can no longer be found out. Servers forget what they have finished, too: so nothing goes back.
         case unknown
 
+        /// As a server says it; nil for any other word.
+        package static func said(_ word: String) -> Status? { allCases.first { $0.rawValue.hasSameBytes(as: word) } }
+
         /// Whether it stays so.
         package var isFinal: Bool { self != .working && self != .inputRequired }
         /// Whether it came to nothing, as its server says.

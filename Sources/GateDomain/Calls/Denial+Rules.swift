@@ -6,8 +6,9 @@ extension ToolAccess {
 
     /// Which of the lists forbids the tool; nil if neither does.
     package func refusal(of tool: String) -> Denial? {
-        if !allowed.isEmpty && !allowed.contains(tool) { return .toolNotAllowed(tool) }
-        if denied.contains(tool) { return .toolDenied(tool) }
+        // By their bytes: names that only look alike are different tools, and a server may list one that is costly to compare as text.
+        if !allowed.isEmpty && !allowed.contains(where: { $0.hasSameBytes(as: tool) }) { return .toolNotAllowed(tool) }
+        if denied.contains(where: { $0.hasSameBytes(as: tool) }) { return .toolDenied(tool) }
         return nil
     }
 }

@@ -3,17 +3,17 @@
 /// The prices of a gate: one default and what single tools have of their own (F-PRICE-01 to F-PRICE-06).
 package struct PriceBook: Sendable {
     private let defaultPerCall: Int
-    private let tools: [String: ToolPrice]
+    private let tools: [ExactText: ToolPrice]
 
     package init(defaultPerCall: Int, tools: [String: ToolPrice]) {
         self.defaultPerCall = defaultPerCall
-        self.tools = tools
+        self.tools = Dictionary(uniqueKeysWithValues: tools.map { (ExactText($0), $1) })
     }
 
     /// The credits that a call takes before it is forwarded: base + ceil(max(1, KB in) x per KB).
     /// - Parameter argumentBytes: size of the compact JSON of the arguments; 0 when the call has none, which costs no surcharge (F-PRICE-04).
     package func price(of tool: String, argumentBytes: Int) -> Int {
-        guard let own = tools[tool] else { return defaultPerCall }
+        guard let own = tools[ExactText(tool)] else { return defaultPerCall }
         let base = own.creditsPerCall ?? defaultPerCall
         guard own.creditsPerKbInput > 0, argumentBytes > 0 else { return base }
         return base + Self.perKilobyte(own.creditsPerKbInput, bytes: max(1024, argumentBytes))
@@ -21,13 +21,13 @@ package struct PriceBook: Sendable {
 
     /// The credits for the size of an answer: ceil(KB out x per KB); billed after the response as far as the balance goes (F-PRICE-05).
     package func surcharge(of tool: String, answerBytes: Int) -> Int {
-        guard let own = tools[tool], own.creditsPerKbOutput > 0 else { return 0 }
+        guard let own = tools[ExactText(tool)], own.creditsPerKbOutput > 0 else { return 0 }
         return Self.perKilobyte(own.creditsPerKbOutput, bytes: answerBytes)
     }
 
     /// The price row of a tool, with the defaults filled in.
     package func row(for tool: String) -> PriceRow {
-        let own = tools[tool]
+        let own = tools[ExactText(tool)]
         return PriceRow(
             name: tool, creditsPerCall: own?.creditsPerCall ?? defaultPerCall, creditsPerKbInput: own?.creditsPerKbInput ?? 0,
             creditsPerKbOutput: own?.creditsPerKbOutput ?? 0, rateLimitPerMin: own?.rateLimitPerMin ?? 0

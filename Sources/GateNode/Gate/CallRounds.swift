@@ -19,7 +19,8 @@ final class CallRounds {
         /// Digest of what was asked.
         let subject: String
         var round = 0
-        var asked: [String: UpstreamQuestion] = [:]
+        /// By the names that a client answers them under.
+        var asked: [ExactText: UpstreamQuestion] = [:]
         var waiting: [UpstreamQuestion] = []
         /// The end of the call, while nobody is there to be told.
         var outcome: [UInt8]?
@@ -154,8 +155,8 @@ final class CallRounds {
         }
         for question in entry.waiting {
             // A server without sessions has names of its own for them.
-            let own = question.name.flatMap { name in entry.asked.keys.contains { $0.hasSameBytes(as: name) } ? nil : name }
-            entry.asked[own ?? "q\(next())"] = question
+            let own = question.name.map(ExactText.init).flatMap { entry.asked[$0] == nil ? $0 : nil }
+            entry.asked[own ?? ExactText("q\(next())")] = question
         }
         entry.waiting = []
         entry.round += 1
@@ -177,12 +178,12 @@ final class CallRounds {
         }
     }
 
-    private static func result(asking questions: [String: UpstreamQuestion], state: String) -> [UInt8] {
+    private static func result(asking questions: [ExactText: UpstreamQuestion], state: String) -> [UInt8] {
         var result = Array(#"{"resultType":"input_required","inputRequests":{"#.utf8)
-        for (index, name) in questions.keys.sorted().enumerated() {
-            guard let question = questions[name], let method = question.reply.methodName else { continue }
+        for (index, (name, question)) in questions.sorted(by: { $0.key.text < $1.key.text }).enumerated() {
+            guard let method = question.reply.methodName else { continue }
             if index > 0 { result.append(UInt8(ascii: ",")) }
-            JSONText.append(name, to: &result)
+            JSONText.append(name.text, to: &result)
             result += #":{"method":""#.utf8
             result += question.message.token(method)
             result.append(UInt8(ascii: "\""))
@@ -213,7 +214,7 @@ final class CallRounds {
         }
         entry.ticket = ticket
         for (name, response) in RoundRequest.answers(in: responses) ?? [] {
-            guard let question = entry.asked.removeValue(forKey: name) else { continue }
+            guard let question = entry.asked.removeValue(forKey: ExactText(name)) else { continue }
             let message = Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + response + "}".utf8
             if entry.held > 0 { entry.held += response.count }
             question.asker.answer(ByteBuffer(bytes: message), id: 22..<23)

@@ -27,7 +27,7 @@ final class Listening {
             return exchange.fail(
                 code: -32602,
                 "Invalid params: notifications must be an object of toolsListChanged, promptsListChanged, resourcesListChanged (true or false) "
-                    + "and resourceSubscriptions (at most \(ListenFilter.most) URIs)")
+                    + "and resourceSubscriptions (at most \(ListenFilter.most) URIs of \(ListenFilter.mostBytes) bytes)")
         }
         guard loop.listeners.hasRoom(for: key ?? "") else { return exchange.refuse(429, "Too many streams", retryAfter: 30) }
         Listening(exchange, filter, key, on: loop).agree()

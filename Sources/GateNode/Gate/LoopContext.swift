@@ -47,6 +47,7 @@ final class LoopContext: ExchangeHandler {
     /// Calls that were compared with schemas since the last sweep, and those of them that did not fit.
     var schemaChecks = SchemaTotals.Counts()
     var sessionNotes = SessionNotes()
+    var keptAnswers: KeptAnswers
     /// How many of each key were noted since the last sweep.
     private var notedViolations: [String: Int] = [:]
     private var sequence: UInt64 = 0
@@ -62,6 +63,7 @@ final class LoopContext: ExchangeHandler {
         opensWithoutStore = parts.settings.onStoreLoss == .open
         discoversDynamically = parts.settings.discoveryMode == .dynamic
         self.link = link.value
+        keptAnswers = KeptAnswers(loops: loops)
         let keys = parts.store.keys
         front = FrontContext(settings: parts.settings, switches: parts.switches, addresses: parts.addresses, headers: headers, loops: loops)
         ledger = Ledger(link: link.value, keys: keys, identity: parts.identity, clock: parts.clock, logger: parts.logger)

@@ -15,6 +15,7 @@ import NIOCore
 final class MessageArray {
     private let exchange: MCPExchange
     private let loop: LoopContext
+    private let holder: String
     private var requests: [Waiting] = []
     /// The id of the key whose requests they are; empty for nobody's.
     private var caller = ""
@@ -69,7 +70,11 @@ final class MessageArray {
         exchange.fail(status: 400, code: fault.code, fault.sentence)
     }
 
-    private init(_ exchange: MCPExchange, on loop: LoopContext) { (self.exchange, self.loop) = (exchange, loop) }
+    private init(_ exchange: MCPExchange, on loop: LoopContext) {
+        (self.exchange, self.loop) = (exchange, loop)
+        // Whoever has only heard of a session has no share of its owner's.
+        holder = exchange.credential == nil ? "" : exchange.session?.holder ?? ""
+    }
 
     /// Notifications and responses are taken at once, as nobody waits for them.
     private func begin(_ elements: [Range<Int>]) {
@@ -118,7 +123,7 @@ final class MessageArray {
         }
         if waiting.isCancelled { return request.fail(code: UpstreamFailure.cancelled.code, UpstreamFailure.cancelled.sentence) }
         if let sentence = refusal(of: request) { return request.fail(code: -32600, sentence) }
-        guard bytes < Self.mostBytes else {
+        guard bytes < Self.mostBytes, loop.keptAnswers.hasRoom(for: holder) else {
             return request.fail(
                 code: -32603, "The answers of this array have no more room; nothing was charged for this request. Send it by itself.")
         }
@@ -139,6 +144,7 @@ final class MessageArray {
         if let answer {
             answers[place] = answer
             bytes += answer.count
+            loop.keptAnswers.add(answer.count, of: holder)
         }
         note(request.readings)
         goOn()
@@ -158,6 +164,7 @@ final class MessageArray {
     // MARK: The answer
 
     private func finish() {
+        defer { loop.keptAnswers.add(-bytes, of: holder) }
         guard !answers.isEmpty else { return exchange.acknowledge() }
         let all = answers.sorted { $0.key < $1.key }.map(\.value)
         if exchange.endsAsStream, !requests.isEmpty { return exchange.answer(all) }

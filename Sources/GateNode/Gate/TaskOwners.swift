@@ -33,7 +33,7 @@ struct TaskOwners {
         init?(_ task: JSONValue?) {
             guard let task, let id = task["taskId"]?.stringValue, id.utf8.count <= TaskOwners.longestID else { return nil }
             self.id = id
-            let status = task["status"]?.stringValue.flatMap(TaskRecord.Status.init) ?? .working
+            let status = task["status"]?.stringValue.flatMap(TaskRecord.Status.said) ?? .working
             self.status = status == .unknown ? .working : status
             let lifetime = (task["ttlMs"] ?? task["ttl"])?.intValue
             self.lifetime = lifetime.flatMap { (0...Int64(TaskOwners.lifetime) * 1000).contains($0) ? Int($0) : nil }
@@ -49,7 +49,7 @@ struct TaskOwners {
             guard result.count < 65_536, result.holds("\"taskId\""),
                 let value = try? JSONValue.parse(Array(result))
             else { return nil }
-            let isTask = value["resultType"]?.stringValue == "task"
+            let isTask = value["resultType"]?.stringValue?.hasSameBytes(as: "task") ?? false
             return Made(value["task"]) ?? (isTask ? Made(value) : nil)
         }
     }
@@ -168,8 +168,8 @@ extension TaskOwners {
         guard let result = reply.result else { return nil }
         return message.withUnsafeReadableBytes { bytes in
             let result = UnsafeRawBufferPointer(rebasing: bytes[result])
-            guard let place = MemberScan.range(of: ["status"], in: result), place.count <= 64 else { return nil }
-            let status = JSONText.string(UnsafeRawBufferPointer(rebasing: result[place])).flatMap(TaskRecord.Status.init)
+            guard let place = MemberScan.range(of: ["status"], in: result) else { return nil }
+            let status = JSONText.string(UnsafeRawBufferPointer(rebasing: result[place])).flatMap(TaskRecord.Status.said)
             // That is a word of the gate, and none of a server.
             return status == .unknown ? nil : status
         }

@@ -45,6 +45,7 @@ struct ToolCatalog {
         func text(_ range: Range<Int>?) -> String? { range.flatMap { JSONText.string(UnsafeRawBufferPointer(rebasing: bytes[$0])) } }
         guard let own = text(entry.values[0]) else { return nil }
         let name = prefix.map { $0 + separator + own } ?? own
+        guard name.utf8.count <= ClientText.toolName else { return nil }
         let description = text(entry.values[1]) ?? ""
         return Entry(
             name: name, description: prefix.map { "[\($0)] " + description } ?? description,

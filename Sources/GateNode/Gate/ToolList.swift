@@ -47,7 +47,7 @@ struct ToolList {
     /// Whether it is of several servers: then none of their results is the frame.
     private let isMerged: Bool
 
-    /// Nil if no result has a list of tools.
+    /// Nil if no result has a list of tools. A tool whose name is too long to be called is left out.
     init?(_ lists: [(prefix: String?, result: [UInt8])], separator: String) {
         var frame: (bytes: [UInt8], scan: ListScan)?
         var tools: [Tool] = []
@@ -68,8 +68,12 @@ struct ToolList {
         func moved(_ range: Range<Int>) -> Range<Int> {
             range.lowerBound - entry.range.lowerBound..<range.upperBound - entry.range.lowerBound
         }
-        guard entry.isObject, let token = entry.values[0], let own = text(token) else { return nil }
+        guard entry.isObject, let token = entry.values[0], token.count <= Envelope.longestToolToken, let own = text(token) else {
+            return nil
+        }
         let name = prefix.map { $0 + separator + own } ?? own
+        // Nobody could call it.
+        guard name.utf8.count <= ClientText.toolName else { return nil }
         var tool = Tool(name: name, object: Array(bytes[entry.range]), price: entry.values[2].map(moved))
         guard let prefix else { return tool }
         tool.edits.append(Splice.Edit(moved(token), .bytes(JSONText.quoted(name))))

@@ -21,8 +21,8 @@ struct ListenFilter {
     /// Resources whose changes are told, in the order of the request.
     var resources: [String] = []
 
-    /// Resources of one stream.
-    static let most = 100
+    /// Resources of one stream, and bytes of their URIs: as of a session.
+    static let (most, mostBytes) = (100, 32_768)
     /// Bytes of the parameters that are read.
     private static let longest = 262_144
 
@@ -46,6 +46,7 @@ struct ListenFilter {
                 guard let uri = uri.stringValue, uri.utf8.count <= SubscriptionBook.longestURI else { return nil }
                 if !resources.contains(where: { $0.hasSameBytes(as: uri) }) { resources.append(uri) }
             }
+            guard resources.reduce(0, { $0 + $1.utf8.count }) <= Self.mostBytes else { return nil }
         default: return nil
         }
     }

@@ -50,7 +50,8 @@ final class Doors: Sendable {
 /// The one account of one event loop for bytes that it keeps for clients: of requests that are not answered, and of answers that are not read.
 ///
 /// Invariant: neither is above its bound for longer than it takes to end one connection. Of requests the largest gives way, so that small
-/// ones always have room; of answers the one that has stood still for longest, so that whoever reads keeps his.
+/// ones always have room; of answers the one that has stood still for longest, so that whoever reads keeps his. No key has more than three
+/// times as much as is left of what there is for all of them, its calls under way counted: the others have room, however many they are.
 struct MemoryAccount {
     /// What a request counts for: its client has shown a key that is known here, or has not.
     enum Standing { case unproven, proven }
@@ -65,6 +66,8 @@ struct MemoryAccount {
     let mostUnread: Int
     private(set) var unproven = 0
     private(set) var proven = 0
+    /// Of `proven` what each key has, by its secret.
+    private var shares: [ExactText: Int] = [:]
     /// Bytes that were handed over to be sent, as they were last counted, and all that was handed over since.
     var unread = 0
 
@@ -76,12 +79,19 @@ struct MemoryAccount {
         mostUnread = max(24 << 20, share(Self.unreadOfNode))
     }
 
-    mutating func add(_ bytes: Int, _ standing: Standing) {
+    /// - Parameter holder: the secret of the key that is known.
+    mutating func add(_ bytes: Int, _ standing: Standing, of holder: ExactText?) {
+        guard bytes != 0 else { return }
         switch standing {
         case .unproven: unproven += bytes
         case .proven: proven += bytes
         }
+        guard let holder else { return }
+        let share = shares[holder, default: 0] + bytes
+        shares[holder] = share > 0 ? share : nil
     }
+
+    func isOverShare(_ holder: ExactText) -> Bool { shares[holder, default: 0] > 3 * max(0, mostProven - proven) }
 
     func isOver(_ standing: Standing) -> Bool {
         switch standing {

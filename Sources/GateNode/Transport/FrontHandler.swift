@@ -64,6 +64,8 @@ final class FrontHandler: ChannelDuplexHandler {
     /// Bytes of the request under way that `front.memory` counts, and as whose.
     private(set) var counted = 0
     private(set) var standing = MemoryAccount.Standing.unproven
+    /// The secret of its key, where that is known.
+    private var holder: ExactText?
     /// Bytes that a stream's client has sent all the same.
     private var idleTalk = 0
     /// Since when no byte was taken of what waits to be sent, and how much that was.
@@ -227,7 +229,11 @@ final class FrontHandler: ChannelDuplexHandler {
     private func begin(body: ByteBuffer) {
         guard case .arriving(let head) = occupant else { return }
         if body.readableBytes > Self.backlog { count(body.readableBytes, of: head) } else { release() }
-        let exchange = MCPExchange(head: head, body: body, connection: self)
+        // It may have been too much.
+        guard case .arriving = occupant else { return }
+        let exchange = MCPExchange(head: head, body: body, connection: self, held: (counted, standing, holder))
+        // From here on until its answer, whether its client stays or not.
+        (counted, standing, holder) = (0, .unproven, nil)
         occupant = .gate(exchange)
         handler.receive(exchange)
     }
@@ -271,24 +277,25 @@ final class FrontHandler: ChannelDuplexHandler {
     }
 
     private func count(_ bytes: Int, of head: HTTP1RequestHead?) {
-        let standing = standing(of: head, bytes)
-        if standing != self.standing { release() }
-        self.standing = standing
-        front.memory.add(bytes - counted, standing)
+        let holder = holder(of: head, bytes)
+        if holder != self.holder { release() }
+        (standing, self.holder) = (holder == nil ? .unproven : .proven, holder)
+        front.memory.add(bytes - counted, standing, of: holder)
         counted = bytes
+        if let holder, front.memory.isOverShare(holder), canGiveWay { return giveWay() }
         if front.memory.isOver(standing) { front.makeRoom(standing) }
     }
 
-    private func standing(of head: HTTP1RequestHead?, _ bytes: Int) -> MemoryAccount.Standing {
-        guard let head, bytes > Self.backlog else { return .unproven }
+    private func holder(of head: HTTP1RequestHead?, _ bytes: Int) -> ExactText? {
+        guard let head, bytes > Self.backlog else { return nil }
         let proof = MCPExchange.proof(of: head)
-        guard let secret = proof.secret, !secret.isEmpty, handler.knows(secret) else { return .unproven }
-        return .proven
+        guard let secret = proof.secret, !secret.isEmpty, handler.knows(secret) else { return nil }
+        return ExactText(secret)
     }
 
     private func release() {
-        front.memory.add(-counted, standing)
-        (counted, standing) = (0, .unproven)
+        front.memory.add(-counted, standing, of: holder)
+        (counted, standing, holder) = (0, .unproven, nil)
     }
 
     /// Whether it can be refused still: its request has not been handed to anybody who works on it.

@@ -65,6 +65,8 @@ final class MCPExchange {
     private let array: (exchange: MCPExchange, place: Int)?
     private var onEnd: ((MCPExchange, AnswerBody?) -> Void)?
     private(set) var isStreaming = false
+    /// What `front.memory` counts for it until it is answered.
+    private let held: (bytes: Int, standing: MemoryAccount.Standing, holder: ExactText?)
     /// What the stream of the answer has said, for a client whose connection breaks; nil where nobody could ask for it.
     private var log: (any AnswerLog)?
     private(set) var isAnswered = false
@@ -84,7 +86,12 @@ final class MCPExchange {
         var warnings: [String] = []
     }
 
-    init(head: HTTP1RequestHead, body: ByteBuffer, connection: FrontHandler) {
+    /// - Parameter held: what `front.memory` has counted for the request, and as whose; it is given back with the answer.
+    init(
+        head: HTTP1RequestHead, body: ByteBuffer, connection: FrontHandler,
+        held: (bytes: Int, standing: MemoryAccount.Standing, holder: ExactText?)
+    ) {
+        self.held = held
         self.head = head
         self.body = body
         self.connection = connection
@@ -105,6 +112,7 @@ final class MCPExchange {
         (head, front, peer, session) = (exchange.head, exchange.front, exchange.peer, exchange.session)
         (self.body, self.envelope, self.onEnd) = (body, envelope, onEnd)
         array = (exchange, place)
+        held = (0, .unproven, nil)
         madeRequestID = exchange.requestID
         front.switches.entered()
     }
@@ -322,6 +330,7 @@ final class MCPExchange {
         isAnswered = true
         onAbandoned = nil
         front.switches.left()
+        front.memory.add(-held.bytes, held.standing, of: held.holder)
         if array == nil { front.meter.answered(.init(head.method), status: status) }
         return true
     }

@@ -80,10 +80,13 @@ extension ResponseHeaders {
     /// The names in a list of them that repeat arguments of a tool (`Mcp-Param-…`, MCP Custom Headers), which tools make up themselves.
     static func mirrored(in names: String) -> [String] {
         guard names.utf8.count <= longestRequest else { return [] }
-        let wanted = names.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace).prefix { !$0.isWhitespace } }
-        return wanted.filter { name in
-            name.lowercased().hasPrefix("mcp-param-") && name.utf8.allSatisfy { $0.isMirroredNameByte }
-        }.map { String($0) }
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        return names.utf8.split(separator: UInt8(ascii: ",")).compactMap { entry in
+            let name = entry.drop(while: isBlank).prefix { !isBlank($0) }
+            guard name.allSatisfy(\.isMirroredNameByte) else { return nil }
+            let text = String(Substring(name))
+            return text.lowercased().hasPrefix("mcp-param-") ? text : nil
+        }
     }
 
     /// Bytes of a list of header names that is read.

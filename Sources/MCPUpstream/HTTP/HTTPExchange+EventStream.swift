@@ -31,7 +31,7 @@ extension HTTPExchange {
             // From here on nobody else has it: an answer is passed on as it was collected.
             var message = ByteBuffer()
             swap(&message, &event)
-            return type == "message" ? heard(message) : true
+            return type.utf8.elementsEqual("message".utf8) ? heard(message) : true
         }
         return true
     }

@@ -27,6 +27,7 @@ final class HTTPExchange {
     }
 
     let number: UInt64
+    let owner: UpstreamRequest.Owner
     private(set) var deadline: NIODeadline?
     private var standstill: Standstill
     private var questions = OpenQuestions()
@@ -68,6 +69,7 @@ final class HTTPExchange {
     /// A client's request.
     init(_ request: UpstreamRequest, to receiver: any UpstreamReceiver, in pool: HTTPUpstreamPool) {
         number = request.number
+        owner = request.owner
         deadline = request.deadline
         standstill = Standstill(limit: request.limit)
         body = request.bytes
@@ -87,6 +89,7 @@ final class HTTPExchange {
         self.body = body
         self.fields = fields
         self.number = number
+        owner = .gate
         self.verb = verb
         self.deadline = deadline
         standstill = Standstill(limit: nil)
@@ -228,9 +231,12 @@ final class HTTPExchange {
         guard session?.id != nil else { return false }
         if status == 404 { return !isAnswered }
         guard let reply, case .error = reply.kind, let error = reply.error,
-            reply.id.map({ answer.text($0) == "null" }) ?? true
+            reply.id.map({ answer.says("null", at: $0) }) ?? true
         else { return false }
-        return answer.text(error).contains(#""Bad Request: No valid session ID provided""#) && !mayBeEchoed
+        let isSaid = answer.withUnsafeReadableBytes { bytes in
+            UnsafeRawBufferPointer(rebasing: bytes[error]).holds(#""Bad Request: No valid session ID provided""#)
+        }
+        return isSaid && !mayBeEchoed
     }
 
     /// Whether a server that was one without sessions refuses a request as none of them would, before it has looked at what it asks for.
@@ -270,7 +276,7 @@ final class HTTPExchange {
         if isListening { return fail(.died) }
         let id = lastEventID
         stream = nil
-        let isRepeated = if case .get(lastEventID: id) = verb { true } else { false }
+        let isRepeated = if case .get(let last) = verb { last.utf8.elementsEqual(id.utf8) } else { false }
         guard !(session?.isStateless ?? false), !id.isEmpty, isOrderly || !isRepeated else { return fail(.died) }
         verb = .get(lastEventID: id)
         pollingPause = isRepeated ? min(pollingPause * 2, Self.longestPollingPause) : Self.shortestPollingPause

@@ -5,9 +5,14 @@ import NIOCore
 extension HTTPUpstreamPool {
     /// A connection has become free.
     func offer(_ connection: HTTPUpstreamConnection) {
-        if let exchange = waiting.popFirst() { return start(exchange, on: connection) }
-        if isClosed || connections.count > settings.maxConnections { return discard(connection) }
-        idle.append(connection)
+        if let exchange = takeWaiting(freed: 1) {
+            start(exchange, on: connection)
+        } else if isClosed || connections.count > settings.maxConnections {
+            return discard(connection)
+        } else {
+            idle.append(connection)
+        }
+        startWaiting()
     }
 
     /// Closes a connection that is of no more use.
@@ -25,7 +30,10 @@ extension HTTPUpstreamPool {
     }
 
     func growIfNeeded() {
-        while connecting < waiting.count, connections.count + connecting < settings.maxConnections { connect(for: nil) }
+        // Who waits for his turn may have it now; not from here, where others are being given up.
+        if !idle.isEmpty, !waiting.isEmpty { loop.assumeIsolated().execute { [self] in startWaiting() } }
+        let wanted = countInTurn()
+        while connecting < wanted, connections.count + connecting < settings.maxConnections { connect(for: nil) }
     }
 
     /// - Parameter exchange: a parked exchange that the connection is made for; nil makes it for whoever waits longest.

@@ -73,14 +73,14 @@ final class HTTPUpstreamPool {
     func submit(_ exchange: HTTPExchange) {
         guard session != nil else { return exchange.fail(.unavailable) }
         watch(exchange.deadline)
-        if let connection = freeConnection() { return start(exchange, on: connection) }
-        guard waiting.count < settings.maxWaiting else { return exchange.fail(.unavailable) }
+        if mayHaveConnection(exchange.owner), let connection = freeConnection() { return start(exchange, on: connection) }
+        guard mayWait(exchange.owner) else { return exchange.fail(.unavailable) }
         waiting.append(exchange)
         growIfNeeded()
     }
 
     /// The free connection that was used last, if the server will probably take a request on it.
-    private func freeConnection() -> HTTPUpstreamConnection? {
+    func freeConnection() -> HTTPUpstreamConnection? {
         guard !idle.isEmpty else { return nil }
         let now = NIODeadline.now()
         while let connection = idle.popLast() {

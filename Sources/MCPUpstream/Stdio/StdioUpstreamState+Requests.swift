@@ -8,13 +8,13 @@ extension StdioUpstreamState {
         _ request: UpstreamRequest, from caller: Caller, isWritable: Bool, now: @autoclosure () -> NIODeadline
     ) -> Admission {
         switch phase {
-        case .ready where isWritable && pending.count < limits.maxPending:
+        case .ready where isWritable && hasRoom(for: request.owner):
             pending[request.number] = Pending(caller: caller, deadline: request.deadline, isOfGate: request.isOfGate)
             meet(request.owner)
             remember(request.deadline)
             note(request)
             return .write
-        case .starting where !isFailing && waiting.count < limits.maxWaiting:
+        case .starting where !isFailing && mayWait(request.owner):
             let patience = now() + limits.longestWait
             let until = min(patience, request.deadline ?? patience)
             waiting.append(Waiting(request: request, caller: caller, until: until))
@@ -23,6 +23,14 @@ extension StdioUpstreamState {
         case .idle, .starting, .ready, .leaving, .backingOff, .draining, .dead:
             return .refuse
         }
+    }
+
+    private func hasRoom(for owner: UpstreamRequest.Owner) -> Bool {
+        owner.mayHave(oneMoreOf: limits.maxPending, taken: pending.count) { pending.values.count { $0.owner == owner } }
+    }
+
+    private func mayWait(_ owner: UpstreamRequest.Owner) -> Bool {
+        owner.mayHave(oneMoreOf: limits.maxWaiting, taken: waiting.count) { waiting.count { $0.request.owner == owner } }
     }
 
     /// An answer has come, or is lost; nil if nobody waits for it (any more).

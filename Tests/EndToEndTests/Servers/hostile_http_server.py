@@ -22,8 +22,10 @@ partial             answers less than it has announced
 huge                answers without an end
 garbled             answers with text that is no UTF-8
 raw                 answers with the text as its result, as it stands
+costly              streams an event whose type and id are costly to compare before its answer, of as many bytes as the text says
+costly_400          works, and answers 400 with an error that is costly to search, likewise
 
-The methods prompts/list and resources/list answer after two seconds.
+The methods prompts/list and resources/list answer after two seconds, resources/templates/list at once and with 30 kilobytes.
 """
 
 import json
@@ -51,7 +53,7 @@ def answer(body, status=200, type="application/json", more=""):
 
 TOOLS = (
     "echo", "lost_404", "twice", "twice_later", "other", "stream_other", "stream_progress", "stream_cut", "fail_500",
-    "result_500", "echo_400", "close", "close_idle", "partial", "huge", "garbled", "raw", "slow",
+    "result_500", "echo_400", "close", "close_idle", "partial", "huge", "garbled", "raw", "slow", "costly", "costly_400",
 )
 
 
@@ -65,6 +67,11 @@ def result(id, text):
 
 def chunk(text):
     return f"{len(text.encode()):x}\r\n{text}\r\n".encode()
+
+
+def costly(word, text):
+    """The word, with so many bytes of marks behind it: to bring that into its canonical form costs the square of its length."""
+    return word + "\u0301\u0323" * ((int(text) if text.isdigit() else 8) // 4)
 
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -124,6 +131,8 @@ class Connection:
             self.say(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
         elif method == "tools/list":
             self.say(answer(reply(id, result={"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]})))
+        elif method == "resources/templates/list":
+            self.say(answer(reply(id, result={"resourceTemplates": [{"name": "t", "uriTemplate": "test://{t}", "description": "t" * 30_000}]})))
         elif method in ("prompts/list", "resources/list"):
             time.sleep(2)
             self.say(answer(reply(id, result={method.split("/")[0]: []})))
@@ -179,6 +188,11 @@ class Connection:
                 self.say(chunk("x" * 65536))
         elif name == "garbled":
             self.say(answer(b'{"jsonrpc":"2.0","id":%d,"result":{"content":[{"type":"text","text":"\xff\xfe"}]}}' % id))
+        elif name == "costly":
+            self.say(STREAM + chunk(f"event: {costly('message', text)}\nid: {costly('a', text)}\ndata: {own}\n\n") + chunk(f"data: {own}\n\n") + chunk(""))
+        elif name == "costly_400":
+            said = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": costly("Bad Request: No valid session ID provided", text)}}
+            self.say(answer(json.dumps(said, ensure_ascii=False), 400))
         elif name == "raw":
             self.say(answer('{"jsonrpc":"2.0","id":%d,"result":%s}' % (id, text)))
         else:

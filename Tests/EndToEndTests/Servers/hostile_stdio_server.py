@@ -20,6 +20,9 @@ environment         answers with its environment
 spy                 answers with all that it can read of the processes above it and of a Redis in the working directory
 offspring           starts a process in a session of its own and answers with its id
 leave               ends without an answer
+costly              says all that a server can say with words that are costly to compare, of as many bytes as the text says, before it answers with a task
+
+With DIRECTORY/costly there is a tool with such a name besides.
 """
 
 import glob
@@ -85,6 +88,11 @@ def spy():
     return "\n".join(found)
 
 
+def costly(word, size):
+    """The word, with so many bytes of marks behind it: to bring that into its canonical form costs the square of its length."""
+    return word + "\u0301\u0323" * (size // 4)
+
+
 def call(id, name, text, seconds):
     append("calls", f"{name} {text}")
     if name == "twice":
@@ -134,6 +142,20 @@ def call(id, name, text, seconds):
         send(id=id, result=content(open(directory + "/offspring").read().strip()))
     elif name == "leave":
         os._exit(3)
+    elif name == "costly":
+        size = int(text) if text.isdigit() else 8
+        said = [
+            {"method": costly("notifications/resources/updated", size), "params": {"uri": "x"}},
+            {"method": "notifications/resources/updated", "params": {"uri": costly("x", size)}},
+            {"method": "notifications/message", "params": {"level": costly("info", size), "data": 1}},
+            {"id": "costly a", "method": costly("elicitation/create", size), "params": {}},
+            {"id": "costly b", "method": costly("roots/list", size), "params": {}},
+            {"id": "costly c", "method": "elicitation/create", "params": {"mode": costly("url", size), "message": text}},
+        ]
+        # What is longer is not looked at.
+        task = {"taskId": "costly", "status": costly("working", min(size, 40_000)), "ttl": 60000, "createdAt": "2026-01-01T00:00:00Z"}
+        for message in said + [{"id": id, "result": {"task": task, "resultType": costly("task", min(size, 20_000))}}]:
+            say(json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False))
     else:
         time.sleep(seconds)
         send(id=id, result=content(text))
@@ -155,7 +177,7 @@ def task(id, method, params):
 
 TOOLS = (
     "echo", "twice", "other", "silent", "late_log", "late_question", "late_progress", "touch", "task", "raw",
-    "garbled", "deep", "environment", "spy", "offspring", "leave",
+    "garbled", "deep", "environment", "spy", "offspring", "leave", "costly",
 )
 SCHEMA = '{"type":"object","properties":{"n":{"maximum":12345678901234567890,"minimum":-1e400,"x":%s}}}' % ("[" * 70 + "]" * 70)
 
@@ -189,7 +211,11 @@ def main():
             append("pages", str(page))
             send(id=id, result={"tools": tools, "nextCursor": str(page + 1)})
         elif method == "tools/list":
-            tools = ",".join('{"name":"%s","inputSchema":%s}' % (name, SCHEMA) for name in TOOLS)
+            costliest = [costly("echo", 600_000)] if os.path.exists(os.path.join(directory, "costly")) else []
+            tools = ",".join('{"name":"%s","inputSchema":%s}' % (name, SCHEMA) for name in [*TOOLS, *costliest])
+            if costliest:
+                schema = {"type": "object", "properties": {"a": {"type": costly("string", 600_000), "x-mcp-header": "A"}}, costly("properties", 600_000): {}}
+                tools += "," + json.dumps({"name": "schema", "inputSchema": schema}, ensure_ascii=False)
             if params.get("cursor"):
                 send(id=id, error={"code": -32603, "message": "The rest of the list is lost"})
             else:

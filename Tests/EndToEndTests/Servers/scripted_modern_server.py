@@ -4,7 +4,7 @@
 
 LOG gets one JSON object a request: verb, headers, message; and {"closed": tool} when a client has closed the stream of a call. Tools: json answers with the text; region has
 an argument that a header repeats; hoards asks with a state of as many bytes as the text says; floods asks more than can be passed on, and badly in the end; needs wants a capability that nobody has; chatty says what is not for its call before it answers; garbled asks for input in a way that
-nobody can answer; slow is silent until its client leaves; task makes a task, which tasks/get says to have become what its id says.
+nobody can answer; costly asks with words that are costly to compare, on its call's stream and on the one that listens; slow is silent until its client leaves; task makes a task, which tasks/get says to have become what its id says.
 """
 
 import json
@@ -13,6 +13,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 writing = threading.Lock()
+listeners = []
 VERSION = "2026-07-28"
 QUESTION = {"method": "elicitation/create", "params": {"mode": "form", "message": "who", "requestedSchema": {"type": "object", "properties": {}}}}
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -31,12 +32,13 @@ class Handler(BaseHTTPRequestHandler):
             capabilities = {"tools": {"listChanged": True}, "extensions": {EXTENSION: {}}}
             return self.answer(message, {"supportedVersions": [VERSION], "capabilities": capabilities, "ttlMs": 0, "cacheScope": "private"})
         if method == "tools/list":
-            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("json", "needs", "chatty", "garbled", "hoards", "floods", "slow", "task")]
+            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("json", "needs", "chatty", "garbled", "hoards", "floods", "slow", "task", "costly")]
             schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
             return self.answer(message, {"tools": tools + [{"name": "region", "inputSchema": schema}], "ttlMs": 60000, "cacheScope": "public"})
         if method == "subscriptions/listen":
             self.begin_stream()
             self.say("notifications/subscriptions/acknowledged", {"notifications": params["notifications"]})
+            listeners.append(self)
             return self.wait("listening")
         if method in ("tasks/get", "tasks/cancel", "tasks/update"):
             return self.task(message, method, params["taskId"])
@@ -81,6 +83,15 @@ class Handler(BaseHTTPRequestHandler):
     def tool_garbled(self, message, params):
         self.answer(message, {"inputRequests": [1, 2], "requestState": "x"}, "input_required")
 
+    def tool_costly(self, message, params):
+        for listener in list(listeners):
+            try:
+                for method in ("notifications/resources/updated", "notifications/tools/list_changed", "notifications/subscriptions/acknowledged"):
+                    listener.say(costly(method), {"uri": "test://one"})
+            except OSError:
+                listeners.remove(listener)
+        self.answer(message, {"inputRequests": {"a": {**QUESTION, "method": costly("elicitation/create")}}}, "input_required")
+
     def tool_hoards(self, message, params):
         self.answer(message, {"inputRequests": {"a": QUESTION}, "requestState": "x" * int(params["arguments"]["text"])}, "input_required")
 
@@ -116,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(status, {"jsonrpc": "2.0", "id": message.get("id"), "error": {"code": code, "message": sentence, **({"data": data} if data else {})}})
 
     def send(self, status, message):
-        body = json.dumps(message).encode()
+        body = json.dumps(message, ensure_ascii=False).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -138,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
         self.event({"jsonrpc": "2.0", "method": method, "params": params})
 
     def event(self, message):
-        self.chunk(f"data: {json.dumps(message)}\n\n")
+        self.chunk(f"data: {json.dumps(message, ensure_ascii=False)}\n\n")
 
     def chunk(self, text):
         data = text.encode()
@@ -147,6 +158,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+
+def costly(word, size=600_000):
+    """The word, with so many bytes of marks behind it: to bring that into its canonical form costs the square of its length."""
+    return word + "\u0301\u0323" * (size // 4)
 
 
 def note(line):

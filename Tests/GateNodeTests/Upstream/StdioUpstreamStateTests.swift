@@ -97,6 +97,20 @@ struct StdioUpstreamStateTests {
         #expect(admit(4, to: &state) == .write)
     }
 
+    @Test("nobody has more than three times as many open requests as are left, and whoever comes next has room")
+    func shares() {
+        var state = ready(maxPending: 8)
+        func admits(_ number: UInt64, of owner: UpstreamRequest.Owner) -> Bool {
+            let request = UpstreamRequest(number: number, bytes: ByteBuffer(), owner: owner)
+            return state.admit(request, from: "caller \(number)", isWritable: true, now: start) == .write
+        }
+        #expect((2..<10).filter { admits($0, of: .key("one")) } == Array(2..<8))
+        #expect(admits(10, of: .key("two")) && !admits(11, of: .key("one")) && admits(12, of: .nobody))
+        #expect(!admits(13, of: .key("two")), "there are no more")
+        _ = state.finish(2)
+        #expect(!admits(14, of: .key("one")) && admits(15, of: .gate))
+    }
+
     @Test("while the client is asked the clock of a request stands still, up to its limit, and goes on after the last answer")
     func standstill() {
         var state = ready()

@@ -121,7 +121,8 @@ struct HTTPUpstreamConnectionTests {
         let server = try await ScriptedServer { $0.usual() ?? [.wait(.milliseconds(300)), .json($0.result())] }
         let upstream = try HTTPUpstream.make(server.url) {
             $0.maxConnections = 3
-            $0.maxWaiting = 5
+            // One key has five of six places.
+            $0.maxWaiting = 6
         }
         try await upstream.start()
         let records = try await withThrowingTaskGroup(of: HTTPRecordingReceiver.Record.self) { group in
