@@ -137,6 +137,7 @@ package final class Membership: Sendable {
     }
 
     /// The first names of the nodes that live, or have not been found dead yet.
+    /// - Throws: why the store has not said.
     package static func living(in store: any CommandStore) async throws(StoreFailure) -> Set<String> {
         guard let names = try await store.send(RedisCommand("HKEYS", store.keys.nodes)).array else { throw .unknown }
         return Set(names.compactMap(\.string).map(NodeIdentity.base(of:)))
