@@ -204,6 +204,33 @@ extension EndToEndTests {
             }
         }
 
+        @Test(
+            "F-MCP-20: of an array's answers that are together too large to keep the largest are told as errors when it is resumed, and the others, and what was told before, as they are"
+        )
+        func tooLargeToKeep() async throws {
+            let cluster = try SharedCluster.cluster
+            let key = try await cluster[0].createKey(credits: 100)
+            let session = try await Self.session(key, on: cluster[0])[0].value
+            let large = (0..<7).map { Self.call(.string("\($0)"), "big", ["kilobytes": 2400]) }
+            let array = JSON.array(
+                [Self.call("slow", "slow", ["seconds": 2, "steps": 4], ["progressToken": "t"])] + large + [Self.echo("last")])
+            let broken = try await OpenCall(on: cluster.nodes[0], array.text, session: session, key: key)
+            try await eventually("a step", within: .seconds(60)) { !broken.events.isEmpty }
+            await broken.close()
+            try await eventually("all is charged", within: .seconds(60)) { try await cluster[1].balance(key).spent == 9 }
+            let rest = try await EndToEndTests.LiveStream(on: cluster.nodes[1], session: session, key: key, after: broken.events.last?.id)
+            try await eventually("the rest", within: .seconds(120)) { rest.isEnded }
+            let events = broken.events + rest.events
+            #expect(events.compactMap(\.step) == [1, 2, 3, 4], "\(rest.text.prefix(400))")
+            #expect(broken.events.count + rest.ids.count == 4 + 9 && rest.text.utf8.count > 6 * 2400 << 10)
+            // What comes in several pieces is no event that the test reads: these are the small ones.
+            let answers = events.map(\.message).filter { $0["id"] != nil }
+            #expect(answers.map { $0["result"] != nil } == [true, false, true], "\(answers.map(\.text))")
+            #expect(answers.first?["id"] == "slow" && answers.last?["id"] == "last")
+            #expect(answers.dropFirst().first?["error"]?["message"]?.string?.contains("no room to keep") ?? false)
+            await rest.close()
+        }
+
         @Test("F-MCP-20: what is told before the answers makes a stream of them, one event each, which is resumed on another node")
         func stream() async throws {
             let server = try await AskingServer(.handshakeEra(), over: "http")

@@ -141,5 +141,56 @@ extension EndToEndTests {
                 #expect(told.count == 3, "nothing is kept of a session that did not listen: \(told)")
             }
         }
+
+        @Test("F-MCP-21: each change of a list reaches sessions on every node, in whatever order the nodes hear of it, and of other lists")
+        func order() async throws {
+            let server = try await ScriptedUpstream(flags: ["sessionless"])
+            try await GateCluster.run(nodes: 2, upstream: server.upstream) { cluster in
+                let key = try await cluster[0].createKey()
+                try await eventually("both nodes listen to the server", within: .seconds(20)) {
+                    server.requests.count { $0["verb"] == "GET" } >= 2
+                }
+                /// Streams of sessions of their own, one a node.
+                func open() async throws -> [LiveStream] {
+                    var streams: [LiveStream] = []
+                    for node in 0...1 {
+                        let session = try await cluster[node].openSession(key: key)
+                        streams.append(try await LiveStream(on: cluster.nodes[node], session: session, key: key))
+                        #expect(try await streams[node].firstEvent() == session)
+                    }
+                    return streams
+                }
+                /// Has the server say it on one of the nodes' streams alone, some milliseconds after what it has said before.
+                func change(_ list: String, on stream: Int, after milliseconds: Int = 60) async throws {
+                    try await Task.sleep(for: .milliseconds(milliseconds))
+                    _ = try await cluster[0].call("change", ["list": .string(list), "stream": .int(stream)], key: key)
+                }
+                func count(_ list: String, _ stream: LiveStream) -> Int {
+                    stream.text.components(separatedBy: "notifications/\(list)/list_changed").count - 1
+                }
+                for first in 0...1 {
+                    let streams = try await open()
+                    try await change("tools", on: first, after: 1300)
+                    try await change("tools", on: 1 - first)
+                    try await eventually("both hear of the first change", within: .seconds(20)) {
+                        streams.allSatisfy { count("tools", $0) == 1 }
+                    }
+                    try await change("tools", on: 1 - first, after: 400)
+                    try await change("tools", on: first)
+                    try await eventually("both hear of the second change", within: .seconds(20)) {
+                        streams.allSatisfy { count("tools", $0) >= 2 }
+                    }
+                    for stream in streams { await stream.close() }
+                }
+                let streams = try await open()
+                for (turn, (list, node)) in [("tools", 0), ("prompts", 1), ("tools", 1), ("prompts", 0)].enumerated() {
+                    try await change(list, on: node, after: turn == 0 ? 1300 : 60)
+                }
+                try await eventually("both hear of both", within: .seconds(20)) {
+                    streams.allSatisfy { count("tools", $0) >= 1 && count("prompts", $0) >= 1 }
+                }
+                for stream in streams { await stream.close() }
+            }
+        }
     }
 }

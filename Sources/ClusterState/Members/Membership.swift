@@ -136,6 +136,13 @@ package final class Membership: Sendable {
         for name in formerNames + [identity.name] { _ = try? await store.send(command(.leave, name)) }
     }
 
+    /// The first names of the nodes that live, or have not been found dead yet.
+    /// - Throws: why the store has not said.
+    package static func living(in store: any CommandStore) async throws(StoreFailure) -> Set<String> {
+        guard let names = try await store.send(RedisCommand("HKEYS", store.keys.nodes)).array else { throw .unknown }
+        return Set(names.compactMap(\.string).map(NodeIdentity.base(of:)))
+    }
+
     private enum Verb: String {
         case join, beat, leave, forget
     }

@@ -218,6 +218,7 @@ package struct MailCommands: Sendable {
         command.append(lifetime)
         command.append(echo)
         command.append(most)
+        command.append(keys.channel)
         return command
     }
 

@@ -30,8 +30,10 @@ package enum Topic: String, Sendable, CaseIterable {
     case subscription
     /// A stream of a session goes on on another connection. Said in passing too.
     case moved
+    /// A list of the servers has changed: the number of the news. Said in passing too.
+    case news
 
-    var isNumbered: Bool { ![.cancel, .answer, .mail, .subscription, .moved].contains(self) }
+    var isNumbered: Bool { ![.cancel, .answer, .mail, .subscription, .moved, .news].contains(self) }
 }
 
 /// What the feed says has changed.

@@ -51,6 +51,8 @@ final class CallStream: AnswerLog {
     private static let (most, mostBytes) = (100, 1 << 20)
     /// Bytes of an answer that is kept at all, and of one that is kept for longer than a client takes that comes back at once.
     private static let (mostOfAnswer, longest) = (12 << 20, 1 << 20)
+    /// Bytes of an answer that gives way to no other.
+    private static let small = 4_096
     /// For how long an ended stream is kept: of a client that has gone, of one that was there, and of one that was there for a large answer.
     private static let (keptForBroken, kept, keptForLarge) = (TimeAmount.minutes(5), TimeAmount.seconds(60), TimeAmount.seconds(15))
 
@@ -106,6 +108,24 @@ final class CallStream: AnswerLog {
         let dropped = events.remove(at: index)
         bytes -= dropped.body.count
         streams.grew(self, by: -dropped.body.count)
+    }
+
+    /// Keeps an error in the place of its largest answer: what is small, and what was told before the answers, stays.
+    /// - Returns: false if it has no large one, or the store may have a part of it already.
+    func giveUpLargest() -> Bool {
+        let large = events.indices.filter { events[$0].number > granted && events[$0].body.count > Self.small }
+        guard let index = large.max(by: { events[$0].body.count < events[$1].body.count }), let other = Self.standIn(for: events[index]),
+            other.count < events[index].body.count
+        else { return false }
+        replace(at: index, with: other)
+        return true
+    }
+
+    private func replace(at index: Int, with body: [UInt8]) {
+        let event = events[index]
+        events[index] = Event(number: event.number, kind: event.kind, body: .whole(body))
+        bytes += body.count - event.body.count
+        streams.grew(self, by: body.count - event.body.count)
     }
 
     /// The client has gone, or may have.
@@ -171,12 +191,7 @@ final class CallStream: AnswerLog {
             granted = event.number
             if hasRoom { return leave(event.body.bytes, for: event) }
             guard let other = Self.standIn(for: event) else { return passed(event) }
-            if let index = events.firstIndex(where: { $0.number == event.number }) {
-                drop(at: index)
-                events.insert(Event(number: event.number, kind: event.kind, body: .whole(other)), at: index)
-                bytes += other.count
-                streams.grew(self, by: other.count)
-            }
+            if let index = events.firstIndex(where: { $0.number == event.number }) { replace(at: index, with: other) }
             leave(other, for: event)
         }
     }

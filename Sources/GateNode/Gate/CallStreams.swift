@@ -76,9 +76,14 @@ final class CallStreams: AnswerLogs {
         return true
     }
 
-    private func dropOldest(of holder: String) -> Bool {
+    /// - Parameter kept: the newest, which is not dropped.
+    private func dropOldest(of holder: String, but kept: CallStream? = nil) -> Bool {
         while let stream = shares[holder]?.ended.popFirst() {
             guard !stream.isForgotten else { continue }
+            guard stream !== kept else {
+                shares[holder]?.ended.prepend(stream)
+                return false
+            }
             forget(stream)
             return true
         }
@@ -94,22 +99,24 @@ final class CallStreams: AnswerLogs {
         if let share = shares[stream.holder], share.count == 0 { shares[stream.holder] = nil }
     }
 
-    /// A stream keeps more, or less; where there is no room ended ones give way, and then itself.
+    /// A stream keeps more, or less; where there is no room ended ones give way, then its largest answers, and then itself.
     func grew(_ stream: CallStream, by size: Int) {
         guard streams[stream.name.text] === stream else { return }
         bytes += size
         shares[stream.holder]?.bytes += size
         if stream.endedAt != nil, size > 0 { keepEnded(stream) }
-        while shares[stream.holder]?.bytes ?? 0 > Self.mostBytesOfKey { if !dropOldest(of: stream.holder) { return forget(stream) } }
+        while shares[stream.holder]?.bytes ?? 0 > Self.mostBytesOfKey {
+            if !dropOldest(of: stream.holder, but: stream), !stream.giveUpLargest() { return forget(stream) }
+        }
         while bytes > Self.mostBytes, let widest = shares.max(by: { $0.value.bytes < $1.value.bytes })?.key {
-            if !dropOldest(of: widest), !dropLargest(of: widest) { return }
+            if !dropOldest(of: widest, but: stream), !dropLargest(of: widest) { return }
         }
     }
 
     /// Of a key none of whose streams has ended: what others keep does not give way to what it still gets.
     private func dropLargest(of holder: String) -> Bool {
         guard let largest = streams.values.lazy.filter({ $0.holder == holder }).max(by: { $0.bytes < $1.bytes }) else { return false }
-        forget(largest)
+        if !largest.giveUpLargest() { forget(largest) }
         return true
     }
 

@@ -253,7 +253,8 @@ final class LoopContext: ExchangeHandler {
             sessions.forget(id)
             streams.close(session: id)
             calls.close(session: id)
-        case .record(.switch, _), .record(.rules, _), .record(.beat, _), .record(.aside, _), .record(.subscription, _): break
+        case .record(.switch, _), .record(.rules, _), .record(.beat, _), .record(.aside, _), .record(.subscription, _), .record(.news, _):
+            break
         }
     }
 

@@ -39,6 +39,11 @@ final class LoopContexts: Sendable {
 
     func apply(_ change: Change) {
         forEach { $0.apply(change) }
+        switch change {
+        case .record(.news, let number): one { [self] in $0.news.heard(Int(number) ?? .max, tell) }
+        case .everything: one { [self] in $0.news.heard(.max, tell) }
+        case .record: break
+        }
     }
 
     func forEach(_ body: @escaping @Sendable (LoopContext) -> Void) {
@@ -58,10 +63,12 @@ final class LoopContexts: Sendable {
         if !removals.isEmpty { one { $0.settle(removals) } }
     }
 
-    /// Has every session that listens hear that a list of the servers has changed.
+    /// Has every session that listens, on any node, hear that a list of the servers has changed.
     func tell(changed message: [UInt8]) {
-        one { [self] in $0.news.post(message) { [self] news in forEach { $0.streams.tell(news) } } }
+        one { [self] in $0.news.post(message, tell) }
     }
+
+    private func tell(_ news: [ListNews]) { forEach { $0.streams.tell(news) } }
 
     /// Has one event loop do what concerns none of them more than another.
     func one(_ body: @escaping @Sendable (LoopContext) -> Void) {

@@ -26,13 +26,15 @@ struct Inheritance: Sendable {
     func look(at now: Int) async throws {
         let keys = node.store.keys
         let replies = try await node.store.sendAll([
-            RedisCommand("SADD", keys.holders, node.id), RedisCommand("SMEMBERS", keys.holders), RedisCommand("HKEYS", keys.nodes),
+            RedisCommand("SADD", keys.holders, node.id), RedisCommand("SMEMBERS", keys.holders),
         ])
-        guard let holders = replies[1].array?.compactMap(\.string), let names = replies[2].array?.compactMap(\.string) else { return }
+        guard let holders = replies[1].array?.compactMap(\.string) else { return }
         // Whoever took this node for dead has struck it out, and has what it held.
         if replies[0].integer == 1 { await upkeep.look() }
-        let living = Set(names.map(NodeIdentity.base(of:)))
+        let living = try await Membership.living(in: node.store)
         for dead in holders where dead != node.id && !living.contains(dead) {
+            // What was held by one before it may have taken long.
+            guard try await !Membership.living(in: node.store).contains(dead) else { continue }
             try await takeSubscriptions(of: dead, at: now)
             try await node.lentSessions.end(of: dead, at: node.upstreams)
             _ = try await node.store.send(RedisCommand("SREM", keys.holders, dead))

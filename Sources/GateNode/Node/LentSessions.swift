@@ -5,6 +5,7 @@ import MCPUpstream
 import NIOCore
 
 /// Servers keep a session until somebody ends it, and a node that is killed ends nothing: whoever takes over from it does, once.
+/// A node that only stood still, and was taken for dead, finds that out from its servers and opens new ones.
 ///
 /// Nothing depends on it: a session of which nothing was written, or that could not be ended, lives as long as its server likes.
 final class LentSessions: Sendable {
@@ -36,18 +37,25 @@ final class LentSessions: Sendable {
     /// Keeps what is written down for another day.
     var renewal: RedisCommand { RedisCommand("PEXPIRE", store.keys.serverSessions(of: node), String(Self.lifetime)) }
 
-    /// Ends the sessions of a node that is gone, at those servers that this node has as well.
+    /// Ends the sessions that a node which is gone has left, at those servers that this node has as well: none that it opens should it live
+    /// after all, and none that a node which lives has, too, as a server may give all of them the same name.
     func end(of dead: String, at upstreams: UpstreamSet) async throws(StoreFailure) {
-        let name = store.keys.serverSessions(of: dead)
-        while true {
-            let page = try await store.send(RedisCommand("SRANDMEMBER", name, String(Self.atOnce))).array?.compactMap(\.string) ?? []
-            if page.isEmpty { return }
+        var rest = Array(try await names(of: [dead]))[...]
+        let used = try await rest.isEmpty ? [] : names(of: Membership.living(in: store).subtracting([dead]))
+        while !rest.isEmpty, try await !Membership.living(in: store).contains(dead) {
+            let page = rest.prefix(Self.atOnce)
+            rest = rest.dropFirst(Self.atOnce)
             // Whoever has struck it out ends it; one that dies before it has is nobody's loss.
-            let struck = try await store.sendAll(page.map { RedisCommand(once: "SREM", name, $0) })
-            let sessions = zip(page, struck).filter { $1.integer == 1 }.compactMap { HTTPSessionName(text: $0.0) }
+            let struck = try await store.sendAll(page.map { RedisCommand(once: "SREM", store.keys.serverSessions(of: dead), $0) })
+            let sessions = zip(page, struck).filter { $1.integer == 1 && !used.contains($0) }.compactMap { HTTPSessionName(text: $0.0) }
             await withDiscardingTaskGroup { group in
                 for session in sessions { for upstream in upstreams.all { group.addTask { await upstream.end(session) } } }
             }
         }
+    }
+
+    private func names(of nodes: Set<String>) async throws(StoreFailure) -> Set<String> {
+        let replies = try await store.sendAll(nodes.map { RedisCommand("SMEMBERS", store.keys.serverSessions(of: $0)) })
+        return Set(replies.flatMap { $0.array ?? [] }.compactMap(\.string))
     }
 }

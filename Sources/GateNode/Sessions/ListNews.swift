@@ -22,20 +22,30 @@ struct ListNews: Sendable {
     static let echo = 1000
 }
 
-/// Brings what servers say of their lists to the sessions, each list at most once in `pace`; confined to one event loop of the node.
+/// Brings what servers say of their lists to the store, each list at most once in `pace`, and what any node has brought there to the sessions
+/// that listen here; confined to one event loop of the node.
+///
+/// News come to streams from the store alone, those of all lists at once and one reading after the other: whatever order the nodes hear them in.
 final class NewsDesk {
+    typealias Tell = ([ListNews]) -> Void
+
     private let mail: SessionMail
     private let eventLoop: any EventLoop
     /// What was said of a list meanwhile; nothing yet, if nil.
     private var waiting: [String: [UInt8]?] = [:]
+    /// Up to which news the streams have been told.
+    private var told = 0
+    private var (isReading, readsAgain) = (false, false)
 
     private static let pace = TimeAmount.milliseconds(250)
+    /// After which time a store that was away is asked again.
+    private static let patience = TimeAmount.seconds(1)
     private static let longestName = 128
 
     init(_ mail: SessionMail, on eventLoop: any EventLoop) { (self.mail, self.eventLoop) = (mail, eventLoop) }
 
     /// Takes a notification, and has it told now, or with later ones of the same list. - Parameter tell: is called on this loop.
-    func post(_ message: [UInt8], _ tell: @escaping (ListNews) -> Void) {
+    func post(_ message: [UInt8], _ tell: @escaping Tell) {
         guard let list = Self.list(of: message) else { return }
         guard waiting[list] == nil else {
             waiting[list] = .some(message)
@@ -45,11 +55,33 @@ final class NewsDesk {
         guard ListNews.known.contains(list) || waiting.count < ListNews.most - ListNews.known.count else { return }
         waiting[list] = .some(nil)
         mail.post(message, of: list) { [self] number in
-            tell(ListNews(list: list, message: message, number: number ?? 0))
+            if let number { heard(number, tell) } else { tell([ListNews(list: list, message: message, number: 0)]) }
             eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.pace) { [self] in
                 let next = waiting.removeValue(forKey: list) ?? nil
                 if let next { post(next, tell) }
             }
+        }
+    }
+
+    /// The store has news up to a number, or may have. - Parameter tell: is called on this loop with those that are new.
+    func heard(_ number: Int, _ tell: @escaping Tell) {
+        guard number > told else { return }
+        readsAgain = true
+        if !isReading { read(tell) }
+    }
+
+    private func read(_ tell: @escaping Tell) {
+        (isReading, readsAgain) = (true, false)
+        mail.news { [self] all in
+            guard let all else {
+                eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: Self.patience) { [self] in read(tell) }
+                return
+            }
+            isReading = false
+            let news = all.filter { $0.number > told }
+            told = news.reduce(told) { max($0, $1.number) }
+            if !news.isEmpty { tell(news) }
+            if readsAgain { read(tell) }
         }
     }
 

@@ -62,10 +62,6 @@ final class LiveStream: HeldConnection {
 
     /// Says hello on a new stream, and what a resumed one has missed.
     func begin(isResumed: Bool) {
-        guard session.isOwned else {
-            isOpen = true
-            return send(hello)
-        }
         all.mail.news { [self] news in
             guard !hasEnded else { return }
             place.news = place.news ?? news?.lazy.map(\.number).max() ?? all.heard
@@ -123,7 +119,8 @@ final class LiveStream: HeldConnection {
         }
     }
 
-    /// Tells that lists have changed, of each the last news, unless another stream of the session tells it.
+    /// Tells that lists have changed, of each the last news, unless another stream of the session tells it. Whoever calls it has read the news
+    /// of all lists at once, and in order: so what has a number up to the last one told has been told, or was followed by other news of its list.
     func tell(_ news: [ListNews]) {
         guard !hasEnded, !isClosing else { return }
         guard isOpen else {

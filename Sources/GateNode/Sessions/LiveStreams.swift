@@ -104,10 +104,10 @@ final class LiveStreams {
         for session in Set(streams.lazy.map(\.session.id)) { collect(session: session) }
     }
 
-    /// Tells each session that listens here that a list has changed, if it has not been told elsewhere.
-    func tell(_ news: ListNews) {
-        heard = max(heard, news.number)
-        for (_, streams) in Dictionary(grouping: streams, by: \.session.id) { streams.min { $0.openedAt < $1.openedAt }?.tell([news]) }
+    /// Tells each session that listens here that lists have changed, if it has not been told elsewhere.
+    func tell(_ news: [ListNews]) {
+        heard = news.reduce(heard) { max($0, $1.number) }
+        for (_, streams) in Dictionary(grouping: streams, by: \.session.id) { streams.min { $0.openedAt < $1.openedAt }?.tell(news) }
     }
 
     /// Sends what a session without a key of its own has asked for with this credential to a stream that was opened with the same; what keys

@@ -5,8 +5,8 @@
 LOG gets one JSON object a request: verb, headers, and the message's method and name. Tools: json and stream answer with the text in the
 one or the other form; refuse answers 500; forget ends all sessions, so that its call is answered 404; hangup closes the connection in
 the middle of the answer; slow streams one notice of progress and then is silent until it is cancelled; own404 answers its own request with 404;
-poll ends its stream, and those that resume it, until the third of these has the answer; change tells of a changed list on the GET streams,
-which there are where it is sessionless.
+poll ends its stream, and those that resume it, until the third of these has the answer; change tells of a changed list (its argument list, of
+tools if there is none) on the GET streams, or on the one whose number it is given (stream); they are there where it is sessionless.
 """
 
 import json
@@ -110,8 +110,11 @@ class Handler(BaseHTTPRequestHandler):
         self.chunk("")
 
     def tool_change(self, message, params):
-        for listener in listeners:
-            listener.chunk('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n')
+        arguments = params.get("arguments") or {}
+        chosen = arguments.get("stream")
+        news = {"jsonrpc": "2.0", "method": f"notifications/{arguments.get('list', 'tools')}/list_changed"}
+        for listener in listeners if chosen is None else [listeners[chosen]]:
+            listener.chunk(f"data: {json.dumps(news)}\n\n")
         self.answer(message, text(params))
 
     def tool_slow(self, message, params):
