@@ -100,7 +100,7 @@ extension ValueKind where Value == GuardrailRule {
                     findings.within(".\(member.name)") { draft.take(member, &$0) }
                 }
             }
-            for name in names where !members.contains(where: { $0.name == name && $0.value != "" }) {
+            for name in names where !members.contains(where: { $0.name.hasSameBytes(as: name) && $0.value.stringValue?.isEmpty != true }) {
                 findings.within(".\(name)") { $0.refuse("Must be there.") }
             }
             return findings.faults.isEmpty ? draft.rule(&findings) : nil

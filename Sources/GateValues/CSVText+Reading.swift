@@ -13,18 +13,22 @@ extension CSVText {
     ///   - bytes: UTF-8, with or without a byte order mark.
     ///   - rows: lines at most, without the head.
     ///   - columns: columns at most.
-    /// - Throws: `Fault` where there is no head or a name stands in it twice, a line has another number of values, a quote is open at the end or
+    /// - Throws: `Fault` where there is no head, or a name stands in it twice or is no short ASCII; a line has another number of values, a quote is open at the end or
     ///   stands inside of a value, there are too many lines or columns, or the bytes are no UTF-8.
     package static func rows(in bytes: [UInt8], upTo rows: Int, columns: Int = 100) throws(Fault) -> [[String: String]] {
         var reader = CSVReader(bytes: bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes[3...] : bytes[...], mostValues: columns)
         guard let head = try reader.next() else { throw Fault(sentence: "The table is empty.") }
+        // Names in ASCII are compared in the time that they are long.
+        guard head.allSatisfy({ $0.utf8.count <= longestName && $0.utf8.allSatisfy { $0 < 0x80 } }) else {
+            throw Fault(sentence: "The first line must name columns in at most \(longestName) ASCII characters each.")
+        }
         guard Set(head.map(\.utf8.count)) != [0], Set(head).count == head.count else {
             throw Fault(sentence: "The first line must name each column once.")
         }
         var found: [[String: String]] = []
         while let line = try reader.next() {
             guard reader.line <= 2 * rows + 100 else { throw Fault(sentence: "The table has more than \(rows) lines.") }
-            if line == [""] { continue }
+            if line.count == 1, line[0].isEmpty { continue }
             guard line.count == head.count else {
                 throw Fault(sentence: "Line \(reader.line) has \(line.count) values and not \(head.count).")
             }
@@ -33,6 +37,9 @@ extension CSVText {
         }
         return found
     }
+
+    /// Bytes of a column's name.
+    private static let longestName = 100
 }
 
 /// Hands out the values of one line after the other.

@@ -4,6 +4,9 @@ import Foundation
 package import GateDomain
 package import MCPWire
 
+/// Bytes of a member's name: as many as one of a setting may have, and few enough to be compared.
+private let longestName = 500
+
 extension ValueKind {
     /// A list of values of one kind; a list that holds another value breaks `rule` as a whole. One that is too long is refused before any of its
     /// values is read: what is left out of a list of denials would be allowed.
@@ -53,7 +56,7 @@ extension ValueKind {
         }
     }
 
-    /// An object, read by its members in the order of their names.
+    /// An object, read by its members in the order of the bytes of their names; of none of which is longer than `longestName`.
     package static func members(
         _ schema: Schema = .object, _ read: @escaping @Sendable ([JSONObject.Member], inout ValueFindings) -> Value?
     )
@@ -66,7 +69,11 @@ extension ValueKind {
                     findings.refuse("Must be an object.", showing: json)
                     return nil
                 }
-                return read(object.members.sorted { $0.name < $1.name }, &findings)
+                guard object.members.allSatisfy({ $0.name.utf8.count <= longestName }) else {
+                    findings.refuse("Must have no member whose name is longer than \(longestName) bytes.")
+                    return nil
+                }
+                return read(object.members.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }, &findings)
             })
     }
 
@@ -103,29 +110,34 @@ extension ValueKind where Value == AddressRange {
 }
 
 extension ValueKind where Value == [String: String] {
-    /// At most 50, each name and value of at most 100 characters (F-KEY-13).
+    /// At most 50, each name and value of at most 100 characters of Unicode (F-KEY-13). All of that is known before anything is compared.
     package static let tags = Self(map(of: .tag).schema.with("maxProperties", 50)) { json throws(ValueFault) in
         let rule = "Must be at most 50 tags of at most 100 characters each."
-        guard let members = json.objectValue, members.count <= 50,
-            members.allSatisfy({ (1...100).contains($0.name.count) && $0.name.isOneLine }),
-            let tags = try? map(of: .tag).value(of: json)
-        else { throw ValueFault(rule, showing: json) }
+        guard let members = json.objectValue, members.areNamedAsTags, let tags = try? map(of: .tag).value(of: json) else {
+            throw ValueFault(rule, showing: json)
+        }
         return tags
     }
 }
 
 extension ValueKind where Value == String {
-    fileprivate static let tag = word(.string(0...100), rule: "") { $0.count <= 100 && $0.isOneLine }
+    fileprivate static let tag = word(.string(0...100), rule: "") { $0.hasCharacters(0...100) && $0.isOneLine }
 }
 
 extension ValueKind where Value == [String: String?] {
     /// Changes of tags: null removes one.
     package static let tagChanges = Self(.map(of: .string(0...100).nullable).with("maxProperties", 50)) { json throws(ValueFault) in
-        guard let members = json.objectValue else { throw ValueFault("Must be at most 50 tags of at most 100 characters each, or null.") }
+        guard let members = json.objectValue, members.areNamedAsTags else {
+            throw ValueFault("Must be at most 50 tags of at most 100 characters each, or null.")
+        }
         let kept = members.filter { !$0.value.isNull }.map { ($0.name, $0.value) }
         let set = try ValueKind<[String: String]>.tags.value(of: .object(JSONObject(kept)))
         return members.reduce(into: [:]) { changes, member in changes.updateValue(set[member.name], forKey: member.name) }
     }
+}
+
+extension JSONObject {
+    fileprivate var areNamedAsTags: Bool { count <= 50 && allSatisfy { $0.name.hasCharacters(1...100) && $0.name.isOneLine } }
 }
 
 extension ValueKind where Value == Never {
@@ -138,7 +150,12 @@ extension ValueKind where Value == Never {
 extension String {
     /// The trimmed parts between commas, without empty ones.
     package var commaSeparatedParts: [String] {
-        split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        unicodeScalars.split(separator: ",").map { Substring($0).trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    /// Whether it has so many characters of Unicode. What is drawn as one may be any number of them, and costs the square of it to compare.
+    func hasCharacters(_ counts: ClosedRange<Int>) -> Bool {
+        utf8.count <= 4 * counts.upperBound && counts.contains(unicodeScalars.count)
     }
 
     /// No control characters, which would make two entries of one where lists are kept as lines.

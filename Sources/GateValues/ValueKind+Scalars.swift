@@ -67,7 +67,7 @@ extension ValueKind where Value == Int {
 
     /// In a query the plus of a zone comes as a space where nobody has escaped it.
     private static func plusOfZone(_ text: String) -> JSONValue {
-        .string(text.contains("T") ? text.replacing(" ", with: "+") : text)
+        .string(text.utf8.count <= 64 && text.contains("T") ? text.replacing(" ", with: "+") : text)
     }
 }
 
@@ -82,7 +82,7 @@ extension ValueKind where Value == Double {
 extension ValueKind where Value == Bool {
     /// True or false; in a query or header the words.
     package static let flag = Self(
-        .boolean, given: { $0 == "true" ? true : $0 == "false" ? false : .string($0) },
+        .boolean, given: { $0.hasSameBytes(as: "true") ? true : $0.hasSameBytes(as: "false") ? false : .string($0) },
         read: { json throws(ValueFault) in
             guard let flag = json.boolValue else { throw ValueFault("Must be true or false.", showing: json) }
             return flag
@@ -97,9 +97,12 @@ extension ValueKind where Value: RawRepresentable<String> & CaseIterable {
     package static func choice(notYet: [String: String] = [:]) -> Self {
         let words = Value.allCases.map(\.rawValue)
         let rule = "Must be one of \(words.joined(separator: ", "))."
+        let longest = (words + notYet.keys).map(\.utf8.count).max() ?? 0
         return Self(.choice(words)) { json throws(ValueFault) in
-            guard let word = json.stringValue, let value = Value(rawValue: word) else {
-                throw ValueFault(json.stringValue.flatMap { notYet[$0] } ?? rule, showing: json)
+            // What is longer is none of them, and is not compared.
+            let word = json.stringValue.flatMap { $0.utf8.count <= longest ? $0 : nil }
+            guard let word, let value = Value(rawValue: word) else {
+                throw ValueFault(word.flatMap { notYet[$0] } ?? rule, showing: json)
             }
             return value
         }

@@ -26,9 +26,9 @@ package struct UpstreamClient: Sendable, Hashable {
 /// What a server asks of its client: sampling, elicitation, roots.
 package struct UpstreamQuestion: Sendable {
     /// The whole request of the server.
-    package let message: ByteBuffer
+    package private(set) var message: ByteBuffer
     /// Its parts; `id` is there.
-    package let reply: Reply
+    package private(set) var reply: Reply
     /// How whoever has passed it on hears that the server wants no answer any more.
     package internal(set) var withdrawal = QuestionWithdrawal()
     /// Who waits for the answer.
@@ -45,6 +45,13 @@ package struct UpstreamQuestion: Sendable {
         self.message = message
         self.reply = reply
         asker = UpstreamAsker(idToken: reply.id.map { message.token($0) } ?? Array("null".utf8), send: answer)
+    }
+
+    /// The same question in other words. - Parameter reply: the parts of `message`; `id` is there.
+    package func saying(_ message: ByteBuffer, _ reply: Reply) -> UpstreamQuestion {
+        var other = self
+        (other.message, other.reply) = (message, reply)
+        return other
     }
 
     /// Whether it is an elicitation that sends somebody to a page; any other shows a form.

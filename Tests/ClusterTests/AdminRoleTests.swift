@@ -32,6 +32,37 @@ extension ClusterTests {
             }
         }
 
+        @Test("F-ADMIN-10: whoever is revoked while the body of its request is on its way has changed nothing by it")
+        func lateBodies() async throws {
+            try await GateCluster.run(nodes: 2) { cluster in
+                let key = try await cluster[0].createKey(credits: 100)
+                let orders: [(path: String, body: JSON)] = [
+                    ("/admin/keys", ["name": "late", "role": "super_admin"]), ("/topup", ["key": .string(key), "credits": 7]),
+                ]
+                for order in orders {
+                    let secret = try await cluster[0].adminKey("super_admin")
+                    let body = order.body.text
+                    let head =
+                        "POST \(order.path) HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Admin-Key: \(secret)\r\nContent-Type: application/json\r\n"
+                        + "Content-Length: \(body.utf8.count)\r\n\r\n"
+                    let connection = try await RawConnection(port: cluster.nodes[0].port)
+                    await connection.send(head + body.prefix(1))
+                    try await eventually("the head has proved who it is", within: .seconds(10)) {
+                        let keys = try await cluster[1].admin("/admin/keys").json["keys"]?.array ?? []
+                        return keys.contains { $0["active"] == true && $0["name"] == "test" && $0["lastUsedAt"]?.string != nil }
+                    }
+                    try await cluster[1].order("/admin/keys/revoke", ["key": .string(secret)])
+                    await connection.send(String(body.dropFirst()))
+                    try await connection.waitForAnswer()
+                    #expect(connection.statuses == [401], "\(order.path): \(connection.text)")
+                    await connection.close()
+                }
+                let names = try await cluster[1].admin("/admin/keys").json["keys"]?.array?.compactMap { $0["name"]?.string }
+                #expect(names?.contains("late") == false)
+                #expect(try await cluster[1].balance(key).credits == 100)
+            }
+        }
+
         @Test("F-ADMIN-07: the bootstrap key replaces itself on every node, and the old one stays out after a restart with it")
         func rotated() async throws {
             try await GateCluster.run(nodes: 2) { cluster in

@@ -48,6 +48,34 @@ extension ClusterTests {
         }
 
         @Test(
+            "rule 8: a text that costs the square of its length to compare costs a node nothing, in whatever place of whatever body of the documented routes it stands"
+        )
+        func costlyTexts() async throws {
+            try await GateCluster.run(nodes: 1) { cluster in
+                let gate = cluster[0]
+                let key = try await gate.createKey(credits: 100)
+                let fields = DocumentedField.all(in: try await gate.get("/openapi.json").json)
+                let costly = HostileClient.unicodeBomb(bytes: 200_000)
+                let attempts = fields.flatMap { field in field.costly.map { (field, $0) } }
+                let faults = await concurrently(attempts.count, workers: 4) { index -> String? in
+                    let (field, value) = attempts[index]
+                    // As text: a dictionary of ours would take as long over it as one of theirs.
+                    let parts = field.body(with: value, key: key).text.split(
+                        separator: DocumentedField.mark, omittingEmptySubsequences: false)
+                    guard let answer = try? await gate.admin(field.path, text: parts.joined(separator: costly)) else {
+                        return "\(field) \(value.text): no answer"
+                    }
+                    // It takes twenty seconds to hash it once.
+                    return answer.status < 500 && answer.elapsed < .seconds(6).patiently
+                        ? nil : "\(field) \(value.text): \(answer.status) after \(answer.elapsed)"
+                }
+                #expect(attempts.count > 300)
+                let found = faults.compactMap(\.self)
+                #expect(found.isEmpty, "\(found.count): \(found.prefix(10).joined(separator: "\n"))")
+            }
+        }
+
+        @Test(
             "F-KEY-15, F-WH-10, F-GUARD-02: a list that is too long is refused as a whole, so that no denial is lost; so is a filter for events that nobody tells, and a rule without a name"
         )
         func refusedAsAWhole() async throws {
@@ -223,6 +251,21 @@ private struct DocumentedField: Sendable, CustomStringConvertible {
             found.append(("unknown member", "stranger", .object(needed.merging(["stranger": "x"]) { $1 })))
         }
         return found
+    }
+
+    /// What stands in the place of a costly text.
+    static let mark = "@costly@"
+
+    /// Values with a costly text in each place where one can stand.
+    var costly: [JSON] { Self.costly(schema) + [.array([.string(Self.mark)]), .object([Self.mark: .null])] }
+
+    private static func costly(_ schema: JSON) -> [JSON] {
+        if let choices = schema["oneOf"]?.array { return choices.flatMap(costly) }
+        let needed = needed(schema)
+        let members = (schema["properties"]?.object ?? [:]).sorted { $0.key < $1.key }
+        return [.string(mark), .object(needed.merging([mark: "x"]) { $1 })]
+            + (schema["items"].map(costly) ?? []).map { .array([$0]) }
+            + members.flatMap { name, member in costly(member).map { .object(needed.merging([name: $0]) { $1 }) } }
     }
 
     /// The members that an object has to have.

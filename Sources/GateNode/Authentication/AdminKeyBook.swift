@@ -33,14 +33,14 @@ struct AdminKeyEntry: Sendable, Equatable {
 
 /// Why the admin keys stay as they are.
 enum AdminKeyRefusal: String, Error, Sendable {
-    case unknown, ambiguous, revoked, own, lastSuperAdmin, full, notBootstrap
+    case unknown, ambiguous, revoked, own, lastSuperAdmin, full, notBootstrap, notHeld
 }
 
 /// A change of the admin keys; digests are of the secrets.
 enum AdminKeyChange: Sendable {
     case add(AdminKeyEntry, digest: String)
-    case revoke(_ reference: String, digest: String, by: String)
-    case replaceBootstrap(_ actor: String, with: AdminKeyEntry, digest: String)
+    case revoke(_ reference: String, digest: String)
+    case replaceBootstrap(with: AdminKeyEntry, digest: String)
 }
 
 /// All admin keys, by the SHA-256 of their secrets in hex digits.
@@ -91,11 +91,14 @@ struct AdminKeyBook: Sendable, Equatable {
         return own + entries.map { (digest: $0.key, entry: $0.value) }
     }
 
-    mutating func apply(_ change: AdminKeyChange) throws(AdminKeyRefusal) {
+    /// - Parameter actor: the digest of the key that asks. It is looked at here as well as when its request came: a key that is revoked
+    ///   meanwhile changes none.
+    mutating func apply(_ change: AdminKeyChange, by actor: String) throws(AdminKeyRefusal) {
+        guard holder(actor)?.role == .superAdmin else { throw .notHeld }
         switch change {
         case .add(let entry, let digest): try add(entry, digest: digest)
-        case .revoke(let reference, let digest, let actor): _ = try revoke(reference, digest: digest, by: actor)
-        case .replaceBootstrap(let actor, let entry, let digest): try replaceBootstrap(actor, with: entry, digest: digest)
+        case .revoke(let reference, let digest): _ = try revoke(reference, digest: digest, by: actor)
+        case .replaceBootstrap(let entry, let digest): try replaceBootstrap(actor, with: entry, digest: digest)
         }
     }
 

@@ -82,9 +82,9 @@ final class AdminKeyDirectory: Sendable {
     }
 
     /// - Throws: `AdminKeyRefusal`, `RecordRefusal`.
-    func create(_ key: AdminKeyEntry, secret: String, _ operation: Operation) async throws {
+    func create(_ key: AdminKeyEntry, secret: String, by actor: Administrator, _ operation: Operation) async throws {
         let digest = Hex.string(AdminKeys.digest(secret))
-        try await change(.add(key, digest: digest), operation)
+        try await change(.add(key, digest: digest), by: actor, operation)
     }
 
     /// What revoking would do, so that it can be told before it is done.
@@ -97,7 +97,7 @@ final class AdminKeyDirectory: Sendable {
     /// - Throws: `AdminKeyRefusal`, `RecordRefusal`.
     func revoke(_ reference: String, by actor: Administrator, _ operation: Operation) async throws {
         let digest = Hex.string(AdminKeys.digest(reference))
-        try await change(.revoke(reference, digest: digest, by: actor.digest), operation)
+        try await change(.revoke(reference, digest: digest), by: actor, operation)
     }
 
     /// Puts `secret` into the place of the bootstrap key that asks.
@@ -107,16 +107,16 @@ final class AdminKeyDirectory: Sendable {
             id: AdminKeyEntry.bootstrapID, name: AdminKeyEntry.bootstrapID, role: .superAdmin, masked: Credential.longMask(secret),
             createdAt: now, createdBy: actor.key.actor, isBootstrap: true)
         let digest = Hex.string(AdminKeys.digest(secret))
-        try await change(.replaceBootstrap(actor.digest, with: key, digest: digest), operation)
+        try await change(.replaceBootstrap(with: key, digest: digest), by: actor, operation)
     }
 
     private func book() async throws(RecordRefusal) -> AdminKeyBook {
         AdminKeyBook(try await records.read(Self.record)?.values ?? [:], bootstrap: bootstrap.digestText)
     }
 
-    private func change(_ change: AdminKeyChange, _ operation: Operation) async throws {
+    private func change(_ change: AdminKeyChange, by actor: Administrator, _ operation: Operation) async throws {
         do {
-            try await write(change, operation)
+            try await write(change, by: actor.digest, operation)
         } catch {
             throw Self.told(error)
         }
@@ -127,18 +127,20 @@ final class AdminKeyDirectory: Sendable {
         return refusal
     }
 
-    private func write(_ change: AdminKeyChange, _ operation: Operation) async throws(RecordRefusal) {
+    private func write(_ change: AdminKeyChange, by actor: String, _ operation: Operation) async throws(RecordRefusal) {
         if try await records.read(Self.record) == nil {
             var record = SwitchRecord(id: Self.record, values: [:])
-            try apply(change, to: &record)
+            try apply(change, by: actor, to: &record)
             do { return try await records.create(record, operation) } catch { if error != .contended { throw error } }
         }
-        _ = try await records.edit(Self.record, operation) { (record) throws(RecordRefusal) in try apply(change, to: &record) }
+        _ = try await records.edit(Self.record, operation) { (record) throws(RecordRefusal) in
+            try apply(change, by: actor, to: &record)
+        }
     }
 
-    private func apply(_ change: AdminKeyChange, to record: inout SwitchRecord) throws(RecordRefusal) {
+    private func apply(_ change: AdminKeyChange, by actor: String, to record: inout SwitchRecord) throws(RecordRefusal) {
         var book = AdminKeyBook(record.values, bootstrap: bootstrap.digestText)
-        do throws(AdminKeyRefusal) { try book.apply(change) } catch { throw .state(error.rawValue) }
+        do throws(AdminKeyRefusal) { try book.apply(change, by: actor) } catch { throw .state(error.rawValue) }
         record.values = book.values
     }
 

@@ -16,8 +16,9 @@ extension CallFlow {
         loop.meter.staleJudgements += machine.staleJudgements
         exchange.readings.credits = machine.credits
         exchange.readings.rate = machine.rate
+        let screened = screen(reply)
         for call in calls { exchange.readings.warnings += call.warnings }
-        switch reply {
+        switch screened {
         case .served: deliver()
         case .denied(let denial, let part): refuse(denial, part)
         case .unavailable:
@@ -94,6 +95,34 @@ extension CallFlow {
             loop.tasks.note(charged, for: task.id, of: task.server, by: key, charge: loop.nextID(), at: loop.now, done)
         }
         done()
+    }
+
+    /// An answer that was kept is judged by the rules of now: they may be of after it.
+    private func screen(_ reply: CallMachine.Reply) -> CallMachine.Reply {
+        guard case .replayed(let answer) = reply, loop.snapshot.pipeline.hasStages(of: .output) else { return reply }
+        let stored = ByteBuffer(bytes: answer)
+        guard let kept = stored.withUnsafeReadableBytes({ Reply.scan($0) }), let value = kept.result ?? kept.error else { return reply }
+        var edits: [Splice.Edit] = []
+        for (part, place) in places(of: value, in: stored) {
+            switch calls[part].judge(stored, at: place, self) {
+            case .passed: break
+            case .answered(let bytes), .rewritten(let bytes): edits.append(.init(place, .bytes(bytes)))
+            case .withheld(let denial): return .denied(denial, part: part)
+            }
+        }
+        return edits.isEmpty ? reply : .replayed(stored.withUnsafeReadableBytes { Splice.apply(edits, to: $0) })
+    }
+
+    /// What the servers have said in a message, in its order: all of the value, or what each call of a batch has come to.
+    private func places(of value: Range<Int>, in message: ByteBuffer) -> [(part: Int, place: Range<Int>)] {
+        guard isBatch else { return [(0, value)] }
+        let list = message.withUnsafeReadableBytes { bytes in
+            ListScan(UnsafeRawBufferPointer(rebasing: bytes[value]), list: "results", members: ["result", "error"])
+        }
+        guard let list, list.entries.count == calls.count else { return calls.indices.prefix(1).map { ($0, value) } }
+        return list.entries.enumerated().compactMap { part, entry in
+            (entry.values[0] ?? entry.values[1]).map { (part, value.lowerBound + $0.lowerBound..<value.lowerBound + $0.upperBound) }
+        }
     }
 
     /// The same call has been answered before: the same answer, under the id of this request, and no charge.

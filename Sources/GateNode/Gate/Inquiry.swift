@@ -105,6 +105,7 @@ final class Inquiry: UpstreamReceiver {
     }
 
     func upstreamNotified(_ message: ByteBuffer, _ reply: Reply) {
+        guard let (message, reply) = request.passed(message, reply) else { return }
         if let call = request.exchange.parkedAs { return request.loop.rounds.tell(message, of: call, on: request.loop) }
         guard request.loop.isHeard(message, reply, on: request.exchange, of: request.client) else { return }
         request.exchange.relay(notification: message, reply)
@@ -114,8 +115,12 @@ final class Inquiry: UpstreamReceiver {
 
     func upstreamAsked(together questions: [UpstreamQuestion]) {
         let (loop, exchange) = (request.loop, request.exchange)
-        guard exchange.isStateless else { return questions.forEach { loop.ask($0, on: exchange) } }
-        if loop.rounds.ask(questions, exchange, of: request.keyID, on: loop, cancel: { [weak request] in request?.giveUp() }) { return }
+        let passed = questions.compactMap { request.passed($0) }
+        guard passed.count == questions.count else {
+            return questions.forEach { $0.refuse(code: -32603, UpstreamQuestion.isKeptBack) }
+        }
+        guard exchange.isStateless else { return passed.forEach { loop.ask($0, on: exchange) } }
+        if loop.rounds.ask(passed, exchange, of: request.keyID, on: loop, cancel: { [weak request] in request?.giveUp() }) { return }
         for question in questions { question.refuse(code: -32603, "The client cannot be asked this") }
     }
 

@@ -26,10 +26,10 @@ final class ProxiedRequest: CancellableRequest {
     private let shape: Shape
     let loop: LoopContext
     let method: String
-    private var caller = CallView.Caller.nobody
+    private(set) var caller = CallView.Caller.nobody
     var key: KeyRecord?
     var keyID: String? { key?.id }
-    private lazy var address = exchange.address
+    private(set) lazy var address = exchange.address
     private var pending = 0
     private var answers: [(index: Int, message: ByteBuffer, reply: Reply)] = []
     /// Servers that are asked if those before them have no result.
@@ -42,6 +42,9 @@ final class ProxiedRequest: CancellableRequest {
     private var (awaited, isInHurry) = (Set<Int>(), false)
     /// What is under way for this request alone.
     var tickets: [UpstreamTicket] = []
+    /// The tool that its task was made by, where rules may ask for it, and what they have said.
+    var taskTool: String?
+    var screen = OutputScreen()
     private var cancelKey: CancelKey?
 
     init(_ exchange: MCPExchange, _ shape: Shape, on loop: LoopContext) {
@@ -196,7 +199,7 @@ final class ProxiedRequest: CancellableRequest {
 
     // MARK: Judging
 
-    private var isShadow: Bool { loop.rules.isShadow }
+    var isShadow: Bool { loop.rules.isShadow }
 
     /// What one phase says, of a tool where it asks for one.
     private func judge(_ phase: Phase, tool: String = "") -> Pipeline.Decision {
@@ -206,7 +209,7 @@ final class ProxiedRequest: CancellableRequest {
         return loop.snapshot.pipeline.run(phase, &view)
     }
 
-    private func refuse(_ denial: Denial) {
+    func refuse(_ denial: Denial) {
         loop.meter.count(denial, of: "none")
         exchange.fail(code: denial.code, denial.sentence, data: denial.data)
     }

@@ -112,6 +112,23 @@ struct TaskOwners {
         done()
     }
 
+    /// The tool that each of a key's tasks was made by, empty where that is not known; nil if Redis does not answer.
+    /// - Parameter tasks: ids, and the prefixes of their servers.
+    func tools(of tasks: [(id: String, server: String?)], by key: String, _ completion: @escaping ([String]?) -> Void) {
+        var (tools, open, isHeard) = (Array(repeating: "", count: tasks.count), tasks.count, true)
+        if tasks.isEmpty { return completion([]) }
+        for (index, task) in tasks.enumerated() {
+            link.send(RedisCommand("HGET", keys.taskFacts(of: key, Self.name(of: task.id, server: task.server)), "tool")) { result in
+                switch result {
+                case .success(let tool): tools[index] = tool.string ?? ""
+                case .failure: isHeard = false
+                }
+                open -= 1
+                if open == 0 { completion(isHeard ? tools : nil) }
+            }
+        }
+    }
+
     /// Of one length whatever the server calls it: 64 hex digits.
     /// - Parameter server: its prefix; nil or empty for one server alone.
     static func name(of task: String, server: String?) -> String { KeyCache.digest("\(server ?? ""):\(task)") }

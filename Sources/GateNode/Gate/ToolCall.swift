@@ -21,13 +21,14 @@ final class ToolCall: UpstreamReceiver {
 
     private let request: BatchedCall
     let tool: String
-    private(set) var warnings: [String] = []
-    private(set) var notes: [String] = []
-    /// Rules that its arguments have met, as last judged.
-    private var inArguments: [RuleViolation] = []
-    private var inAnswer: [RuleViolation] = []
-    var violations: [RuleViolation] { inArguments + inAnswer }
-    var hasViolations: Bool { !inArguments.isEmpty || !inAnswer.isEmpty }
+    /// What was said of its arguments, as last judged, and of what its server says.
+    private var ofArguments: (warnings: [String], notes: [String], violations: [RuleViolation]) = ([], [], [])
+    private var ofAnswer = OutputScreen()
+    /// A rule that has met both is told once.
+    var warnings: [String] { ofArguments.warnings + ofAnswer.warnings.filter { !ofArguments.warnings.contains($0) } }
+    var notes: [String] { ofArguments.notes + ofAnswer.notes }
+    var violations: [RuleViolation] { ofArguments.violations + ofAnswer.violations }
+    var hasViolations: Bool { !ofArguments.violations.isEmpty || !ofAnswer.violations.isEmpty }
     /// Whether its arguments were compared with the tool's schema, and do not fit it; as last judged.
     private(set) var (hasCheckedArguments, hasUnfitArguments) = (false, false)
     /// The arguments as a stage has rewritten them.
@@ -84,7 +85,8 @@ final class ToolCall: UpstreamReceiver {
                 argumentBytes: size,
                 address: address, country: exchange.country(for: caller.policy), now: loop.now, headers: exchange.header)
             let decision = loop.snapshot.pipeline.run(upTo: .route, &view)
-            (warnings, notes, arguments, inArguments) = (view.warnings, view.notes, view.rewritten, view.violations)
+            ofArguments = (view.warnings, view.notes, view.violations)
+            arguments = view.rewritten
             (hasCheckedArguments, hasUnfitArguments) = (view.hasCheckedArguments, false)
             switch decision {
             case .passed: return .init(plan: plan)
@@ -185,53 +187,38 @@ final class ToolCall: UpstreamReceiver {
 
     func upstreamAsked(together questions: [UpstreamQuestion]) {
         guard let flow else { return questions.forEach { $0.refuse() } }
+        let passed = questions.compactMap { question in question.screened { judge($0, at: $1, flow) } }
+        // They are one round: without one of them the others are of no use.
+        guard passed.count == questions.count else {
+            return questions.forEach { $0.refuse(code: -32603, UpstreamQuestion.isKeptBack) }
+        }
         if flow.exchange.isStateless {
             guard flow.calls.count == 1,
-                flow.loop.rounds.ask(
-                    questions, flow.exchange, of: flow.caller?.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
+                flow.loop.rounds.ask(passed, flow.exchange, of: flow.caller?.id, on: flow.loop, cancel: { [weak flow] in flow?.cancel() })
             else {
                 return questions.forEach { $0.refuse(code: -32603, "The client cannot be asked this") }
             }
             return
         }
-        for question in questions { flow.loop.ask(question, on: flow.exchange) }
+        for question in passed { flow.loop.ask(question, on: flow.exchange) }
     }
 
     /// What the stages of the phase `output` leave of a message that comes before the answer; nil for nothing.
-    private func passed(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> (ByteBuffer, Reply)? {
+    private func passed(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> (message: ByteBuffer, reply: Reply)? {
+        guard let params = reply.params else { return (message, reply) }
+        return judge(message, at: params, flow).rest(of: message, reply, at: params)
+    }
+
+    /// What the stages of the phase `output` make of something that the server has said, now or when the call was made before.
+    func judge(_ message: ByteBuffer, at place: Range<Int>, _ flow: CallFlow) -> OutputScreen.Verdict {
         let loop = flow.loop
-        guard loop.snapshot.pipeline.hasStages(of: .output), let params = reply.params else { return (message, reply) }
-        return message.withUnsafeReadableBytes { bytes -> (ByteBuffer, Reply)? in
-            var view = view(of: UnsafeRawBufferPointer(rebasing: bytes[params]), flow)
-            if case .denied(let denial) = loop.snapshot.pipeline.run(.output, &view) {
-                take(view)
-                guard flow.machine.isShadow else { return nil }
-                note("shadow:" + denial.reason)
-                return (message, reply)
-            }
-            take(view)
-            guard let rewritten = view.rewritten else { return (message, reply) }
-            let changed = Splice.apply([.init(params, .bytes(rewritten))], to: bytes)
-            return changed.withUnsafeBytes { Reply.scan($0) }.map { (ByteBuffer(bytes: changed), $0) }
+        guard loop.snapshot.pipeline.hasStages(of: .output) else { return .passed }
+        return message.withUnsafeReadableBytes { bytes in
+            let view = CallView(
+                caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[place]),
+                argumentBytes: request.argumentsCompactSize, address: flow.exchange.address, now: loop.now, headers: flow.exchange.header)
+            return ofAnswer.judge(view, by: loop.snapshot.pipeline, isShadow: flow.machine.isShadow)
         }
-    }
-
-    private func view(of payload: UnsafeRawBufferPointer, _ flow: CallFlow) -> CallView {
-        CallView(
-            caller: flow.machine.caller, tool: tool, payload: payload, argumentBytes: request.argumentsCompactSize,
-            address: flow.exchange.address, now: flow.loop.now, headers: flow.exchange.header)
-    }
-
-    /// Keeps what the stages have said of something that the server said; however much that is, a call has so many remarks.
-    private func take(_ view: borrowing CallView) {
-        // A rule that has met both is told once.
-        for warning in view.warnings where warnings.count < CallView.remarks && !warnings.contains(warning) { warnings.append(warning) }
-        for text in view.notes { note(text) }
-        for violation in view.violations where inAnswer.count < CallView.violations { inAnswer.append(violation) }
-    }
-
-    private func note(_ text: String) {
-        if notes.count < 2 * CallView.remarks { notes.append(text) }
     }
 
     func upstreamFinished(_ outcome: UpstreamOutcome) {
@@ -255,7 +242,7 @@ final class ToolCall: UpstreamReceiver {
         let session = exchange.isStateless ? nil : exchange.session
         let record = TaskRecord(
             TaskID(key: key.id, name: TaskOwners.name(of: made.id, server: server)), taskID: made.id, server: server ?? "",
-            tool: tool.cut(toBytes: CallEvent.toolBytes), session: session?.id ?? "", client: client?.session ?? "",
+            tool: tool, session: session?.id ?? "", client: client?.session ?? "",
             capabilities: Int(client?.capabilities.rawValue ?? 0), keyPrefix: key.record.prefix, node: loop.parts.id, status: made.status,
             lifetime: made.lifetime, at: loop.now)
         loop.tasks.remember(record) { [part] in flow.ended(part, outcome) }
@@ -264,24 +251,13 @@ final class ToolCall: UpstreamReceiver {
     /// Runs the stages of the phase `output`, where there are any.
     private func answered(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> PartOutcome {
         answer = .message(message, reply)
-        let loop = flow.loop
-        if loop.snapshot.pipeline.hasStages(of: .output), let value = reply.result ?? reply.error {
-            let denial: Denial? = message.withUnsafeReadableBytes { bytes in
-                var view = view(of: UnsafeRawBufferPointer(rebasing: bytes[value]), flow)
-                let decision = loop.snapshot.pipeline.run(.output, &view)
-                take(view)
-                switch decision {
-                case .denied(let denial): return denial
-                case .answered(let result): answer = .written(result: result, error: nil)
-                case .passed:
-                    guard let rewritten = view.rewritten else { break }
-                    answer = reply.result == nil ? .written(result: nil, error: rewritten) : .written(result: rewritten, error: nil)
-                }
-                return nil
-            }
-            if let denial, flow.machine.isShadow {
-                note("shadow:" + denial.reason)
-            } else if let denial {
+        if let value = reply.result ?? reply.error {
+            switch judge(message, at: value, flow) {
+            case .passed: break
+            case .answered(let result): answer = .written(result: result, error: nil)
+            case .rewritten(let bytes):
+                answer = reply.result == nil ? .written(result: nil, error: bytes) : .written(result: bytes, error: nil)
+            case .withheld(let denial):
                 answer = .withheld(denial)
                 return .withheld(denial)
             }

@@ -114,6 +114,8 @@ private struct SchemaNode: Sendable {
     private static let keywords =
         "type, required, enum, minLength, maxLength, minimum, maximum, pattern, properties, additionalProperties, items, minItems, maxItems"
     private static let deepest = 32
+    /// Bytes of a keyword; what is longer is none, and is not compared with those that there are.
+    private static let longestKeyword = 100
 
     init(_ json: JSONValue, at path: String, depth: Int, _ patterns: inout Int) throws(ValueFault) {
         guard let members = json.objectValue else { throw ValueFault(at: path, "Must be a schema, which is an object.") }
@@ -124,6 +126,7 @@ private struct SchemaNode: Sendable {
 
     private mutating func take(_ member: JSONObject.Member, at path: String, _ depth: Int, _ patterns: inout Int) throws(ValueFault) {
         let value = member.value
+        guard member.name.utf8.count <= Self.longestKeyword else { throw Self.stranger(at: path) }
         switch member.name {
         case "type": kinds = try Self.kinds(value, at: path)
         case "enum": choices = try Self.choices(value, at: path)
@@ -148,16 +151,20 @@ private struct SchemaNode: Sendable {
             }
         default:
             guard Self.remarks.contains(member.name) || member.name.hasPrefix("x-") else {
-                throw ValueFault(at: path, "Must not be there: the gate checks \(Self.keywords).")
+                throw Self.stranger(at: path)
             }
         }
+    }
+
+    private static func stranger(at path: String) -> ValueFault {
+        ValueFault(at: path, "Must not be there: the gate checks \(keywords).")
     }
 
     // MARK: Reading a schema
 
     private static func kinds(_ value: JSONValue, at path: String) throws(ValueFault) -> [Kind] {
         let words = value.arrayValue ?? [value]
-        let kinds = words.compactMap { $0.stringValue.flatMap(Kind.init) }
+        let kinds = words.compactMap { $0.stringValue.flatMap { $0.utf8.count <= 16 ? Kind(rawValue: $0) : nil } }
         guard !kinds.isEmpty, kinds.count == words.count, kinds.count <= Kind.allCases.count else {
             throw ValueFault(at: path, "Must be one or some of \(Kind.allCases.map(\.rawValue).joined(separator: ", ")).")
         }

@@ -26,6 +26,8 @@ struct CSVReadingTests {
         arguments: [
             ("", "The table is empty."), ("a,a\n", "The first line must name each column once."),
             ("\n", "The first line must name each column once."),
+            ("a,\u{fc}\n", "The first line must name columns in at most 100 ASCII characters each."),
+            (String(repeating: "a", count: 101) + "\n", "The first line must name columns in at most 100 ASCII characters each."),
             ("a,b\n1\n", "Line 2 has 1 values and not 2."), ("a\n\"x\n", "Line 2 begins a value in quotes that never ends."),
             ("a\nx\"y\n", "Line 2 has a quote inside of a value."), ("a\n\"x\"y\n", "Line 2 has something behind a value in quotes."),
             ("a\n1\n2\n3\n", "The table has more than 2 lines."), ("a,b,c,d\n", "Line 1 has more than 3 values."),

@@ -2,6 +2,7 @@
 
 import GateDomain
 @testable import GateNode
+import GateTesting
 @testable import GateValues
 import MCPWire
 import Testing
@@ -75,6 +76,45 @@ struct FieldTests {
         let label = Field("label", .text(upTo: 3), "")
         #expect(try label.value(of: "üüü") == "üüü" && label.schema.json["maxLength"] == 3)
         #expect(throws: HTTPFailure.self) { try label.value(of: "abcd") }
+    }
+
+    @Test(
+        "F-KEY-13: names and values of tags have at most 100 characters of Unicode, 50 of them a request; those that are removed count as well"
+    )
+    func tags() throws {
+        let (tags, changes) = (Field("tags", .tags, ""), Field("tags", .tagChanges, ""))
+        let most = String(repeating: "\u{e9}", count: 100)
+        // A single one as it is drawn.
+        let drawn = "a" + String(repeating: "\u{301}", count: 100)
+        #expect(try tags.value(of: [most: .string(most)]) == [most: most])
+        #expect(try changes.value(of: [most: .null, "a": "b"]) == [most: nil, "a": "b"])
+        for wrong: JSONValue in [
+            [drawn: "x"], ["x": .string(drawn)], [most + "x": "x"], [most + "x": .null], [drawn: .null], ["": .null], ["\n": .null],
+        ] {
+            #expect(throws: HTTPFailure.self) { try tags.value(of: wrong) }
+            #expect(throws: HTTPFailure.self) { try changes.value(of: wrong) }
+        }
+        for value: JSONValue in ["x", .null] {
+            let many = JSONValue.object(JSONObject((0...50).map { ("\($0)", value) }))
+            #expect(throws: HTTPFailure.self) { try changes.value(of: many) }
+        }
+    }
+
+    @Test("what no field takes is refused before it is compared with anything", .timeLimit(.minutes(1)))
+    func costly() {
+        let text = HostileClient.unicodeBomb(bytes: 400_000)
+        let object = JSONValue.object(JSONObject([(text, .null), (text + "x", 1)]))
+        let fields: [any DeclaredField] = [
+            Field("f", .tags, ""), Field("f", .tagChanges, ""), Field("f", .flag, ""), Field("f", .time, ""), Field("f", .quota, ""),
+            Field("f", ValueKind<AdminRole>.choice, ""), Field("f", ValueKind<[String: Bool]>.map(of: .flag), ""),
+            Field("f", .keyReference, ""),
+            Field("f", .autoTopUp, ""), Field("f", .toolNames, ""), Field("f", .addresses, ""), Field("f", .alias, ""),
+        ]
+        for field in fields {
+            for value in [.string(text), field.given(text), [.string(text)], object] {
+                #expect(throws: HTTPFailure.self, "\(field.schema.json.text)") { try field.check(value) }
+            }
+        }
     }
 
     @Test(

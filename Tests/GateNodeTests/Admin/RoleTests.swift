@@ -113,7 +113,7 @@ struct RoleTests {
             for index in 0..<2 {
                 let key = AdminKeyEntry(
                     id: "adm_\(index)", name: "\(index)", role: .superAdmin, masked: "m\(index)", createdAt: index, createdBy: "t")
-                try await nodes[0].create(key, secret: "secret-\(index)", operation())
+                try await nodes[0].create(key, secret: "secret-\(index)", by: boot, operation())
                 admins.append(try #require(try await nodes[1].holder(of: "secret-\(index)", now: round)))
             }
             try await nodes[1].revoke("bootstrap", by: admins[0], operation())
@@ -148,6 +148,26 @@ struct RoleTests {
         #expect(throws: AdminKeyRefusal.full) { try book.add(key("one too many", "m"), digest: "ff") }
         #expect(AdminKeyBook(book.values, bootstrap: "00") == book)
         #expect(AdminKeyBook(["k:aa": "nonsense"], bootstrap: "00").holder("aa") == nil, "what cannot be read lets nobody in")
+    }
+
+    @Test("F-ADMIN-10: whoever is revoked while its order is on the way changes no admin key; nor does one that is no super admin")
+    func lateOrders() throws {
+        var book = AdminKeyBook([:], bootstrap: "00")
+        func key(_ id: String, _ role: AdminRole) -> AdminKeyEntry {
+            AdminKeyEntry(id: id, name: id, role: role, masked: id, createdAt: 1, createdBy: "t")
+        }
+        try book.apply(.add(key("a", .superAdmin), digest: "01"), by: "00")
+        try book.apply(.add(key("b", .admin), digest: "02"), by: "01")
+        try book.apply(.revoke("a", digest: "xx"), by: "00")
+        let before = book
+        for actor in ["01", "02", "nobody"] {
+            let changes: [AdminKeyChange] = [
+                .add(key("c", .superAdmin), digest: "03"), .revoke("b", digest: "xx"),
+                .replaceBootstrap(with: key("d", .superAdmin), digest: "04"),
+            ]
+            for change in changes { #expect(throws: AdminKeyRefusal.notHeld) { try book.apply(change, by: actor) } }
+        }
+        #expect(book == before)
     }
 
     @Test("F-ADMIN-08: refused secrets are audited, and a flood of them writes one entry a minute")

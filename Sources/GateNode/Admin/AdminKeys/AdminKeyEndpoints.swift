@@ -29,7 +29,8 @@ extension Endpoint {
         let key = AdminKeyEntry(
             id: "adm_" + RandomHex.digits(16), name: name, role: role, masked: Credential.longMask(secret), createdAt: request.now,
             createdBy: request.actor)
-        try await admins.create(key, secret: secret, Operation(audit: request.audit("Admin key created", facts(of: key))))
+        let operation = Operation(audit: request.audit("Admin key created", facts(of: key)))
+        try await admins.create(key, secret: secret, by: request.administrator, operation)
         return ["id": key.id, "key": secret, "name": name, "role": role, "createdAt": key.createdAt.map(Timestamp.text)]
     }
 
@@ -91,6 +92,7 @@ extension AdminKeyRefusal: PublicFailure {
         case .own: .badRequest("Cannot revoke your own admin key")
         case .lastSuperAdmin: .badRequest("Cannot revoke the last super_admin")
         case .full: .badRequest("There may be at most \(AdminKeyBook.capacity) admin keys; revoke one first")
+        case .notHeld: .unauthorized("Invalid admin key")
         case .notBootstrap: HTTPFailure(.forbidden, "Only the bootstrap key may replace itself")
         }
     }

@@ -48,7 +48,9 @@ extension ValueKind where Value == AutoTopUp {
         guard let members = json.objectValue, let threshold = members["threshold"], let amount = members["amount"] else {
             throw ValueFault("Must be an object with threshold and amount.")
         }
-        if let stranger = members.first(where: { !["threshold", "amount", "maxDaily"].contains($0.name) }) {
+        if let stranger = members.first(where: { member in
+            !["threshold", "amount", "maxDaily"].contains { $0.hasSameBytes(as: member.name) }
+        }) {
             throw ValueFault(at: ".\(stranger.name)", "Must not be there. Its members are threshold, amount, maxDaily.")
         }
         let credits = ValueKind<Int>.credits(1...AutoTopUp.ceiling)

@@ -57,7 +57,10 @@ struct BodyRule: Sendable {
     }
 
     private static func essence(_ type: String) -> String {
-        type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
+        let essence = type.utf8.prefix { $0 != UInt8(ascii: ";") }.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+        // No media type is longer, and what is no ASCII is none.
+        guard essence.count <= 127, essence.allSatisfy({ $0 < 0x80 }) else { return "" }
+        return String(decoding: essence, as: UTF8.self).lowercased()
     }
 
     private var unsupported: HTTPFailure {
@@ -88,7 +91,7 @@ struct ReceivedBody: Sendable {
         if type != MediaType.json, let table { return try table(bytes) }
         guard type == MediaType.form else { return try JSONBody.object(in: bytes) }
         let form = try FormText.values(in: bytes)
-        return fields.reduce(into: [:]) { values, field in values[field.name] = form[field.name].map(field.given) }
+        return fields.reduce(into: [:]) { values, field in values[field.name] = form[ExactText(field.name)].map(field.given) }
     }
 }
 
@@ -113,8 +116,8 @@ enum FormText {
     static let capacity = 200
 
     /// - Throws: 400 if a name occurs twice, or if an escape or the text that it stands for is malformed.
-    static func values(in bytes: [UInt8]) throws(HTTPFailure) -> [String: String] {
-        var values: [String: String] = [:]
+    static func values(in bytes: [UInt8]) throws(HTTPFailure) -> [ExactText: String] {
+        var values: [ExactText: String] = [:]
         let pairs = bytes.split(separator: UInt8(ascii: "&"))
         guard pairs.count <= capacity else { throw .badRequest("Invalid form body: too many fields") }
         for pair in pairs {
@@ -122,8 +125,8 @@ enum FormText {
             guard let name = PercentText.decode(pair[..<equals], plusIsSpace: true),
                 let value = PercentText.decode(pair[equals...].dropFirst(), plusIsSpace: true)
             else { throw .badRequest("Invalid form body: malformed text") }
-            guard values.updateValue(value, forKey: name) == nil else {
-                throw .badRequest("Invalid form body: \(name.prefix(100)) occurs twice")
+            guard values.updateValue(value, forKey: ExactText(name)) == nil else {
+                throw .badRequest("Invalid form body: \(name.cut(toBytes: 100)) occurs twice")
             }
         }
         return values.filter { !$0.value.isEmpty }

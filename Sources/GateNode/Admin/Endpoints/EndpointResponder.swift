@@ -18,8 +18,16 @@ struct EndpointResponder: Sendable {
     func respond(to request: Request, captures: [Substring], context: GateRequestContext) async throws -> Response {
         try await pass(request, from: context)
         let early = endpoint.requirement.readsBody ? try await body(of: request) : nil
-        let caller = try await endpoint.requirement.caller(shown(by: request, early, from: client(of: request, context)), authenticator)
-        let body = if let early { early } else { try await body(of: request) }
+        var caller = try await caller(of: request, early, context)
+        let body: ReceivedBody
+        if let early {
+            body = early
+        } else {
+            body = try await self.body(of: request)
+            // Whoever sends its body late is asked again who it is: it may have been revoked meanwhile. Not only then, so that no stranger
+            // has a body read.
+            if endpoint.takesBody, endpoint.requirement != .anyone { caller = try await self.caller(of: request, nil, context) }
+        }
         let inputs = try EndpointInputs(of: request, captures: captures, body: body, for: endpoint)
         let checked = EndpointRequest(
             id: context.requestID, endpoint: endpoint, caller: caller, inputs: inputs, table: table, clock: parts.clock, figures: figures)
@@ -28,6 +36,10 @@ struct EndpointResponder: Sendable {
             logger.warning(
                 "a streamed answer was cut off", metadata: ["request": "\(checked.id)", "path": "\(endpoint.path)", "error": "\(error)"])
         }
+    }
+
+    private func caller(of request: Request, _ body: ReceivedBody?, _ context: GateRequestContext) async throws -> Caller {
+        try await endpoint.requirement.caller(shown(by: request, body, from: client(of: request, context)), authenticator)
     }
 
     /// Counts the request against the window of its client's address (F-RATE-11).

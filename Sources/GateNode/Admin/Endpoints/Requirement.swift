@@ -9,7 +9,7 @@ import MCPWire
 ///
 /// The router calls `caller` and knows no kinds of callers; the documentation and the generic tests read the rest.
 struct Requirement: Sendable {
-    /// Finds out who asks; looks at nothing but what it is given.
+    /// Finds out who asks; looks at nothing but what it is given. Asked before the body is read, and again when it has been.
     /// - Throws: 401, 403 or 503.
     typealias Proving = @Sendable (Presented, Authenticator) async throws -> Caller
 

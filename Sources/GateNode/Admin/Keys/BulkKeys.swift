@@ -84,7 +84,7 @@ private struct BulkStep {
     /// - Parameter operation: names what must be done once, however often the bulk is sent; nil for what is sent once.
     /// - Throws: `HTTPFailure` where its fields are not acceptable.
     init(_ order: JSONObject, _ operation: String?, of bulk: EndpointRequest, on parts: AdminParts) throws {
-        guard let action = order["action"]?.stringValue.flatMap(BulkAction.init) else {
+        guard let action = order["action"].flatMap({ try? ValueKind<BulkAction>.choice.value(of: $0) }) else {
             throw HTTPFailure.badRequest("Invalid action. Must be one of \(BulkAction.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         if let stranger = order.first(where: { member in !action.members.contains { $0.hasSameBytes(as: member.name) } }) {

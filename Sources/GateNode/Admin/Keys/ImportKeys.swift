@@ -178,7 +178,7 @@ private struct ImportEntry {
 
     /// The digest that stands where a secret would.
     private static func digest(in text: String) throws(HTTPFailure) -> String? {
-        guard text.hasPrefix(ImportedSecret.mark) else { return nil }
+        guard text.utf8.starts(with: ImportedSecret.mark.utf8) else { return nil }
         return try Field.keyHash.value(of: .string(String(text.utf8.dropFirst(ImportedSecret.mark.utf8.count)) ?? ""))
     }
 
@@ -292,7 +292,7 @@ extension Field where Value == String {
             .string(Credential.lengths), isSecret: true,
             rule: "Must begin with \(Credential.prefix) and have 8 to 200 visible ASCII characters; or give a keyHash."
         ) { text in
-            text.hasPrefix(Credential.prefix) && Credential.lengths.contains(text.utf8.count)
+            Credential.lengths.contains(text.utf8.count) && text.hasPrefix(Credential.prefix)
                 && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
         }, "The secret.")
     fileprivate static let importedName = Field("name", .text(upTo: 200, rest: .cut), "").default("imported")

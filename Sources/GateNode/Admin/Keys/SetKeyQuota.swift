@@ -63,11 +63,13 @@ extension ValueKind where Value == Quota {
             "0 or left out for no limit. Each may be called as in usage, too: dailyCalls.")
     ) { json throws(ValueFault) in
         guard let members = json.objectValue else { throw ValueFault("Must be an object of limits.") }
+        let strange = "Its members are \(Quota.limits.map(\.name).joined(separator: ", "))."
         var (quota, named) = (Quota(), Set<Substring>())
         for member in members where !member.value.isNull {
+            guard member.name.utf8.count <= 32 else { throw ValueFault(strange) }
             let name = member.name.hasSuffix("s") ? member.name.dropLast() + "Limit" : Substring(member.name)
             guard let path = Quota.limits.first(where: { $0.name == name })?.path else {
-                throw ValueFault("Its members are \(Quota.limits.map(\.name).joined(separator: ", ")).")
+                throw ValueFault(strange)
             }
             guard named.insert(name).inserted else { throw ValueFault(at: ".\(member.name)", "Must not be there under both of its names.") }
             quota[keyPath: path] = try Quota.kind(of: path).value(of: member.value, at: ".\(member.name)")

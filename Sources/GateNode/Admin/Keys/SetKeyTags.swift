@@ -16,7 +16,7 @@ extension Endpoint {
         let key = try await request.target(in: keys)
         let changes = try request[.tagChanges]
         let names = changes.keys.sorted().joined(separator: ",")
-        let audit = request.audit("Tags changed", of: key, ["changes": String(names.prefix(500))])
+        let audit = request.audit("Tags changed", of: key, ["changes": names.cut(toBytes: 500)])
         do {
             return ["tags": try await keys.changeTags(of: key.id, changes, Operation(audit: audit)), "message": "Tags updated"]
         } catch RecordRefusal.state(KeyDirectory.tooManyTags) {

@@ -139,5 +139,5 @@ extension Field where Value == String {
         .word(
             .string(1...ClientText.credential).described("Begins with \(ScopedToken.prefix)."), isSecret: true,
             rule: "Must be a token, which begins with \(ScopedToken.prefix)."
-        ) { $0.hasPrefix(ScopedToken.prefix) && $0.utf8.count <= ClientText.credential }, "The token.")
+        ) { $0.utf8.count <= ClientText.credential && $0.utf8.starts(with: ScopedToken.prefix.utf8) }, "The token.")
 }

@@ -24,7 +24,7 @@ struct TokenText: Sendable {
 
     /// Whether a text is a token that was signed with the secret; compared in constant time.
     static func isSigned(_ text: String, with secret: String) -> Bool {
-        guard text.hasPrefix(ScopedToken.prefix), let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")),
+        guard text.utf8.starts(with: ScopedToken.prefix.utf8), let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")),
             let shown = decode(text[text.index(after: dot)...])
         else { return false }
         return HMAC<SHA256>.isValidAuthenticationCode(
