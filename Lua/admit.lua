@@ -35,7 +35,7 @@ local function make_more(now, legs)
   -- The meters that have not been read of an account; nil for none.
   function more.names(account, place, order, fields, at, count)
     local names, meters = nil, account and account.meters
-    if order ~= '' and place == 1 then names = {'refills', 'held'} end
+    if order ~= '' and place == 1 then names = {'refills'} end
     for i = at, at + LIMIT * (count - 1), LIMIT do
       local name = fields[i + 2]
       if fields[i + 1] == place and not (meters and meters[name]) then
@@ -170,7 +170,7 @@ local function make_more(now, legs)
     if not audit then return nil end
     local left = account.credits - price
     if price == 0 or left >= tonumber(threshold) then return nil end
-    if left + (tonumber(account.meters.held) or 0) + tonumber(amount) > 9007199254740991 then return nil end
+    if account.credits + account.spent + tonumber(amount) > 9000000000000000 then return nil end
     local count, day = meter_read(account.meters.refills, math.floor(now / 86400000000))
     if not count then error('a corrupt meter') end
     if tonumber(most) > 0 and count >= tonumber(most) then return nil end

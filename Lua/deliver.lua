@@ -1,6 +1,6 @@
 -- deliver: credits that another shard has set aside arrive in an account: once, or never.
 -- KEYS  record, account, mark, touched
--- ARGV  amount, retention, ceiling
+-- ARGV  amount, retention, ceiling of credits and spent
 -- REPLY {0 delivered, credits} {1 refused, why}: `missing`, `revoked`, `expired` or `ceiling`
 -- EFFECT credits and granted grow by amount, and `touched` lists the key; the mark remembers for `retention` ms what was decided, and it is
 -- never decided otherwise.
@@ -10,7 +10,7 @@ local done = redis.call('HMGET', KEYS[3], 'credits', 'why')
 if done[1] then return {0, tonumber(done[1])} end
 if done[2] then return {1, done[2]} end
 local state = redis.call('HGET', KEYS[1], 'state')
-local account = redis.call('HMGET', KEYS[2], 'credits', 'granted', 'expires', 'held')
+local account = redis.call('HMGET', KEYS[2], 'credits', 'granted', 'expires', 'spent')
 local time = redis.call('TIME')
 local credits, why = tonumber(account[1] or 0) + tonumber(ARGV[1]), nil
 if not state or not account[1] then

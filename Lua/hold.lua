@@ -1,7 +1,7 @@
 -- fragment hold: what lies in the list of open holds of a node under a hold's name: a letter, then packed fields in their order.
 -- Both:  format, p price, n calls, a legs {account, 1 funded or 2 bare...} | m counts {leg, meter, kind, period, amount...} or false |
 --        k call key or '', s primary shard or ''
--- Open (o):  e event
+-- Open (o):  e event | l caps of the counts {credits, 0 for none...}, where one of them is a cap of credits
 -- Done (d):  c charges {credits...}, x entries {stream id...}, r calls returned, b whether another node closed it
 -- A further field goes to the end, so that nodes of two versions read each other's. What stands before the counts and behind them in an
 -- open hold is packed by the node that asks for it (`AdmissionPart`), and what is common to both is kept as it is when the hold is done.

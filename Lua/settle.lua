@@ -16,8 +16,9 @@
 -- hold that is not there from being opened: up to `until` (ms), after that it is *late* and leaves nothing behind; `refund` and `keep` end
 -- a hold of a dead node without or with its price. Memory: '' none, `keep` store the answer, `drop` delete the record (a copy that comes
 -- late, of a hold that is gone, leaves an answer alone), `lose` mark it: the call was charged and has no answer; so is one whose key has
--- kept ANSWERS bytes of answers on this UTC day (account field `kept`; an answer counts 1 KB at least, so their number has a bound too). A surcharge, and a base beyond what is held, is granted as far as every account goes; an
--- event '' is charged and not written.
+-- kept ANSWERS bytes of answers on this UTC day (account field `kept`; an answer counts 1 KB at least, so their number has a bound too). A
+-- surcharge, and a base beyond what is held, is granted as far as every account goes, and every cap of credits in the hold; an event '' is
+-- charged and not written.
 --#include hold
 
 -- Writes an event of `hold`; its entry. The first entry of a script cuts the stream to its length.
@@ -62,13 +63,21 @@ local function make_more()
     return legs
   end
 
-  -- What is charged in all of what is wanted in all: each event's base, then of the surcharges what every account can bear.
-  function more.price(fields, first, wanted, p, a, legs, charges)
+  -- What is charged in all of what is wanted in all: each event's base, then of the surcharges what every account and each cap can bear. A
+  -- period that is over has no room: what it had is not known any more.
+  function more.price(fields, first, wanted, p, a, m, caps, legs, charges)
     local room, sum = math.max(0, wanted - p), 0
     for i = 1, #legs do
       local account = legs[i]
       if account and a[i * 2] == 1 then room = math.min(room, account.credits) end
       if account and account.limit > 0 then room = math.min(room, account.limit - account.spent) end
+    end
+    for i = 1, caps and #caps or 0 do
+      local account, name, period, cap = legs[m[5 * i - 4]], m[5 * i - 3], m[5 * i - 1], caps[i]
+      if account and cap > 0 then
+        local used, of = meter_read(account.meters[name], period)
+        room = math.min(room, used and of == period and cap - used or 0)
+      end
     end
     local spare = p + math.max(0, room)
     for part = 0, 1 do
@@ -233,7 +242,8 @@ local function end_hold(changed, charges, entries, fields, text, cuts)
     if moves then
       more = more or make_more()
       legs = more.legs(fields, a, m)
-      sum = more.price(fields, first, sum + extra, p, a, legs, charges)
+      local _, _, caps = cmsgpack.unpack_limit(text, 2, rest)
+      sum = more.price(fields, first, sum + extra, p, a, m, caps, legs, charges)
     end
     for i = 1, count do
       local event = fields[first + 3 * i - 1]

@@ -1,7 +1,7 @@
 -- top_up: one movement of credits into an account, applied once however often it is sent.
 -- KEYS  record, account, operation, audit, touched
 -- ARGV  amount, fingerprint, retention, audit event, retained, ceiling
--- REPLY {0 applied, credits} {1 no such key} {2 refused, state} {3 the operation id was used for another request} {4 above the ceiling}
+-- REPLY {0 applied, credits} {1 no such key} {2 refused, state} {3 the operation id was used for another request} {4 above the ceiling of credits and spent}
 -- EFFECT credits and granted grow by amount; the operation remembers its answer for `retention` ms; the audit stream has its entry, with the
 -- balance after it; `touched` lists the key.
 --#include integer
@@ -13,7 +13,7 @@ if done[1] then
 end
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return {1} end
-local account = redis.call('HMGET', KEYS[2], 'credits', 'granted', 'expires', 'held')
+local account = redis.call('HMGET', KEYS[2], 'credits', 'granted', 'expires', 'spent')
 local time = redis.call('TIME')
 if state == 'revoked' then return {2, state} end
 if tonumber(account[3] or '0') > 0 and time[1] * 1000 + time[2] / 1000 >= tonumber(account[3]) then return {2, 'expired'} end

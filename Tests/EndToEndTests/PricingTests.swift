@@ -76,6 +76,20 @@ extension EndToEndTests.OneGate {
             #expect(try await cluster[1].balance(key).spent <= 5, "counted toward the spending limit")
         }
 
+        @Test("M11, F-PRICE-06: 40 surcharges at once over all nodes do not pass a daily quota of credits")
+        func surchargeAndQuota() async throws {
+            let cluster = try SharedCluster.cluster
+            let key = try await cluster[0].createKey(credits: 100_000)
+            try await cluster[0].order("/keys/quota", ["key": .string(key), "dailyCreditLimit": 20])
+            let calls = try await concurrently(40, workers: 40) { turn in
+                let response = try await cluster[turn].call("big", ["kilobytes": 100], key: key)
+                return (isServed: response.outcome.isServed, surcharge: response.integer("X-Output-Surcharge") ?? 0)
+            }
+            let served = calls.filter { $0.isServed }
+            #expect(try await cluster[1].balance(key).spent == 20)
+            #expect(!served.isEmpty && served.reduce(0) { $0 + 1 + $1.surcharge } == 20, "each is told what it was charged: \(served)")
+        }
+
         @Test("F-HDR-04: with a key, the answer says what the key may still do; without one it says nothing of it")
         func globalRateHeaders() async throws {
             let cluster = try SharedCluster.cluster

@@ -16,7 +16,7 @@ package enum CreditRefusal: Error, Sendable, Equatable {
     case ended(ReservationEnd)
     /// There is no such key to send credits to, or it takes none any more.
     case noReceiver
-    /// The receiver would hold more than an account may.
+    /// The receiver would be given more than an account may be (`Credits.balanceCeiling`).
     case receiverIsFull
 }
 

@@ -108,8 +108,9 @@ package struct KeyDirectory: Sendable {
         return try await refusal(ofAlias: alias, of: id)
     }
 
-    /// Claims an alias for a key; why it cannot have it, nil if it has.
+    /// Claims an alias for a key; why it cannot have it, nil if it has. No alias is the id of a key.
     private func refusal(ofAlias alias: String, of id: String) async throws(RecordRefusal) -> RecordRefusal? {
+        if try await records.read(alias) != nil { return .aliasTaken }
         guard try await claim(keys.alias(alias), for: id, fields: ["at": String(try await seconds())]) else {
             guard try await isAbandoned(alias) else { return .aliasTaken }
             return try await refusal(ofAlias: alias, of: id)
@@ -167,11 +168,7 @@ package struct KeyDirectory: Sendable {
     /// Gives a key another alias, or none: claims the new one, writes the record, and gives the old one back.
     /// - Throws: `missing`, `state`, `aliasTaken`, `aliasIsSecret`, `operationReused`, `contended` or `store`.
     package func setAlias(_ alias: String?, of id: String, _ operation: Operation) async throws(RecordRefusal) {
-        if let alias {
-            // No alias is the id of a key.
-            if try await records.read(alias) != nil { throw .aliasTaken }
-            if let refusal = try await refusal(ofAlias: alias, of: id) { throw refusal }
-        }
+        if let alias, let refusal = try await refusal(ofAlias: alias, of: id) { throw refusal }
         guard let before = try await records.read(id) else { throw .missing }
         do {
             try await edit(id, in: [.active, .suspended], operation) { (key) throws(RecordRefusal) in key.alias = alias }
@@ -206,8 +203,11 @@ package struct KeyDirectory: Sendable {
     package func find(_ reference: String) async throws(RecordRefusal) -> KeyRecord? {
         guard reference.utf8.count <= Credential.lengths.upperBound else { return nil }
         if let key = try await holder(of: reference) { return key }
-        if let id = try await owner(keys.alias(reference)), let key = try await records.read(id), key.bears(reference) { return key }
-        return try await records.read(reference)
+        if let key = try await records.read(reference) { return key }
+        guard let id = try await owner(keys.alias(reference)), let key = try await records.read(id), key.bears(reference) else {
+            return nil
+        }
+        return key
     }
 
     /// The key that a secret proves; nil if it proves none, or none any more. An id, an alias or a token proves nothing.

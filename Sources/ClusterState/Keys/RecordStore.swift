@@ -130,7 +130,7 @@ package enum RecordRefusal: Error, Sendable, Equatable {
     case aliasIsSecret
     /// The operation's id was used for something else.
     case operationReused
-    /// The balance would pass what an account may hold (`Credits.balanceCeiling`).
+    /// The account would be given more than it may be (`Credits.balanceCeiling`).
     case aboveCeiling
     /// Others kept changing it.
     case contended
@@ -194,7 +194,8 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
             }
             let (old, new) = (before.fields, after.fields)
             let edit = Edit(
-                expected: String(before.version), fields: new.filter { old[$0.key] != $0.value },
+                expected: String(before.version),
+                fields: new.filter { field, text in old[field].map { !$0.hasSameBytes(as: text) } ?? true },
                 removed: old.keys.filter { new[$0] == nil }, account: after.accountFields,
                 places: Self.places(from: before.listings, to: after.listings), words: Self.words(from: before.words, to: after.words),
                 end: after.end, lists: false)
@@ -353,7 +354,7 @@ package struct RecordStore<Record: StoredRecord>: Sendable {
         guard let done = try await store.ask(RedisCommand("HGET", keys.operation(id, operation.id), "fingerprint")).string else {
             return false
         }
-        guard done == fingerprint(of: operation, to: id) else { throw .operationReused }
+        guard done.hasSameBytes(as: fingerprint(of: operation, to: id)) else { throw .operationReused }
         return true
     }
 

@@ -162,7 +162,7 @@ extension RecordRefusal {
         switch self {
         case .missing: "there is no such key"
         case .state(let state): "the key is \(state)"
-        case .aboveCeiling: "the balance would exceed what an account may hold"
+        case .aboveCeiling: Credits.ceilingRule
         case .operationReused: "its id was used before"
         case .credentialExists, .aliasTaken, .aliasIsSecret, .contended, .store: nil
         }

@@ -104,24 +104,34 @@ package struct TeamDirectory: Sendable {
     /// - Throws: `TeamRefusal`, `RecordRefusal`.
     package func assign(_ key: KeyRecord, to team: String, _ operation: Operation) async throws {
         guard try await records.read(team) != nil else { throw TeamRefusal.unknownTeam }
-        if key.teamID == team { return }
         // A team that is gone holds nobody.
-        if let other = key.teamID, try await records.read(other) != nil { throw TeamRefusal.taken }
-        let name = store.keys.members(of: team)
-        _ = try await store.ask(RedisCommand("SADD", name, key.id))
+        if let other = key.teamID, other != team, try await records.read(other) != nil { throw TeamRefusal.taken }
+        if key.teamID == team { return try await relist(key.id, in: team) }
+        _ = try await store.ask(RedisCommand("SADD", store.keys.members(of: team), key.id))
         guard try await hasRoom(in: team) else {
-            _ = try await store.ask(RedisCommand("SREM", name, key.id))
+            try await relist(key.id, in: team)
             throw TeamRefusal.full
         }
         do {
             try await enter(team, key.id, from: key.teamID, operation)
         } catch {
             guard error == .state(Self.elsewhere) else { throw error }
-            _ = try await store.ask(RedisCommand("SREM", name, key.id))
+            try await relist(key.id, in: team)
             throw TeamRefusal.taken
         }
         // Somebody who made room meanwhile may have taken it for one that never came.
-        _ = try await store.ask(RedisCommand("SADD", name, key.id))
+        try await relist(key.id, in: team)
+    }
+
+    /// Makes the index say of a key what its record says, also where somebody else changes that meanwhile.
+    private func relist(_ key: String, in team: String) async throws(RecordRefusal) {
+        var isMember = try await keys.records.read(key)?.teamID == team
+        var wasMember: Bool
+        repeat {
+            wasMember = isMember
+            _ = try await store.ask(RedisCommand(isMember ? "SADD" : "SREM", store.keys.members(of: team), key))
+            isMember = try await keys.records.read(key)?.teamID == team
+        } while isMember != wasMember
     }
 
     /// What is said of a key that has come into another team meanwhile.
@@ -138,9 +148,12 @@ package struct TeamDirectory: Sendable {
     private func hasRoom(in team: String) async throws -> Bool {
         let name = store.keys.members(of: team)
         if try await store.ask(RedisCommand("SCARD", name)).integer ?? 0 <= Self.capacity { return true }
-        // Whoever is in no team may be on the way in; entries of other teams' keys are left over from somebody who was cut short.
+        // Whoever is in no team, or in one that is gone, may be on the way in; entries of other teams' keys are left over from somebody who
+        // was cut short.
         let ids = try await store.ask(RedisCommand("SMEMBERS", name)).array?.compactMap(\.string) ?? []
-        return try await keys.records.read(ids).count { $0.teamID == nil || $0.teamID == team } <= Self.capacity
+        let teams = try await keys.records.read(ids).map(\.teamID)
+        let others = Set(try await records.read(Array(Set(teams.compactMap { $0 }).subtracting([team]))).map(\.id))
+        return teams.count { $0.map { !others.contains($0) } ?? true } <= Self.capacity
     }
 
     /// Takes a key out of a team.
@@ -156,7 +169,7 @@ package struct TeamDirectory: Sendable {
         } catch {
             if error != .missing { throw error }
         }
-        _ = try await store.ask(RedisCommand("SREM", store.keys.members(of: team), key))
+        try await relist(key, in: team)
     }
 
     private func leave(_ team: String, _ key: String, _ operation: Operation) async throws(RecordRefusal) {

@@ -131,6 +131,10 @@ extension AdmissionPart {
         }
         if isPrimary { hold.append("") } else { hold.append(String(request.caller.shards[0])) }
         if hasEvent { hold.append(request.event.packed) } else { hold.append("") }
+        let limits = limits
+        guard limits.contains(where: { $0.limit.creditCap > 0 }) else { return }
+        hold.beginTable(of: limits.count { $0.limit.isCountedInHold })
+        for (limit, _) in limits where limit.isCountedInHold { hold.append(limit.creditCap) }
     }
 
     private func pack(
@@ -172,6 +176,9 @@ extension Limit {
     fileprivate var isCountedInHold: Bool {
         if measure != .inFlight, case .rolling = window { false } else { true }
     }
+
+    /// Credits that no surcharge passes; 0 where there is no such cap.
+    fileprivate var creditCap: Int { measure == .credits && action == .deny && cap < Self.counted ? cap : 0 }
 
     /// The letter by which admit.lua and settle.lua know what is counted.
     fileprivate var kind: String {

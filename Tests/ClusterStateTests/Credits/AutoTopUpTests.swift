@@ -94,7 +94,7 @@ struct AutoTopUpTests {
         #expect(try await node.account(caller, 1).credits == 0)
         let rich = try await Self.caller(
             node, credits: 10, AutoTopUp(threshold: AutoTopUp.ceiling, amount: AutoTopUp.ceiling, maxDaily: 0), home: 1)
-        try await node.send("HSET", rich.accounts[0], "held", String(Credits.balanceCeiling - 20))
+        try await node.send("HSET", rich.accounts[0], "spent", String(Credits.balanceCeiling - 20))
         #expect(await node.admit(TestCall(caller: rich)).credits == 9)
     }
 }

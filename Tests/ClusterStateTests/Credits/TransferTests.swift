@@ -45,6 +45,7 @@ struct TransferTests {
             try await node.makeKey(credits: 0, home: 2),
             try await node.makeKey(credits: Credits.balanceCeiling, home: 2)
         )
+        for (field, change) in [("credits", "-50"), ("spent", "50")] { try await node.send("HINCRBY", full.accounts[0], field, change) }
         try await node.change(revoked) { $0.state = .revoked }
         for to in [expired.record.id, revoked.record.id, full.record.id, "key_0000000200000000"] {
             for _ in 0..<2 {

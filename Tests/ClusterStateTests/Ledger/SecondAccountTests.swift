@@ -65,6 +65,20 @@ struct SecondAccountTests {
         #expect(try await node.openHolds() == (home == 3 ? 2 : 4))
     }
 
+    @Test("A surcharge never passes a team's quota of credits in the team's account (M11)", arguments: places)
+    func surchargeAtQuota(home: UInt32) async throws {
+        let pair = try await Pair(home)
+        let (node, caller) = (pair.node, pair.caller)
+        let quota = Limit(name: "q", account: 1, measure: .credits, window: .calendar(.day), cap: 20, subject: .team)
+        let call = TestCall(caller: caller, price: 2, limits: [(quota, 2)])
+        #expect(await node.admit(call).isAdmitted)
+        #expect(await node.settle(call, [(2, 100)]).charged == (caller.isInOneShard ? 20 : 102))
+        try await node.drain()
+        #expect(try await node.meter("q", caller, 1)?.hasSuffix(":20") == true)
+        #expect(try await node.account(caller, 1).spent == 20)
+        #expect(await node.admit(TestCall(caller: caller, limits: [(quota, 1)])).word == "quota_exceeded")
+    }
+
     @Test("Every way a call ends, both accounts agree on credits, calls and meters", arguments: places)
     func outcomes(home: UInt32) async throws {
         let pair = try await Pair(home)

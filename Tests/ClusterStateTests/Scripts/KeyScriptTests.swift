@@ -141,17 +141,77 @@ struct KeyScriptTests {
         #expect(try await one.directory.account(id).credits == 15)
     }
 
-    @Test("A balance ends at 2^53 - 1 and stays an exact integer up to there (X35)")
+    @Test("A balance ends far below 2^53 and stays an exact integer up to there (X35)")
     func ceiling() async throws {
         let node = try await TestNode()
         let caller = try await node.makeKey(credits: Credits.balanceCeiling - 1_000_000_000)
         let id = caller.record.id
         #expect(try await node.directory.topUp(id, credits: 1_000_000_000, .test("a")) == Credits.balanceCeiling)
-        #expect(try await node.send("HGET", caller.accounts[0], "credits").string == "9007199254740991")
+        #expect(try await node.send("HGET", caller.accounts[0], "credits").string == "9000000000000000")
         await #expect(throws: RecordRefusal.aboveCeiling) { _ = try await node.directory.topUp(id, credits: 1, .test("b")) }
         #expect(
             try await node.directory.topUp(id, credits: 1_000_000_000, .test("a")) == Credits.balanceCeiling,
             "a repetition hears what the first heard")
+    }
+
+    @Test(
+        "What a key has spent, and what its open calls hold, counts towards its ceiling: nothing it was funded with is forgotten (X35, M1)")
+    func ceilingOfALife() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: Credits.balanceCeiling)
+        let (spent, open) = (TestCall(caller: caller, price: 10), TestCall(caller: caller, price: 7))
+        _ = await node.admit(spent)
+        #expect(await node.settle(spent).charged == 10)
+        _ = await node.admit(open)
+        for amount in [1, 7, 17] {
+            await #expect(throws: RecordRefusal.aboveCeiling) {
+                _ = try await node.directory.topUp(caller.record.id, credits: amount, .test("t\(amount)"))
+            }
+        }
+        _ = await node.release(open)
+        let account = try await node.send("HMGET", caller.accounts[0], "credits", "spent", "granted")
+        #expect(account.array?.compactMap(\.string) == ["8999999999999990", "10", "9000000000000000"])
+    }
+
+    @Test("Texts that differ only in their Unicode form are different: such a change is stored, and is no repetition of another one")
+    func unicodeForms() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 1)
+        let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
+        for (name, denied) in [("a", composed), ("b", decomposed)] {
+            let id = caller.record.id
+            _ = try await node.directory.records.edit(id, .test(name, "deny")) { (key) throws(RecordRefusal) in key.access.denied = [denied]
+            }
+            #expect(try await node.send("HGET", node.keys.record(id), "denied").string?.hasSameBytes(as: denied) == true, "\(name)")
+        }
+        try await node.send("HSET", node.keys.operation(caller.record.id, "c"), "fingerprint", "keys:\(caller.record.id):" + composed)
+        await #expect(throws: RecordRefusal.operationReused) {
+            _ = try await node.directory.records.edit(caller.record.id, .test("c", decomposed)) { (_) throws(RecordRefusal) in
+                throw .missing
+            }
+        }
+    }
+
+    @Test("F-ALIAS-01: no key is made or brought along with another one's id as its alias, and none that has it stands before that one")
+    func aliasThatIsAnID() async throws {
+        let node = try await TestNode()
+        let victim = try await node.makeKey(credits: 1).record
+        var thief = try await node.makeKey(credits: 1).record
+        await #expect(throws: RecordRefusal.aliasTaken) { try await node.directory.setAlias(victim.id, of: thief.id, .test()) }
+        thief.alias = victim.id
+        thief.id = "key_2"
+        await #expect(throws: RecordRefusal.aliasTaken) { try await node.directory.create(thief, secret: "pg_thief", credits: 1, .test()) }
+        await #expect(throws: RecordRefusal.aliasTaken) {
+            try await node.directory.restore(thief, digest: KeyCache.digest("pg_brought"), .init(credits: 1), .test())
+        }
+        #expect(try await node.directory.records.read("key_2") == nil)
+        for secret in ["pg_thief", "pg_brought"] {
+            #expect(try await node.send("EXISTS", node.keys.credential(KeyCache.digest(secret))).integer == 0, "given back")
+        }
+        // One that an earlier version has let in.
+        try await node.directory.records.create(thief, .test())
+        try await node.send("HSET", node.keys.alias(victim.id), "owner", thief.id)
+        #expect(try await node.directory.find(victim.id)?.id == victim.id)
     }
 
     @Test("A revoked or expired key takes no credits, a suspended one does")

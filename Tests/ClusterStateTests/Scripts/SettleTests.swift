@@ -37,6 +37,73 @@ struct SettleTests {
         #expect(try await node.account(caller).spent == 10)
     }
 
+    private static let quotas = [
+        Limit(name: "credits.day", measure: .credits, window: .calendar(.day), cap: 20),
+        Limit(name: "credits.month", measure: .credits, window: .calendar(.month), cap: 20),
+        Limit(name: "credits", measure: .credits, window: .lifetime, cap: 20),
+    ]
+
+    @Test(
+        "A surcharge stops at every quota of credits, also beside other calls that are open, and uses it up (M11, F-PRICE-06)",
+        arguments: quotas)
+    func surchargeAtQuota(quota: Limit) async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 100_000)
+        let calls = Limit(name: "calls", window: .lifetime, cap: 1000)
+        let counted = Limit(name: "counted", measure: .credits, window: .lifetime, cap: Limit.counted)
+        func call() -> TestCall { TestCall(caller: caller, limits: [(calls, 1), (counted, 1), (quota, 1)]) }
+        let opened = (0..<4).map { _ in call() }
+        #expect(await node.admit(together: opened).allSatisfy(\.isAdmitted))
+        #expect(await node.settle(opened[0], [(1, 4)]).charged == 5)
+        #expect(await node.settle(opened[1], [(1, 101)]).charged == 13, "1 of the other two each is held")
+        #expect(await node.settle(opened[2], [(1, 101)]).charged == 1)
+        #expect(await node.settle(opened[3], [(0, 0)], returned: 1).charged == 0)
+        let last = call()
+        #expect(await node.admit(last).isAdmitted, "what was given back")
+        #expect(await node.settle(last, [(1, 101)]).charged == 1)
+        #expect(await node.admit(call()).word == "quota_exceeded")
+        #expect(try await node.meter(quota.name, caller)?.hasSuffix(":20") == true)
+        #expect(try await node.meter("counted", caller) == "0:20")
+        #expect(await node.release(opened[1], [(1, 101)]).charged == 0)
+        #expect(try await node.meter(quota.name, caller)?.hasSuffix(":7") == true)
+        #expect(try await node.account(caller).spent == 7)
+    }
+
+    @Test("A cap that only warns bounds no surcharge")
+    func surchargeAtWarning() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 1000)
+        let warning = Limit(name: "credits", measure: .credits, window: .lifetime, cap: 20, action: .warn)
+        let call = TestCall(caller: caller, limits: [(warning, 1)])
+        _ = await node.admit(call)
+        #expect(await node.settle(call, [(1, 101)]).charged == 102)
+    }
+
+    @Test("Of a day that is over nobody knows what was left: the call is charged what it holds, and no surcharge")
+    func surchargeOfYesterday() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 1000)
+        let call = TestCall(caller: caller, price: 2, limits: [(Self.quotas[0], 2)])
+        _ = await node.admit(call)
+        let today = try await node.time() / 86_400_000_000
+        try await node.send("HSET", caller.accounts[0], "m:credits.day", "\(today + 1):3")
+        #expect(await node.settle(call, [(2, 5)]).charged == 2)
+        #expect(try await node.meter("credits.day", caller) == "\(today + 1):3")
+    }
+
+    @Test("A hold that a node of an earlier version has opened says no caps, and is settled as it was then")
+    func holdWithoutCaps() async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 1000)
+        let call = TestCall(caller: caller, limits: [(Self.quotas[2], 1)])
+        _ = await node.admit(call)
+        // The caps are a list of one small number.
+        let cut = "return redis.call('HSET', KEYS[1], ARGV[1], string.sub(redis.call('HGET', KEYS[1], ARGV[1]), 1, -3))"
+        try await node.send("EVAL", cut, "1", node.keys.open("node-a", 0), call.hold)
+        #expect(await node.settle(call, [(1, 101)]).charged == 102)
+        #expect(try await node.events().map(\.credits) == [102])
+    }
+
     @Test("A surcharge never takes what other calls hold (M8)")
     func surchargeBesideHolds() async throws {
         let node = try await TestNode()

@@ -154,7 +154,7 @@ struct KeyImportTests {
         try await AdminBench.run { bench in
             for part in 0..<2 {
                 let rows: [JSONValue] = (0..<600).map { index in
-                    ["key": .string("pg_full_\(part)_\(index)_0000"), "credits": 9_007_199_254_740_991]
+                    ["key": .string("pg_full_\(part)_\(index)_0000"), "credits": .int(Int64(Credits.balanceCeiling))]
                 }
                 let answer = try await bench.post("/keys/import", ["keys": .array(rows)])
                 #expect(answer.json["imported"] == 600, "\(answer.text.prefix(200))")
@@ -217,6 +217,41 @@ struct KeyImportTests {
             let other: JSONValue = ["key": .string(Self.secret("4")), "alias": "taken"]
             #expect(try await bench.post("/keys/import", ["keys": [other]]).json["results"]?[0]?["error"] == "Alias is already in use")
             #expect(statuses(try await bench.post("/keys/import", ["keys": [["key": .string(Self.secret("4"))]]])) == ["imported"])
+        }
+    }
+
+    @Test("F-ALIAS-01: no key is brought along with another one's id as its alias; an account takes so much, and its refusal says how much")
+    func aliasThatIsAnID() async throws {
+        try await AdminBench.run { bench in
+            let victim = try await bench.createKey()
+            let thief: JSONValue = ["key": .string(Self.secret("7")), "credits": 0, "alias": .string(victim.id)]
+            #expect(try await bench.post("/keys/import", ["keys": [thief]]).json["results"]?[0]?["error"] == "Alias is already in use")
+            #expect(try await bench.post("/keys", ["alias": .string(victim.id)]).status == 409)
+            #expect(try await bench.balance(Self.secret("7")).status == 401)
+
+            let most = Credits.balanceCeiling
+            let tooMuch: JSONValue = ["key": .string(Self.secret("8")), "credits": .int(Int64(most)), "totalSpent": 1]
+            let error = try await bench.post("/keys/import", ["keys": [tooMuch]]).json["results"]?[0]?["error"]?.stringValue
+            #expect(error?.contains("9000000000000000") == true, "\(error ?? "")")
+            let full: JSONValue = ["key": .string(Self.secret("9")), "credits": .int(Int64(most) - 5), "totalSpent": 5]
+            #expect(statuses(try await bench.post("/keys/import", ["keys": [full]])) == ["imported"])
+            let refused = try await bench.post("/topup", ["key": .string(Self.secret("9")), "credits": 1])
+            #expect(refused.status == 400 && refused.error?.contains("9000000000000000") == true, "\(refused.text)")
+        }
+    }
+
+    @Test("A tag whose name is given in another Unicode form is stored as it was given last, and answered so")
+    func tagForms() async throws {
+        try await AdminBench.run { bench in
+            let key = try await bench.createKey()
+            for name in ["caf\u{e9}", "cafe\u{301}"] {
+                let answer = try await bench.post(
+                    "/keys/tags", ["key": .string(key.id), "tags": .object(JSONObject([(name, .string("x"))]))])
+                #expect(answer.json["tags"]?.objectValue?.map(\.name).allSatisfy { $0.hasSameBytes(as: name) } == true, "\(answer.text)")
+                let stored =
+                    try await bench.node.store.send(RedisCommand("HGET", bench.node.store.keys.record(key.id), "tags")).string ?? ""
+                #expect(stored.utf8.starts(with: name.utf8), "\(stored)")
+            }
         }
     }
 

@@ -14,6 +14,8 @@ struct LedgerModel {
         /// The period that it was counted in.
         let period: Int
         let amount: Int
+        /// Credits that it never passes; 0 where there is no such cap.
+        let cap: Int
     }
 
     private struct Hold {
@@ -122,7 +124,9 @@ struct LedgerModel {
             let period = max(limit.period, meters[name]?.period ?? 0)
             meters[name, default: Meter()].period = period
             meters[name, default: Meter()].used[period, default: 0] += limit.amount
-            counts.append(Count(meter: name, kind: limit.kind, period: period, amount: limit.amount))
+            let isCap = limit.kind == "c" && !limit.warns && limit.cap < Limit.counted
+            counts.append(
+                Count(meter: name, kind: limit.kind, period: period, amount: limit.amount, cap: isCap ? limit.cap : 0))
         }
         holds[asked.hold] = Hold(
             accounts: asked.accounts.filter { !asked.bare.contains($0) }, price: asked.price, calls: asked.calls, primary: asked.primary,
@@ -145,6 +149,13 @@ struct LedgerModel {
         let before = hold
         (hold.isOpen, hold.charged, hold.returned) = (false, charged, returned)
         for count in hold.counts { meters[count.meter]?.used[count.period, default: 0] += hold.share(count) - before.share(count) }
+        for count in hold.counts where before.isOpen && charged > hold.price && count.cap > 0 {
+            let meter = meters[count.meter] ?? Meter()
+            if meter.period != count.period || meter.used[count.period] ?? 0 > count.cap {
+                violations.append(
+                    "M11: \(name) of \(hold.price) is charged \(charged), past \(count.cap) of \(count.meter.meter): \(meter)")
+            }
+        }
         holds[name] = hold
     }
 
@@ -194,8 +205,8 @@ struct LedgerModel {
             guard let primary = hold.primary, !forgotten.contains(where: { name.contains(":open:" + $0 + " ") }) else { return nil }
             let decided = holds[Self.name(name, in: primary)]
             let (charged, returned) = decided.map { ($0.charged, $0.returned) } ?? (0, hold.calls)
-            // Of a surcharge the other shard takes what its own budget has room for.
-            let least = budget > 0 ? min(charged, hold.price) : charged
+            // Of a surcharge the other shard takes what its own budget and quotas have room for.
+            let least = budget > 0 || hold.counts.contains { $0.cap > 0 } ? min(charged, hold.price) : charged
             guard hold.returned != returned || !(least...charged).contains(hold.charged) else { return nil }
             return "M1: \(name) is charged \(hold.charged) with \(hold.returned) returned, its key's shard says \(charged), \(returned)"
         }

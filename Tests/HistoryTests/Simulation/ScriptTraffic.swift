@@ -62,6 +62,8 @@ private struct ScriptWords {
     mutating func pack() -> ScriptWords { ScriptWords(ScriptPackWords.read(words.popFirst() ?? [])[...], keys: keys) }
     /// The word before the last one; empty where there is none.
     var secondLast: String { words.count < 2 ? "" : String(decoding: words[words.endIndex - 2], as: UTF8.self) }
+    /// The second word; empty where there is none.
+    var second: String { words.count < 2 ? "" : String(decoding: words[words.startIndex + 1], as: UTF8.self) }
     mutating func skip(_ count: Int) { words = words.dropFirst(count) }
     mutating func text() -> String { String(decoding: words.popFirst() ?? [], as: UTF8.self) }
     mutating func number() -> Int { Int(text()) ?? 0 }
@@ -81,9 +83,9 @@ extension RedisCommand {
             fields.skip(1)
             let mode = fields.text()
             let (price, count) = (fields.number(), fields.number())
-            // Shard and event end what stands in the hold, in its second half where it has two.
+            // Shard and event end what stands in the hold; where it has two halves the second one begins with the call, and goes on with these.
             let (head, tail) = (fields.pack(), fields.pack())
-            let primary = Int((tail.isEmpty ? head : tail).secondLast)
+            let primary = Int(tail.isEmpty ? head.secondLast : tail.second)
             fields.skip(3)
             let (own, counted) = (fields.number(), fields.number())
             fields.skip(1 + guards)

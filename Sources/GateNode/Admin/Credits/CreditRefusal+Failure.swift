@@ -1,6 +1,7 @@
 // What a refusal to move credits looks like from outside.
 
 import ClusterState
+import GateDomain
 import HTTPTypes
 import MCPWire
 
@@ -20,7 +21,7 @@ extension CreditRefusal: PublicFailure {
         case .ended(.released): .badRequest("Reservation has been released already")
         case .ended(.expired): .badRequest("Reservation has expired; its credits are free again")
         case .noReceiver: .notFound("Key not found")
-        case .receiverIsFull: .badRequest("The balance would exceed what an account may hold")
+        case .receiverIsFull: .badRequest(Credits.ceilingRule)
         }
     }
 }

@@ -1,6 +1,7 @@
 // What the errors of lower rooms look like from outside; everything that is not here is an internal error.
 
 import ClusterState
+import GateDomain
 import HTTPTypes
 
 /// An error that an endpoint may simply let pass: it knows its own answer.
@@ -22,7 +23,7 @@ extension RecordRefusal: PublicFailure {
         case .aliasTaken: .conflict("Alias is already in use")
         case .aliasIsSecret: .conflict("Alias is the secret of a key; choose one that may be seen by everybody")
         case .operationReused: HTTPFailure(.unprocessableContent, "This Idempotency-Key was used for another request")
-        case .aboveCeiling: .badRequest("The balance would exceed what an account may hold")
+        case .aboveCeiling: .badRequest(Credits.ceilingRule)
         case .contended: HTTPFailure(.serviceUnavailable, "Others keep changing it; nothing was changed. Try again.").retryable(after: 1)
         case .store(let failure): failure.failure
         }

@@ -27,7 +27,6 @@ extension Endpoint {
         let template = try await request.template(in: keys)
         let key = try request.newKey(secret: secret, now: request.now, from: template)
         let credits = try request.given(.newCredits) ?? template?.credits ?? request[.newCredits]
-        if let alias = key.alias, try await keys.records.read(alias) != nil { throw HTTPFailure.conflict("Alias is the id of a key") }
         let audit = request.audit("Key created", of: key, ["credits": String(credits), "template": template?.name ?? ""])
         try await keys.create(key, secret: secret, credits: credits, Operation(audit: audit))
         return [

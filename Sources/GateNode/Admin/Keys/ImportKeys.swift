@@ -129,7 +129,7 @@ private struct ImportEntry {
         money = KeyDirectory.Holding(
             credits: try value(.importedCredits), spent: try value(.importedSpent), calls: try value(.importedCalls))
         guard money.credits + money.spent <= Credits.balanceCeiling else {
-            throw .badRequest("Invalid credits. They exceed what an account may hold.")
+            throw .badRequest("Invalid credits. \(Credits.ceilingRule).")
         }
         let (isActive, isSuspended) = (try value(.importedActive), try value(.importedSuspended))
         let name = try value(.importedName)

@@ -56,7 +56,11 @@ extension KeyDirectory {
     ) async throws(RecordRefusal) -> [String: String] {
         try await records.edit(id, operation) { (key) throws(RecordRefusal) in
             guard key.state != .revoked else { throw .state(key.state.rawValue) }
-            for (name, value) in changes { key.tags[name] = value }
+            for (name, value) in changes {
+                // A name that is there in another Unicode form would keep it.
+                key.tags[name] = nil
+                key.tags[name] = value
+            }
             guard key.tags.count <= Self.mostTags else { throw .state(Self.tooManyTags) }
         }.tags
     }
