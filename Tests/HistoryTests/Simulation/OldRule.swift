@@ -39,8 +39,6 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     case longWindow
     /// F-QUOTA-01: what was refunded stays counted.
     case countedRefunds
-    /// M11: a surcharge is granted as far as the accounts go, past quotas of credits.
-    case surchargePastQuota
     /// F-QUOTA-01: a step of the clock over midnight begins a period anew.
     case periodAnew
     /// M7: credits that have arrived from another shard arrive again with each copy.
@@ -97,7 +95,6 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                     )
                 ]
             ]
-        case .surchargePastQuota: [.settle: [("if account and cap > 0 then", "if false then")]]
         case .periodAnew: [.admit: [("if of < period then", "if of ~= period then")]]
         case .arrivesTwice: [.deliver: [("if done[1] then return {0, tonumber(done[1])} end", "")]]
         case .endsTwice: [.endReservation: [("elseif entry.state ~= 'o' then", "elseif false then")]]
