@@ -46,6 +46,7 @@ private final class MoneyWorld {
     private var made: [(account: String, credits: Int)] = []
     private var spendingLimit = 150
     private var open: [(call: TestCall, member: String)] = []
+    private var dead: [String] = []
     private var reserved: [String] = []
     /// Operations by their names in Redis: top-ups that may have been made, by their amounts.
     private var topUps: [(name: String, amount: Int)] = []
@@ -250,6 +251,7 @@ private final class MoneyWorld {
     private func kill(_ place: Int) async throws {
         let name = members.remove(at: place).node.identity.name
         open.removeAll { $0.member == name }
+        dead.append(name)
         try await witness.send("HSET", witness.keys.nodes, name, String(try await witness.time() - 4_500_000))
         let membership = witness.membership(refund: pick(0..<2) == 0)
         await membership.beat()
@@ -312,6 +314,14 @@ private final class MoneyWorld {
                 try await eventually("an open call is settled") {
                     if case .failed = await member.node.settle(call) { false } else { true }
                 }
+            }
+        }
+        for name in dead {
+            // Whoever resolves them may have been interrupted likewise.
+            try await eventually("calls of a dead node are resolved") {
+                if try await witness.openHolds(of: name) == 0 { return true }
+                await witness.membership().beat()
+                return false
             }
         }
         try await Transfers(store: witness.store).seeToDue(at: try await witness.time() / 1000 + 10_000)
