@@ -53,15 +53,22 @@ struct ReplicationTests {
         #expect(RedisCommand(script: script, keys: 1).isWrite != script.isReading)
     }
 
-    @Test("While a replica hangs that has to acknowledge, what only reads is answered before a write that waits for it")
-    func readingsBesideWrites() async throws {
+    private static let loop = MultiThreadedEventLoopGroup.singleton.next()
+
+    /// A primary, the replica that has to acknowledge its writes, and a store on it.
+    private static func acknowledged(on loop: any EventLoop) async throws -> (RedisServer, RedisServer, RedisStore) {
         let (primary, replica) = (try await RedisServer(), try await RedisServer())
         try await replica.follow(primary)
         let target = try #require(RedisTarget(url: primary.url))
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
         let store = try await RedisStore(
             connector: RedisConnector(target, replicasToAck: 1), keys: RedisKeys(prefix: "ack:"), loops: [loop], logger: .silent)
-        let link = try #require(store.link(of: loop))
+        return (primary, replica, store)
+    }
+
+    @Test("While a replica hangs that has to acknowledge, what only reads is answered before a write that waits for it")
+    func readingsBesideWrites() async throws {
+        let (primary, replica, store) = try await Self.acknowledged(on: Self.loop)
+        let (loop, link) = (Self.loop, try #require(store.link(of: Self.loop)))
         try await eventually("a write is acknowledged") { (try? await store.send(RedisCommand("SET", "ack:a", "1"))) != nil }
         try await eventually("a reading is answered") { (try? await store.send(RedisCommand("GET", "ack:a"))) != nil }
         replica.pause()
@@ -89,13 +96,8 @@ struct ReplicationTests {
 
     @Test("Writes that come while a replica is asked to acknowledge others share one question, however many ticks they come in")
     func sharedQuestion() async throws {
-        let (primary, replica) = (try await RedisServer(), try await RedisServer())
-        try await replica.follow(primary)
-        let target = try #require(RedisTarget(url: primary.url))
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let store = try await RedisStore(
-            connector: RedisConnector(target, replicasToAck: 1), keys: RedisKeys(prefix: "ack:"), loops: [loop], logger: .silent)
-        let link = try #require(store.link(of: loop))
+        let (primary, replica, store) = try await Self.acknowledged(on: Self.loop)
+        let (loop, link) = (Self.loop, try #require(store.link(of: Self.loop)))
         func questions() async throws -> Int {
             let calls = try await primary.facts("commandstats")["cmdstat_wait"]?.dropFirst("calls=".count).prefix { $0.isNumber }
             return calls.flatMap { Int($0) } ?? 0
