@@ -2,6 +2,8 @@
 
 @testable import ClusterState
 import GateDomain
+import GateTesting
+import LuaScripts
 import Testing
 
 @Suite("Settlement")
@@ -284,6 +286,24 @@ struct SettleTests {
         #expect(try await node.events().count == 3)
         try await node.send("HSET", calls[1].caller.accounts[0], "credits", "6")
         #expect(await node.settle(calls[1], [(1, 0)]).credits == 9, "it is still open, and whole")
+    }
+
+    @Test(
+        "Answers that are kept fill a script at 1 MiB, so that those of one tick hold Redis up no longer than a few",
+        arguments: [400 << 10, 40])
+    func answersOfOneScript(bytes: Int) async throws {
+        let node = try await TestNode()
+        let caller = try await node.makeKey(credits: 100)
+        let calls = (0..<6).map { TestCall(caller: caller, idempotency: Idempotency(key: "k\($0)", fingerprint: "f", retention: 60_000)) }
+        for call in calls { #expect(await node.admit(call).isAdmitted) }
+        let before = await node.store.meter().latencies[.settle]?.count ?? 0
+        await node.withLedger { ledger in
+            for call in calls { ledger.settle(node.settlement(call, answer: [UInt8](repeating: 65, count: bytes))) { _ in } }
+        }
+        try await eventually("all are settled") { try await node.account(caller).spent == 6 }
+        // Replies come in order, so those of the scripts came before that of the account.
+        let scripts = await node.store.meter().latencies[.settle]?.count ?? 0
+        #expect(scripts - before == (bytes > 40 ? 2 : 1))
     }
 
     @Test(
