@@ -18,6 +18,9 @@ struct ScriptHeaderTests {
         #expect(try await node.send("SCRIPT", "LOAD", script.source).string?.count == 40)
     }
 
+    @Test("An automatic top-up stops at the ceiling of every other one")
+    func ceiling() { #expect(LuaScript.admit.source.contains("> \(Credits.balanceCeiling) then return nil")) }
+
     @Test("A cluster slot is what Redis says it is")
     func slots() {
         #expect(ClusterSlot.of("123456789") == 0x31c3)
