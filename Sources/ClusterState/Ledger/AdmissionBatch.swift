@@ -19,8 +19,9 @@ struct AdmissionPart {
 
 extension AdmissionPart {
     /// The command for parts that share a shard and a node.
+    /// - Parameter now: microseconds since 1970, of which calls are counted in the periods.
     static func command(
-        for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, calendar: (CalendarPeriod) -> CalendarPeriod.Span
+        for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, at now: Int, in spans: inout CalendarSpans
     ) -> RedisCommand {
         var names = ScriptKeys(keys.open(node, shard), keys.versions(shard))
         let places = parts.map { $0.places(in: &names, audit: keys.audit(shard)) }
@@ -34,7 +35,7 @@ extension AdmissionPart {
         for part in parts { command.append(part.request.hold) }
         var packs = Packs()
         for (part, places) in zip(parts, places) {
-            part.pack(into: &packs, places, guards: guards.count, calendar: calendar)
+            part.pack(into: &packs, places, guards: guards.count) { spans.packed($0, at: now) }
             command.append(packs.call.bytes)
         }
         return command
@@ -72,7 +73,7 @@ extension AdmissionPart {
         var hold = ScriptPack()
     }
 
-    private func pack(into packs: inout Packs, _ places: Places, guards: Int, calendar: (CalendarPeriod) -> CalendarPeriod.Span) {
+    private func pack(into packs: inout Packs, _ places: Places, guards: Int, span: (CalendarPeriod) -> ScriptPack) {
         let policy = request.caller.policy
         packs.call.clear()
         packs.call.append(admissibleUntil)
@@ -94,7 +95,7 @@ extension AdmissionPart {
             packs.call.append(policy.accounts[account].kind)
         }
         var rings = places.rings[...]
-        for (limit, amount) in limits { pack(limit, amount, into: &packs.call, &rings, calendar) }
+        for (limit, amount) in limits { pack(limit, amount, into: &packs.call, &rings, span) }
     }
 
     /// What stands in the hold before its counts and behind them (hold.lua); all in one where no limit is counted there.
@@ -110,7 +111,7 @@ extension AdmissionPart {
             packs.hold.append(policy.accounts[account].id.text)
             packs.hold.append(policy.accounts[account].kind)
         }
-        if limits.contains(where: \.limit.isCountedInHold) {
+        if limits.contains(where: \.limit.row.isCountedInHold) {
             packs.call.append(packs.hold)
             packs.hold.clear()
             packHoldEnd(into: &packs.hold, hasRecord: hasRecord)
@@ -132,34 +133,24 @@ extension AdmissionPart {
         if isPrimary { hold.append("") } else { hold.append(String(request.caller.shards[0])) }
         if hasEvent { hold.append(request.event.packed) } else { hold.append("") }
         let limits = limits
-        guard limits.contains(where: { $0.limit.creditCap > 0 }) else { return }
-        hold.beginTable(of: limits.count { $0.limit.isCountedInHold })
-        for (limit, _) in limits where limit.isCountedInHold { hold.append(limit.creditCap) }
+        guard limits.contains(where: { $0.limit.row.creditCap > 0 }) else { return }
+        hold.beginTable(of: limits.count { $0.limit.row.isCountedInHold })
+        for (limit, _) in limits where limit.row.isCountedInHold { hold.append(limit.row.creditCap) }
     }
 
     private func pack(
         _ limit: Limit, _ amount: Int, into call: inout ScriptPack, _ rings: inout ArraySlice<Int>,
-        _ calendar: (CalendarPeriod) -> CalendarPeriod.Span
+        _ span: (CalendarPeriod) -> ScriptPack
     ) {
         call.append((accounts.firstIndex(of: limit.account) ?? 0) + 1)
-        call.append("m:" + limit.name)
-        call.append(limit.kind)
-        call.append(limit.cap)
-        call.append(limit.action == .warn ? 1 : 0)
+        call.append(valuesOf: limit.row.head)
         call.append(amount)
         switch limit.window {
-        case .rolling(let window):
-            call.append(rings.popFirst() ?? 0)
-            call.append(window)
-            call.append(0)
-        case .calendar(let period):
-            let span = calendar(period)
-            call.append(span.number)
-            call.append(span.start)
-            call.append(span.end)
-        case .lifetime:
-            for _ in 0..<3 { call.append(0) }
+        case .rolling: call.append(rings.popFirst() ?? 0)
+        case .calendar(let period): call.append(valuesOf: span(period))
+        case .lifetime: break
         }
+        call.append(valuesOf: limit.row.tail)
     }
 
     /// By which hold.lua knows what it reads.
@@ -169,26 +160,6 @@ extension AdmissionPart {
 extension PolicyAccount {
     /// The number by which admit.lua and settle.lua know what a call does to it.
     fileprivate var kind: Int { isBare ? 2 : isFunded ? 1 : 0 }
-}
-
-extension Limit {
-    /// Whether a hold says what it has counted, as some of it may go back: all but rolling windows.
-    fileprivate var isCountedInHold: Bool {
-        if measure != .inFlight, case .rolling = window { false } else { true }
-    }
-
-    /// Credits that no surcharge passes; 0 where there is no such cap.
-    fileprivate var creditCap: Int { measure == .credits && action == .deny && cap < Self.counted ? cap : 0 }
-
-    /// The letter by which admit.lua and settle.lua know what is counted.
-    fileprivate var kind: String {
-        switch (measure, window) {
-        case (.inFlight, _): "o"
-        case (_, .rolling): "r"
-        case (.calls, _): "n"
-        case (.credits, _): "c"
-        }
-    }
 }
 
 /// What admit.lua said of one part.

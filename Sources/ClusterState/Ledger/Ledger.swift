@@ -41,7 +41,7 @@ package final class Ledger {
     private var owed = OwedSettlements()
     /// Closed holds by shard, oldest first.
     private var closed: [ClosedHolds]
-    private var spans: [CalendarPeriod: CalendarPeriod.Span] = [:]
+    private var spans = CalendarSpans()
     /// Holds of this event loop that have not been settled.
     package private(set) var openHolds = 0
     private var names = HoldNames()
@@ -160,7 +160,8 @@ package final class Ledger {
         let node = identity.name
         let part = asked[shard].takeFirst(Self.batch).filter { mayAsk($0, as: node) }
         guard !part.isEmpty else { return }
-        let command = AdmissionPart.command(for: part.map(\.part), node: node, shard: shard, keys: keys) { self.span(of: $0) }
+        let command = AdmissionPart.command(
+            for: part.map(\.part), node: node, shard: shard, keys: keys, at: clock.microseconds, in: &spans)
         link.send(command) { result in self.decided(part, node, result) }
     }
 
@@ -196,7 +197,7 @@ package final class Ledger {
     /// Redis's clock is elsewhere than this node thought: once more with what it says.
     private func askAgain(_ late: Asked, _ node: String, now: Int) {
         clock.heard(now * 1000)
-        spans.removeAll(keepingCapacity: true)
+        spans = CalendarSpans()
         guard late.attempts < 2 else {
             return late.completion(.failed(.unavailable("the store's clock does not stand still")), late.asked(by: node))
         }
@@ -207,14 +208,6 @@ package final class Ledger {
         asked[old.request.caller.shards[old.accounts[0]]].append(
             Asked(part: part, attempts: late.attempts + 1, completion: late.completion))
         scheduleFlush()
-    }
-
-    private func span(of period: CalendarPeriod) -> CalendarPeriod.Span {
-        let now = clock.microseconds
-        if let span = spans[period], span.contains(now) { return span }
-        let span = period.span(at: now)
-        spans[period] = span
-        return span
     }
 
     /// What the caller holds right now, and what a rolling window of it has left; a reading for people. Nil where Redis does not say.

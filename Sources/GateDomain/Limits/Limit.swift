@@ -3,7 +3,7 @@
 /// A cap on what an account uses; the admission script keeps it exactly over all nodes (R14, R15, M11).
 ///
 /// Its state is a *meter* of the account, named by `name`; two limits of one account never share a name.
-package struct Limit: Sendable, Equatable {
+package final class Limit: Sendable, Equatable {
     /// What is counted.
     package enum Measure: Sendable, Hashable {
         /// Calls that were admitted and not given back.
@@ -58,6 +58,8 @@ package struct Limit: Sendable, Equatable {
     package let action: Action
     /// Who is limited, for the sentence of a refusal.
     package let subject: Subject
+    /// What scripts read of it, packed once: it is the same for every call.
+    package let row: LimitRow
 
     /// Microseconds.
     package static let minute = 60_000_000
@@ -74,6 +76,13 @@ package struct Limit: Sendable, Equatable {
         self.cap = cap
         self.action = action
         self.subject = subject
+        row = LimitRow(name: name, measure: measure, window: window, cap: cap, action: action)
+    }
+
+    package static func == (one: Limit, other: Limit) -> Bool {
+        one === other
+            || one.name.hasSameBytes(as: other.name) && one.account == other.account && one.measure == other.measure
+                && one.window == other.window && one.cap == other.cap && one.action == other.action && one.subject == other.subject
     }
 }
 

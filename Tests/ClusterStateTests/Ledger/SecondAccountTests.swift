@@ -195,7 +195,7 @@ struct SecondAccountTests {
                 let part = AdmissionPart(request: call.request(), accounts: [place], admissibleUntil: until, isPrimary: place == 0)
                 let shard = pair.caller.shards[place]
                 _ = try await dead.store.send(
-                    AdmissionPart.command(for: [part], node: "dead", shard: shard, keys: dead.keys) { $0.span(at: now) })
+                    AdmissionPart.command(for: [part], node: "dead", shard: shard, keys: dead.keys, at: now))
             }
             func end(_ place: Int, _ settlement: Settlement, following: SettlementDecision? = nil) async throws {
                 let part = SettlementPart(settlement: settlement, accounts: [place], following: following)

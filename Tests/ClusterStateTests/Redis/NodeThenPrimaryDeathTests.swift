@@ -26,7 +26,7 @@ extension PrimaryDeathTests {
             for place in [1, 0].prefix(step) {
                 let part = AdmissionPart(request: call.request(), accounts: [place], admissibleUntil: until, isPrimary: place == 0)
                 _ = try await dead.store.send(
-                    AdmissionPart.command(for: [part], node: "dead", shard: caller.shards[place], keys: dead.keys) { $0.span(at: now) })
+                    AdmissionPart.command(for: [part], node: "dead", shard: caller.shards[place], keys: dead.keys, at: now))
             }
             let settlement = dead.settlement(call, [(3, 1), (0, 0)])
             let decision = SettlementDecision(charged: [Self.charged, 0], returned: 0, isGivenBack: false)

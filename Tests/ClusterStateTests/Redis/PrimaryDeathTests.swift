@@ -129,8 +129,7 @@ struct PrimaryDeathTests {
             let (until, now) = (node.clock.milliseconds + Ledger.admissible, node.clock.microseconds)
             let share = AdmissionPart(request: call.request(), accounts: [1], admissibleUntil: until, isPrimary: false)
             _ = try await node.store.sendPatiently(
-                AdmissionPart.command(for: [share], node: node.identity.name, shard: caller.shards[1], keys: node.keys) { $0.span(at: now) }
-            )
+                AdmissionPart.command(for: [share], node: node.identity.name, shard: caller.shards[1], keys: node.keys, at: now))
             try await mayDie(1)
             #expect(await node.admit(call).isAdmitted, "step \(step)")
             try await mayDie(2)

@@ -1,6 +1,7 @@
 // What a pack says is what a script reads of it.
 
 @testable import ClusterState
+import GateDomain
 import GateTesting
 import Testing
 

@@ -245,7 +245,7 @@ struct TestNode: Sendable {
                 isPrimary: true)
         }
         let now = clock.microseconds
-        return AdmissionPart.command(for: parts, node: identity.name, shard: calls[0].caller.shards[0], keys: keys) { $0.span(at: now) }
+        return AdmissionPart.command(for: parts, node: identity.name, shard: calls[0].caller.shards[0], keys: keys, at: now)
     }
 
     func command(settling settlements: [Settlement], acknowledging done: [String] = []) -> RedisCommand {
@@ -397,5 +397,13 @@ extension RedisReply {
     var firstAnswer: ScriptAnswer? {
         var answers = ScriptAnswers(self)
         return answers.next()
+    }
+}
+
+extension AdmissionPart {
+    /// The command of a moment, in microseconds since 1970.
+    static func command(for parts: [AdmissionPart], node: String, shard: Int, keys: RedisKeys, at now: Int) -> RedisCommand {
+        var spans = CalendarSpans()
+        return command(for: parts, node: node, shard: shard, keys: keys, at: now, in: &spans)
     }
 }

@@ -1,15 +1,18 @@
 // Many values in one argument of a script, as Redis's `cmsgpack.unpack` reads them.
 
 /// Values one after another in MessagePack. A script reads a pack for a fraction of what as many arguments cost it, and numbers stay numbers.
-struct ScriptPack {
-    private(set) var bytes: [UInt8] = []
+package struct ScriptPack: Sendable {
+    /// What a script is given.
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
 
     /// Makes it empty again and keeps its memory.
-    mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+    package mutating func clear() { bytes.removeAll(keepingCapacity: true) }
 
     /// Adds a number; exact between -2^53 and 2^53.
     // Large ones as doubles, which Lua's numbers are: its integers have 32 bits on some machines.
-    mutating func append(_ number: Int) {
+    package mutating func append(_ number: Int) {
         switch number {
         case 0..<0x80: bytes.append(UInt8(truncatingIfNeeded: number))
         case 0x80..<0x1_0000: append(0xcd, UInt64(number), bytes: 2)
@@ -19,25 +22,28 @@ struct ScriptPack {
     }
 
     /// Adds a byte as it is: `nothing`, or what no MessagePack is.
-    mutating func append(raw byte: UInt8) { bytes.append(byte) }
+    package mutating func append(raw byte: UInt8) { bytes.append(byte) }
 
     /// Lua's false, which stands for a list that there is not.
-    static let nothing: UInt8 = 0xc2
+    package static let nothing: UInt8 = 0xc2
 
     /// Adds text or bytes.
-    mutating func append(_ text: String) {
+    package mutating func append(_ text: String) {
         var text = text
         text.withUTF8 { append(contentsOf: $0) }
     }
 
     /// Adds bytes, as a string of Lua.
-    mutating func append(_ value: [UInt8]) { append(contentsOf: value) }
+    package mutating func append(_ value: [UInt8]) { append(contentsOf: value) }
 
     /// Adds what another pack holds, as one string.
-    mutating func append(_ pack: ScriptPack) { append(pack.bytes) }
+    package mutating func append(_ pack: ScriptPack) { append(pack.bytes) }
+
+    /// Adds the values of another pack, one after another.
+    package mutating func append(valuesOf pack: ScriptPack) { bytes.append(contentsOf: pack.bytes) }
 
     /// Adds a number as its decimal digits, to be compared with what Redis stores.
-    mutating func append(decimal number: Int) {
+    package mutating func append(decimal number: Int) {
         if 0..<10 ~= number {
             bytes.append(0xa1)
             bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))
@@ -47,7 +53,7 @@ struct ScriptPack {
     }
 
     /// Begins a table of so many values, which are added next.
-    mutating func beginTable(of count: Int) {
+    package mutating func beginTable(of count: Int) {
         if count < 16 { bytes.append(0x90 | UInt8(truncatingIfNeeded: count)) } else { append(0xdc, UInt64(count), bytes: 2) }
     }
 
