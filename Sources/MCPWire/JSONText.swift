@@ -17,8 +17,8 @@ package enum JSONText {
         return token
     }
 
-    /// Appends an integer of any width in decimal.
-    package static func append(_ number: some FixedWidthInteger, to output: inout [UInt8]) {
+    /// Appends an integer in decimal.
+    package static func append(_ number: Int, to output: inout [UInt8]) {
         if number < 0 { output.append(.minus) }
         withDecimal(UInt64(number.magnitude)) { output.append(contentsOf: $0) }
     }

@@ -16,7 +16,7 @@ extension JSONValue {
         switch self {
         case .null: output.append(contentsOf: "null".utf8)
         case .bool(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
-        case .int(let value): JSONText.append(value, to: &output)
+        case .int(let value): JSONText.append(Int(value), to: &output)
         case .double(let value): JSONText.append(value, to: &output)
         case .string(let value): JSONText.append(value, to: &output)
         case .array(let elements): Self.append(elements, to: &output)

@@ -35,7 +35,7 @@ package enum StatelessMeta {
                 output.append(.colon)
                 let isToken = name.spells("progressToken", in: meta) && isScalar(meta[value.lowerBound])
                 if isToken {
-                    JSONText.append(number, to: &output)
+                    JSONText.append(Int(number), to: &output)
                 } else {
                     Splice.append([], to: meta.piece(value), lines: .joined, output: &output)
                 }

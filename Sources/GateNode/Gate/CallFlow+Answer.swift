@@ -201,7 +201,7 @@ extension CallFlow {
             data += #","creditsRequired":"#.utf8
             JSONText.append(required, to: &data)
             data += #","pricing":"#.utf8
-            PriceList.append((caller?.policy.rules ?? loop.rules).prices.row(for: calls[0].tool), to: &data)
+            data += loop.priceTexts.text(for: calls[0].tool, by: caller?.policy.rules ?? loop.rules)
         }
         data += #","remainingCredits":"#.utf8
         JSONText.append(remaining, to: &data)

@@ -46,6 +46,7 @@ final class LoopContext: ExchangeHandler {
     var discovered: (result: [UInt8], at: NIODeadline)?
     /// Calls that were compared with schemas since the last sweep, and those of them that did not fit.
     var schemaChecks = SchemaTotals.Counts()
+    var priceTexts = PriceTexts()
     var sessionNotes = SessionNotes()
     var keptAnswers: KeptAnswers
     /// How many of each key were noted since the last sweep.

@@ -153,7 +153,7 @@ final class ToolCall: UpstreamReceiver {
     /// A call of a batch as a message of its own.
     private func built(_ number: UInt64, name: String, _ exchange: MCPExchange) -> ByteBuffer {
         var message = Array(#"{"jsonrpc":"2.0","id":"#.utf8)
-        JSONText.append(number, to: &message)
+        JSONText.append(Int(number), to: &message)
         message += #","method":"tools/call","params":{"name":"#.utf8
         JSONText.append(name, to: &message)
         if let range = request.arguments {
