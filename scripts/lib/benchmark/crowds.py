@@ -10,6 +10,13 @@ from processes import Fault, progress
 from store import Store
 
 SPARE = 200
+MB = 1_000_000
+# Bytes that a node may grow by for a crowd, as docs/performance.md promises it.
+MOST = {
+    "idle connections": lambda size: size * 16_000,
+    "sessions offered": lambda size: 8 * MB,
+    "calls under unknown keys": lambda size: 8 * MB,
+}
 
 
 def measure(workshop, binary, upstream_port, connections, sessions, seconds):
@@ -25,9 +32,12 @@ def measure(workshop, binary, upstream_port, connections, sessions, seconds):
         # Code and pools that any work at all brings in are no part of the crowd.
         load.run(workshop, node.port, 64, 1, "", LIST)
         fresh, redis = node.process.resident_bytes(), store.process.resident_bytes()
+        begun = time.monotonic()
         size, end = crowd(node)
+        took = time.monotonic() - begun
         rows.append({
-            "crowd": name, "size": size, "freshBytes": fresh, "residentBytes": node.process.resident_bytes(),
+            "crowd": name, "size": size, "perSecond": size / took, "mostBytes": MOST[name](size),
+            "freshBytes": fresh, "residentBytes": node.process.resident_bytes(),
             "redisBytes": store.process.resident_bytes() - redis})
         end()
         workshop.end([node.process, store.process])

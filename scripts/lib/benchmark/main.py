@@ -114,6 +114,10 @@ def main():
     report.print_failures(results["sides"] + results["cluster"])
     if given.json:
         report.write(given.json, results)
+    faults = report.memory_faults(results["memory"] + results["crowds"])
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    sys.exit(1 if faults else 0)
 
 
 if sys.argv[1:2] == ["reports"]:

@@ -64,17 +64,33 @@ def print_cluster(rows):
 def print_memory(rows):
     if rows:
         print("Memory, MB")
-        table(["keys", "keys met", "node, fresh", "node, after calls", "Redis"],
-              [[row["keys"], row["keysMet"], *(round(row[name] / 1e6, 1) for name in ("freshBytes", "residentBytes", "redisBytes"))]
-               for row in rows])
+        table(["keys", "keys met", "node, fresh", "node, after calls", "at most", "Redis"],
+              [[row["keys"], row["keysMet"], megabytes(row["freshBytes"]), megabytes(row["residentBytes"]),
+                megabytes(row["freshBytes"] + row["mostBytes"]), megabytes(row["redisBytes"])] for row in rows])
 
 
 def print_crowds(rows):
     if rows:
         print("Memory under crowds; MB, and bytes for each")
-        table(["crowd", "size", "node before", "node with it", "bytes each", "Redis more"],
-              [[row["crowd"], row["size"], round(row["freshBytes"] / 1e6, 1), round(row["residentBytes"] / 1e6, 1),
-                round((row["residentBytes"] - row["freshBytes"]) / row["size"]), round(row["redisBytes"] / 1e6, 1)] for row in rows])
+        table(["crowd", "size", "a second", "node before", "node with it", "at most", "bytes each", "Redis more"],
+              [[row["crowd"], row["size"], round(row["perSecond"]), megabytes(row["freshBytes"]), megabytes(row["residentBytes"]),
+                megabytes(row["freshBytes"] + row["mostBytes"]),
+                round((row["residentBytes"] - row["freshBytes"]) / row["size"]), megabytes(row["redisBytes"])] for row in rows])
+
+
+def memory_faults(rows):
+    """A sentence for each row whose node has grown beyond what it may."""
+    faults = []
+    for row in rows:
+        grown = row["residentBytes"] - row["freshBytes"]
+        if grown > row["mostBytes"]:
+            name = row.get("crowd") or f"{row['keys']:,} keys"
+            faults.append(f"{name}: the node grew by {megabytes(grown)} MB, and may by {megabytes(row['mostBytes'])}")
+    return faults
+
+
+def megabytes(count):
+    return round(count / 1e6, 1)
 
 
 def print_failures(rows):
