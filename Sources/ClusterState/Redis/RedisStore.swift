@@ -15,7 +15,10 @@ package final class RedisStore: CommandStore {
     private let place: Place
     /// Who follows the primary, where it is one alone.
     let replication: ReplicationReader
-    private let links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)]
+    private typealias Way = (loop: any EventLoop, link: NIOLoopBound<any StoreLink>)
+    private let links: [Way]
+    /// How many of the last of them are for what is off the call path.
+    private let aside: Int
     private let turn = Atomic<Int>(0)
 
     /// Where a store is, was, and may be; shared by all that stand for it.
@@ -45,16 +48,19 @@ package final class RedisStore: CommandStore {
     }
 
     /// Opens a link on each of the loops; returns before they are connected.
-    /// - Parameter successor: where the store may be moved to.
+    /// - Parameters:
+    ///   - successor: where the store may be moved to.
+    ///   - background: where replies are read that no call waits for, which may be long ones; nil has the loops take them in turn.
     /// - Throws: if a loop is shut down.
     package init(
-        connector: RedisConnector, successor: RedisConnector? = nil, keys: RedisKeys, loops: [any EventLoop], logger: Logger
+        connector: RedisConnector, successor: RedisConnector? = nil, keys: RedisKeys, loops: [any EventLoop],
+        background: (any EventLoop)? = nil, logger: Logger
     ) async throws {
         place = Place(connector, successor)
         replication = ReplicationReader()
         self.keys = keys
-        var links: [(loop: any EventLoop, link: NIOLoopBound<any StoreLink>)] = []
-        for loop in loops {
+        var links: [Way] = []
+        for loop in loops + [background].compactMap({ $0 }) {
             let link = try await loop.submit {
                 let link = Self.link(connector, successor, loop, logger)
                 link.start()
@@ -63,6 +69,7 @@ package final class RedisStore: CommandStore {
             links.append((loop, link))
         }
         self.links = links
+        aside = background == nil ? links.count : 1
     }
 
     private static func link(
@@ -87,7 +94,7 @@ package final class RedisStore: CommandStore {
         self.keys = keys
         place = other.place
         replication = other.replication
-        links = other.links
+        (links, aside) = (other.links, other.aside)
     }
 
     /// The link of an event loop of this node.
@@ -95,9 +102,12 @@ package final class RedisStore: CommandStore {
         links.first { $0.loop === loop }?.link
     }
 
+    /// The link for a command that comes from off the call path.
+    private var way: Way { links[links.count - 1 - turn.wrappingAdd(1, ordering: .relaxed).oldValue % aside] }
+
     /// Sends a command from anywhere and waits for its reply.
     package func send(_ command: RedisCommand) async throws(StoreFailure) -> RedisReply {
-        let (loop, link) = links[turn.wrappingAdd(1, ordering: .relaxed).oldValue % links.count]
+        let (loop, link) = way
         return try await loop.flatSubmit {
             let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
             link.value.send(command) { promise.succeed($0) }
@@ -120,7 +130,7 @@ package final class RedisStore: CommandStore {
 
     /// Sends commands that need nothing of each other in one go, and those that fail once more, patiently; replies are in their order.
     package func sendAll(_ commands: [RedisCommand]) async throws(StoreFailure) -> [RedisReply] {
-        let (loop, link) = links[turn.wrappingAdd(1, ordering: .relaxed).oldValue % links.count]
+        let (loop, link) = way
         let results: [Result<RedisReply, StoreFailure>]? = try? await loop.flatSubmit {
             let replies = commands.map { command in
                 let promise = loop.makePromise(of: Result<RedisReply, StoreFailure>.self)
@@ -193,11 +203,13 @@ package final class RedisStore: CommandStore {
         place.moveOver()
     }
 
-    /// Whether the first link is connected and Redis answers on it; in a Redis Cluster, one server at least.
+    /// Whether the first link and the last one are connected and Redis answers on them; in a Redis Cluster, one server at least.
     package var isReachable: Bool {
         get async {
-            let (loop, link) = links[0]
-            return (try? await loop.submit { link.value.isUsable }.get()) ?? false
+            for (loop, link) in [links[0], links[links.count - 1]] {
+                guard (try? await loop.submit({ link.value.isUsable }).get()) == true else { return false }
+            }
+            return true
         }
     }
 

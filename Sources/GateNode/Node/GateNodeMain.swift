@@ -27,8 +27,9 @@ package enum GateNodeMain {
         keepLargeMemoryApart()
         let logger = NodeLog.logger(settings)
         let threads = settings.threads > 0 ? settings.threads : ProcessorShare.count
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-        var construction = NodeConstruction(settings: settings, resolve: resolve, group: group, logger: logger)
+        let (group, background) = (MultiThreadedEventLoopGroup(numberOfThreads: threads), MultiThreadedEventLoopGroup(numberOfThreads: 1))
+        var construction = NodeConstruction(
+            settings: settings, resolve: resolve, group: group, background: background.next(), logger: logger)
         var failure: StartupFailure?
         do throws(StartupFailure) {
             let node = try await construction.build()
@@ -41,7 +42,7 @@ package enum GateNodeMain {
             failure = error
         }
         await construction.takeDown()
-        try? await group.shutdownGracefully()
+        for group in [group, background] { try? await group.shutdownGracefully() }
         if let failure { throw failure }
     }
 

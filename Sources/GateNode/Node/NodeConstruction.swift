@@ -18,6 +18,8 @@ import Darwin
 struct NodeConstruction {
     let settings: Settings
     let group: MultiThreadedEventLoopGroup
+    /// Where replies of Redis are read that no call waits for.
+    let background: any EventLoop
     let logger: Logger
     /// Reads the configuration as the start did.
     let resolve: @Sendable () -> SettingsResolution
@@ -34,11 +36,13 @@ struct NodeConstruction {
     private(set) var announcement: String?
 
     init(
-        settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, group: MultiThreadedEventLoopGroup, logger: Logger
+        settings: Settings, resolve: @escaping @Sendable () -> SettingsResolution, group: MultiThreadedEventLoopGroup,
+        background: any EventLoop, logger: Logger
     ) {
         self.settings = settings
         self.resolve = resolve
         self.group = group
+        self.background = background
         self.logger = logger
     }
 
@@ -88,7 +92,8 @@ struct NodeConstruction {
         let keys = RedisKeys(prefix: settings.redisKeyPrefix, database: connector.target.database)
         let store: RedisStore
         do {
-            store = try await RedisStore(connector: connector, successor: successor, keys: keys, loops: loops, logger: logger)
+            store = try await RedisStore(
+                connector: connector, successor: successor, keys: keys, loops: loops, background: background, logger: logger)
         } catch {
             throw StartupFailure("The node is shutting down.", status: .storeUnavailable)
         }
