@@ -16,6 +16,7 @@ final class HistoryRedis {
     private let directory: TemporaryDirectory
     private let socket: Int32
     private let reader = RedisReplyReader()
+    private var received = ByteBuffer()
     /// For a digest of ours, the one of the rule that takes its place (a history with an old defect put back).
     private var replacements: [String: String] = [:]
 
@@ -60,12 +61,31 @@ final class HistoryRedis {
         }
     }
 
+    /// Carries commands out, all of them sent at once; null for one that fails.
+    func askAll(_ commands: [RedisCommand]) -> [RedisReply] {
+        var buffer = ByteBuffer()
+        for command in commands { command.write(to: &buffer) }
+        send(buffer)
+        return commands.map { _ in
+            guard let reply = try? receive() else { return .null }
+            if case .error = reply { return .null }
+            return reply
+        }
+    }
+
     /// Carries a command out. An error reply is thrown as the failure that a link makes of it.
     func run(_ command: RedisCommand) throws(StoreFailure) -> RedisReply {
         var command = command
         if !replacements.isEmpty, command.script != nil { command = replaced(command) }
         var buffer = ByteBuffer()
         command.write(to: &buffer)
+        send(buffer)
+        let reply = try receive()
+        if case .error(let text) = reply { throw StoreFailure(errorText: text) }
+        return reply
+    }
+
+    private func send(_ buffer: ByteBuffer) {
         buffer.withUnsafeReadableBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -75,15 +95,15 @@ final class HistoryRedis {
                 rest = rest.dropFirst(count)
             }
         }
+    }
+
+    private func receive() throws(StoreFailure) -> RedisReply {
         while true {
-            if let reply = try reader.next() {
-                if case .error(let text) = reply { throw StoreFailure(errorText: text) }
-                return reply
-            }
-            var chunk = [UInt8](repeating: 0, count: 65_536)
-            let count = read(socket, &chunk, chunk.count)
+            if let reply = try reader.next() { return reply }
+            received.clear()
+            let count = received.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) { max(0, read(socket, $0.baseAddress, $0.count)) }
             guard count > 0 else { throw .fault("the history's Redis is gone") }
-            try reader.feed(ByteBuffer(bytes: chunk[..<count]))
+            try reader.feed(received)
         }
     }
 

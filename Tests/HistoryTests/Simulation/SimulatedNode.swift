@@ -3,6 +3,7 @@
 @testable import ClusterState
 import GateDomain
 import Logging
+import NIOCore
 
 final class SimulatedNode {
     enum Condition {
@@ -21,10 +22,16 @@ final class SimulatedNode {
     let membership: Membership
     let keyRecords: RecordStore<KeyRecord>
     let directory: KeyDirectory
+    let teams: RecordStore<TeamRecord>
     let executor = NodeExecutor()
     var condition = Condition.running
-    /// Keys as this node remembers them, however old.
-    var cache: [String: CachedKey] = [:]
+    /// What it remembers of keys, however old.
+    private let cache: KeyCache
+    private let loop = SimulatedLoop()
+    /// Who waits for a key that is read, where an old rule lets them wait together.
+    private var loading: [String: [(KeyLookup, Bool) -> Void]] = [:]
+    /// Records that the change feed has told of and that this node has not heard of yet.
+    var news: [String] = []
     private unowned let world: World
     private var sequence = 0
 
@@ -43,6 +50,9 @@ final class SimulatedNode {
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
         keyRecords = RecordStore(store: store, origin: name)
         directory = KeyDirectory(store: store, origin: name)
+        teams = RecordStore(store: store, origin: name)
+        cache = KeyCache(
+            link: NIOLoopBound(CacheLink(link, world), eventLoop: loop), on: loop, keys: world.keys, rules: world.plan.rules) { _ in }
     }
 
     func nextID() -> String {
@@ -64,26 +74,26 @@ final class SimulatedNode {
 
     // MARK: Who calls
 
-    /// Finds a key: remembered, or read in two steps as the node's cache does.
-    func identify(_ id: String, fresh: Bool, _ completion: @escaping (CallView.Caller?, Bool) -> Void) {
-        if !fresh, let known = cache[id] { return completion(.key(known.policy), false) }
-        let keys = world.keys
-        link.send(RedisCommand("HGETALL", keys.record(id))) { [self] result in
-            guard case .success(let reply) = result else { return completion(nil, true) }
-            guard let record = KeyRecord(id: id, fields: reply.fields) else { return completion(.unknown, true) }
-            guard let team = record.teamID else { return remember(record, nil, completion) }
-            link.send(RedisCommand("HGETALL", keys.record(team))) { [self] result in
-                guard case .success(let reply) = result else { return completion(nil, true) }
-                remember(record, TeamRecord(id: team, fields: reply.fields), completion)
-            }
-        }
+    /// The secret of a key.
+    static func secret(of id: String) -> String { "secret of " + id }
+
+    /// Finds a key as an event loop of the real node does.
+    func identify(_ id: String, fresh: Bool, _ completion: @escaping (KeyLookup, Bool) -> Void) {
+        let secret = Self.secret(of: id)
+        if !fresh, let known = cache.assumeIsolated({ $0.remembered(secret) }) { return completion(.found(known), false) }
+        if loading[id]?.append(completion) != nil { return }
+        let joins = world.oldRule == .joinsOlderLoad
+        if joins { loading[id] = [] }
+        let answer = NIOLoopBound(
+            { [self] (lookup: KeyLookup) in
+                let joined = joins ? loading.removeValue(forKey: id) ?? [] : []
+                for each in [completion] + joined { each(lookup, true) }
+            }, eventLoop: loop)
+        cache.assumeIsolated { $0.load(secret) { answer.value($0) } }
     }
 
-    private func remember(_ record: KeyRecord, _ team: TeamRecord?, _ completion: (CallView.Caller?, Bool) -> Void) {
-        let known = CachedKey(Policy(key: record, team: team, rules: world.plan.rules), keys: world.keys)
-        cache[record.id] = known
-        completion(.key(known.policy), true)
-    }
+    func forget(_ id: String) { cache.assumeIsolated { $0.forget(key: id) } }
+    func forgetAll() { cache.assumeIsolated { $0.forgetAll() } }
 }
 
 extension NodeIdentity {

@@ -7,6 +7,7 @@ extension World {
     /// Ends all faults and lets everything that is owed be done. - Returns: whether the cluster came to rest.
     func heal() -> Bool {
         note("--- heal")
+        mend()
         for node in nodes where node.condition == .stopped { wake(node) }
         loseOldStrays()
         // Half of them when everything has been forgotten that may be.

@@ -41,6 +41,7 @@ extension World {
 
     func step(_ seconds: Int) {
         note("Redis's clock steps \(seconds) s")
+        if seconds < 0 { model.stepsBack(from: now + clockOffset) }
         clockOffset += seconds * 1_000_000
         leaps += max(0, seconds) * 1_000_000
         if seconds < 0 { hasSteppedBack = true }
