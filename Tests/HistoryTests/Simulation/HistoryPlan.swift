@@ -12,7 +12,14 @@ struct HistoryPlan {
     let teamBudget: Int
     let teamQuota: Quota
     let refundsUnknown: Bool
+    /// Of a call of a tool without a price of its own, by the first rules.
+    private let price: Int
+    /// For each KB of an answer of the tool `sized`.
+    private let surcharge: Int
+    /// Those that a history begins with.
     let rules: GateRules
+    /// Whether the operator's rules are reloaded meanwhile.
+    let reloads: Bool
     let tools: [String]
     /// Whether credits are transferred and reserved as well.
     let movesCredits: Bool
@@ -43,6 +50,8 @@ struct HistoryPlan {
         var caps = SeededRandom(seed: seed ^ 0xca95), orders = SeededRandom(seed: seed ^ 0x02de5), harm = SeededRandom(seed: seed ^ 0xda3a)
         let (isTight, isOrdered) = (caps.chance(20), orders.chance(30))
         let isDamaged = harm.chance(12)
+        let reloads = orders.chance(12)
+        self.reloads = reloads
         self.isDamaged = isDamaged
         let (usualTeam, usualKey) = (
             random.chance(40) ? Quota(dailyCalls: 9, monthlyCredits: 50) : Quota(), Quota(dailyCalls: 6, monthlyCredits: 60)
@@ -50,8 +59,9 @@ struct HistoryPlan {
         teamQuota = isTight ? Quota(dailyCredits: caps.pick([9, 20]), monthlyCredits: 30) : usualTeam
         refundsUnknown = random.chance(60)
         tools = ["plain", "sized"]
-        let prices = PriceBook(
-            defaultPerCall: random.pick([1, 3, 5]), tools: ["sized": ToolPrice(creditsPerKbOutput: random.pick(isTight ? [2, 2, 7] : [0, 2, 7]))])
+        price = random.pick([1, 3, 5])
+        surcharge = random.pick(isTight ? [2, 2, 7] : [0, 2, 7])
+        let prices = PriceBook(defaultPerCall: price, tools: ["sized": ToolPrice(creditsPerKbOutput: surcharge)])
         // A source of its own: what else a seed means stays as it was.
         var tools = SeededRandom(seed: seed ^ 0x7001)
         rules = GateRules(
@@ -61,9 +71,20 @@ struct HistoryPlan {
             maxInFlightPerKey: random.pick([0, 0, 2]), maxInFlightPerTool: tools.pick([0, 0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
         weights = Move.allCases.map { move in
-            let own = (movesCredits ? move.creditWeight : 0) + (isOrdered ? move.orderWeight : 0)
-            return Weighted(move: move, weight: move.weight(mood) + own + (isDamaged && move == .damage ? 4 : 0))
+            let own = (movesCredits ? move.creditWeight : 0) + (isOrdered ? move.orderWeight : 0) + (reloads && move == .edit ? 3 : 0) + (isDamaged ? move.damageWeight : 0)
+            return Weighted(move: move, weight: move.weight(mood) + own)
         }
+    }
+}
+
+extension HistoryPlan {
+    /// The operator's rules of a version: calls cost something else with each.
+    func rules(_ version: Int) -> GateRules {
+        let prices = PriceBook(defaultPerCall: price + version % 5, tools: ["sized": ToolPrice(creditsPerKbOutput: surcharge)])
+        return GateRules(
+            version: version, prices: prices, callsPerMinute: rules.callsPerMinute, toolCallsPerMinute: rules.toolCallsPerMinute,
+            globalQuota: rules.globalQuota, maxInFlightPerKey: rules.maxInFlightPerKey, maxInFlightPerTool: rules.maxInFlightPerTool,
+            refundsFailures: rules.refundsFailures)
     }
 }
 
@@ -101,6 +122,16 @@ enum Move: CaseIterable {
         switch self {
         case .credits: 14
         case .topUp, .due: 3
+        default: 0
+        }
+    }
+
+    /// In histories in which data is damaged.
+    var damageWeight: Int {
+        switch self {
+        case .damage: 4
+        case .kill, .join, .faint: 1
+        case .beat: 4
         default: 0
         }
     }

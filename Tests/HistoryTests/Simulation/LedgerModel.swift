@@ -69,15 +69,17 @@ struct LedgerModel {
         var lost = 0
         var newest: Int { entries.reduce(0) { max($0, $1.latest) } }
 
-        /// - Parameter clock: microseconds of Redis's own time.
-        mutating func look(at clock: Int, isCertain: Bool) {
+        /// - Parameters:
+        ///   - clock: microseconds of Redis's own time.
+        ///   - isCertain: whether somebody has looked; else somebody may have.
+        ///   - isKept: whether what has left by then is gone for good; else it may come back with the clock.
+        mutating func look(at clock: Int, isCertain: Bool, isKept: Bool) {
             for index in entries.indices {
                 entries[index].earliest = min(entries[index].earliest, clock)
                 if isCertain { entries[index].latest = min(entries[index].latest, clock) }
-                // What has left does not come back with the clock.
                 if entries[index].earliest < clock - length { entries[index].earliest = .min }
             }
-            guard isCertain, lost == 0 || newest < clock - length else { return }
+            guard isKept, lost == 0 || newest < clock - length else { return }
             lost = 0
             entries.removeAll { $0.latest < clock - length }
         }
@@ -112,7 +114,7 @@ struct LedgerModel {
 
     /// - Parameter isDamaged: whether an account is none at this moment.
     mutating func admitted(_ asked: AskedAdmission, _ answer: ScriptAnswer, at now: Moment, isDamaged: Bool) {
-        look(asked.limits, answer, at: now.clock)
+        look(asked, answer, at: now.clock)
         switch answer.status {
         case 0 where !asked.isDry && holds[asked.hold] == nil:
             open(asked, at: now)
@@ -138,11 +140,14 @@ struct LedgerModel {
     /// What a script says of an account that is none.
     private static let corrupt = "a corrupt account"
 
-    /// Windows are brought up to date whenever a call is measured by them: when it is let in, refused by a limit, or for want of credits; and
-    /// it may be so when it is asked to come again as a period was not the one that it named.
-    private mutating func look(_ limits: [AskedAdmission.Asked], _ answer: ScriptAnswer, at clock: Int) {
+    /// Windows are looked at whenever a call is measured by them: when it is let in, refused by a limit, or for want of credits; and it may be
+    /// so when it is asked to come again as a period was not the one that it named. What they have forgotten is kept with what is let in.
+    private mutating func look(_ asked: AskedAdmission, _ answer: ScriptAnswer, at clock: Int) {
         guard [0, 2, 5, 6, 7].contains(answer.status) else { return }
-        for limit in limits where limit.kind == "r" { windows[limit.ring]?.look(at: clock, isCertain: answer.status != 2) }
+        let isKept = answer.status == 0 && !asked.isDry && holds[asked.hold] == nil
+        for limit in asked.limits where limit.kind == "r" {
+            windows[limit.ring]?.look(at: clock, isCertain: answer.status != 2, isKept: isKept)
+        }
     }
 
     /// Windows with something in them.

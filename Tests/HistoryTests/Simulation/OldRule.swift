@@ -62,6 +62,10 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     case joinsOlderLoad
     /// V24: a refusal by what is remembered is spoken.
     case rememberedRefusal
+    /// V21: nobody compares the version of the operator's rules.
+    case anyRules
+    /// M1: a call that could not be ended in the key's own shard is given back in its team's.
+    case openIsGone
     /// F40: marks of closed holds stay until their node dies.
     case marksStay
     /// M13: a corrupt account ends the script, for all whose settlements it carries.
@@ -75,7 +79,7 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     var isOfCredits: Bool { [.arrivesTwice, .endsTwice, .refusedAndGone].contains(self) }
 
     /// Whether only histories can show it in which data is damaged.
-    var isOfDamage: Bool { [.corruptEndsAll, .corruptGivesNothing].contains(self) }
+    var isOfDamage: Bool { [.corruptEndsAll, .corruptGivesNothing, .openIsGone].contains(self) }
 
     /// What the scripts say instead.
     var edits: [LuaScript: [(String, String)]] {
@@ -137,6 +141,8 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                     ("if done[1] then", "if false then"), ("(expected ~= '' and tonumber(expected) ~= version)", "false"),
                 ]
             ]
+        case .anyRules: [.admit: [(Self.guardRule, "")]]
+        case .openIsGone: [.outcome: [("if hold_is_open(text) then return {1} end", "if hold_is_open(text) then return {0} end")]]
         case .marksStay: [.settle: [("if acknowledged[1] then redis.call('HDEL', list, unpack(acknowledged)) end", "")]]
         case .corruptEndsAll:
             [

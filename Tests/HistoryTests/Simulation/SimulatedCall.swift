@@ -29,6 +29,8 @@ final class SimulatedCall {
     private(set) var waiting: Set<Int> = []
     /// How many commands had arrived when it was sent.
     let began: Int
+    /// The rules that an admin had been told of by then.
+    let rulesBefore: Int
 
     var requestID: String { "req-\(number)" }
     var answer: [UInt8] { Array("answer of \(requestID)".utf8) }
@@ -40,8 +42,9 @@ final class SimulatedCall {
         self.world = world
         startedAt = world.now
         began = world.moment
+        rulesBefore = world.toldRules
         machine = CallMachine(
-            parts: CallParts(tools: request.tools), rules: world.plan.rules, requestID: "req-\(number)",
+            parts: CallParts(tools: request.tools), rules: node.rules, requestID: "req-\(number)",
             isIdempotent: request.idempotencyKey != nil)
     }
 

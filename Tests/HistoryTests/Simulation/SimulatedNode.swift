@@ -27,7 +27,10 @@ final class SimulatedNode {
     var condition = Condition.running
     /// What it remembers of keys, however old.
     private let cache: KeyCache
-    private let loop = SimulatedLoop()
+    private let loop: SimulatedLoop
+    /// The operator's rules as it has read them.
+    private(set) var rules: GateRules
+    private var isReadingRules = false
     /// Who waits for a key that is read, where an old rule lets them wait together.
     private var loading: [String: [(KeyLookup, Bool) -> Void]] = [:]
     /// Records that the change feed has told of and that this node has not heard of yet.
@@ -51,8 +54,13 @@ final class SimulatedNode {
         keyRecords = RecordStore(store: store, origin: name)
         directory = KeyDirectory(store: store, origin: name)
         teams = RecordStore(store: store, origin: name)
+        let loop = SimulatedLoop(world, store)
+        (self.loop, rules) = (loop, world.plan.rules)
+        let newer = Newer()
         cache = KeyCache(
-            link: NIOLoopBound(CacheLink(link, world), eventLoop: loop), on: loop, keys: world.keys, rules: world.plan.rules) { _ in }
+            link: NIOLoopBound(CacheLink(link, world), eventLoop: loop), on: loop, keys: world.keys, rules: world.plan.rules
+        ) { _ in newer.node?.readRules() }
+        newer.node = self
     }
 
     func nextID() -> String {
@@ -92,8 +100,39 @@ final class SimulatedNode {
         cache.assumeIsolated { $0.load(secret) { answer.value($0) } }
     }
 
+    /// Reads the rules that hold until it has them, as the refresher of the real node does.
+    func readRules() {
+        guard !isReadingRules else { return }
+        isReadingRules = true
+        let (node, version) = (Unowned(self), RulesVersion(store: store, origin: name))
+        start {
+            let state = try? await version.read()
+            node.value.haveRead(state)
+        }
+    }
+
+    private func haveRead(_ state: RulesState?) {
+        isReadingRules = false
+        guard let state else { return world.later(200_000, of: self) { [self] in readRules() } }
+        rules = world.plan.rules(max(state.version, rules.version))
+        let adopted = rules
+        cache.assumeIsolated { $0.adopt(adopted) }
+    }
+
     func forget(_ id: String) { cache.assumeIsolated { $0.forget(key: id) } }
     func forgetAll() { cache.assumeIsolated { $0.forgetAll() } }
+}
+
+/// Whom a key cache tells of newer rules.
+private final class Newer: @unchecked Sendable {
+    // Only ever touched by the one thread that runs the history.
+    weak var node: SimulatedNode?
+}
+
+private struct Unowned: @unchecked Sendable {
+    // Only ever touched by the one thread that runs the history.
+    unowned let value: SimulatedNode
+    init(_ value: SimulatedNode) { self.value = value }
 }
 
 extension NodeIdentity {

@@ -7,6 +7,7 @@ import GateDomain
 private enum Order {
     case key(Set<KeyState>, String, @Sendable (inout KeyRecord) -> Void)
     case budget(Int)
+    case reload
 }
 
 extension World {
@@ -23,6 +24,15 @@ extension World {
                 do throws(RecordRefusal) {
                     try await directory.edit(id, in: states, operation) { (key) throws(RecordRefusal) in change(&key) }
                     world.value.acknowledge(operation, of: id)
+                } catch {}
+            }
+        case .reload:
+            note("admin on \(node.name): reloads the rules by \(operation.id)")
+            let (version, milliseconds) = (RulesVersion(store: node.store, origin: node.name), node.clock.milliseconds)
+            node.start {
+                do throws(RecordRefusal) {
+                    let state = try await version.raise(changed: [], at: milliseconds, operation)
+                    world.value.toldRules = max(world.value.toldRules, state.version)
                 } catch {}
             }
         case .budget(let budget):
@@ -49,6 +59,7 @@ extension World {
         default: break
         }
         let tools = random.pick([[], ["plain"], ["sized"]])
+        if plan.reloads, random.chance(50) { return .reload }
         switch random.below(14) {
         case 0...2:
             let limit = random.pick([0, plan.credits / 2, plan.credits])

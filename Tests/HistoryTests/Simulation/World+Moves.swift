@@ -155,6 +155,7 @@ extension World {
         case .settle: for (asked, answer) in zip(flight.command.askedSettlements, ScriptAnswers(reply)) { model.settled(asked, answer, isDamaged: !damaged.isEmpty) }
         case .edit:
             let asked = flight.command.askedEdit
+            if asked.id == RulesVersion.name, reply.status == 0 { madeRules = max(madeRules, reply.integer(at: 1)) }
             if records.edited(asked, reply, at: moment) { for node in nodes { node.news.append(asked.id) } }
             records.violations.forEach(violate)
         default: return

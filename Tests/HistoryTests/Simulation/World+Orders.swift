@@ -14,6 +14,12 @@ extension World {
                 violate("M11: \(call.requestID) is let in, \(id) has spent \(spent) of \(record.limit)")
             }
         }
+        let prices = (call.rulesBefore...max(call.rulesBefore, madeRules)).map { version in
+            call.request.tools.reduce(0) { $0 + plan.rules(version).prices.price(of: $1, argumentBytes: 0) }
+        }
+        if answer.status == 0, !prices.contains(asked.price) {
+            violate("V21: \(call.requestID) is let in for \(asked.price) by rules older than \(call.rulesBefore): \(prices)")
+        }
         guard asked.primary == nil, let key = records.current(call.request.key)?.key else { return }
         for tool in call.request.tools {
             if let refusal = key.refusal(of: tool) { violate("V21: \(call.requestID) has \(tool), \(key.id) is \(refusal)") }

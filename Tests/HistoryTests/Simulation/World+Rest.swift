@@ -7,6 +7,7 @@ extension World {
     /// Ends all faults and lets everything that is owed be done. - Returns: whether the cluster came to rest.
     func heal() -> Bool {
         note("--- heal")
+        isHealing = true
         mend()
         for node in nodes where node.condition == .stopped { wake(node) }
         loseOldStrays()

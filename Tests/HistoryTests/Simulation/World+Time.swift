@@ -10,6 +10,8 @@ extension World {
             now = max(now, next)
             redis.clock.microseconds = now + clockOffset
             ring()
+            // When all faults are over, what is sent meanwhile is answered at once.
+            if isHealing { flush() }
         }
         now = until
         redis.clock.microseconds = now + clockOffset

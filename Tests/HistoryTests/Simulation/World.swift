@@ -22,11 +22,15 @@ final class World {
     var records = RecordModel()
     /// Operations that an admin was told of.
     var told: Set<String> = []
+    /// The version of the operator's rules that an admin was told of, and the last that anybody has made.
+    var toldRules = 0
+    var madeRules = 0
     /// Calls by the holds that they have asked for.
     var askers: [String: SimulatedCall] = [:]
     /// Commands that have arrived so far, and how many there had been when balances were looked at.
     var moment = 0
     var checkedMoment = -1
+    var isHealing = false
     /// Accounts that are none at this moment, and what has to stand there.
     var damaged: [String: String] = [:]
     let keyIDs: [String]
