@@ -71,7 +71,9 @@ struct HistoryPlan {
             maxInFlightPerKey: random.pick([0, 0, 2]), maxInFlightPerTool: tools.pick([0, 0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
         weights = Move.allCases.map { move in
-            let own = (movesCredits ? move.creditWeight : 0) + (isOrdered ? move.orderWeight : 0) + (reloads && move == .edit ? 3 : 0) + (isDamaged ? move.damageWeight : 0)
+            let own =
+                (movesCredits ? move.creditWeight : 0) + (isOrdered ? move.orderWeight : 0) + (reloads && move == .edit ? 3 : 0)
+                + (isDamaged ? move.damageWeight : 0)
             return Weighted(move: move, weight: move.weight(mood) + own)
         }
     }

@@ -61,29 +61,31 @@ final class HistoryRedis {
         }
     }
 
-    /// Carries commands out, all of them sent at once; null for one that fails.
-    func askAll(_ commands: [RedisCommand]) -> [RedisReply] {
+    /// Carries a command out. An error reply is thrown as the failure that a link makes of it.
+    func run(_ command: RedisCommand) throws(StoreFailure) -> RedisReply { try result(of: command).get() }
+
+    func result(of command: RedisCommand) -> Result<RedisReply, StoreFailure> { results(of: [command])[0] }
+
+    /// Carries commands out, all of them sent at once.
+    func results(of commands: [RedisCommand]) -> [Result<RedisReply, StoreFailure>] {
         var buffer = ByteBuffer()
-        for command in commands { command.write(to: &buffer) }
+        for command in commands {
+            (replacements.isEmpty || command.script == nil ? command : replaced(command)).write(to: &buffer)
+        }
         send(buffer)
         return commands.map { _ in
-            guard let reply = try? receive() else { return .null }
-            if case .error = reply { return .null }
-            return reply
+            do throws(StoreFailure) {
+                let reply = try receive()
+                if case .error(let text) = reply { return .failure(StoreFailure(errorText: text)) }
+                return .success(reply)
+            } catch {
+                return .failure(error)
+            }
         }
     }
 
-    /// Carries a command out. An error reply is thrown as the failure that a link makes of it.
-    func run(_ command: RedisCommand) throws(StoreFailure) -> RedisReply {
-        var command = command
-        if !replacements.isEmpty, command.script != nil { command = replaced(command) }
-        var buffer = ByteBuffer()
-        command.write(to: &buffer)
-        send(buffer)
-        let reply = try receive()
-        if case .error(let text) = reply { throw StoreFailure(errorText: text) }
-        return reply
-    }
+    /// What all of them answer; null for one that fails.
+    func askAll(_ commands: [RedisCommand]) -> [RedisReply] { results(of: commands).map { (try? $0.get()) ?? .null } }
 
     private func send(_ buffer: ByteBuffer) {
         buffer.withUnsafeReadableBytes { bytes in
@@ -101,7 +103,9 @@ final class HistoryRedis {
         while true {
             if let reply = try reader.next() { return reply }
             received.clear()
-            let count = received.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) { max(0, read(socket, $0.baseAddress, $0.count)) }
+            let count = received.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) {
+                max(0, read(socket, $0.baseAddress, $0.count))
+            }
             guard count > 0 else { throw .fault("the history's Redis is gone") }
             try reader.feed(received)
         }

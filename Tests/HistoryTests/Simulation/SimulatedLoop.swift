@@ -53,7 +53,9 @@ final class CacheLink: StoreLink {
     func send(_ command: RedisCommand, _ completion: @escaping (Result<RedisReply, StoreFailure>) -> Void) {
         let words = command.words
         let isOfRules = words.last?.elementsEqual(RulesVersion.name.utf8) == true
-        guard words.first?.elementsEqual("HGET".utf8) == true, !(world.plan.reloads && isOfRules) else { return link.send(command, completion) }
+        guard words.first?.elementsEqual("HGET".utf8) == true, !(world.plan.reloads && isOfRules) else {
+            return link.send(command, completion)
+        }
         completion(Result { () throws(StoreFailure) in try world.redis.run(command) })
     }
 }

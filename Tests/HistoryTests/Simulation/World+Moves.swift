@@ -113,15 +113,20 @@ extension World {
         call.serverAnswers(part, outcome)
     }
 
-    func arrive(_ flight: Flight) {
-        do {
-            let reply = try redis.run(flight.command)
-            observe(flight, reply)
-            flight.reply = .success(reply)
-        } catch {
-            violate("a command fails: \(error)")
-            flight.reply = .failure(error)
+    func arrive(_ flight: Flight) { arrived(flight, redis.result(of: flight.command)) }
+
+    /// All of them, one after another; sent at once where what they are judged by stands still meanwhile.
+    func arrive(_ flights: [Flight]) {
+        guard flights.count > 1, !flights.contains(where: { $0.command.script == .edit }) else { return flights.forEach(arrive) }
+        for (flight, result) in zip(flights, redis.results(of: flights.map(\.command))) { arrived(flight, result) }
+    }
+
+    private func arrived(_ flight: Flight, _ result: Result<RedisReply, StoreFailure>) {
+        switch result {
+        case .success(let reply): observe(flight, reply)
+        case .failure(let failure): violate("a command fails: \(failure)")
         }
+        flight.reply = result
     }
 
     /// Something between the node and Redis answers in its place, in words of its own.
@@ -152,7 +157,10 @@ extension World {
                     asked, answer, at: LedgerModel.Moment(clock: now + clockOffset, passed: now + leaps), isDamaged: !damaged.isEmpty)
                 judge(asked, answer, isNew: isNew)
             }
-        case .settle: for (asked, answer) in zip(flight.command.askedSettlements, ScriptAnswers(reply)) { model.settled(asked, answer, isDamaged: !damaged.isEmpty) }
+        case .settle:
+            for (asked, answer) in zip(flight.command.askedSettlements, ScriptAnswers(reply)) {
+                model.settled(asked, answer, isDamaged: !damaged.isEmpty)
+            }
         case .edit:
             let asked = flight.command.askedEdit
             if asked.id == RulesVersion.name, reply.status == 0 { madeRules = max(madeRules, reply.integer(at: 1)) }

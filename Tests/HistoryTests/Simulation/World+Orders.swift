@@ -9,7 +9,9 @@ extension World {
         guard answer.status == 0 && isNew && !asked.isDry || answer.status == 9, let call = askers[asked.name] else { return }
         for (account, version) in asked.versions {
             guard let id = account.split(separator: ":").last.map(String.init), let record = records.current(id) else { continue }
-            if record.version != version { violate("V22: \(call.requestID) is judged by version \(version) of \(id), it is \(record.version)") }
+            if record.version != version {
+                violate("V22: \(call.requestID) is judged by version \(version) of \(id), it is \(record.version)")
+            }
             if answer.status == 0, record.limit > 0, let spent = redis.ask("HGET", account, "spent").integer, spent > record.limit {
                 violate("M11: \(call.requestID) is let in, \(id) has spent \(spent) of \(record.limit)")
             }
