@@ -168,6 +168,7 @@ package final class Membership: Sendable {
     private func resolve(_ dead: Set<String>) async {
         guard !dead.isEmpty, !isReaping.exchange(true, ordering: .acquiring) else { return }
         defer { isReaping.store(false, ordering: .releasing) }
+        refused.withLock { $0 = $0.filter { dead.contains($0.key) } }
         for node in dead where mayResolve(node) {
             do {
                 let ended = try await Reaper(store: store, node: node, refunds: refundUnknown).run()
