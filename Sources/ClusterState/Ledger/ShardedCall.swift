@@ -83,7 +83,8 @@ final class ShardedAdmission {
 /// Settles in the key's own shard first, then lets the others do as it has done: a release that came too late there gives nothing back
 /// elsewhere either.
 ///
-/// The mark of the first is kept until the others have followed: if the node dies between, the reaper reads there what they are charged.
+/// All marks are kept until every shard has followed: if the node dies between, the reaper reads in the first what the others are charged; and
+/// where one does not answer, so that all of it is given back, the others still know what they have charged.
 final class ShardedSettlement {
     private let ledger: Ledger
     private let settlement: Settlement
@@ -111,7 +112,9 @@ final class ShardedSettlement {
     private func follow(_ decision: SettlementDecision, then outcome: Settled) {
         open = groups.count
         for group in groups {
-            ledger.end(SettlementPart(settlement: settlement, accounts: group, following: decision)) { [self] settled in
+            var part = SettlementPart(settlement: settlement, accounts: group, following: decision)
+            part.isAcknowledged = false
+            ledger.end(part) { [self] settled in
                 if case .failed(let failure) = settled { self.failure = failure }
                 open -= 1
                 if open == 0 { finish(outcome) }
@@ -121,7 +124,7 @@ final class ShardedSettlement {
 
     private func finish(_ outcome: Settled) {
         if let failure { return completion(.failed(failure)) }
-        ledger.acknowledge(settlement, in: settlement.caller.shards[0])
+        for shard in Set(settlement.caller.shards).sorted() { ledger.acknowledge(settlement, in: shard) }
         completion(outcome)
     }
 }

@@ -22,6 +22,10 @@ package final class Membership: Sendable {
     private let hasJoined = Atomic<Bool>(false)
     /// Names that this node had, and under which calls of its are still open.
     private let former = Mutex<[String]>([])
+    /// Dead nodes of which Redis has refused to end a call, and the microseconds of uptime at which that is tried again.
+    private let refused = Mutex<[String: Int]>([:])
+    /// Microseconds between two tries.
+    private static let refusedPause = 15_000_000
 
     static let interval = Duration.seconds(1)
     /// Milliseconds of silence after which a node counts as dead.
@@ -158,14 +162,27 @@ package final class Membership: Sendable {
         return command
     }
 
+    /// Whether it is time to end what a dead node has left: where Redis has refused that, somebody has to mend something first.
+    private func mayResolve(_ node: String) -> Bool { refused.withLock { $0[node] ?? 0 } <= clock.uptime }
+
     private func resolve(_ dead: Set<String>) async {
         guard !dead.isEmpty, !isReaping.exchange(true, ordering: .acquiring) else { return }
         defer { isReaping.store(false, ordering: .releasing) }
-        for node in dead {
+        refused.withLock { $0 = $0.filter { dead.contains($0.key) } }
+        for node in dead where mayResolve(node) {
             do {
-                let resolved = try await Reaper(store: store, node: node, refunds: refundUnknown).run()
+                let ended = try await Reaper(store: store, node: node, refunds: refundUnknown).run()
+                let resolved = ended.resolved
                 reapedCount.add(resolved, ordering: .relaxed)
-                _ = try await store.send(command(.forget, node))
+                if let refusal = ended.refusal {
+                    refused.withLock { $0[node] = clock.uptime + Self.refusedPause }
+                    logger.error(
+                        "Redis refuses to end calls of a dead node; it is tried again until it does",
+                        metadata: ["node": "\(node)", "error": "\(refusal)"])
+                } else {
+                    _ = try await store.send(command(.forget, node))
+                    refused.withLock { $0[node] = nil }
+                }
                 if resolved > 0 {
                     logger.notice("calls of a dead node were resolved as unknown", metadata: ["node": "\(node)", "calls": "\(resolved)"])
                 }

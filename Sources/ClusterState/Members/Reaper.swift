@@ -24,9 +24,16 @@ struct Reaper {
         let accounts: [String]
     }
 
-    /// - Returns: how many calls were resolved.
-    func run() async throws(StoreFailure) -> Int {
-        var resolved = 0
+    /// What has been done.
+    struct Ended {
+        /// Calls that were resolved.
+        fileprivate(set) var resolved = 0
+        /// Why others are still open that can be resolved once somebody has mended something, e.g. an account.
+        fileprivate(set) var refusal: String?
+    }
+
+    func run() async throws(StoreFailure) -> Ended {
+        var ended = Ended()
         var followers: [Int: [Orphan]] = [:]
         // Every shard first: from here on nothing more is opened, and only then is what follows another shard's decision looked at.
         for shard in 0..<store.keys.shards {
@@ -35,14 +42,16 @@ struct Reaper {
                 let page = try await fence(shard, cursor)
                 cursor = page.next
                 followers[shard, default: []] += page.orphans.filter { $0.primary != nil }
-                resolved += try await end(page.orphans.filter { $0.primary == nil }, in: shard)
+                try await end(page.orphans.filter { $0.primary == nil }, in: shard, &ended)
             } while cursor != "0"
         }
-        for (shard, orphans) in followers { try await follow(orphans, in: shard) }
+        for (shard, orphans) in followers { try await follow(orphans, in: shard, &ended) }
         // Only now: a reaper that is itself cut short leaves everything for the next one, however late that comes.
         let keys = store.keys
-        _ = try await store.sendAll((0..<keys.shards).map { RedisCommand("PEXPIRE", keys.open(node, $0), String(Self.retention)) })
-        return resolved
+        if ended.refusal == nil {
+            _ = try await store.sendAll((0..<keys.shards).map { RedisCommand("PEXPIRE", keys.open(node, $0), String(Self.retention)) })
+        }
+        return ended
     }
 
     private func fence(_ shard: Int, _ cursor: String) async throws(StoreFailure) -> (next: String, orphans: [Orphan]) {
@@ -60,33 +69,34 @@ struct Reaper {
         return (reply.first?.string ?? "0", orphans)
     }
 
-    private func end(_ orphans: [Orphan], in shard: Int) async throws(StoreFailure) -> Int {
+    private func end(_ orphans: [Orphan], in shard: Int, _ ended: inout Ended) async throws(StoreFailure) {
         var rest = orphans[...]
-        var count = 0
         while !rest.isEmpty {
             let part = Array(rest.prefix(Self.batch))
             rest = rest.dropFirst(Self.batch)
             let mode = refunds ? "refund" : "keep"
             let reply = try await store.send(command(for: part, in: shard) { _ in (mode, 0, []) })
-            count += try Self.resolved(reply)
+            ended.resolved += try Self.resolved(part, reply, &ended.refusal)
         }
-        return count
     }
 
-    /// How many holds a script has ended.
+    /// How many holds a script has ended. What cannot be read is nothing that could be given back, and keeps nobody.
     /// - Throws: what keeps the store from ending others just now; the next beat tries again, as the list stays until then.
-    private static func resolved(_ reply: RedisReply) throws(StoreFailure) -> Int {
+    private static func resolved(_ orphans: [Orphan], _ reply: RedisReply, _ refusal: inout String?) throws(StoreFailure) -> Int {
         var count = 0
-        for answer in ScriptAnswers(reply) {
-            if answer.status == 3, case let failure = StoreFailure(errorText: answer.why), case .unavailable = failure { throw failure }
+        for (orphan, answer) in zip(orphans, ScriptAnswers(reply)) {
+            if answer.status == 3 {
+                if case let failure = StoreFailure(errorText: answer.why), case .unavailable = failure { throw failure }
+                if !orphan.accounts.isEmpty { refusal = answer.why }
+            }
             if answer.status == 1 { count += 1 }
         }
         return count
     }
 
     /// Charges in this shard what the key's own shards have charged; nothing, where the call never got there. What is closed here already
-    /// goes back if it went back there: its node died between the two.
-    private func follow(_ orphans: [Orphan], in shard: Int) async throws(StoreFailure) {
+    /// goes back if it went back there: its node died between the two. What could not be ended there waits for that.
+    private func follow(_ orphans: [Orphan], in shard: Int, _ ended: inout Ended) async throws(StoreFailure) {
         var rest = orphans[...]
         while !rest.isEmpty {
             let part = Array(rest.prefix(Self.batch))
@@ -99,7 +109,7 @@ struct Reaper {
                     return question
                 })
             let found = Dictionary(zip(part.map(\.hold), outcomes), uniquingKeysWith: { first, _ in first })
-            let due = part.filter { $0.isOpen || found[$0.hold]?.isGivenBack == true }
+            let due = part.filter { ($0.isOpen && found[$0.hold]?.status != 1) || found[$0.hold]?.isGivenBack == true }
             guard !due.isEmpty else { continue }
             let reply = try await store.send(
                 command(for: due, in: shard) { orphan in
@@ -107,7 +117,7 @@ struct Reaper {
                     guard let outcome = found[orphan.hold], outcome.status == 2 else { return ("refund", 0, []) }
                     return ("settle", outcome.integer(at: 2), [outcome.integer(at: 1)])
                 })
-            _ = try Self.resolved(reply)
+            _ = try Self.resolved(due, reply, &ended.refusal)
         }
     }
 

@@ -65,6 +65,32 @@ struct SecondAccountTests {
         #expect(try await node.openHolds() == (home == 3 ? 2 : 4))
     }
 
+    @Test("What one of three shards does not settle is given back in all of them, though the others have been settled long before (M1)")
+    func thirdShard() async throws {
+        let node = try await TestNode(shards: 64)
+        let team = try await node.makeTeam(home: 40)
+        let made = try await node.makeKey(credits: 100, team: team, home: 3)
+        let rules = GateRules(prices: PriceBook(defaultPerCall: 5, tools: [:]), maxInFlightPerTool: 4)
+        let caller = CachedKey(Policy(key: made.record, team: team, rules: rules), keys: node.keys)
+        let limits = caller.policy.plan(tool: "search", argumentBytes: 0).limits.map { ($0, $0.measure == .credits ? 5 : 1) }
+        let call = TestCall(caller: caller, price: 5, limits: limits)
+        #expect(Set(caller.shards).count == 3)
+        #expect(await node.admit(call).isAdmitted)
+        try await node.send("HSET", caller.accounts[2], "calls", "corrupt")
+        guard case .failed(.fault) = await node.settle(call) else { return #expect(Bool(false), "the tools' account is none") }
+        #expect(try await node.account(caller, 1).spent == 5, "the team's shard has settled")
+        // So much later that marks of closed holds are forgotten.
+        node.clock.heard(node.clock.microseconds + 10_000_000)
+        _ = await node.withLedger { $0.sweep() }
+        try await node.drain()
+        try await node.send("HDEL", caller.accounts[2], "calls")
+        _ = await node.release(call)
+        try await node.drain()
+        let (key, other) = (try await node.account(caller), try await node.account(caller, 1))
+        #expect(key.credits == 100 && key.spent == 0 && key.calls == 0)
+        #expect(other.spent == 0 && other.calls == 0, "the team pays for no call that its key has not made")
+    }
+
     @Test("A surcharge never passes a team's quota of credits in the team's account (M11)", arguments: places)
     func surchargeAtQuota(home: UInt32) async throws {
         let pair = try await Pair(home)

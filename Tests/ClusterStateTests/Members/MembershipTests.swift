@@ -78,6 +78,35 @@ struct MembershipTests {
         #expect(await node.admit(retry).isAdmitted)
     }
 
+    @Test(
+        "A dead node stays on the list while Redis refuses to end a call of it, and what the call holds goes back once its account is mended (M1, F30)",
+        arguments: [1, 64])
+    func refusedEnd(shards: Int) async throws {
+        let node = try await TestNode(id: "stays", shards: shards)
+        let other = try await TestNode(prefix: node.keys.prefix, id: "other", shards: shards)
+        let dead = try await TestNode(prefix: node.keys.prefix, id: "dead", shards: shards)
+        let team = try await node.makeTeam(home: 40)
+        let (sound, corrupt) = (try await node.makeKey(credits: 10), try await node.makeKey(credits: 10, team: team, home: 3))
+        for caller in [sound, corrupt] { #expect(await dead.admit(TestCall(caller: caller, price: 3)).isAdmitted) }
+        try await node.send("HSET", corrupt.accounts[0], "calls", "corrupt")
+        await dead.membership().leave()
+        let member = node.membership()
+        await member.beat()
+        #expect(try await node.credits(sound) == 10, "nobody else waits")
+        #expect(try await node.account(corrupt, 1).spent == 3, "what the key's own shard has not ended is not given back to its team")
+        #expect(try await node.send("HEXISTS", node.keys.nodes, "dead").integer == 1)
+        let shard = node.keys.shard(of: corrupt.id)
+        #expect(try await node.send("PTTL", node.keys.open("dead", shard)).integer == -1, "the list stays until it is mended")
+        try await node.send("HSET", corrupt.accounts[0], "calls", "1")
+        await member.beat()
+        #expect(try await node.credits(corrupt) == 7, "who was refused waits before the next try")
+        await other.membership().beat()
+        let (key, budget) = (try await node.account(corrupt), try await node.account(corrupt, 1))
+        #expect(key.credits == 10 && key.spent == 0 && key.calls == 0 && budget.spent == 0 && budget.calls == 0)
+        #expect(try await node.send("HEXISTS", node.keys.nodes, "dead").integer == 0)
+        #expect(try await node.openHolds(of: "dead") == 0)
+    }
+
     @Test("A node that leaves in an orderly way is resolved by the next heartbeat of anybody")
     func leaving() async throws {
         let node = try await TestNode(id: "stays")

@@ -12,10 +12,19 @@ struct HistoryPlan {
     let teamBudget: Int
     let teamQuota: Quota
     let refundsUnknown: Bool
+    /// Of a call of a tool without a price of its own, by the first rules.
+    private let price: Int
+    /// For each KB of an answer of the tool `sized`.
+    private let surcharge: Int
+    /// Those that a history begins with.
     let rules: GateRules
+    /// Whether the operator's rules are reloaded meanwhile.
+    let reloads: Bool
     let tools: [String]
     /// Whether credits are transferred and reserved as well.
     let movesCredits: Bool
+    /// Whether data is damaged and mended.
+    let isDamaged: Bool
     /// Chances of a hundred that a decision is a fault, by kind.
     let weights: [Weighted]
 
@@ -37,20 +46,47 @@ struct HistoryPlan {
         teamed = random.below(3)
         credits = random.pick([12, 40, 1000])
         teamBudget = random.pick([0, 30, 1000])
-        teamQuota = random.chance(40) ? Quota(dailyCalls: 9, monthlyCredits: 50) : Quota()
+        // Chances of their own, again.
+        var caps = SeededRandom(seed: seed ^ 0xca95), orders = SeededRandom(seed: seed ^ 0x02de5), harm = SeededRandom(seed: seed ^ 0xda3a)
+        let (isTight, isOrdered) = (caps.chance(20), orders.chance(30))
+        let isDamaged = harm.chance(12)
+        let reloads = orders.chance(12)
+        self.reloads = reloads
+        self.isDamaged = isDamaged
+        let (usualTeam, usualKey) = (
+            random.chance(40) ? Quota(dailyCalls: 9, monthlyCredits: 50) : Quota(), Quota(dailyCalls: 6, monthlyCredits: 60)
+        )
+        teamQuota = isTight ? Quota(dailyCredits: caps.pick([9, 20]), monthlyCredits: 30) : usualTeam
         refundsUnknown = random.chance(60)
         tools = ["plain", "sized"]
-        let prices = PriceBook(
-            defaultPerCall: random.pick([1, 3, 5]), tools: ["sized": ToolPrice(creditsPerKbOutput: random.pick([0, 2, 7]))])
+        price = random.pick([1, 3, 5])
+        surcharge = random.pick(isTight ? [2, 2, 7] : [0, 2, 7])
+        let prices = PriceBook(defaultPerCall: price, tools: ["sized": ToolPrice(creditsPerKbOutput: surcharge)])
         // A source of its own: what else a seed means stays as it was.
         var tools = SeededRandom(seed: seed ^ 0x7001)
         rules = GateRules(
             prices: prices, callsPerMinute: random.pick([0, 0, 3, 8]),
             toolCallsPerMinute: random.chance(20) ? ["sized": 2] : [:],
-            globalQuota: random.chance(40) ? Quota(dailyCalls: 6, monthlyCredits: 60) : Quota(),
+            globalQuota: isTight ? Quota(dailyCredits: caps.pick([7, 15, 30])) : random.chance(40) ? usualKey : Quota(),
             maxInFlightPerKey: random.pick([0, 0, 2]), maxInFlightPerTool: tools.pick([0, 0, 0, 2]), refundsFailures: random.chance(50))
         let mood = random.pick([Mood.calm, .rough, .rough, .rough, .fainting])
-        weights = Move.allCases.map { Weighted(move: $0, weight: $0.weight(mood) + (movesCredits ? $0.creditWeight : 0)) }
+        weights = Move.allCases.map { move in
+            let own =
+                (movesCredits ? move.creditWeight : 0) + (isOrdered ? move.orderWeight : 0) + (reloads && move == .edit ? 3 : 0)
+                + (isDamaged ? move.damageWeight : 0)
+            return Weighted(move: move, weight: move.weight(mood) + own)
+        }
+    }
+}
+
+extension HistoryPlan {
+    /// The operator's rules of a version: calls cost something else with each.
+    func rules(_ version: Int) -> GateRules {
+        let prices = PriceBook(defaultPerCall: price + version % 5, tools: ["sized": ToolPrice(creditsPerKbOutput: surcharge)])
+        return GateRules(
+            version: version, prices: prices, callsPerMinute: rules.callsPerMinute, toolCallsPerMinute: rules.toolCallsPerMinute,
+            globalQuota: rules.globalQuota, maxInFlightPerKey: rules.maxInFlightPerKey, maxInFlightPerTool: rules.maxInFlightPerTool,
+            refundsFailures: rules.refundsFailures)
     }
 }
 
@@ -71,6 +107,9 @@ enum Move: CaseIterable {
     case clockBack, clockForth
     case suspend, resume, topUp, edit
     case credits, due
+    /// The change feed tells a node of something.
+    case news
+    case damage
 
     func weight(_ mood: Mood) -> Int {
         switch mood {
@@ -85,6 +124,26 @@ enum Move: CaseIterable {
         switch self {
         case .credits: 14
         case .topUp, .due: 3
+        default: 0
+        }
+    }
+
+    /// In histories in which data is damaged.
+    var damageWeight: Int {
+        switch self {
+        case .damage: 4
+        case .kill, .join, .faint: 1
+        case .beat: 4
+        default: 0
+        }
+    }
+
+    /// In histories in which admins have much to say.
+    var orderWeight: Int {
+        switch self {
+        case .suspend: 3
+        case .resume, .edit: 4
+        case .news: 2
         default: 0
         }
     }
@@ -108,7 +167,7 @@ enum Move: CaseIterable {
         case .tick, .arrive, .hear: 22
         case .pass: 6
         case .beat, .sweep: 2
-        case .cancel, .topUp, .edit, .suspend, .resume: 1
+        case .cancel, .topUp, .edit, .suspend, .resume, .news: 1
         default: 0
         }
     }
@@ -132,8 +191,8 @@ enum Move: CaseIterable {
         case .kill: 1
         case .join: 1
         case .clockBack, .clockForth: 1
-        case .suspend, .resume, .topUp, .edit, .cancel: 1
-        case .credits, .due: 0
+        case .suspend, .resume, .topUp, .edit, .cancel, .news: 1
+        case .credits, .due, .damage: 0
         }
     }
 }

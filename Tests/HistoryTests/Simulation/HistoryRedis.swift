@@ -16,6 +16,7 @@ final class HistoryRedis {
     private let directory: TemporaryDirectory
     private let socket: Int32
     private let reader = RedisReplyReader()
+    private var received = ByteBuffer()
     /// For a digest of ours, the one of the rule that takes its place (a history with an old defect put back).
     private var replacements: [String: String] = [:]
 
@@ -61,11 +62,32 @@ final class HistoryRedis {
     }
 
     /// Carries a command out. An error reply is thrown as the failure that a link makes of it.
-    func run(_ command: RedisCommand) throws(StoreFailure) -> RedisReply {
-        var command = command
-        if !replacements.isEmpty, command.script != nil { command = replaced(command) }
+    func run(_ command: RedisCommand) throws(StoreFailure) -> RedisReply { try result(of: command).get() }
+
+    func result(of command: RedisCommand) -> Result<RedisReply, StoreFailure> { results(of: [command])[0] }
+
+    /// Carries commands out, all of them sent at once.
+    func results(of commands: [RedisCommand]) -> [Result<RedisReply, StoreFailure>] {
         var buffer = ByteBuffer()
-        command.write(to: &buffer)
+        for command in commands {
+            (replacements.isEmpty || command.script == nil ? command : replaced(command)).write(to: &buffer)
+        }
+        send(buffer)
+        return commands.map { _ in
+            do throws(StoreFailure) {
+                let reply = try receive()
+                if case .error(let text) = reply { return .failure(StoreFailure(errorText: text)) }
+                return .success(reply)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    /// What all of them answer; null for one that fails.
+    func askAll(_ commands: [RedisCommand]) -> [RedisReply] { results(of: commands).map { (try? $0.get()) ?? .null } }
+
+    private func send(_ buffer: ByteBuffer) {
         buffer.withUnsafeReadableBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -75,15 +97,17 @@ final class HistoryRedis {
                 rest = rest.dropFirst(count)
             }
         }
+    }
+
+    private func receive() throws(StoreFailure) -> RedisReply {
         while true {
-            if let reply = try reader.next() {
-                if case .error(let text) = reply { throw StoreFailure(errorText: text) }
-                return reply
+            if let reply = try reader.next() { return reply }
+            received.clear()
+            let count = received.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) {
+                max(0, read(socket, $0.baseAddress, $0.count))
             }
-            var chunk = [UInt8](repeating: 0, count: 65_536)
-            let count = read(socket, &chunk, chunk.count)
             guard count > 0 else { throw .fault("the history's Redis is gone") }
-            try reader.feed(ByteBuffer(bytes: chunk[..<count]))
+            try reader.feed(received)
         }
     }
 

@@ -51,15 +51,60 @@ struct LedgerModel {
         var used: [Int: Int] = [:]
     }
 
+    /// What a rolling window has let in.
     private struct Entry {
         /// Microseconds: Redis's own time, as if it had only ever stepped forth.
         let at: Int
         let amount: Int
+        /// Microseconds of Redis's own time from which it may count, the earliest and the latest: what stands in the future, as the clock has
+        /// stepped back, counts from when somebody next looks; whether somebody has looked is not always to be seen.
+        var earliest: Int
+        var latest: Int
+    }
+
+    private struct Window {
+        let length: Int
+        var entries: [Entry] = []
+        /// How many of the first may have lost their times: they count as made with the newest, and what follows does not leave before them.
+        var lost = 0
+        var newest: Int { entries.reduce(0) { max($0, $1.latest) } }
+
+        /// - Parameters:
+        ///   - clock: microseconds of Redis's own time.
+        ///   - isCertain: whether somebody has looked; else somebody may have.
+        ///   - isKept: whether what has left by then is gone for good; else it may come back with the clock.
+        mutating func look(at clock: Int, isCertain: Bool, isKept: Bool) {
+            for index in entries.indices {
+                entries[index].earliest = min(entries[index].earliest, clock)
+                if isCertain { entries[index].latest = min(entries[index].latest, clock) }
+                if entries[index].earliest < clock - length { entries[index].earliest = .min }
+            }
+            guard isKept, lost == 0 || newest < clock - length else { return }
+            lost = 0
+            entries.removeAll { $0.latest < clock - length }
+        }
+
+        /// What it may count, at least and at most.
+        func used(at clock: Int) -> (least: Int, most: Int) {
+            let start = clock - length
+            let holds = lost > 0 && newest >= start
+            return entries.reduce((0, 0)) { sum, entry in
+                (sum.0 + (entry.earliest >= start ? entry.amount : 0), sum.1 + (holds || entry.latest >= start ? entry.amount : 0))
+            }
+        }
+    }
+
+    /// A moment of Redis's time.
+    struct Moment {
+        /// Microseconds since 1970, as Redis says.
+        let clock: Int
+        /// Microseconds, as if the clock had only ever stepped forth.
+        let passed: Int
     }
 
     private var holds: [String: Hold] = [:]
     private var meters: [MeterName: Meter] = [:]
-    private var windows: [String: [Entry]] = [:]
+    private var windows: [String: Window] = [:]
     /// Accounts without a record, which hold nothing at rest.
     private var bare: Set<String> = []
     /// What is not as it has to be.
@@ -67,36 +112,63 @@ struct LedgerModel {
 
     // MARK: What arrived
 
-    /// - Parameters:
-    ///   - now: microseconds of Redis's time, as if it had only ever stepped forth.
-    ///   - isExact: whether it has, so that a refusal can be judged, too.
-    mutating func admitted(_ asked: AskedAdmission, _ answer: ScriptAnswer, at now: Int, isExact: Bool) {
+    /// - Parameter isDamaged: whether an account is none at this moment.
+    mutating func admitted(_ asked: AskedAdmission, _ answer: ScriptAnswer, at now: Moment, isDamaged: Bool) {
+        look(asked, answer, at: now.clock)
         switch answer.status {
         case 0 where !asked.isDry && holds[asked.hold] == nil:
             open(asked, at: now)
-            for (index, limit) in asked.limits.enumerated() where isExact || limit.kind != "r" {
-                let left = answer.integer(at: 2 + index * 2)
-                if left != limit.cap - used(limit, at: now) {
-                    violations.append("R15: \(limit.meter) has room for \(limit.cap - used(limit, at: now)), its caller is told \(left)")
+            for (index, limit) in asked.limits.enumerated() {
+                let (left, used) = (answer.integer(at: 2 + index * 2), used(limit, at: now.clock))
+                if !(limit.cap - used.most...limit.cap - used.least).contains(left) {
+                    violations.append("R15: \(limit.meter) of \(limit.cap) holds \(used), its caller is told that \(left) are left")
                 }
             }
         case 5:
             let place = answer.integer(at: 1) - 1
-            guard asked.limits.indices.contains(place), case let limit = asked.limits[place], isExact || limit.kind != "r" else { return }
-            let used = used(limit, at: now)
-            if used + limit.amount <= limit.cap {
-                violations.append("R15: \(limit.meter) of \(limit.cap) refuses \(limit.amount) more at \(used)")
+            guard asked.limits.indices.contains(place), case let limit = asked.limits[place] else { return }
+            let most = used(limit, at: now.clock).most
+            if most + limit.amount <= limit.cap {
+                violations.append("R15: \(limit.meter) of \(limit.cap) refuses \(limit.amount) more at \(most)")
             }
+        case 14 where isDamaged && answer.why.contains(Self.corrupt): break
         case 14: violations.append("admit.lua faults: \(answer.why)")
         default: break
         }
     }
 
-    mutating func settled(_ asked: AskedSettlement, _ answer: ScriptAnswer) {
+    /// What a script says of an account that is none.
+    private static let corrupt = "a corrupt account"
+
+    /// Windows are looked at whenever a call is measured by them: when it is let in, refused by a limit, or for want of credits; and it may be
+    /// so when it is asked to come again as a period was not the one that it named. What they have forgotten is kept with what is let in.
+    private mutating func look(_ asked: AskedAdmission, _ answer: ScriptAnswer, at clock: Int) {
+        guard [0, 2, 5, 6, 7].contains(answer.status) else { return }
+        let isKept = answer.status == 0 && !asked.isDry && holds[asked.hold] == nil
+        for limit in asked.limits where limit.kind == "r" {
+            windows[limit.ring]?.look(at: clock, isCertain: answer.status != 2, isKept: isKept)
+        }
+    }
+
+    /// Windows with something in them.
+    var rings: [String] { windows.filter { !$0.value.entries.isEmpty }.keys.sorted() }
+
+    /// The times of a window are gone.
+    mutating func lost(_ ring: String) { windows[ring].map { windows[ring]?.lost = $0.entries.count } }
+
+    /// Redis's clock steps back from a moment: what was not used for long may have expired by then, and counts again.
+    mutating func stepsBack(from clock: Int) {
+        for (ring, window) in windows where window.newest + window.length < clock { lost(ring) }
+    }
+
+    func isOpened(_ hold: String) -> Bool { holds[hold] != nil }
+
+    mutating func settled(_ asked: AskedSettlement, _ answer: ScriptAnswer, isDamaged: Bool) {
         let sum = { (first: Int) in answer.integers(from: first).reduce(0, +) }
         switch answer.status {
         case 1: close(asked.hold, charged: sum(3), returned: answer.integer(at: 2))
         case 2: expect(asked.hold, charged: answer.integer(at: 1), returned: answer.integer(at: 2))
+        case 3 where isDamaged && answer.why.contains(Self.corrupt): break
         case 3: violations.append("settle.lua faults: \(answer.why)")
         case 4: expect(asked.hold, charged: sum(2), returned: answer.integer(at: 1))
         case 6:
@@ -108,16 +180,17 @@ struct LedgerModel {
         }
     }
 
-    private mutating func open(_ asked: AskedAdmission, at now: Int) {
+    private mutating func open(_ asked: AskedAdmission, at now: Moment) {
         bare.formUnion(asked.bare)
         var counts: [Count] = []
         for limit in asked.limits {
-            let before = used(limit, at: now)
+            let before = limit.kind == "r" ? passed(limit, at: now.passed) : used(limit, at: now.clock).most
             if !limit.warns, before + limit.amount > limit.cap {
                 violations.append("\(limit.rule): \(limit.meter) of \(limit.cap) lets \(limit.amount) more in at \(before)")
             }
             if limit.kind == "r" {
-                windows[limit.ring, default: []].append(Entry(at: now, amount: limit.amount))
+                windows[limit.ring, default: Window(length: limit.window)].entries.append(
+                    Entry(at: now.passed, amount: limit.amount, earliest: now.clock, latest: now.clock))
                 continue
             }
             let name = MeterName(account: limit.account, meter: limit.meter)
@@ -133,12 +206,17 @@ struct LedgerModel {
             counts: counts, charged: asked.price)
     }
 
-    private func used(_ limit: AskedAdmission.Asked, at now: Int) -> Int {
-        if limit.kind == "r" {
-            return (windows[limit.ring] ?? []).reduce(0) { $1.at >= now - limit.window ? $0 + $1.amount : $0 }
-        }
-        guard let meter = meters[MeterName(account: limit.account, meter: limit.meter)] else { return 0 }
-        return meter.used[max(limit.period, meter.period)] ?? 0
+    /// What a window has let in, whatever the clock said.
+    private func passed(_ limit: AskedAdmission.Asked, at now: Int) -> Int {
+        windows[limit.ring]?.entries.reduce(0) { $1.at >= now - limit.window ? $0 + $1.amount : $0 } ?? 0
+    }
+
+    /// What counts against a limit, at least and at most. - Parameter clock: microseconds of Redis's own time.
+    private func used(_ limit: AskedAdmission.Asked, at clock: Int) -> (least: Int, most: Int) {
+        if limit.kind == "r" { return windows[limit.ring]?.used(at: clock) ?? (0, 0) }
+        guard let meter = meters[MeterName(account: limit.account, meter: limit.meter)] else { return (0, 0) }
+        let used = meter.used[max(limit.period, meter.period)] ?? 0
+        return (used, used)
     }
 
     private mutating func close(_ name: String, charged: Int, returned: Int) {
@@ -171,9 +249,9 @@ struct LedgerModel {
     /// All that has to be said of accounts and meters when nothing is open any more.
     /// - Parameters:
     ///   - account: the fields of an account in Redis.
-    ///   - budget: what the accounts of other shards may spend; 0 for no limit.
+    ///   - hasBudget: whether what accounts of other shards may spend was ever limited.
     ///   - forgotten: nodes of which nobody followed up what they did after they had been struck off.
-    func atRest(budget: Int, forgotten: Set<String>, account: (String) -> [String: String]) -> [String] {
+    func atRest(hasBudget: Bool, forgotten: Set<String>, account: (String) -> [String: String]) -> [String] {
         var found: [String] = []
         let open = holds.filter(\.value.isOpen).keys.sorted()
         if !open.isEmpty { found.append("F30: \(open) were never closed") }
@@ -196,17 +274,17 @@ struct LedgerModel {
         for name in bare.sorted() where account(name).keys.contains(where: { $0 != "version" }) {
             found.append("F-CONC-01: \(name) still counts \(account(name))")
         }
-        return found + followers(budget: budget, forgotten)
+        return found + followers(hasBudget, forgotten)
     }
 
     /// What other shards hold of a call has come to what the key's own shard has made of it.
-    private func followers(budget: Int, _ forgotten: Set<String>) -> [String] {
+    private func followers(_ hasBudget: Bool, _ forgotten: Set<String>) -> [String] {
         holds.sorted { $0.key < $1.key }.compactMap { name, hold in
             guard let primary = hold.primary, !forgotten.contains(where: { name.contains(":open:" + $0 + " ") }) else { return nil }
             let decided = holds[Self.name(name, in: primary)]
             let (charged, returned) = decided.map { ($0.charged, $0.returned) } ?? (0, hold.calls)
             // Of a surcharge the other shard takes what its own budget and quotas have room for.
-            let least = budget > 0 || hold.counts.contains { $0.cap > 0 } ? min(charged, hold.price) : charged
+            let least = hasBudget || hold.counts.contains { $0.cap > 0 } ? min(charged, hold.price) : charged
             guard hold.returned != returned || !(least...charged).contains(hold.charged) else { return nil }
             return "M1: \(name) is charged \(hold.charged) with \(hold.returned) returned, its key's shard says \(charged), \(returned)"
         }

@@ -48,10 +48,38 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
     /// M7: a transfer that was refused is not given back.
     case refusedAndGone
 
+    /// M11: a surcharge passes every quota of credits.
+    case surchargePastQuota
+    /// R15: what stands in a window's future counts until then, and not as made now.
+    case futureWindows
+    /// R15: what has lost its time stays in its window for ever.
+    case lostTimes
+    /// M12: an operation of an admin is carried out by each copy that finds the record as it was expected.
+    case forgottenOperations
+    /// V23: a late copy of an order undoes what was ordered since.
+    case lateOrders
+    /// V24: a key that is to be read anew is found by whoever reads it already.
+    case joinsOlderLoad
+    /// V24: a refusal by what is remembered is spoken.
+    case rememberedRefusal
+    /// V21: nobody compares the version of the operator's rules.
+    case anyRules
+    /// M1: a call that could not be ended in the key's own shard is given back in its team's.
+    case openIsGone
+    /// F40: marks of closed holds stay until their node dies.
+    case marksStay
+    /// M13: a corrupt account ends the script, for all whose settlements it carries.
+    case corruptEndsAll
+    /// M1: the hold of a corrupt account is closed, and gives nothing back.
+    case corruptGivesNothing
+
     var testDescription: String { rawValue }
 
     /// Whether only histories in which credits move can show it.
     var isOfCredits: Bool { [.arrivesTwice, .endsTwice, .refusedAndGone].contains(self) }
+
+    /// Whether only histories can show it in which data is damaged.
+    var isOfDamage: Bool { [.corruptEndsAll, .corruptGivesNothing, .openIsGone].contains(self) }
 
     /// What the scripts say instead.
     var edits: [LuaScript: [(String, String)]] {
@@ -103,7 +131,38 @@ enum OldRule: String, CaseIterable, CustomTestStringConvertible {
                 .deliver: [("elseif state == 'revoked' then", "elseif credits % 3 == 0 then")],
                 .endReservation: [("(verb == 'commit' or verb == 'delivered')", "verb ~= 'release'")],
             ]
-        case .partlyReturnedBatch, .keptIsLost, .plannedReceipts: [:]
+        case .surchargePastQuota: [.settle: [("room = math.min(room, used and of == period and cap - used or 0)", "")]]
+        case .futureWindows: [.admit: [("if ring.first < ring.last and ring.newest > now then", "if false then")]]
+        case .lostTimes: [.admit: [("return time > 0 and time or ring.newest", "return time > 0 and time or 9007199254740991")]]
+        case .forgottenOperations: [.edit: [("if done[1] then", "if false then")]]
+        case .lateOrders:
+            [
+                .edit: [
+                    ("if done[1] then", "if false then"), ("(expected ~= '' and tonumber(expected) ~= version)", "false"),
+                ]
+            ]
+        case .anyRules: [.admit: [(Self.guardRule, "")]]
+        case .openIsGone: [.outcome: [("if hold_is_open(text) then return {1} end", "if hold_is_open(text) then return {0} end")]]
+        case .marksStay: [.settle: [("if acknowledged[1] then redis.call('HDEL', list, unpack(acknowledged)) end", "")]]
+        case .corruptEndsAll:
+            [
+                .settle: [
+                    (
+                        "local fine, reply, credits, returned = pcall(end_hold, changed[open], charges, entries, fields, text, cuts)",
+                        "local fine, reply, credits, returned = true, end_hold(changed[open], charges, entries, fields, text, cuts)"
+                    )
+                ]
+            ]
+        case .corruptGivesNothing:
+            [
+                .settle: [
+                    (
+                        "if not fine then reply = {3,",
+                        "if not fine then changed[open][fields[2]] = hold_done(text, (select(2, hold_read(text))), {0}, {}, 1, false) end\n    if not fine then reply = {3,"
+                    )
+                ]
+            ]
+        case .partlyReturnedBatch, .keptIsLost, .plannedReceipts, .joinsOlderLoad, .rememberedRefusal: [:]
         }
     }
 

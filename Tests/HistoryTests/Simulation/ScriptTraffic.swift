@@ -1,4 +1,4 @@
-// What admit.lua and settle.lua are asked, read from the wire: by the headers of the scripts, and by nothing that the ledger knows.
+// What admit.lua, settle.lua and edit.lua are asked, read from the wire: by the headers of the scripts, and by nothing that the ledger knows.
 
 @testable import ClusterState
 import GateTesting
@@ -25,12 +25,16 @@ struct AskedAdmission {
 
     /// Its list and its name: what identifies a hold.
     let hold: String
+    /// The hold without its list.
+    let name: String
     let isDry: Bool
     let price: Int
     let calls: Int
     /// The shard whose hold of the same name decides; nil where it is this one.
     let primary: Int?
     let accounts: [String]
+    /// As what those with a record were read when the call was judged.
+    let versions: [(account: String, version: Int)]
     /// Those of them that belong to no record.
     let bare: Set<String>
     let limits: [Asked]
@@ -90,10 +94,10 @@ extension RedisCommand {
             let (own, counted) = (fields.number(), fields.number())
             fields.skip(1 + guards)
             var bare: Set<String> = []
+            var versions: [(account: String, version: Int)] = []
             let accounts = (0..<own).map { _ in
-                let account = fields.key()
-                fields.skip(1)
-                if fields.number() == 2 { bare.insert(account) }
+                let (account, version) = (fields.key(), fields.number())
+                if fields.number() == 2 { bare.insert(account) } else { versions.append((account, version)) }
                 return account
             }
             let limits = (0..<counted).map { _ in
@@ -107,9 +111,22 @@ extension RedisCommand {
                     ring: kind == "r" ? fields.key(x) : "", window: kind == "r" ? y : 0, period: kind == "r" ? 0 : x)
             }
             return AskedAdmission(
-                hold: fields.key(1) + " " + name, isDry: mode == "dry", price: price, calls: count, primary: primary, accounts: accounts,
-                bare: bare, limits: limits)
+                hold: fields.key(1) + " " + name, name: name, isDry: mode == "dry", price: price, calls: count, primary: primary,
+                accounts: accounts, versions: versions, bare: bare, limits: limits)
         }
+    }
+
+    var askedEdit: AskedEdit {
+        var words = ScriptWords(self)
+        words.skip(2)
+        let expected = words.text()
+        words.skip(1)
+        let id = words.text()
+        words.skip(7)
+        let fields = (0..<words.number()).map { _ in (words.text(), words.text()) }
+        let removed = (0..<words.number()).map { _ in words.text() }
+        return AskedEdit(
+            operation: words.key(2), id: id, expected: expected, fields: Dictionary(uniqueKeysWithValues: fields), removed: removed)
     }
 
     var askedSettlements: [AskedSettlement] {

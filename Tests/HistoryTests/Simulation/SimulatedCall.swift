@@ -27,8 +27,10 @@ final class SimulatedCall {
     /// Parts that a server was asked for.
     private(set) var executed: Set<Int> = []
     private(set) var waiting: Set<Int> = []
-    /// Whether its key was suspended, for all that an admin was told, when it was sent.
-    let wasBarred: Bool
+    /// How many commands had arrived when it was sent.
+    let began: Int
+    /// The rules that an admin had been told of by then.
+    let rulesBefore: Int
 
     var requestID: String { "req-\(number)" }
     var answer: [UInt8] { Array("answer of \(requestID)".utf8) }
@@ -39,9 +41,10 @@ final class SimulatedCall {
         self.node = node
         self.world = world
         startedAt = world.now
-        wasBarred = world.barred.contains(request.key)
+        began = world.moment
+        rulesBefore = world.toldRules
         machine = CallMachine(
-            parts: CallParts(tools: request.tools), rules: world.plan.rules, requestID: "req-\(number)",
+            parts: CallParts(tools: request.tools), rules: node.rules, requestID: "req-\(number)",
             isIdempotent: request.idempotencyKey != nil)
     }
 
@@ -54,7 +57,7 @@ final class SimulatedCall {
         while true {
             switch action {
             case .identify(let fresh):
-                return node.identify(request.key, fresh: fresh) { [self] caller, isFresh in identified(caller, isFresh) }
+                return node.identify(request.key, fresh: fresh) { [self] lookup, isFresh in identified(lookup, isFresh) }
             case .readBalance(let window):
                 guard let cached else { return carryOut(machine.balanceRead(nil, at: now)) }
                 return node.ledger.reading(of: cached, showing: window) { [self] in carryOut(machine.balanceRead($0, $1, at: now)) }
@@ -93,13 +96,17 @@ final class SimulatedCall {
         }
     }
 
-    private func identified(_ caller: CallView.Caller?, _ isFresh: Bool) {
-        guard let caller else { return carryOut(machine.identityAway(at: now)) }
-        cached = node.cache[request.key]
-        let judged = machine.identified(caller, isFresh: isFresh, at: now) { [request] part in
+    private func identified(_ lookup: KeyLookup, _ isFresh: Bool) {
+        let caller: CallView.Caller
+        switch lookup {
+        case .failed: return carryOut(machine.identityAway(at: now))
+        case .unknown: (caller, cached) = (.unknown, nil)
+        case .found(let key): (caller, cached) = (.key(key.policy), key)
+        }
+        let judged = machine.identified(caller, isFresh: isFresh || world.oldRule == .rememberedRefusal, at: now) { [request] part in
             guard let policy = caller.policy else { return CallMachine.Judgement(plan: Plan(price: 1, limits: []), denial: .invalidKey) }
-            let denial: Denial? = policy.key.state == .suspended ? .keySuspended : policy.key.state == .revoked ? .invalidKey : nil
-            return CallMachine.Judgement(plan: policy.plan(tool: request.tools[part], argumentBytes: 0), denial: denial)
+            let tool = request.tools[part]
+            return CallMachine.Judgement(plan: policy.plan(tool: tool, argumentBytes: 0), denial: policy.key.refusal(of: tool))
         }
         carryOut(judged)
     }
@@ -107,6 +114,7 @@ final class SimulatedCall {
     private func admit(_ order: CallMachine.AdmissionOrder) {
         guard let cached else { return }
         let hold = node.nextID()
+        world.askers[hold] = self
         let idempotency = request.idempotencyKey.map { Idempotency(key: $0, fingerprint: request.tools.joined(), retention: 86_400_000) }
         let admission = AdmissionRequest(
             caller: cached, hold: hold, price: order.price, calls: order.calls, limits: order.limits, event: order.event,

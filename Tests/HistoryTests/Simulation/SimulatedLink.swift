@@ -52,6 +52,9 @@ final class SimulatedLink: CommandLink {
     /// The first command that has not reached Redis.
     var undelivered: Flight? { flights.first { $0.reply == nil } }
 
+    /// All that have not, in their order.
+    var allUndelivered: [Flight] { flights.filter { $0.reply == nil } }
+
     /// Hands the next reply to its caller, in order.
     func hear() {
         guard let first = flights.first, let reply = first.reply else { return }

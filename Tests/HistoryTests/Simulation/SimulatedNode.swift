@@ -3,6 +3,7 @@
 @testable import ClusterState
 import GateDomain
 import Logging
+import NIOCore
 
 final class SimulatedNode {
     enum Condition {
@@ -21,10 +22,19 @@ final class SimulatedNode {
     let membership: Membership
     let keyRecords: RecordStore<KeyRecord>
     let directory: KeyDirectory
+    let teams: RecordStore<TeamRecord>
     let executor = NodeExecutor()
     var condition = Condition.running
-    /// Keys as this node remembers them, however old.
-    var cache: [String: CachedKey] = [:]
+    /// What it remembers of keys, however old.
+    private let cache: KeyCache
+    private let loop: SimulatedLoop
+    /// The operator's rules as it has read them.
+    private(set) var rules: GateRules
+    private var isReadingRules = false
+    /// Who waits for a key that is read, where an old rule lets them wait together.
+    private var loading: [String: [(KeyLookup, Bool) -> Void]] = [:]
+    /// Records that the change feed has told of and that this node has not heard of yet.
+    var news: [String] = []
     private unowned let world: World
     private var sequence = 0
 
@@ -43,6 +53,14 @@ final class SimulatedNode {
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() })
         keyRecords = RecordStore(store: store, origin: name)
         directory = KeyDirectory(store: store, origin: name)
+        teams = RecordStore(store: store, origin: name)
+        let loop = SimulatedLoop(world, store)
+        (self.loop, rules) = (loop, world.plan.rules)
+        let newer = Newer()
+        cache = KeyCache(
+            link: NIOLoopBound(CacheLink(link, world), eventLoop: loop), on: loop, keys: world.keys, rules: world.plan.rules
+        ) { _ in newer.node?.readRules() }
+        newer.node = self
     }
 
     func nextID() -> String {
@@ -64,26 +82,57 @@ final class SimulatedNode {
 
     // MARK: Who calls
 
-    /// Finds a key: remembered, or read in two steps as the node's cache does.
-    func identify(_ id: String, fresh: Bool, _ completion: @escaping (CallView.Caller?, Bool) -> Void) {
-        if !fresh, let known = cache[id] { return completion(.key(known.policy), false) }
-        let keys = world.keys
-        link.send(RedisCommand("HGETALL", keys.record(id))) { [self] result in
-            guard case .success(let reply) = result else { return completion(nil, true) }
-            guard let record = KeyRecord(id: id, fields: reply.fields) else { return completion(.unknown, true) }
-            guard let team = record.teamID else { return remember(record, nil, completion) }
-            link.send(RedisCommand("HGETALL", keys.record(team))) { [self] result in
-                guard case .success(let reply) = result else { return completion(nil, true) }
-                remember(record, TeamRecord(id: team, fields: reply.fields), completion)
-            }
+    /// The secret of a key.
+    static func secret(of id: String) -> String { "secret of " + id }
+
+    /// Finds a key as an event loop of the real node does.
+    func identify(_ id: String, fresh: Bool, _ completion: @escaping (KeyLookup, Bool) -> Void) {
+        let secret = Self.secret(of: id)
+        if !fresh, let known = cache.assumeIsolated({ $0.remembered(secret) }) { return completion(.found(known), false) }
+        if loading[id]?.append(completion) != nil { return }
+        let joins = world.oldRule == .joinsOlderLoad
+        if joins { loading[id] = [] }
+        let answer = NIOLoopBound(
+            { [self] (lookup: KeyLookup) in
+                let joined = joins ? loading.removeValue(forKey: id) ?? [] : []
+                for each in [completion] + joined { each(lookup, true) }
+            }, eventLoop: loop)
+        cache.assumeIsolated { $0.load(secret) { answer.value($0) } }
+    }
+
+    /// Reads the rules that hold until it has them, as the refresher of the real node does.
+    func readRules() {
+        guard !isReadingRules else { return }
+        isReadingRules = true
+        let (node, version) = (Unowned(self), RulesVersion(store: store, origin: name))
+        start {
+            let state = try? await version.read()
+            node.value.haveRead(state)
         }
     }
 
-    private func remember(_ record: KeyRecord, _ team: TeamRecord?, _ completion: (CallView.Caller?, Bool) -> Void) {
-        let known = CachedKey(Policy(key: record, team: team, rules: world.plan.rules), keys: world.keys)
-        cache[record.id] = known
-        completion(.key(known.policy), true)
+    private func haveRead(_ state: RulesState?) {
+        isReadingRules = false
+        guard let state else { return world.later(200_000, of: self) { [self] in readRules() } }
+        rules = world.plan.rules(max(state.version, rules.version))
+        let adopted = rules
+        cache.assumeIsolated { $0.adopt(adopted) }
     }
+
+    func forget(_ id: String) { cache.assumeIsolated { $0.forget(key: id) } }
+    func forgetAll() { cache.assumeIsolated { $0.forgetAll() } }
+}
+
+/// Whom a key cache tells of newer rules.
+private final class Newer: @unchecked Sendable {
+    // Only ever touched by the one thread that runs the history.
+    weak var node: SimulatedNode?
+}
+
+private struct Unowned: @unchecked Sendable {
+    // Only ever touched by the one thread that runs the history.
+    unowned let value: SimulatedNode
+    init(_ value: SimulatedNode) { self.value = value }
 }
 
 extension NodeIdentity {

@@ -75,8 +75,8 @@ extension World {
     /// M1, M7, M8: each account adds up, what is held is what is reserved, and the sum of all moves by top-ups alone.
     func checkCredits() {
         var sum = 0
-        for id in keyIDs {
-            let values = redis.ask("HMGET", keys.account(id), "credits", "spent", "granted", "held")
+        let accounts = redis.askAll(keyIDs.map { RedisCommand("HMGET", keys.account($0), "credits", "spent", "granted", "held") })
+        for (id, values) in zip(keyIDs, accounts) {
             let (credits, spent, granted, held) = (
                 values.integer(at: 0), values.integer(at: 1), values.integer(at: 2), values.integer(at: 3)
             )

@@ -61,6 +61,8 @@ extension World {
         case .suspend, .resume, .edit: change(move, &random)
         case .topUp: topUp(&random)
         case .credits: moveCredits(&random)
+        case .news: random.any(of: running).map { tell($0, &random) }
+        case .damage: damage(&random)
         case .due: random.any(of: running).map { seeToDue($0, at: $0.clock.milliseconds) }
         }
         for node in nodes { node.settleDown() }
@@ -111,15 +113,20 @@ extension World {
         call.serverAnswers(part, outcome)
     }
 
-    func arrive(_ flight: Flight) {
-        do {
-            let reply = try redis.run(flight.command)
-            observe(flight, reply)
-            flight.reply = .success(reply)
-        } catch {
-            violate("a command fails: \(error)")
-            flight.reply = .failure(error)
+    func arrive(_ flight: Flight) { arrived(flight, redis.result(of: flight.command)) }
+
+    /// All of them, one after another; sent at once where what they are judged by stands still meanwhile.
+    func arrive(_ flights: [Flight]) {
+        guard flights.count > 1, !flights.contains(where: { $0.command.script == .edit }) else { return flights.forEach(arrive) }
+        for (flight, result) in zip(flights, redis.results(of: flights.map(\.command))) { arrived(flight, result) }
+    }
+
+    private func arrived(_ flight: Flight, _ result: Result<RedisReply, StoreFailure>) {
+        switch result {
+        case .success(let reply): observe(flight, reply)
+        case .failure(let failure): violate("a command fails: \(failure)")
         }
+        flight.reply = result
     }
 
     /// Something between the node and Redis answers in its place, in words of its own.
@@ -135,7 +142,8 @@ extension World {
 
     /// Tells the model what has arrived.
     private func observe(_ flight: Flight, _ reply: RedisReply) {
-        if ProcessInfo.processInfo.environment["HISTORY_WIRE"] != nil {
+        moment += 1
+        if Self.isWireShown {
             print(
                 now / 1000, flight.command.script.map { "\($0)" } ?? "",
                 flight.command.words.dropFirst(flight.command.script == nil ? 0 : 2).map { String(decoding: $0, as: UTF8.self) }, "->",
@@ -144,13 +152,27 @@ extension World {
         switch flight.command.script {
         case .admit:
             for (asked, answer) in zip(flight.command.askedAdmissions, ScriptAnswers(reply)) {
-                model.admitted(asked, answer, at: now + leaps, isExact: !hasSteppedBack)
+                let isNew = !model.isOpened(asked.hold)
+                model.admitted(
+                    asked, answer, at: LedgerModel.Moment(clock: now + clockOffset, passed: now + leaps), isDamaged: !damaged.isEmpty)
+                judge(asked, answer, isNew: isNew)
             }
-        case .settle: for (asked, answer) in zip(flight.command.askedSettlements, ScriptAnswers(reply)) { model.settled(asked, answer) }
+        case .settle:
+            for (asked, answer) in zip(flight.command.askedSettlements, ScriptAnswers(reply)) {
+                model.settled(asked, answer, isDamaged: !damaged.isEmpty)
+            }
+        case .edit:
+            let asked = flight.command.askedEdit
+            if asked.id == RulesVersion.name, reply.status == 0 { madeRules = max(madeRules, reply.integer(at: 1)) }
+            if records.edited(asked, reply, at: moment) { for node in nodes { node.news.append(asked.id) } }
+            records.violations.forEach(violate)
         default: return
         }
         model.violations.forEach(violate)
     }
+
+    /// Whether every command is printed.
+    private static let isWireShown = ProcessInfo.processInfo.environment["HISTORY_WIRE"] != nil
 }
 
 extension SeededRandom {

@@ -7,6 +7,8 @@ extension World {
     /// Ends all faults and lets everything that is owed be done. - Returns: whether the cluster came to rest.
     func heal() -> Bool {
         note("--- heal")
+        isHealing = true
+        mend()
         for node in nodes where node.condition == .stopped { wake(node) }
         loseOldStrays()
         // Half of them when everything has been forgotten that may be.
@@ -60,7 +62,8 @@ extension World {
     func flush() {
         for _ in 0..<10_000 {
             var moved = false
-            for node in running {
+            let nodes = running
+            for node in nodes {
                 if !node.executor.isIdle {
                     node.settleDown()
                     moved = true
@@ -69,10 +72,9 @@ extension World {
                     node.link.runTicks()
                     moved = true
                 }
-                while let flight = node.link.undelivered {
-                    arrive(flight)
-                    moved = true
-                }
+            }
+            arrive(nodes.flatMap(\.link.allUndelivered))
+            for node in nodes {
                 while node.link.canHear {
                     node.link.hear()
                     moved = true

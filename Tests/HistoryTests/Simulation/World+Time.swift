@@ -10,6 +10,8 @@ extension World {
             now = max(now, next)
             redis.clock.microseconds = now + clockOffset
             ring()
+            // When all faults are over, what is sent meanwhile is answered at once.
+            if isHealing { flush() }
         }
         now = until
         redis.clock.microseconds = now + clockOffset
@@ -41,6 +43,7 @@ extension World {
 
     func step(_ seconds: Int) {
         note("Redis's clock steps \(seconds) s")
+        if seconds < 0 { model.stepsBack(from: now + clockOffset) }
         clockOffset += seconds * 1_000_000
         leaps += max(0, seconds) * 1_000_000
         if seconds < 0 { hasSteppedBack = true }

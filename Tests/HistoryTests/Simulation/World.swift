@@ -11,13 +11,28 @@ final class World {
     let plan: HistoryPlan
     /// A defect that is put back.
     let oldRule: OldRule?
+    /// Whether anybody will read what has happened.
+    let isTold: Bool
     let keys: RedisKeys
     var nodes: [SimulatedNode] = []
     var calls: [SimulatedCall] = []
     var trace: [String] = []
     var violations: [String] = []
-    /// Keys whose suspension an admin was told of, and that nobody has begun to resume.
-    var barred: Set<String> = []
+    /// What orders of admins have to come to.
+    var records = RecordModel()
+    /// Operations that an admin was told of.
+    var told: Set<String> = []
+    /// The version of the operator's rules that an admin was told of, and the last that anybody has made.
+    var toldRules = 0
+    var madeRules = 0
+    /// Calls by the holds that they have asked for.
+    var askers: [String: SimulatedCall] = [:]
+    /// Commands that have arrived so far, and how many there had been when balances were looked at.
+    var moment = 0
+    var checkedMoment = -1
+    var isHealing = false
+    /// Accounts that are none at this moment, and what has to stand there.
+    var damaged: [String: String] = [:]
     let keyIDs: [String]
     let teamID: String
     /// Credits that were put into each key, as far as an admin was told so.
@@ -27,8 +42,6 @@ final class World {
     /// Reservations that somebody was told of, and how they ended, as far as somebody was told that.
     var reservations: [String] = []
     var endings: [String: Bool] = [:]
-    /// Resumptions under way.
-    var resuming: [String: Int] = [:]
     /// Names of nodes that had been struck off the list when they died, or when the last of what they had sent arrived: nobody looks at what
     /// they left a second time.
     var forgotten: Set<String> = []
@@ -46,8 +59,8 @@ final class World {
     var timers: [(due: Int, owner: AnyObject?, work: () -> Void)] = []
     private var nodeCount = 0
 
-    init(_ redis: HistoryRedis, _ plan: HistoryPlan, seed: UInt64, oldRule: OldRule? = nil) throws {
-        self.oldRule = oldRule
+    init(_ redis: HistoryRedis, _ plan: HistoryPlan, seed: UInt64, oldRule: OldRule? = nil, isTold: Bool = false) throws {
+        (self.oldRule, self.isTold) = (oldRule, isTold)
         self.redis = redis
         self.plan = plan
         var random = SeededRandom(seed: seed ^ 0x1d5)
@@ -84,7 +97,11 @@ final class World {
             }
         }
         node.executor.run()
-        for id in keyIDs { granted[id] = plan.credits }
+        for id in keyIDs {
+            granted[id] = plan.credits
+            _ = redis.ask("HSET", keys.credential(KeyCache.digest(SimulatedNode.secret(of: id))), "owner", id)
+        }
+        for id in keyIDs + [teamID] { records.found(id, redis.ask("HGETALL", keys.record(id)).fields) }
         for each in nodes {
             let membership = each.membership
             each.start { await membership.beat() }
@@ -113,20 +130,15 @@ final class World {
 
     func replied(_ call: SimulatedCall) {
         note("\(call.requestID) on \(call.node.name): \(call.reply.map { "\($0)" } ?? "")")
-        if case .replayed = call.reply, call.wasBarred, barred.contains(call.request.key) {
-            violate("V21: \(call.requestID) got an answer by a suspended key")
-        }
+        judge(refused: call)
     }
 
-    func executed(_ call: SimulatedCall) {
-        note("\(call.requestID) reaches its servers")
-        if call.wasBarred, barred.contains(call.request.key) { violate("V21: \(call.requestID) was let in by a suspended key") }
-    }
+    func executed(_ call: SimulatedCall) { note("\(call.requestID) reaches its servers") }
 
     func violate(_ what: String) { violations.append(what) }
 
     func note(_ text: @autoclosure () -> String) {
-        if trace.count < 4000 { trace.append("\(now / 1000) ms: \(text())") }
+        if isTold, trace.count < 4000 { trace.append("\(now / 1000) ms: \(text())") }
     }
 
     var running: [SimulatedNode] { nodes.filter { $0.condition == .running } }
