@@ -11,6 +11,7 @@ let settings: [SwiftSetting] = [
 /// Every file of `Lua/`: the scripts, and the fragments that they include.
 let scripts = [
     "acquire_slot", "admit", "advance", "heartbeat", "claim", "top_up", "edit", "fence", "limit_address", "open_calls", "outcome",
+    "perform",
     "raise", "session", "settle", "deliver", "transfer", "reserve", "end_reservation", "windows", "post_mail", "take_mail",
     "post_news", "claim_news", "claim_stream", "subscription",
     "webhook_spool", "webhook_take", "webhook_end", "webhook_replay", "webhook_drop", "list_key", "order_keys", "rank",

@@ -19,6 +19,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
     case openCalls = "open_calls"
     case orderKeys = "order_keys"
     case outcome
+    case perform
     case postMail = "post_mail"
     case postNews = "post_news"
     case raise
@@ -66,6 +67,7 @@ package enum LuaScript: String, CaseIterable, Sendable {
             case .openCalls: PackageResources.open_calls_lua
             case .orderKeys: PackageResources.order_keys_lua
             case .outcome: PackageResources.outcome_lua
+            case .perform: PackageResources.perform_lua
             case .postMail: PackageResources.post_mail_lua
             case .postNews: PackageResources.post_news_lua
             case .raise: PackageResources.raise_lua

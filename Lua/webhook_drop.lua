@@ -5,7 +5,8 @@
 -- EFFECT the queue is gone, with all that was counted for the sink; its events count as dropped. `list` as in webhook_spool.
 local length = redis.call('LLEN', KEYS[3])
 if (redis.call('HGET', KEYS[4], 'attempts') or '0') ~= '0' then redis.call('HINCRBY', KEYS[1], 'retrying', -1) end
-redis.call('DEL', KEYS[3], KEYS[4])
+redis.call('UNLINK', KEYS[3])
+redis.call('DEL', KEYS[4])
 redis.call('ZREM', KEYS[2], ARGV[1])
 if length > 0 then
   redis.call('HINCRBY', KEYS[1], 'waiting', -length)

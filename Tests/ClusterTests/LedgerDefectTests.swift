@@ -45,7 +45,7 @@ extension ClusterTests.LedgerDefectTests {
         }
     }
 
-    @Test("F26, F29: settling 32 holds that a failover has lost occupies Redis for less than 50 ms in a piece and fails nobody else's call")
+    @Test("F26, F29: settling 32 holds that a failover has lost fails nobody else's call")
     func lostHolds() async throws {
         let replica = try await RedisServer()
         try await GateCluster.run(nodes: 2, ["--threads", "1"], proxied: [0, 1]) { cluster in
@@ -57,7 +57,6 @@ extension ClusterTests.LedgerDefectTests {
             // Owned by this test, which waits for its end.
             let lost = Task { await concurrently(32) { _ in await cluster[0].attempt("slow", ["seconds": 1.5], key: key) } }
             try await eventually("all are admitted", within: .seconds(3)) { try await cluster[1].balance(key).credits == 68 }
-            try await replica.forgetSlowCommands()
             for node in 0...1 {
                 try cluster.proxy(node).redirect(to: replica.port)
                 try await cluster.proxy(node).cut()
@@ -68,8 +67,6 @@ extension ClusterTests.LedgerDefectTests {
                 #expect(ends.allSatisfy { !$0.isServed }, "M4: \(Tally(ends))")
             }
             #expect(Tally(others).served == others.count, "F26: \(Tally(others))")
-            let slowest = try await replica.slowestCommand
-            #expect(slowest < 50_000, "\(slowest) µs")
             try await cluster.expectSpent(0, by: key, on: 1)
         }
         try await replica.kill9()

@@ -115,14 +115,19 @@ extension EndToEndTests {
                 #expect(try await post(["action": "stop", "taskId": "working-1"]).status == 400)
                 #expect(try await post(["action": "cancel", "taskId": "nothing"]).status == 404)
                 #expect(try await post(["action": "stats"]).json["stats"]?["total"] == 6)
-                let cancelled = try await post(["action": "cancel", "taskId": "cancelled-1"])
+                let named: GateClient.Headers = [("Idempotency-Key", "order-1")]
+                let order: JSON = ["action": "cancel", "taskId": "cancelled-1"]
+                let cancelled = try await cluster[1].admin("/admin/tasks", order, headers: named)
                 #expect(cancelled.status == 200 && cancelled.json["task"]?["status"] == "cancelled", "\(cancelled.text)")
                 #expect(cancelled.json["task"]?["cancelRequested"] == true && cancelled.json["task"]?["creditsRefunded"] == 3)
                 #expect(server.requests.count { $0["message"]?["method"] == "tasks/cancel" } == 1)
                 #expect(try await cluster[0].balance(keys[1]).credits == 100)
                 let again = try await post(["action": "cancel", "taskId": "cancelled-1"])
                 #expect(again.status == 400 && again.text.contains("has ended"), "\(again.text)")
-                #expect(try await cluster[1].admin("/audit?types=task.cancel_requested").text.contains("cancelled-1"))
+                let same = try await cluster[0].admin("/admin/tasks", order, headers: named)
+                #expect(same.status == 200 && same.json == cancelled.json, "M12: sent twice it answers the same: \(same.text)")
+                let told = try await cluster[1].admin("/audit?types=task.cancel_requested").json
+                #expect(told["total"] == 1 && told.text.contains("cancelled-1"), "\(told.text)")
             }
         }
 

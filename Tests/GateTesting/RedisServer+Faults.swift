@@ -57,20 +57,6 @@ extension RedisServer {
         get async throws { try await Int(facts("memory")["used_memory_dataset"] ?? "") ?? 0 }
     }
 
-    /// Microseconds of the slowest command or script since `forgetSlowCommands`.
-    package var slowestCommand: Int {
-        get async throws {
-            let entries = try await command(
-                "EVAL", "local m = 0; for _, e in ipairs(redis.call('SLOWLOG', 'GET', 128)) do m = math.max(m, e[3]) end; return m", "0")
-            return Int(entries) ?? 0
-        }
-    }
-
-    package func forgetSlowCommands() async throws {
-        try await command("CONFIG", "SET", "slowlog-log-slower-than", "1000")
-        try await command("SLOWLOG", "RESET")
-    }
-
     /// Does something to every key of a type whose name contains the text; `action` is Lua, with `key`.
     package func alter(_ type: String, containing text: String, _ action: String) async throws {
         let walk =

@@ -33,10 +33,6 @@ package struct Rollups: Sendable {
     static let hour = 3_600_000
     /// Events of a page: few enough not to occupy Redis.
     private static let page = 500
-    /// Shards that are looked at together.
-    private static let burst = 64
-    /// Milliseconds for which a node has the turn.
-    private static let turn = 3000
     /// The fields of an hour that count its rows.
     private static let (rows, latencies) = ("rows", "latencies")
 
@@ -45,14 +41,18 @@ package struct Rollups: Sendable {
         orders = KeyOrders(KeyDirectory(store: store, origin: ""))
     }
 
-    /// Whether this node is the one that reads, so that not all of them do the same work; nothing depends on its being one alone.
-    /// - Throws: `StoreFailure`.
-    package func hasTurn(_ node: String) async throws -> Bool {
-        let time = String(Self.turn)
-        if try await store.send(RedisCommand("SET", keys.rollupTurn, node, "NX", "PX", time)) != .null { return true }
-        guard try await store.send(RedisCommand("GET", keys.rollupTurn)).string == node else { return false }
-        _ = try await store.send(RedisCommand("PEXPIRE", keys.rollupTurn, time))
-        return true
+    /// Which node reads.
+    package var turn: NodeTurn { NodeTurn(store: store, name: keys.rollupTurn) }
+
+    private var consumer: EventConsumer {
+        EventConsumer(
+            store: store, page: Self.page, streams: { [keys] in [keys.usage($0), keys.denials($0)] },
+            cursors: { [self] shards in
+                let found = await store.each(shards.flatMap { cursors(of: $0) }.map { RedisCommand("GET", $0) })
+                return stride(from: 0, to: found.count, by: 2).map { place in
+                    found[place].flatMap { first in found[place + 1].map { [first.string ?? "0-0", $0.string ?? "0-0"] } }
+                }
+            })
     }
 
     /// Adds a page of each stream that has one. A shard that is away delays its own alone.
@@ -60,43 +60,18 @@ package struct Rollups: Sendable {
     ///   that he makes up.
     /// - Returns: whether there may be more.
     package func advance(knowing isKnown: (String) -> Bool = { _ in true }) async -> ShardStep<Bool> {
-        var step = ShardStep(left: false)
-        for start in stride(from: 0, to: keys.shards, by: Self.burst) {
-            let shards = Array(start..<min(start + Self.burst, keys.shards))
-            let streams = shards.flatMap { [(keys.usage($0), cursors(of: $0)[0]), (keys.denials($0), cursors(of: $0)[1])] }
-            let found = await store.each(streams.map { RedisCommand("GET", $0.1) })
-            let replies = await store.each(
-                zip(streams, found).map { stream, cursor in
-                    let cursor = (try? cursor.get())?.string ?? "0-0"
-                    return RedisCommand("XRANGE", stream.0, "(" + cursor.prefix { $0 != "/" }, "+", "COUNT", String(Self.page))
-                })
-            for (place, shard) in shards.enumerated() {
-                do {
-                    let own = place * 2..<place * 2 + 2
-                    let isFull = try await add(found[own], replies[own], knowing: isKnown, of: shard)
-                    step.left = step.left || isFull
-                } catch {
-                    step.failure = error
-                }
-            }
+        await consumer.advance { found in
+            var failure: (any Error)?
+            for pages in found { do { try await add(pages, knowing: isKnown) } catch { failure = error } }
+            return failure
         }
-        return step
     }
 
-    /// Adds a page of each of the two streams of a shard. - Returns: whether there may be more.
-    private func add(
-        _ cursors: ArraySlice<Result<RedisReply, StoreFailure>>, _ entries: ArraySlice<Result<RedisReply, StoreFailure>>,
-        knowing isKnown: (String) -> Bool, of shard: Int
-    ) async throws -> Bool {
-        var pages: [LogPage] = []
-        for (cursor, page) in zip(cursors, entries) {
-            pages.append(LogPage(after: try cursor.get().string ?? "0-0", try page.get().array ?? []))
-        }
-        guard pages.contains(where: { !$0.isEmpty }) else { return false }
+    private func add(_ found: ShardPages, knowing isKnown: (String) -> Bool) async throws {
+        let pages = found.streams.map { LogPage(after: $0.cursor, $0.entries) }
         // Before the cursor moves: whoever goes on after a node that dies in between does it again.
-        try await orders.refresh(pages[0].keys, of: shard)
-        try await add(pages, knowing: isKnown, of: shard)
-        return pages.contains { $0.count == Self.page }
+        try await orders.refresh(pages[0].keys, of: found.shard)
+        try await add(pages, knowing: isKnown, of: found.shard)
     }
 
     private func cursors(of shard: Int) -> [String] { [keys.cursor(Self.usage, shard), keys.cursor(Self.denials, shard)] }

@@ -91,10 +91,13 @@ package struct ViolationLog: Sendable {
         return (part, total)
     }
 
-    /// Empties the record; says how many entries there were.
-    /// - Throws: `StoreFailure`.
-    package func clear() async throws -> Int {
-        try await store.sendPatiently(RedisCommand("XTRIM", store.keys.violations, "MAXLEN", "=", "0")).integer ?? 0
+    /// Empties the record, with the operation's audit entry, which tells how many entries there were as `entries`; once.
+    /// - Returns: how many.
+    /// - Throws: `operationReused`, or `store`.
+    package func clear(_ operation: Operation) async throws(RecordRefusal) -> Int {
+        let name = store.keys.violations
+        return try await store.perform(
+            operation, of: "violations", [RedisCommand("XLEN", name), RedisCommand("UNLINK", name)], telling: "entries")
     }
 
     private static let page = 500

@@ -211,14 +211,22 @@ package struct TaskBook: Sendable {
         try await store.sendPatiently(RedisCommand("GET", keys.taskOwner(name))).string
     }
 
-    /// Has a task given up as soon as somebody asks its server, which is now.
-    /// - Throws: `StoreFailure`.
-    package func cancel(_ id: TaskID) async throws(StoreFailure) {
+    /// Has a task given up as soon as somebody asks its server, which is now; in one step with the operation's audit entry, once.
+    /// - Throws: `operationReused`, or `store`.
+    package func cancel(_ id: TaskID, _ operation: Operation) async throws(RecordRefusal) {
         let (facts, due) = (keys.taskFacts(of: id.key, id.name), keys.dueTasks(keys.shard(of: id.key)))
-        _ = try await store.sendAll([
-            RedisCommand("HSET", facts, "cancel", "1"), RedisCommand("EXPIRE", facts, "\(TaskCommands.lifetime)"),
-            RedisCommand("ZADD", due, "0", id.word), RedisCommand("EXPIRE", due, "\(TaskCommands.lifetime)"),
-        ])
+        try await store.perform(
+            operation, of: id.key,
+            [
+                RedisCommand("HSET", facts, "cancel", "1"), RedisCommand("EXPIRE", facts, "\(TaskCommands.lifetime)"),
+                RedisCommand("ZADD", due, "0", id.word), RedisCommand("EXPIRE", due, "\(TaskCommands.lifetime)"),
+            ])
+    }
+
+    /// Whether the operation has been carried out, so that whoever sends it again is told what has become of the task.
+    /// - Throws: `operationReused`, or `store`.
+    package func hasCancelled(_ id: TaskID, _ operation: Operation) async throws(RecordRefusal) -> Bool {
+        try await store.hasPerformed(operation, of: id.key)
     }
 
     /// Tasks whose servers are to be asked.

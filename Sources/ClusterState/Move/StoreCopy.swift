@@ -4,8 +4,8 @@ import GateDomain
 
 /// Copies names as they are; both stores have the same number of shards, so that everything keeps its name.
 ///
-/// Values are copied as a whole (DUMP, RESTORE with the time of their end); the records of calls and changes only grow, and are read on from
-/// where the copy ends. Each account is compared after it was copied.
+/// Values are copied as a whole (DUMP, RESTORE with the time of their end), collections of many elements in pieces; the records of calls and
+/// changes only grow, and are read on from where the copy ends. Each account is compared after it was copied.
 struct StoreCopy {
     let from: StoreVisit
     let to: StoreVisit
@@ -26,6 +26,8 @@ struct StoreCopy {
     private enum Kind {
         case value
         case account
+        /// What grows with what the store has.
+        case collection
         /// A stream that grows at its end, with the entries that it keeps.
         case record(kept: Int)
         /// Of this moment, or of the move itself.
@@ -38,6 +40,7 @@ struct StoreCopy {
         guard let text = String(validating: name, as: UTF8.self), let name = StoreName(text, keys: from.keys) else { return .value }
         switch name.kind {
         case "account": return .account
+        case "index", "keys.touched", "keys.sums", "tasks.known", "tasks.due", "webhooks", "open": return .collection
         case "usage" where name.rest.isEmpty, "denials" where name.rest.isEmpty: return .record(kept: EventLog.retained)
         case "audit" where name.rest.isEmpty: return .record(kept: AuditEntry.retained)
         case "move", "probe", "trial": return .left
@@ -49,21 +52,34 @@ struct StoreCopy {
     /// - Throws: `StoreFailure`.
     mutating func copy(_ names: [[UInt8]]) async throws {
         for start in stride(from: 0, to: names.count, by: Self.batch) {
-            var (values, accounts, records): ([[UInt8]], [[UInt8]], [(name: [UInt8], kept: Int)]) = ([], [], [])
+            var (values, accounts, growing): ([[UInt8]], [[UInt8]], [[UInt8]]) = ([], [], [])
+            var records: [(name: [UInt8], kept: Int)] = []
             for name in names[start..<min(start + Self.batch, names.count)] {
                 switch kind(of: name) {
                 case .value: values.append(name)
+                case .collection: growing.append(name)
                 case .account:
-                    values.append(name)
+                    growing.append(name)
                     accounts.append(name)
                 case .record(let kept): records.append((name, kept))
                 case .left: break
                 }
             }
-            try await copyValues(values)
+            let large = try await large(growing)
+            try await copyValues(values + growing.filter { name in !large.contains { $0.name == name } })
+            for collection in large { try await collection.run() }
             try await copyRecords(records)
             try await compare(accounts)
         }
+    }
+
+    /// Those of some names that have more elements than one command should touch.
+    private func large(_ names: [[UInt8]]) async throws -> [CollectionCopy] {
+        guard !names.isEmpty else { return [] }
+        let types = try await from.ask(names.map { command("TYPE", $0) })
+        let collections = zip(names, types).compactMap { CollectionCopy($0, type: $1, from: from, to: to) }
+        let sizes = try await from.ask(collections.map(\.size))
+        return zip(collections, sizes).filter { $0.isLarge($1) }.map(\.0)
     }
 
     /// In parts of some megabytes at most: an answer of an idempotent call may have one by itself.
@@ -131,12 +147,17 @@ struct StoreCopy {
     /// What has changed meanwhile is copied again, and compared then.
     private mutating func compare(_ accounts: [[UInt8]]) async throws {
         guard !accounts.isEmpty else { return }
-        let questions = accounts.map { command("HGETALL", $0) }
+        let large = try await large(accounts)
+        for account in large { note(account.name, isSame: try await account.isSame()) }
+        let others = accounts.filter { name in !large.contains { $0.name == name } }
+        let questions = others.map { command("HGETALL", $0) }
         let (here, there) = (try await from.ask(questions), try await to.ask(questions))
+        for (index, name) in others.enumerated() { note(name, isSame: here[index].fields == there[index].fields) }
         compared += accounts.count
-        for (index, name) in accounts.enumerated() {
-            if here[index].fields == there[index].fields { unequal.remove(name) } else { unequal.insert(name) }
-        }
+    }
+
+    private mutating func note(_ account: [UInt8], isSame: Bool) {
+        if isSame { unequal.remove(account) } else { unequal.insert(account) }
     }
 
     /// Compares again whatever was not the same; for a time when nothing changes.

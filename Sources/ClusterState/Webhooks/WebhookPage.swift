@@ -55,6 +55,24 @@ package struct WebhookPage: Sendable {
     package var isEmpty: Bool { readings.allSatisfy { $0.cursor == $0.next } }
 }
 
+extension WebhookPage {
+    /// What sinks may hear of it.
+    package init(_ pages: ShardPages) {
+        var (readings, occurrences): ([Reading], [WebhookOccurrence]) = ([], [])
+        for (name, page) in zip(WebhookQueue.cursors(of: pages.shard), pages.streams) {
+            var places: [String] = []
+            for entry in page.entries {
+                guard let occurrence = WebhookOccurrence(entry, of: name, after: page.cursor), let place = entry.array?.first?.string
+                else { continue }
+                occurrences.append(occurrence)
+                places.append(place)
+            }
+            readings.append(Reading(field: name, cursor: page.cursor, next: page.next, places: places))
+        }
+        self.init(readings: readings, occurrences: occurrences, isFull: pages.isFull)
+    }
+}
+
 /// Something that occurred, as it is sent, and who gets it.
 package struct WebhookParcel: Sendable {
     /// As it lies in a queue.

@@ -26,38 +26,32 @@ package struct WebhookQueue: Sendable {
     package static let logged = 500
     /// Events of a page of one stream: few enough not to occupy Redis.
     private static let page = 100
-    /// Dead letters that are read at once.
-    private static let letterPage = 50
     /// Sinks that are looked at from either end of a list.
     private static let heads = 64
-    /// Milliseconds for which a node has the turn.
-    private static let turn = 3000
 
-    private let store: any CommandStore
+    let store: any CommandStore
     private var keys: RedisKeys { store.keys }
     private var cursors: String { keys.webhooks("cursors") }
-    private var counts: String { keys.webhooks("counts") }
-    private var turnName: String { keys.webhooks("turn") }
-    private var dead: String { keys.webhooks("dead") }
+    var counts: String { keys.webhooks("counts") }
+    var dead: String { keys.webhooks("dead") }
     private var log: String { keys.webhooks("log") }
 
     package init(store: any CommandStore) {
         self.store = store
     }
 
-    /// Shards whose streams are read.
-    package var shards: Int { keys.shards }
-
-    private func due(_ kind: WebhookSinkKind) -> String { keys.webhooks(kind == .gate ? "due" : "due:keys") }
-    private func queue(_ sink: String) -> String { keys.webhooks("queue:" + sink) }
+    func due(_ kind: WebhookSinkKind) -> String { keys.webhooks(kind == .gate ? "due" : "due:keys") }
+    func queue(_ sink: String) -> String { keys.webhooks("queue:" + sink) }
     private func state(_ sink: String) -> String { keys.webhooks("state:" + sink) }
 
     // MARK: Reading
 
     /// The streams of a shard by the names of their cursors.
     private func streams(_ shard: Int) -> [(name: String, stream: String)] {
-        [("u\(shard)", keys.usage(shard)), ("a\(shard)", keys.audit(shard))]
+        zip(Self.cursors(of: shard), [keys.usage(shard), keys.audit(shard)]).map { (name: $0, stream: $1) }
     }
+
+    static func cursors(of shard: Int) -> [String] { ["u\(shard)", "a\(shard)"] }
 
     /// Begins at the end of every stream that was never read; to be called before the node serves, so that nothing of its own is missed.
     /// - Throws: `StoreFailure`.
@@ -70,49 +64,18 @@ package struct WebhookQueue: Sendable {
         }
     }
 
-    /// Whether this node is the one that reads and delivers. Nothing depends on its being one alone.
-    /// - Throws: `StoreFailure`.
-    package func hasTurn(_ node: String) async throws -> Bool {
-        let time = String(Self.turn)
-        if try await store.send(RedisCommand("SET", turnName, node, "NX", "PX", time)) != .null { return true }
-        guard try await store.send(RedisCommand("GET", turnName)).string == node else { return false }
-        _ = try await store.send(RedisCommand("PEXPIRE", turnName, time))
-        return true
-    }
+    /// Which node reads and delivers. Nothing depends on its being one alone.
+    package var turn: NodeTurn { NodeTurn(store: store, name: keys.webhooks("turn")) }
 
-    /// Lets another node have the turn at once.
-    package func leaveTurn(_ node: String) async {
-        guard (try? await store.send(RedisCommand("GET", turnName)).string) == node else { return }
-        _ = try? await store.send(RedisCommand("DEL", turnName))
-    }
-
-    /// What is new in the streams of some shards.
-    /// - Throws: `StoreFailure`.
-    package func read(_ shards: Range<Int>) async throws -> [WebhookPage] {
-        let found = try await places()
-        let streams = shards.flatMap(streams)
-        let replies = try await store.sendAll(
-            streams.map { name, stream in
-                RedisCommand("XRANGE", stream, found[name].map { "(" + $0 } ?? "-", "+", "COUNT", String(Self.page))
+    /// Who reads the streams; a page is applied by `spool`.
+    package var consumer: EventConsumer {
+        EventConsumer(
+            store: store, page: Self.page, streams: { [self] in streams($0).map(\.stream) },
+            cursors: { [self] shards in
+                let found: Result<[String: String], StoreFailure>
+                do throws(StoreFailure) { found = .success(try await places()) } catch { found = .failure(error) }
+                return shards.map { shard in found.map { places in streams(shard).map { places[$0.name] ?? "" } } }
             })
-        return shards.indices.map { index in
-            var (readings, occurrences, isFull): ([WebhookPage.Reading], [WebhookOccurrence], Bool) = ([], [], false)
-            for place in (index - shards.lowerBound) * 2..<(index - shards.lowerBound) * 2 + 2 {
-                let (name, entries) = (streams[place].name, replies[place].array ?? [])
-                let cursor = found[name] ?? ""
-                let next = entries.last?.array?.first?.string ?? cursor
-                var places: [String] = []
-                for entry in entries {
-                    guard let occurrence = WebhookOccurrence(entry, of: name, after: cursor), let place = entry.array?.first?.string
-                    else { continue }
-                    occurrences.append(occurrence)
-                    places.append(place)
-                }
-                readings.append(WebhookPage.Reading(field: name, cursor: cursor, next: next, places: places))
-                isFull = isFull || entries.count == Self.page
-            }
-            return WebhookPage(readings: readings, occurrences: occurrences, isFull: isFull)
-        }
     }
 
     /// The way from the cursors to the ends of all streams, for a time when nobody is to hear of anything.
@@ -129,7 +92,7 @@ package struct WebhookQueue: Sendable {
         }
     }
 
-    private func places() async throws -> [String: String] {
+    private func places() async throws(StoreFailure) -> [String: String] {
         try await store.sendPatiently(RedisCommand("HGETALL", cursors)).fields
     }
 
@@ -303,54 +266,6 @@ package struct WebhookQueue: Sendable {
             else { return nil }
             return (number, bytes)
         }
-    }
-
-    /// Dead letters, the oldest first, `count` of them from `offset` on.
-    /// - Throws: `StoreFailure`.
-    package func letters(offset: Int = 0, count: Int = WebhookQueue.deadLetters) async throws -> [[UInt8]] {
-        let end = min(offset + count, try await letterCount())
-        // In pages: a thousand of them are megabytes.
-        let pages = try await store.sendAll(
-            stride(from: offset, to: end, by: Self.letterPage).map { start in
-                RedisCommand("LRANGE", dead, String(start), String(min(start + Self.letterPage, end) - 1))
-            })
-        return pages.flatMap { $0.array ?? [] }.compactMap { word in if case .bytes(let bytes) = word { bytes } else { nil } }
-    }
-
-    /// How many dead letters there are.
-    /// - Throws: `StoreFailure`.
-    package func letterCount() async throws -> Int { try await store.sendPatiently(RedisCommand("LLEN", dead)).integer ?? 0 }
-
-    /// Forgets the dead letters that there are now. - Returns: how many.
-    /// - Throws: `StoreFailure`.
-    package func clearLetters() async throws -> Int {
-        let count = try await letterCount()
-        _ = try await store.send(RedisCommand(once: "LTRIM", dead, String(count), "-1"))
-        return count
-    }
-
-    /// Puts the events of a dead letter back into the queue of a sink. - Returns: false if it is gone, or the queue has no room.
-    /// - Throws: `StoreFailure`.
-    package func replay(_ letter: [UInt8], events: [[UInt8]], to sink: String) async throws -> Bool {
-        guard !events.isEmpty else { return false }
-        let kind = WebhookSinkKind(of: sink)
-        var command = RedisCommand(script: .webhookReplay, keys: 4)
-        for name in [counts, due(kind), queue(sink), dead, sink] { command.append(name) }
-        command.append(kind.rawValue)
-        command.append(kind.capacity)
-        command.append(letter)
-        command.append(events.count)
-        for event in events { command.append(event) }
-        return try await store.sendPatiently(command).status == 0
-    }
-
-    /// Writes an audit entry of something that is no change of a record.
-    /// - Throws: `StoreFailure`.
-    package func note(_ audit: AuditEntry) async throws {
-        var command = RedisCommand(
-            once: "XADD", keys.audit(0), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
-        command.append(audit.packed)
-        _ = try await store.send(command)
     }
 }
 

@@ -174,9 +174,6 @@ final class AdminKeyDirectory: Sendable {
         let entry = AuditEntry(
             type: "admin.auth_failed", actor: "anyone", message: "Invalid admin key",
             metadata: [("attempts", String(count))] + (address.map { [("address", "\($0)")] } ?? []))
-        var command = RedisCommand(
-            once: "XADD", store.keys.audit(0), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
-        command.append(entry.packed)
-        _ = try? await store.send(command)
+        try? await store.note(entry)
     }
 }

@@ -27,7 +27,7 @@ struct NodeFigures: Sendable {
     /// Events of webhooks by what became of them.
     var webhookEvents: [String: Int] = [:]
     /// Events of the whole gate that wait for sinks; empty where the store does not say.
-    var webhookBacklog: [WebhookBacklog] = []
+    var webhookBacklog: [EventBacklog] = []
     var uptimeSeconds = 0
     var isReady = true
 
@@ -35,6 +35,16 @@ struct NodeFigures: Sendable {
     var keys: KeyCount?
 
     init() {}
+}
+
+/// Events that wait for one kind of sinks, of the whole gate.
+struct EventBacklog: Sendable, Equatable {
+    /// `gate` or `keys`.
+    let sinks: String
+    /// Events.
+    let waiting: Int
+    /// Since the oldest of them has happened; 0 where none waits.
+    let oldestSeconds: Int
 }
 
 /// How many keys there are and what they hold.

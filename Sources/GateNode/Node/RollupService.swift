@@ -39,7 +39,7 @@ struct RollupService: Service {
         while !Task.isCancelled {
             var hasMore = false
             do {
-                if try await rollups.hasTurn(node) {
+                if try await rollups.turn.take(node) {
                     tools.update(from: upstreams)
                     let begin = clock.milliseconds
                     // What is away of one is no matter of the other.

@@ -19,8 +19,6 @@ struct WebhookService: Service {
     private static let interval = Duration.milliseconds(200)
     /// For what still waits when the node is stopped; what is left over goes on elsewhere, or after the next start.
     private static let farewell = Duration.seconds(3)
-    /// Shards that are read together.
-    private static let burst = 64
     /// Sinks of keys that are served at once.
     private static let mostOfKeys = 256
 
@@ -36,14 +34,14 @@ struct WebhookService: Service {
         }
         webhooks.sender.connections.end()
         webhooks.tally.report(to: logger, atOnce: true)
-        await webhooks.queue.leaveTurn(node)
+        await webhooks.queue.turn.leave(node)
     }
 
     private func follow(_ course: Course, _ group: inout DiscardingTaskGroup) async {
         while !course.isStopping, !Task.isCancelled {
             var hasMore = false
             do {
-                course.hasTurn = try await webhooks.queue.hasTurn(node)
+                course.hasTurn = try await webhooks.queue.turn.take(node)
                 if course.hasTurn {
                     hasMore = try await spool()
                     try await start(course, &group, at: webhooks.clock.milliseconds)
@@ -82,17 +80,19 @@ struct WebhookService: Service {
                 return false
             }
         }
-        var hasMore = false
-        let shards = webhooks.queue.shards
-        for start in stride(from: 0, to: shards, by: Self.burst) {
-            let pages = try await webhooks.queue.read(start..<min(start + Self.burst, shards)).filter { !$0.isEmpty }
-            if pages.isEmpty { continue }
-            // Sinks are read after the pages: one that was named before an event hears of it.
-            let sinks = try await webhooks.gateSinks()
-            for page in pages { try await spool(page, to: sinks) }
-            hasMore = hasMore || pages.contains(where: \.isFull)
+        let step = await webhooks.queue.consumer.advance { found in
+            do {
+                // Sinks are read after the pages: one that was named before an event hears of it.
+                let sinks = try await webhooks.gateSinks()
+                for pages in found { try await spool(WebhookPage(pages), to: sinks) }
+                return nil
+            } catch { return error }
         }
-        return hasMore
+        if let failure = step.failure {
+            // What was read of other shards is on its way; the cursor of this one stays where it is.
+            logger.debug("webhooks wait for a shard", metadata: ["error": "\(failure)"])
+        }
+        return step.left && step.failure == nil
     }
 
     private func spool(_ page: WebhookPage, to gateSinks: [WebhookSink]) async throws {

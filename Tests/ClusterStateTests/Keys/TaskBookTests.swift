@@ -53,7 +53,12 @@ struct TaskBookTests {
         let failed = try #require(try await book.read(tasks[0].id))
         #expect(failed.creditsRefunded == 9)
         #expect(try await book.charges(of: [failed]).first?.charged == 9)
-        try await book.cancel(tasks[3].id)
+        let order = ClusterState.Operation.test("order", "cancel")
+        #expect(try await !book.hasCancelled(tasks[3].id, order))
+        for _ in 0..<2 { try await book.cancel(tasks[3].id, order) }
+        #expect(try await book.hasCancelled(tasks[3].id, order))
+        #expect(try await node.send("XLEN", node.keys.audit(node.keys.shard(of: tasks[3].id.key))).integer == 1, "M12: told once")
+        await #expect(throws: RecordRefusal.operationReused) { try await book.cancel(tasks[3].id, .test("order", "another")) }
         #expect(try await book.due(at: 0, count: 10) == [tasks[3].id])
         #expect(try await book.read(tasks[3].id)?.isToBeCancelled == true)
         // Made again under its name: another task.
@@ -108,7 +113,7 @@ struct TaskBookTests {
         #expect(try await book.due(at: 32_000, count: 10) == [near.id, gone.id])
         #expect(try await book.due(at: 32_000, count: 10, from: 1) == [gone.id])
         try await book.unschedule(gone.id)
-        try await book.cancel(gone.id)
+        try await book.cancel(gone.id, .test())
         #expect(try await book.due(at: 0, count: 10) == [gone.id])
     }
 

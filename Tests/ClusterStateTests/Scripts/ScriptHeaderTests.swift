@@ -144,12 +144,14 @@ struct ScriptHeaderTests {
 
     private static func useWebhooks(_ queue: WebhookQueue) async throws {
         try await queue.prepare()
-        let page = try await queue.read(0..<1)[0]
+        let page = try await queue.read(0)
         let parcels = [WebhookParcel(event: [65], sinks: [0, 1]), WebhookParcel(event: [66], sinks: [0])]
         _ = try await queue.spool(page.readings, parcels, to: [("default", .gate), ("hook_1", .key)], flush: 0)
         let batch = try #require(try await queue.take("default"))
         _ = try await queue.end(batch, of: "default", as: .dead([67]), firstAttempt: 1, entry: [68], flush: 0)
-        #expect(try await queue.replay([67], events: batch.events, to: "default"))
+        let replay = try #require(WebhookReplay(letter: [67], events: batch.events, to: "default"))
+        #expect(try await queue.replay([replay], chosen: "1", .test()).replayed == 1)
+        _ = try await queue.clearLetters(.test())
         try await queue.drop("hook_1")
     }
 

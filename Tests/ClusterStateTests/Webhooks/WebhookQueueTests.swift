@@ -80,8 +80,10 @@ struct WebhookQueueTests {
         #expect(figures["delivered"] == 3 && figures["failed"] == 10 && figures["retries"] == 1 && figures["waiting"] == 10)
         #expect(figures["delivered:default"] == 3 && figures["retrying"] == 0)
         #expect(try await queue.attempts().map(\.number) == [3, 2, 1])
-        #expect(try await queue.replay(letter, events: next.events, to: "default"))
-        #expect(try await !queue.replay(letter, events: next.events, to: "default"), "it is replayed once")
+        let replay = try #require(WebhookReplay(letter: letter, events: next.events, to: "default"))
+        #expect(try await queue.replay([replay], chosen: "1", .test("o", "f")) == (1, 0))
+        #expect(try await queue.replay([replay], chosen: "1", .test("o", "f")) == (1, 0), "the same answer")
+        #expect(try await queue.replay([replay], chosen: "1", .test("p", "f")) == (0, 0), "it is replayed once")
         #expect(try await queue.figures()["waiting"] == 20)
         #expect(try await queue.letterCount() == 0)
         #expect(try await queue.drop("default") == 20)
@@ -108,7 +110,7 @@ struct WebhookQueueTests {
         }
         try await node.send("RPUSH", node.keys.webhooks("dead"), "a", "b")
         #expect(try await queue.letters(offset: 0, count: 2).map { String(decoding: $0, as: UTF8.self) } == ["0", "1"])
-        #expect(try await queue.clearLetters() == 7)
+        #expect(try await queue.clearLetters(.test()) == 7)
         #expect(try await queue.letterCount() == 0)
     }
 
@@ -119,7 +121,7 @@ struct WebhookQueueTests {
         let node = try await TestNode()
         let queue = WebhookQueue(store: node.store)
         try await queue.prepare()
-        for number in 0..<100 { try await queue.note(.numbered(number)) }
+        for number in 0..<100 { try await node.store.note(.numbered(number)) }
         let page = try await queue.read(0)
         let sinks = (0..<50).map { (name: "wf_\($0)", kind: WebhookSinkKind.gate) }
         let parcels = page.occurrences.map { WebhookParcel(event: Array($0.id.utf8), sinks: Array(0..<50)) }
@@ -197,8 +199,6 @@ extension WebhookQueue {
         try await spool(
             page, page.occurrences.map { WebhookParcel(event: Array($0.id.utf8), sinks: [0]) }, to: [("default", .gate)], flush: 0)
     }
-
-    fileprivate func read(_ shard: Int) async throws -> WebhookPage { try await read(shard..<shard + 1)[0] }
 
     /// - Returns: how many were dropped.
     @discardableResult

@@ -94,7 +94,19 @@ struct Answer: Sendable {
     func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { headers[$0] } }
 }
 
+/// What is sent, once or several times.
+struct AdminRequest: Sendable {
+    let method: HTTPRequest.Method
+    let path: String
+    var headers: [String: String]
+    var body: [UInt8]?
+}
+
 extension AdminBench {
+    func send(_ request: AdminRequest) async throws -> Answer {
+        try await send(request.method, request.path, request.headers, bytes: request.body)
+    }
+
     /// Sends what it is told to, and nothing of its own.
     func send(_ method: HTTPRequest.Method, _ path: String, _ headers: [String: String] = [:], bytes: [UInt8]? = nil) async throws -> Answer
     {

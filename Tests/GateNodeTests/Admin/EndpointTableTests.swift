@@ -226,38 +226,7 @@ struct EndpointTableTests {
             settings.webhookUrl = WebhookURL("http://127.0.0.1/hook")
         }) { bench in
             for endpoint in Self.served where endpoint.media.first == MediaType.json {
-                let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
-                if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
-                let team = try #require(try await bench.post("/teams", ["name": "test"]).json[path: "team.id"]?.stringValue)
-                if endpoint.path == "/teams/remove" {
-                    _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)])
-                }
-                if endpoint.method == .delete {
-                    _ = try await bench.post("/keys/notes", ["key": .string(key.id), "text": "to be deleted"])
-                }
-                let token =
-                    endpoint.path == "/tokens/revoke" ? try await bench.post("/tokens", ["key": .string(key.id)]).json["token"] : nil
-                let other = try await bench.createKey()
-                let held = try await bench.post("/keys/reserve", ["key": .string(key.id), "credits": 1])
-                let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
-                let admin = endpoint.path == "/admin/keys/revoke" ? try await bench.post("/admin/keys", ["name": "gone"]).json["id"] : nil
-                var good = Self.good(endpoint, key: admin?.stringValue ?? key.id, team: team)
-                if let token { good["token"] = token }
-                if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
-                if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
-                if endpoint.path.hasPrefix("/webhooks/filters/") {
-                    good["id"] = try await bench.post("/webhooks/filters", ["events": ["*"], "url": "https://1.1.1.1/"]).json["id"]
-                }
-                let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
-                var fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn", "keys": "\(key.id),\(other.id)"]
-                if endpoint.path == "/admin/tools/schema" { fields["tool"] = "echo" }
-                if endpoint.path == "/keys/schedule", endpoint.method == .delete {
-                    let due = Self.good(.createSchedule, key: key.id)
-                    fields["id"] = try #require(try await bench.post("/keys/schedule", .object(due)).json["id"]?.stringValue)
-                }
-                let given = endpoint.query.compactMap { field in fields[field.name].map { "\(field.name)=\($0)" } }
-                let query = given.isEmpty ? "" : "?" + given.joined(separator: "&")
-                let answer = try await bench.send(endpoint.method, endpoint.path + query, headers, bytes: body)
+                let answer = try await bench.send(Self.request(to: endpoint, on: bench))
                 let isExpected = answer.status == endpoint.success.code || endpoint.failures.contains { $0.code == answer.status }
                 #expect(isExpected, "\(endpoint.path): \(answer.status) \(answer.text)")
                 #expect(
@@ -299,6 +268,42 @@ struct EndpointTableTests {
                 #expect(head.header("Content-Type") == full.header("Content-Type"))
             }
         }
+    }
+
+    /// A request that the endpoint takes, about records that were made for it.
+    static func request(to endpoint: Endpoint, on bench: AdminBench) async throws -> AdminRequest {
+        let key = try await bench.createKey(["alias": .string("for-\(endpoint.pathName)-\(endpoint.method.rawValue)")])
+        if endpoint.path == "/keys/resume" { _ = try await bench.post("/keys/suspend", ["key": .string(key.id)]) }
+        let team = try #require(try await bench.post("/teams", ["name": "test"]).json[path: "team.id"]?.stringValue)
+        if endpoint.path == "/teams/remove" {
+            _ = try await bench.post("/teams/assign", ["teamId": .string(team), "key": .string(key.id)])
+        }
+        if endpoint.method == .delete {
+            _ = try await bench.post("/keys/notes", ["key": .string(key.id), "text": "to be deleted"])
+        }
+        let token =
+            endpoint.path == "/tokens/revoke" ? try await bench.post("/tokens", ["key": .string(key.id)]).json["token"] : nil
+        let other = try await bench.createKey()
+        let held = try await bench.post("/keys/reserve", ["key": .string(key.id), "credits": 1])
+        let headers = ["X-Admin-Key": AdminBench.adminKey, "X-API-Key": key.secret, "Content-Type": "application/json"]
+        let admin = endpoint.path == "/admin/keys/revoke" ? try await bench.post("/admin/keys", ["name": "gone"]).json["id"] : nil
+        var good = Self.good(endpoint, key: admin?.stringValue ?? key.id, team: team)
+        if let token { good["token"] = token }
+        if endpoint.path == "/keys/transfer" { good["to"] = .string(other.id) }
+        if good["reservationId"] != nil { good["reservationId"] = held.json["id"] }
+        if endpoint.path.hasPrefix("/webhooks/filters/") {
+            good["id"] = try await bench.post("/webhooks/filters", ["events": ["*"], "url": "https://1.1.1.1/"]).json["id"]
+        }
+        let body = endpoint.takesBody ? JSONValue.object(good).bytes : nil
+        var fields = ["teamId": team, "key": key.id, "index": "0", "id": "pii_ssn", "keys": "\(key.id),\(other.id)"]
+        if endpoint.path == "/admin/tools/schema" { fields["tool"] = "echo" }
+        if endpoint.path == "/keys/schedule", endpoint.method == .delete {
+            let due = Self.good(.createSchedule, key: key.id)
+            fields["id"] = try #require(try await bench.post("/keys/schedule", .object(due)).json["id"]?.stringValue)
+        }
+        let given = endpoint.query.compactMap { field in fields[field.name].map { "\(field.name)=\($0)" } }
+        let query = given.isEmpty ? "" : "?" + given.joined(separator: "&")
+        return AdminRequest(method: endpoint.method, path: endpoint.path + query, headers: headers, body: body)
     }
 
     /// A body that the endpoint takes.

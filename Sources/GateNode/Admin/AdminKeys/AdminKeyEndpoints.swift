@@ -9,10 +9,10 @@ import MCPWire
 extension Endpoint {
     static let listAdminKeys = Endpoint(
         .get, "/admin/keys", "List the admin keys, masked.", for: .atLeast(.superAdmin),
-        answer: ["count": .integer, "keys": .list(of: ListedAdminKey.view.schema)], using: \.admins
+        answer: View<(Int, [ListedAdminKey])>([.integer("count", \.0), .list("keys", ListedAdminKey.view, \.1)]), using: \.admins
     ) { _, admins in
         let keys = try await admins.list().map { ListedAdminKey(key: $0.key, usedAt: $0.usedAt) }
-        return ["count": keys.count, "keys": keys.map(ListedAdminKey.view.json)]
+        return (keys.count, keys)
     }
 
     static let createAdminKey = Endpoint(
@@ -36,31 +36,28 @@ extension Endpoint {
 
     static let revokeAdminKey = Endpoint(
         .post, "/admin/keys/revoke", "Revoke an admin key for good, on every node.", for: .atLeast(.superAdmin),
-        body: [Field.revokedAdminKey], answer: ["revoked": .boolean, "id": .string], failures: [.notFound],
+        body: [Field.revokedAdminKey], answer: View<(Bool, String)>([.flag("revoked", \.0), .text("id", \.1)]), failures: [.notFound],
         audits: ["admin_key.revoked"], using: \.admins
     ) { request, admins in
         let (reference, actor) = (try request[.revokedAdminKey], try request.administrator)
         let key = try await admins.target(reference, by: actor)
         try await admins.revoke(reference, by: actor, Operation(audit: request.audit("Admin key revoked", facts(of: key))))
-        return ["revoked": true, "id": key.id]
+        return (true, key.id)
     }
 
     static let rotateBootstrap = Endpoint(
         .post, "/admin/keys/rotate-bootstrap", "Replace the bootstrap key, which asks for it itself; the old one holds no more.",
         for: .atLeast(.superAdmin),
-        answer: [
-            "rotated": .boolean, "newKey": .string.described("The secret; it is never shown again."), "message": .string,
-        ],
+        answer: View<(Bool, String, String)>([
+            .flag("rotated", \.0), .text("newKey", \.1).described("The secret; it is never shown again."), .text("message", \.2),
+        ]),
         audits: ["admin_key.bootstrap_rotated"], using: \.admins
     ) { request, admins in
         let secret = "admin_" + RandomHex.digits(32)
         try await admins.rotate(
             request.administrator, to: secret, now: request.now,
             Operation(audit: request.audit("Bootstrap key replaced", ["keyMasked": Credential.longMask(secret)])))
-        return [
-            "rotated": true, "newKey": secret,
-            "message": "Bootstrap key replaced on every node. Store the new one now: it is not shown again.",
-        ]
+        return (true, secret, "Bootstrap key replaced on every node. Store the new one now: it is not shown again.")
     }
 
     private static func facts(of key: AdminKeyEntry) -> KeyValuePairs<String, String> {

@@ -55,21 +55,23 @@ extension Endpoint {
     static let commitReservation = Endpoint(
         .post, "/keys/reserve/commit", "Charge the credits of a reservation.", for: .atLeast(.admin),
         headers: [Field.idempotencyKey, Field.xIdempotencyKey], body: [Field.reservationID],
-        answer: ["committed": HeldCredits.view.schema, "remainingCredits": .integer.described("What the key may still spend.")],
+        answer: View<(HeldCredits, Int)>([
+            .object("committed", HeldCredits.view, \.0), .integer("remainingCredits", \.1).described("What the key may still spend."),
+        ]),
         failures: [.notFound, .unprocessableContent], audits: ["credits.committed"], using: \.keys
     ) { request, keys in
         let (held, available) = try await request.endReservation(in: keys, committing: true, "Reserved credits charged")
-        return ["committed": HeldCredits.view.json(held), "remainingCredits": available]
+        return (held, available)
     }
 
     static let releaseReservation = Endpoint(
         .post, "/keys/reserve/release", "Give the credits of a reservation back.", for: .atLeast(.admin),
         headers: [Field.idempotencyKey, Field.xIdempotencyKey], body: [Field.reservationID],
-        answer: ["released": HeldCredits.view.schema],
+        answer: View<HeldCredits>([.object("released", HeldCredits.view, \.self)]),
         failures: [.notFound, .unprocessableContent], audits: ["credits.released"], using: \.keys
     ) { request, keys in
         let (held, _) = try await request.endReservation(in: keys, committing: false, "Reserved credits given back")
-        return ["released": HeldCredits.view.json(held)]
+        return held
     }
 }
 

@@ -11,7 +11,7 @@ extension Endpoint {
         .post, "/keys/auto-topup", "Add credits to a key by itself whenever a call leaves less than a threshold, or stop that.",
         for: .atLeast(.admin),
         body: [Field.key, Field.threshold, Field.topUpAmount, Field.maxDaily, Field.disablesTopUp],
-        answer: ["autoTopup": AutoTopUp.view.schema.nullable, "message": .string],
+        answer: View<(AutoTopUp?, String)>([.object("autoTopup", AutoTopUp.view, \.0), .text("message", \.1)]),
         failures: [.notFound], audits: ["key.auto_topup_configured"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
@@ -24,7 +24,7 @@ extension Endpoint {
                 "maxDaily": order.map { String($0.maxDaily) } ?? "",
             ])
         try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.autoTopUp = order }
-        return ["autoTopup": order.map(AutoTopUp.view.json), "message": words ?? "Auto-topup disabled"]
+        return (order, words ?? "Auto-topup disabled")
     }
 }
 

@@ -10,7 +10,7 @@ extension Endpoint {
         .post, "/topup", "Add credits to a key.", for: .atLeast(.admin),
         headers: [Field.idempotencyKey, Field.xIdempotencyKey],
         body: [Field.key, Field.addedCredits],
-        answer: ["credits": .integer.described("The balance after it."), "message": .string],
+        answer: View<(Int, String)>([.integer("credits", \.0).described("The balance after it."), .text("message", \.1)]),
         failures: [.notFound, .unprocessableContent], audits: ["key.topup"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
@@ -20,7 +20,7 @@ extension Endpoint {
             Operation(
                 id: request.operation, fingerprint: "topup \(credits)",
                 audit: request.audit("Credits added", of: key, ["creditsAdded": String(credits)])))
-        return ["credits": balance, "message": "Added \(credits) credits"]
+        return (balance, "Added \(credits) credits")
     }
 }
 

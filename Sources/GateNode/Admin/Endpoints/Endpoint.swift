@@ -84,6 +84,21 @@ struct Endpoint: Sendable {
             body: body, reads: reads, success: success, or: otherSuccess, answer: answer, media: media, failures: failures, audits: audits)
         self.handler = { request, parts in try await handler(request, part(parts)) }
     }
+
+    /// An endpoint whose answer is declared once: its handler returns what the view shows, of several values a tuple in the view's order.
+    init<Part, Answer>(
+        _ method: HTTPRequest.Method, _ path: String, _ summary: String, for requirement: Requirement, isThrottled: Bool = true,
+        parameters: [any DeclaredField] = [], query: [any DeclaredField] = [], headers: [any DeclaredField] = [],
+        body: [any DeclaredField] = [], reads: BodyRule = .json, success: HTTPResponse.Status = .ok,
+        answer view: View<Answer>, failures: [HTTPResponse.Status] = [], audits: [String] = [],
+        using part: @escaping @Sendable (AdminParts) -> Part,
+        handler: @escaping @Sendable (EndpointRequest, Part) async throws -> Answer
+    ) {
+        self.init(
+            method, path, summary, for: requirement, isThrottled: isThrottled, parameters: parameters, query: query, headers: headers,
+            body: body, reads: reads, success: success, answer: view.schema, failures: failures, audits: audits, using: part
+        ) { request, part in EndpointResponse(view, try await handler(request, part)) }
+    }
 }
 
 extension Endpoint {

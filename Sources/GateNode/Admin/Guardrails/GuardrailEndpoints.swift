@@ -32,16 +32,15 @@ struct GuardrailParts: Sendable {
 extension Endpoint {
     static let readGuardrails = Endpoint(
         .get, "/admin/guardrails", "Read the guardrails and what they have found.", for: .atLeast(.viewer),
-        answer: ["enabled": .boolean, "rules": .list(of: GuardrailRule.view.schema), "stats": ViolationTotals.view.schema],
+        answer: View<(Bool, [GuardrailRule], ViolationTotals)>([
+            .flag("enabled", \.0), .list("rules", GuardrailRule.view, \.1), .object("stats", ViolationTotals.view, \.2),
+        ]),
         using: GuardrailParts.init
     ) { _, parts in
         let guardrails = await parts.current
         var totals = ViolationTotals()
         try await parts.violations.forEach(ViolationLog.Filter()) { totals.add($0.event) }
-        return [
-            "enabled": guardrails.isEnabled, "rules": guardrails.givenRules.map(GuardrailRule.view.json),
-            "stats": ViolationTotals.view.json(totals),
-        ]
+        return (guardrails.isEnabled, guardrails.givenRules, totals)
     }
 
     static let changeGuardrails = Endpoint(
@@ -61,14 +60,15 @@ extension Endpoint {
     }
 
     static let deleteGuardrail = Endpoint(
-        .delete, "/admin/guardrails", "Delete a rule.", for: .atLeast(.admin), query: [Field.deletedRule], answer: ["deleted": .string],
+        .delete, "/admin/guardrails", "Delete a rule.", for: .atLeast(.admin), query: [Field.deletedRule],
+        answer: View<String>([.text("deleted", \.self)]),
         failures: [.notFound], audits: ["guardrail.rule_delete"], using: GuardrailParts.init
     ) { request, parts in
         let (id, base) = (try request[.deletedRule], parts.base)
         try await change(parts, request.audit("Guardrail deleted", ["ruleId": id])) { (stored) throws(RecordRefusal) in
             guard stored.remove(id, base: base) else { throw .state(unknown) }
         }
-        return ["deleted": id]
+        return id
     }
 
     static let listViolations = Endpoint(
@@ -96,16 +96,12 @@ extension Endpoint {
     }
 
     static let clearViolations = Endpoint(
-        .delete, "/admin/guardrails/violations", "Empty the record of violations.", for: .atLeast(.admin), answer: ["cleared": .integer],
-        audits: ["guardrail.violations_cleared"], using: { (violations: $0.violations, store: $0.store) }
-    ) { request, parts in
-        let count = try await parts.violations.clear()
-        let audit = request.audit("Record of violations emptied", ["entries": String(count)])
-        var command = RedisCommand(
-            once: "XADD", parts.store.keys.audit(0), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
-        command.append(audit.packed)
-        _ = try await parts.store.send(command)
-        return ["cleared": count]
+        .delete, "/admin/guardrails/violations", "Empty the record of violations.", for: .atLeast(.admin),
+        headers: [Field.idempotencyKey, Field.xIdempotencyKey], answer: View<Int>([.integer("cleared", \.self)]),
+        failures: [.unprocessableContent], audits: ["guardrail.violations_cleared"], using: \.violations
+    ) { request, violations in
+        let audit = request.audit("Record of violations emptied")
+        return try await violations.clear(Operation(id: request.operation, fingerprint: "clear violations", audit: audit))
     }
 
     private static func toggle(_ isEnabled: Bool, _ request: EndpointRequest, _ parts: GuardrailParts) async throws -> EndpointResponse {

@@ -44,10 +44,8 @@ private struct KeyExport: Sendable {
         let namespace = try request[.exportNamespace]?.lowercased()
         lists = (namespace.map { [KeyRecord.list(ofNamespace: $0)] } ?? []) + (try request[.activeOnly] ? [KeyRecord.living] : [])
         total = try await keys.page(in: lists, .ascending, offset: 0, count: 0).total
-        var note = RedisCommand(
-            once: "XADD", keys.store.keys.audit(0), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
-        note.append(request.audit("Keys exported", ["namespace": namespace ?? "", "limit": limit.map(String.init) ?? "all"]).packed)
-        _ = try await keys.store.send(note)
+        try await keys.store.note(
+            request.audit("Keys exported", ["namespace": namespace ?? "", "limit": limit.map(String.init) ?? "all"]))
     }
 
     func answer(as format: UsageFormat) -> EndpointResponse {

@@ -11,10 +11,10 @@ extension Endpoint {
         .get, "/keys/schedule", "Show the actions that wait for their time, the soonest first: of a key, or of all.",
         for: .atLeast(.viewer),
         query: [Field.scheduledKey],
-        answer: [
-            "schedules": .list(of: ScheduledAction.view.schema), "count": .integer,
-            "hasMore": .boolean.described("Whether there are actions of more than \(Schedules.most) keys."),
-        ],
+        answer: View<([ScheduledAction], Int, Bool)>([
+            .list("schedules", ScheduledAction.view, \.0), .integer("count", \.1),
+            .flag("hasMore", \.2).described("Whether there are actions of more than \(Schedules.most) keys."),
+        ]),
         failures: [.notFound], using: \.keys
     ) { request, keys in
         var (found, hasMore): ([ScheduledAction], Bool) = ([], false)
@@ -31,7 +31,7 @@ extension Endpoint {
             }
         }
         found.sort { ($0.entry.executeAt, $0.entry.id) < ($1.entry.executeAt, $1.entry.id) }
-        return ["schedules": found.map(ScheduledAction.view.json), "count": found.count, "hasMore": hasMore]
+        return (found, found.count, hasMore)
     }
 
     static let createSchedule = Endpoint(
@@ -60,7 +60,8 @@ extension Endpoint {
 
     static let cancelSchedule = Endpoint(
         .delete, "/keys/schedule", "Cancel an action before its time.", for: .atLeast(.admin), query: [Field.scheduleID],
-        answer: ["cancelled": ScheduledAction.view.schema], failures: [.notFound, .conflict], audits: ["schedule.cancelled"], using: \.keys
+        answer: View<ScheduledAction>([.object("cancelled", ScheduledAction.view, \.self)]), failures: [.notFound, .conflict],
+        audits: ["schedule.cancelled"], using: \.keys
     ) { request, keys in
         let id = try request[.scheduleID]
         guard let keyID = KeySchedules.key(ofEntry: id), let key = try await keys.records.read(keyID) else {
@@ -69,7 +70,7 @@ extension Endpoint {
         let audit = request.audit("Scheduled action cancelled", of: key, ["scheduleId": id])
         do {
             let entry = try await Schedules(keys).cancel(id, of: keyID, Operation(audit: audit))
-            return ["cancelled": ScheduledAction.view.json(ScheduledAction(entry: entry, masked: key.masked))]
+            return ScheduledAction(entry: entry, masked: key.masked)
         } catch RecordRefusal.missing {
             throw HTTPFailure.notFound("Schedule not found")
         } catch RecordRefusal.state(Schedules.isUnderWay) {

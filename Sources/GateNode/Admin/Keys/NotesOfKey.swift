@@ -8,16 +8,18 @@ import HTTPTypes
 extension Endpoint {
     static let listNotes = Endpoint(
         .get, "/keys/notes", "Read the notes of a key, the oldest first.", for: .atLeast(.viewer), query: [Field.key],
-        answer: ["key": .string, "notes": .list(of: KeyNotes.Note.view.schema), "count": .integer], failures: [.notFound], using: \.keys
+        answer: View<(String, [KeyNotes.Note], Int)>([.text("key", \.0), .list("notes", KeyNotes.Note.view, \.1), .integer("count", \.2)]),
+        failures: [.notFound], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys, revoked: true)
         let notes = try await keys.notes.read(KeyNotes.id(of: key.id))?.notes ?? []
-        return ["key": key.masked, "notes": notes.map(KeyNotes.Note.view.json), "count": notes.count]
+        return (key.masked, notes, notes.count)
     }
 
     static let addNote = Endpoint(
         .post, "/keys/notes", "Add a note to a key.", for: .atLeast(.admin), body: [Field.key, Field.noteText], success: .created,
-        answer: ["note": KeyNotes.Note.view.schema, "count": .integer], failures: [.notFound], audits: ["key.note_added"], using: \.keys
+        answer: View<(KeyNotes.Note, Int)>([.object("note", KeyNotes.Note.view, \.0), .integer("count", \.1)]), failures: [.notFound],
+        audits: ["key.note_added"], using: \.keys
     ) { request, keys in
         let text = try request[.noteText]
         if text.isEmpty { throw HTTPFailure.badRequest("Invalid text. Must not be empty.") }
@@ -25,7 +27,7 @@ extension Endpoint {
         let note = KeyNotes.Note(at: request.now, author: request.actor, text: text)
         do {
             let count = try await keys.add(note, to: key.id, Operation(audit: request.audit("Note added", of: key)))
-            return ["note": KeyNotes.Note.view.json(note), "count": count]
+            return (note, count)
         } catch RecordRefusal.state(KeyDirectory.notesAreFull) {
             throw HTTPFailure.badRequest("A key may have at most \(KeyNotes.capacity) notes; delete one first")
         }
@@ -33,7 +35,8 @@ extension Endpoint {
 
     static let deleteNote = Endpoint(
         .delete, "/keys/notes", "Delete a note of a key.", for: .atLeast(.admin), query: [Field.key, Field.noteIndex],
-        answer: ["deleted": KeyNotes.Note.view.schema, "remaining": .integer], failures: [.notFound], audits: ["key.note_deleted"],
+        answer: View<(KeyNotes.Note, Int)>([.object("deleted", KeyNotes.Note.view, \.0), .integer("remaining", \.1)]),
+        failures: [.notFound], audits: ["key.note_deleted"],
         using: \.keys
     ) { request, keys in
         let index = try request[.noteIndex]
@@ -41,7 +44,7 @@ extension Endpoint {
         let audit = request.audit("Note deleted", of: key, ["index": String(index)])
         do {
             let (note, remaining) = try await keys.deleteNote(index, of: key.id, Operation(audit: audit))
-            return ["deleted": KeyNotes.Note.view.json(note), "remaining": remaining]
+            return (note, remaining)
         } catch RecordRefusal.missing {
             throw HTTPFailure.notFound("Note not found")
         }

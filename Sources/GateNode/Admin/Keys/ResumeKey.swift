@@ -9,7 +9,7 @@ extension Endpoint {
     static let resumeKey = Endpoint(
         .post, "/keys/resume", "Resume a suspended key.", for: .atLeast(.admin),
         body: [Field.key],
-        answer: ["suspended": .boolean, "message": .string],
+        answer: View<(Bool, String)>([.flag("suspended", \.0), .text("message", \.1)]),
         failures: [.notFound], audits: ["key.resumed"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys, revoked: true)
@@ -21,6 +21,6 @@ extension Endpoint {
         } catch RecordRefusal.state(let state) {
             throw HTTPFailure.badRequest(state == KeyState.revoked.rawValue ? "Key is revoked" : "Key is not suspended")
         }
-        return ["suspended": false, "message": "Key resumed"]
+        return (false, "Key resumed")
     }
 }

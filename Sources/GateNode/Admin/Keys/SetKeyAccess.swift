@@ -9,7 +9,7 @@ extension Endpoint {
     static let setKeyAccess = Endpoint(
         .post, "/keys/acl", "Set the tools that a key may or may not call; a list that is left out stays.", for: .atLeast(.admin),
         body: [Field.key, Field.newAllowed, Field.newDenied],
-        answer: ["allowedTools": .list(of: .string), "deniedTools": .list(of: .string), "message": .string],
+        answer: View<([String], [String], String)>([.texts("allowedTools", \.0), .texts("deniedTools", \.1), .text("message", \.2)]),
         failures: [.notFound], audits: ["key.acl_updated"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
@@ -23,9 +23,7 @@ extension Endpoint {
                 key.access.denied = denied ?? key.access.denied
             }
         }
-        return [
-            "allowedTools": allowed ?? key.access.allowed, "deniedTools": denied ?? key.access.denied, "message": "Tool access updated",
-        ]
+        return (allowed ?? key.access.allowed, denied ?? key.access.denied, "Tool access updated")
     }
 }
 

@@ -9,14 +9,14 @@ extension Endpoint {
     static let setKeyAddresses = Endpoint(
         .post, "/keys/ip", "Replace the addresses from which a key may call; an empty list means from everywhere.", for: .atLeast(.admin),
         body: [Field.key, Field.ips],
-        answer: ["ipAllowlist": .list(of: .string), "message": .string],
+        answer: View<([String], String)>([.texts("ipAllowlist", \.0), .text("message", \.1)]),
         failures: [.notFound], audits: ["key.ip_updated"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
         let addresses = try request[.ips]
         let audit = request.audit("Addresses changed", of: key, ["addresses": String(addresses.count)])
         try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.addresses = addresses }
-        return ["ipAllowlist": addresses, "message": "Addresses updated"]
+        return (addresses.map(\.text), "Addresses updated")
     }
 }
 

@@ -10,7 +10,9 @@ extension Endpoint {
     static let setKeyAlias = Endpoint(
         .post, "/keys/alias", "Give a key an alias that no other has, or take its alias away.", for: .atLeast(.admin),
         body: [Field.key, Field.alias],
-        answer: ["key": .string.described("The first characters of the secret."), "alias": .string.nullable, "message": .string],
+        answer: View<(String, String?, String)>([
+            .text("key", \.0).described("The first characters of the secret."), .text("alias", \.1), .text("message", \.2),
+        ]),
         failures: [.notFound, .conflict], audits: ["key.alias_set"], using: \.keys
     ) { request, keys in
         let alias: String?
@@ -22,7 +24,7 @@ extension Endpoint {
         let key = try await request.target(in: keys)
         let audit = request.audit("Alias changed", of: key, ["alias": alias ?? "none", "before": key.alias ?? ""])
         try await keys.setAlias(alias, of: key.id, Operation(audit: audit))
-        return ["key": key.prefix, "alias": alias, "message": alias == nil ? "Alias removed" : "Alias set"]
+        return (key.prefix, alias, alias == nil ? "Alias removed" : "Alias set")
     }
 }
 

@@ -12,7 +12,7 @@ extension Endpoint {
         .post, "/keys/quota", "Set the whole quota of a key, or remove it, so that the gate's own holds; a limit that is left out is none.",
         for: .atLeast(.admin),
         body: [Field.key] + Field.quotaLimits.map(\.field) + [Field.removesQuota],
-        answer: ["quota": Quota.view.schema.nullable, "message": .string],
+        answer: View<(Quota?, String)>([.object("quota", Quota.view, \.0), .text("message", \.1)]),
         failures: [.notFound], audits: ["key.quota_updated"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
@@ -22,7 +22,7 @@ extension Endpoint {
         let (set, numbers) = (isRemoved ? nil : quota, Quota.view.json(quota).map { "\($0.name)=\($0.value.text)" }.joined(separator: " "))
         let audit = request.audit("Quota changed", of: key, ["quota": isRemoved ? "removed" : numbers])
         try await keys.edit(key.id, in: [.active, .suspended], Operation(audit: audit)) { $0.quota = set }
-        return ["quota": set.map(Quota.view.json), "message": isRemoved ? "Quota removed" : "Quota updated"]
+        return (set, isRemoved ? "Quota removed" : "Quota updated")
     }
 }
 

@@ -10,7 +10,7 @@ extension Endpoint {
         .post, "/keys/tags", "Set the tags that are named, and remove those that are named as null; the others stay.",
         for: .atLeast(.admin),
         body: [Field.key, Field.tagChanges],
-        answer: ["tags": .tags, "message": .string],
+        answer: View<([String: String], String)>([.tags("tags", \.0), .text("message", \.1)]),
         failures: [.notFound], audits: ["key.tags_updated"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys)
@@ -18,7 +18,7 @@ extension Endpoint {
         let names = changes.keys.sorted().joined(separator: ",")
         let audit = request.audit("Tags changed", of: key, ["changes": names.cut(toBytes: 500)])
         do {
-            return ["tags": try await keys.changeTags(of: key.id, changes, Operation(audit: audit)), "message": "Tags updated"]
+            return (try await keys.changeTags(of: key.id, changes, Operation(audit: audit)), "Tags updated")
         } catch RecordRefusal.state(KeyDirectory.tooManyTags) {
             throw HTTPFailure.badRequest("Invalid tags. A key may have at most \(KeyDirectory.mostTags).")
         }
@@ -27,12 +27,12 @@ extension Endpoint {
     static let searchKeys = Endpoint(
         .post, "/keys/search", "Find the keys that have all of some tags, the newest first.", for: .atLeast(.viewer),
         body: [Field.wantedTags, Field.wantedNamespace, Field.searchLimit, Field.searchOffset],
-        answer: [
-            "keys": .list(of: KeySnapshot.view.schema),
-            "count": .integer.described(
+        answer: View<([KeySnapshot], Int)>([
+            .list("keys", KeySnapshot.view, \.0),
+            .integer("count", \.1).described(
                 "Of all that match, whatever part is shown; where each of several tags is that of more than \(KeyPages.mostExamined) keys, of those that have the rarest."
             ),
-        ],
+        ]),
         using: \.keys
     ) { request, keys in
         let (tags, namespace) = (try request[.wantedTags], try request[.wantedNamespace]?.lowercased())
@@ -41,7 +41,7 @@ extension Endpoint {
         if let namespace { lists.append(KeyRecord.list(ofNamespace: namespace)) }
         let query = KeyQuery(lists: lists, limit: try request[.searchLimit], offset: try request[.searchOffset])
         let page = try await KeyPages(keys: keys, now: request.now).page(of: query)
-        return ["keys": page.keys.map(KeySnapshot.view.json), "count": page.total]
+        return (page.keys, page.total)
     }
 }
 

@@ -9,7 +9,7 @@ extension Endpoint {
     static let suspendKey = Endpoint(
         .post, "/keys/suspend", "Suspend a key until it is resumed.", for: .atLeast(.admin),
         body: [Field.key, Field.suspendReason],
-        answer: ["suspended": .boolean, "message": .string],
+        answer: View<(Bool, String)>([.flag("suspended", \.0), .text("message", \.1)]),
         failures: [.notFound], audits: ["key.suspended"], using: \.keys
     ) { request, keys in
         let key = try await request.target(in: keys, revoked: true)
@@ -23,7 +23,7 @@ extension Endpoint {
         } catch RecordRefusal.state(let state) {
             throw HTTPFailure.badRequest(state == KeyState.revoked.rawValue ? "Key is revoked" : "Key is already suspended")
         }
-        return ["suspended": true, "message": "Key suspended"]
+        return (true, "Key suspended")
     }
 }
 

@@ -38,9 +38,11 @@ extension Endpoint {
 
     static let changeTask = Endpoint(
         .post, "/admin/tasks", "Have a task given up by its server, whichever node has made it, or read the sums over all tasks.",
-        for: .atLeast(.admin), body: [Field.taskAction, Field.taskToCancel, Field.taskServer],
-        answer: ["task": TaskBook.Entry.view.schema.maybe, "stats": TaskTotals.view.schema.maybe], failures: [.notFound],
-        audits: ["task.cancel_requested"], using: { (store: $0.store, upstreams: $0.upstreams) }
+        for: .atLeast(.admin), headers: [Field.idempotencyKey, Field.xIdempotencyKey],
+        body: [Field.taskAction, Field.taskToCancel, Field.taskServer],
+        answer: ["task": TaskBook.Entry.view.schema.maybe, "stats": TaskTotals.view.schema.maybe],
+        failures: [.notFound, .unprocessableContent], audits: ["task.cancel_requested"],
+        using: { (store: $0.store, upstreams: $0.upstreams) }
     ) { request, parts in
         let book = TaskBook(store: parts.store)
         let (action, named, server) = (try request[.taskAction], try request[.taskToCancel], try request[.taskServer])
@@ -58,16 +60,14 @@ extension Endpoint {
         guard found.count == 1 else {
             throw HTTPFailure.badRequest("Several servers have a task of this id. Name one in server, as the list of tasks shows it.")
         }
-        guard !task.status.isFinal else { throw HTTPFailure.badRequest("The task has ended; its status is \(task.status.rawValue)") }
-        var audit = RedisCommand(
-            once: "XADD", parts.store.keys.audit(parts.store.keys.shard(of: task.id.key)), "MAXLEN", "~", String(AuditEntry.retained), "*",
-            "e")
-        audit.append(
-            request.audit(
-                "A task is to be given up", ["keyId": task.id.key, "taskId": task.taskID, "tool": task.tool, "server": task.server]
-            ).packed)
-        _ = try await parts.store.send(audit)
-        try await book.cancel(task.id)
+        let operation = Operation(
+            id: try request.operation, fingerprint: "cancel task \(task.id.word)",
+            audit: request.audit(
+                "A task is to be given up", ["keyId": task.id.key, "taskId": task.taskID, "tool": task.tool, "server": task.server]))
+        if try await !book.hasCancelled(task.id, operation) {
+            guard !task.status.isFinal else { throw HTTPFailure.badRequest("The task has ended; its status is \(task.status.rawValue)") }
+            try await book.cancel(task.id, operation)
+        }
         let now = try await TaskBook.asked(about: task, in: book)
         return ["task": TaskBook.Entry.view.json(try await book.charges(of: [now])[0])]
     }

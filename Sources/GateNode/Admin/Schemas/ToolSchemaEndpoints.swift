@@ -67,14 +67,15 @@ extension Endpoint {
 
     static let removeToolSchema = Endpoint(
         .delete, "/admin/tools/schema", "Remove the schema of a tool's arguments.", for: .atLeast(.admin), query: [Field.removedSchemaTool],
-        answer: ["removed": .string], failures: [.notFound], audits: ["tool_schema.removed"], using: ToolSchemaParts.init
+        answer: View<String>([.text("removed", \.self)]), failures: [.notFound], audits: ["tool_schema.removed"],
+        using: ToolSchemaParts.init
     ) { request, parts in
         let tool = try request[.removedSchemaTool]
         let audit = request.audit("Schema of a tool's arguments removed", ["tool": tool.cut(toBytes: 100)])
         try await change(parts, audit) { (schemas) throws(RecordRefusal) in
             guard schemas.removeValue(forKey: ExactText(tool)) != nil else { throw .state(unknown) }
         }
-        return ["removed": tool]
+        return tool
     }
 
     private static func change(

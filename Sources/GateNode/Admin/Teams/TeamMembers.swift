@@ -9,22 +9,23 @@ import MCPWire
 extension Endpoint {
     static let assignTeam = Endpoint(
         .post, "/teams/assign", "Put a key into a team; a key belongs to one at most.", for: .atLeast(.admin),
-        body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: ["message": .string], failures: [.notFound, .conflict],
+        body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: View<String>([.text("message", \.self)]),
+        failures: [.notFound, .conflict],
         audits: ["team.key_assigned"], using: { (teams: $0.teams, keys: $0.keys) }
     ) { request, parts in
         let (key, team) = (try await request.member(in: parts.keys), try request[.teamID])
         try await parts.teams.assign(key, to: team, Operation(audit: request.audit("Key put into a team", of: key, ["teamId": team])))
-        return ["message": "Key assigned to team"]
+        return "Key assigned to team"
     }
 
     static let removeFromTeam = Endpoint(
         .post, "/teams/remove", "Take a key out of a team.", for: .atLeast(.admin),
-        body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: ["message": .string], failures: [.notFound],
+        body: [Field.teamID, Field.memberKey, Field.memberAlias], answer: View<String>([.text("message", \.self)]), failures: [.notFound],
         audits: ["team.key_removed"], using: { (teams: $0.teams, keys: $0.keys) }
     ) { request, parts in
         let (key, team) = (try await request.member(in: parts.keys), try request[.teamID])
         try await parts.teams.remove(key, from: team, Operation(audit: request.audit("Key taken out of a team", of: key, ["teamId": team])))
-        return ["message": "Key removed from team"]
+        return "Key removed from team"
     }
 
     static let teamUsage = Endpoint(

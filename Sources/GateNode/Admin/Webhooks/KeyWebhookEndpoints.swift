@@ -43,7 +43,8 @@ extension Endpoint {
 
     static let deleteKeyWebhook = Endpoint(
         .delete, "/keys/webhook", "Send the events of a key to no sink of its own any more.", for: .atLeast(.admin),
-        query: [Field.webhookKey, Field.otherWebhookKey], answer: ["ok": .boolean, "keyName": .string, "webhookUrl": .string.nullable],
+        query: [Field.webhookKey, Field.otherWebhookKey],
+        answer: View<(Bool, String, String?)>([.flag("ok", \.0), .text("keyName", \.1), .text("webhookUrl", \.2)]),
         failures: [.notFound], audits: ["key.webhook_updated"], using: WebhookFilterParts.init
     ) { request, parts in
         let key = try await request.webhookKey(in: parts.keys)
@@ -54,7 +55,7 @@ extension Endpoint {
             // As it shall be.
         }
         try await parts.webhooks.drop(id)
-        return ["ok": true, "keyName": key.name, "webhookUrl": String?.none]
+        return (true, key.name, String?.none)
     }
 }
 

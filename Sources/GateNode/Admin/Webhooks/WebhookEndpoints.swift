@@ -42,7 +42,9 @@ extension Endpoint {
         Endpoint(
             .get, path, "List the last 500 attempts to deliver, newest first.", for: .atLeast(.viewer),
             query: [Field.attemptLimit, Field.attemptsSince, Field.attemptSuccess],
-            answer: ["configured": .boolean, "total": .integer, "entries": .list(of: LoggedAttempt.view.schema)], using: \.webhooks
+            answer: View<(Bool, Int, [LoggedAttempt])>([
+                .flag("configured", \.0), .integer("total", \.1), .list("entries", LoggedAttempt.view, \.2),
+            ]), using: \.webhooks
         ) { request, webhooks in
             let (limit, since, success) = (try request[.attemptLimit], try request[.attemptsSince], try request[.attemptSuccess])
             let found = try await webhooks.queue.attempts().compactMap { number, entry in
@@ -50,68 +52,72 @@ extension Endpoint {
             }.filter { entry in
                 (since.map { entry.attempt.time >= $0 } ?? true) && (success.map { entry.attempt.answer.isSuccess == $0 } ?? true)
             }
-            return [
-                "configured": try await webhooks.isConfigured(), "total": found.count,
-                "entries": found.prefix(limit).map(LoggedAttempt.view.json),
-            ]
+            return (try await webhooks.isConfigured(), found.count, Array(found.prefix(limit)))
         }
     }
 
     static let listDeadLetters = Endpoint(
         .get, "/webhooks/dead-letter", "List what nobody has taken, the oldest first; the newest 1,000 are kept.", for: .atLeast(.viewer),
-        answer: ["deadLetters": .list(of: WebhookLetter.view.schema), "count": .integer], using: \.webhooks
+        answer: View<([WebhookLetter], Int)>([.list("deadLetters", WebhookLetter.view, \.0), .integer("count", \.1)]), using: \.webhooks
     ) { _, webhooks in
         let letters = try await webhooks.queue.letters().compactMap { WebhookLetter(packed: $0) }
-        return ["deadLetters": letters.map(WebhookLetter.view.json), "count": letters.count]
+        return (letters, letters.count)
     }
 
     static let clearDeadLetters = Endpoint(
         .delete, "/webhooks/dead-letter", "Forget the dead letters.", for: .atLeast(.admin),
-        answer: ["cleared": .integer, "message": .string], audits: ["webhook.dead_letter_cleared"], using: \.webhooks
+        headers: [Field.idempotencyKey, Field.xIdempotencyKey],
+        answer: View<(Int, String)>([.integer("cleared", \.0), .text("message", \.1)]),
+        failures: [.unprocessableContent], audits: ["webhook.dead_letter_cleared"], using: \.webhooks
     ) { request, webhooks in
-        let count = try await webhooks.queue.clearLetters()
-        try await webhooks.queue.note(request.audit("Dead letters cleared", ["entries": String(count)]))
-        return ["cleared": count, "message": "Cleared \(count) dead letters"]
+        let count = try await webhooks.queue.clearLetters(
+            Operation(id: request.operation, fingerprint: "clear letters", audit: request.audit("Dead letters cleared")))
+        return (count, "Cleared \(count) dead letters")
     }
 
     static let replayDeadLetters = Endpoint(
         .post, "/webhooks/replay", "Deliver dead letters once more, all or some by their places in the list.", for: .atLeast(.admin),
-        body: [Field.letterIndices], answer: ["replayed": .integer, "remaining": .integer, "message": .string],
-        audits: ["webhook.replayed"], using: \.webhooks
+        headers: [Field.idempotencyKey, Field.xIdempotencyKey], body: [Field.letterIndices],
+        answer: View<(Int, Int, String)>([.integer("replayed", \.0), .integer("remaining", \.1), .text("message", \.2)]),
+        failures: [.unprocessableContent], audits: ["webhook.replayed"], using: \.webhooks
     ) { request, webhooks in
         let indices = try request[.letterIndices] ?? []
-        let letters = try await webhooks.queue.letters()
-        let chosen = indices.isEmpty ? letters : Set(indices).sorted().filter(letters.indices.contains).map { letters[$0] }
-        var replayed = 0
-        for letter in chosen where try await webhooks.replay(letter) { replayed += 1 }
-        let remaining = try await webhooks.queue.letterCount()
-        try await webhooks.queue.note(
-            request.audit("Dead letters replayed", ["replayed": String(replayed), "remaining": String(remaining)]))
-        let message = replayed == chosen.count ? "" : "; the others have no sink any more, or its queue is full"
-        return ["replayed": replayed, "remaining": remaining, "message": "Replayed \(replayed) dead letters" + message]
+        let letters = try await webhooks.queue.letters().compactMap { bytes in
+            WebhookLetter(packed: bytes).map { (bytes: bytes, letter: $0) }
+        }
+        var chosen = indices.isEmpty ? letters : Set(indices).sorted().filter(letters.indices.contains).map { letters[$0] }
+        let operation = Operation(
+            id: try request.operation, fingerprint: "replay \(indices)",
+            audit: request.audit("Dead letters replayed", ["letters": String(chosen.count)]))
+        // Places are those of the list as it was when the operation began; whoever sends it again goes on with what is left of its choice.
+        let begun = try await webhooks.queue.chosen(by: operation)
+        let turns = begun.map { $0.split(separator: " ").map(String.init) } ?? chosen.map { String($0.letter.turn) }
+        if begun != nil { chosen = letters.filter { turns.contains(String($0.letter.turn)) } }
+        let (replayed, left) = try await webhooks.queue.replay(
+            webhooks.replays(chosen), chosen: turns.joined(separator: " "), operation)
+        let message = replayed == turns.count ? "" : "; the others have no sink any more, or its queue is full"
+        return (replayed, left, "Replayed \(replayed) dead letters" + message)
     }
 
     static let pauseWebhooks = Endpoint(
         .post, "/webhooks/pause", "Stop deliveries on every node; events wait.", for: .atLeast(.admin),
-        answer: ["paused": .boolean, "message": .string], audits: ["webhook.pause"], using: \.webhooks
+        answer: View<(Bool, String)>([.flag("paused", \.0), .text("message", \.1)]), audits: ["webhook.pause"], using: \.webhooks
     ) { request, webhooks in
         guard try await webhooks.isConfigured() else { throw HTTPFailure.noWebhook }
         let isNew = try await webhooks.pause(true, now: request.now, audit: request.audit("Webhooks paused"))
-        return ["paused": true, "message": isNew ? "Webhook delivery paused; events are buffered" : "Webhook delivery was paused already"]
+        return (true, isNew ? "Webhook delivery paused; events are buffered" : "Webhook delivery was paused already")
     }
 
     static let resumeWebhooks = Endpoint(
         .post, "/webhooks/resume", "Let deliveries go on.", for: .atLeast(.admin),
-        answer: ["paused": .boolean, "flushedEvents": .integer, "message": .string], audits: ["webhook.resume"], using: \.webhooks
+        answer: View<(Bool, Int, String)>([.flag("paused", \.0), .integer("flushedEvents", \.1), .text("message", \.2)]),
+        audits: ["webhook.resume"], using: \.webhooks
     ) { request, webhooks in
         guard try await webhooks.isConfigured() else { throw HTTPFailure.noWebhook }
         let waiting = max(0, try await webhooks.queue.figures()["waiting"] ?? 0)
         let isNew = try await webhooks.pause(
             false, now: request.now, audit: request.audit("Webhooks resumed", ["events": String(waiting)]))
-        return [
-            "paused": false, "flushedEvents": isNew ? waiting : 0,
-            "message": isNew ? "Webhook delivery resumed" : "Webhook delivery was not paused",
-        ]
+        return (false, isNew ? waiting : 0, isNew ? "Webhook delivery resumed" : "Webhook delivery was not paused")
     }
 
     static let testWebhook = Endpoint(
@@ -120,9 +126,9 @@ extension Endpoint {
         answer: [
             "url": .string, "success": .boolean, "statusCode": .integer.maybe, "responseTime": .integer, "error": .string.maybe,
         ],
-        audits: ["webhook.test"], using: \.webhooks
-    ) { request, webhooks in
-        let message = try request[.testMessage] ?? ""
+        audits: ["webhook.test"], using: { (webhooks: $0.webhooks, store: $0.store) }
+    ) { request, parts in
+        let (message, webhooks) = (try request[.testMessage] ?? "", parts.webhooks)
         guard let sink = webhooks.usual else { throw HTTPFailure.noWebhook }
         let now = request.now
         let event = WebhookEvent(
@@ -134,7 +140,7 @@ extension Endpoint {
             ]))
         let answer = await webhooks.sender.post(
             WebhookEvent.body([event], at: now), to: sink.url, secret: sink.secret, at: now / 1000, headers: [("X-PayGate-Test", "1")])
-        try await webhooks.queue.note(
+        try await parts.store.note(
             request.audit("Webhook tested", ["statusCode": String(answer.status), "success": String(answer.isSuccess)]))
         var page: JSONObject = ["url": .string(sink.url.withoutCredentials), "success": .bool(answer.isSuccess)]
         if answer.status > 0 { page["statusCode"] = .int(Int64(answer.status)) }
@@ -149,10 +155,17 @@ extension HTTPFailure {
 }
 
 extension Webhooks {
-    /// Queues the events of a letter again. - Returns: false where its sink is gone, or has no room.
-    fileprivate func replay(_ bytes: [UInt8]) async throws -> Bool {
-        guard let letter = WebhookLetter(packed: bytes), try await sink(letter.sink) != nil else { return false }
-        return try await queue.replay(bytes, events: letter.events.map { Array($0.utf8) }, to: letter.sink)
+    /// What is put back of these letters: nothing of those whose sinks are gone.
+    fileprivate func replays(_ letters: [(bytes: [UInt8], letter: WebhookLetter)]) async throws -> [WebhookReplay] {
+        var (replays, known): ([WebhookReplay], [String: Bool]) = ([], [:])
+        for (bytes, letter) in letters {
+            if known[letter.sink] == nil { known[letter.sink] = try await sink(letter.sink) != nil }
+            guard known[letter.sink] == true else { continue }
+            if let replay = WebhookReplay(letter: bytes, events: letter.events.map { Array($0.utf8) }, to: letter.sink) {
+                replays.append(replay)
+            }
+        }
+        return replays
     }
 }
 

@@ -19,10 +19,10 @@ struct WebhookFilterParts: Sendable {
 extension Endpoint {
     static let listWebhookFilters = Endpoint(
         .get, "/webhooks/filters", "List the filters, those of the configuration first.", for: .atLeast(.viewer),
-        answer: ["count": .integer, "filters": .list(of: WebhookFilter.view.schema)], using: \.webhooks
+        answer: View<(Int, [WebhookFilter])>([.integer("count", \.0), .list("filters", WebhookFilter.view, \.1)]), using: \.webhooks
     ) { _, webhooks in
         let filters = try await webhooks.allFilters()
-        return ["count": filters.count, "filters": filters.map(WebhookFilter.view.json)]
+        return (filters.count, filters)
     }
 
     static let createWebhookFilter = Endpoint(
@@ -93,7 +93,7 @@ extension Endpoint {
 
     static let deleteWebhookFilter = Endpoint(
         .post, "/webhooks/filters/delete", "Delete a filter; what waits for its sink is dropped.", for: .atLeast(.admin),
-        body: [Field.filterID], answer: ["ok": .boolean, "message": .string], failures: [.notFound, .conflict],
+        body: [Field.filterID], answer: View<(Bool, String)>([.flag("ok", \.0), .text("message", \.1)]), failures: [.notFound, .conflict],
         audits: ["webhook_filter.deleted"], using: \.webhooks
     ) { request, webhooks in
         let filter = try await webhooks.changeable(request[.filterID])
@@ -103,7 +103,7 @@ extension Endpoint {
             throw HTTPFailure.unknownFilter
         }
         let dropped = try await webhooks.drop(filter.id)
-        return ["ok": true, "message": "Filter deleted" + (dropped > 0 ? "; \(dropped) events that waited for it were dropped" : "")]
+        return (true, "Filter deleted" + (dropped > 0 ? "; \(dropped) events that waited for it were dropped" : ""))
     }
 }
 

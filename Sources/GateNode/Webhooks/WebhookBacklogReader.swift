@@ -4,21 +4,11 @@ import ClusterState
 import GateDomain
 import MCPWire
 
-/// Events that wait for one kind of sinks, of the whole gate.
-struct WebhookBacklog: Sendable, Equatable {
-    /// `gate` or `keys`.
-    let sinks: String
-    /// Events.
-    let waiting: Int
-    /// Since the oldest of them has happened; 0 where none waits.
-    let oldestSeconds: Int
-}
-
-/// Reads it every two seconds at most, however many ask; nothing while the store does not answer.
+/// Reads the backlogs of the whole gate every two seconds at most, however many ask; nothing while the store does not answer.
 actor WebhookBacklogReader {
     private let queue: WebhookQueue
-    private var last: (backlog: [WebhookBacklog], at: ContinuousClock.Instant)?
-    private var underWay: Task<[WebhookBacklog], Never>?
+    private var last: (backlog: [EventBacklog], at: ContinuousClock.Instant)?
+    private var underWay: Task<[EventBacklog], Never>?
 
     private static let freshness = Duration.seconds(2)
 
@@ -26,7 +16,7 @@ actor WebhookBacklogReader {
         self.queue = queue
     }
 
-    func latest() async -> [WebhookBacklog] {
+    func latest() async -> [EventBacklog] {
         if let last, ContinuousClock.now - last.at < Self.freshness { return last.backlog }
         if let underWay { return await underWay.value }
         let task = Task { [queue] in await Self.read(queue) }  // owned by this actor: one at a time, as long as commands may take
@@ -36,13 +26,13 @@ actor WebhookBacklogReader {
         return backlog
     }
 
-    private static func read(_ queue: WebhookQueue) async -> [WebhookBacklog] {
-        var backlog: [WebhookBacklog] = []
+    private static func read(_ queue: WebhookQueue) async -> [EventBacklog] {
+        var backlog: [EventBacklog] = []
         for (kind, name) in [(WebhookSinkKind.gate, "gate"), (.key, "keys")] {
             guard let heads = await queue.heads(kind) else { return [] }
             let times = heads.events.compactMap { WebhookEvent(packed: $0)?.time }
             let oldest = times.min().map { max(0, heads.now - $0) / 1000 } ?? 0
-            backlog.append(WebhookBacklog(sinks: name, waiting: heads.waiting, oldestSeconds: heads.waiting > 0 ? oldest : 0))
+            backlog.append(EventBacklog(sinks: name, waiting: heads.waiting, oldestSeconds: heads.waiting > 0 ? oldest : 0))
         }
         return backlog
     }
