@@ -8,11 +8,12 @@ enum DeclaredRules {
     /// Every declaration that may be a rule.
     static var all: Set<String> {
         let key = KeyRecord(id: "key_0000000000000000", name: "", prefix: "", masked: "", createdAt: 0)
-        let token = ScopedToken(digest: "", keyID: key.id, createdAt: 0, expiresAt: 0)
+        let lent = CredentialRecord(Credential(digest: "", kind: .token, keyID: key.id), createdAt: 0)
         return Set(
             Denial.Label.allCases.map { "denial.\($0.rawValue)" } + Setting.all.filter(\.isReloadable).map { "setting.\($0.name)" }
                 + GuardrailRule.Action.allCases.map { "guardrail.\($0.rawValue)" } + fields(of: key, "key")
-                + fields(of: TeamRecord(id: "", name: "", createdAt: 0), "team") + fields(of: token, "token")
+                + fields(of: TeamRecord(id: "", name: "", createdAt: 0), "team") + fields(of: lent, "lent")
+                + fields(of: lent.credential, "credential")
                 + fields(of: GateRules(prices: PriceBook(defaultPerCall: 1, tools: [:])), "rules") + fields(of: RuleOverrides(), "override")
                 + ["switch.maintenance"])
     }
@@ -29,8 +30,8 @@ enum DeclaredRules {
         "key.toldExpiry": "of webhooks", "key.warnedExpiry": "of webhooks", "key.version": "guards the others",
         "team.id": "names it", "team.name": "for people", "team.description": "for people", "team.tags": "for people",
         "team.createdAt": "for people", "team.version": "guards the others",
-        "token.id": "names it", "token.label": "for people", "token.createdAt": "for people", "token.revokeReason": "for people",
-        "token.version": "guards the others",
+        "credential.digest": "names it", "credential.kind": "says which of the others it has", "lent.credential": "its fields are listed",
+        "lent.label": "for people", "lent.createdAt": "for people", "lent.revokeReason": "for people", "lent.version": "guards the others",
         "rules.version": "guards the others", "rules.refundsUnknown": "said at the start alone; NodeDeathTests",
         "setting.webhookUrl": "of webhooks", "setting.webhookSecret": "of webhooks", "setting.webhookMaxRetries": "of webhooks",
         "setting.guardrails.includeContext": "of the record of violations",

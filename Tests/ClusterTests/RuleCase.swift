@@ -99,11 +99,11 @@ extension RuleCase {
         .team("key.teamID", "team.budget", "denial.team_budget_exceeded", fields: ["budget": 5], word: "team_budget_exceeded"),
         .team("team.quota", fields: ["quota": ["monthlyCreditLimit": 5]], word: "team_monthly_credit_limit"),
         .team("team.isActive", fields: ["budget": 5], word: "served") { try await $0.order("/teams/delete", ["teamId": $1]) },
-        .token("token.allowed", "denial.token_tool_not_allowed", fields: ["allowedTools": ["add"]], words: ["token_tool_not_allowed"]),
-        .token("token.expiresAt", fields: ["ttl": 1], words: ["api_key_expired", "invalid_api_key"]),
-        .token("token.revokedAt", words: ["invalid_api_key"]) { gate, _, token in try await gate.order("/tokens/revoke", ["token": token])
+        .token("credential.tools", "denial.token_tool_not_allowed", fields: ["allowedTools": ["add"]], words: ["token_tool_not_allowed"]),
+        .token("credential.expiresAt", fields: ["ttl": 1], words: ["api_key_expired", "invalid_api_key"]),
+        .token("lent.revokedAt", words: ["invalid_api_key"]) { gate, _, token in try await gate.order("/tokens/revoke", ["token": token])
         },
-        .token("token.keyID", words: ["key_suspended"]) { gate, key, _ in try await gate.order("/keys/suspend", ["key": key]) },
+        .token("credential.keyID", words: ["key_suspended"]) { gate, key, _ in try await gate.order("/keys/suspend", ["key": key]) },
     ]
 
     private static func team(

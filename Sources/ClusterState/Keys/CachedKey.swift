@@ -41,16 +41,16 @@ package final class CachedKey: Sendable {
         }
     }
 
-    /// A key as a token lends it: with the same accounts and names.
-    package init(_ key: CachedKey, lentBy token: ScopedToken) {
-        policy = Policy(key.policy, lentBy: token)
+    /// A key as a credential lends it: with the same accounts and names.
+    package init(_ key: CachedKey, lentBy credential: Credential) {
+        policy = Policy(key.policy, lentBy: credential)
         (id, autoTopUp) = (policy.key.id, policy.key.autoTopUp)
         (accounts, everyAccount, shards) = (key.accounts, key.everyAccount, key.shards)
         (isInOneShard, calls) = (key.isInOneShard, key.calls)
         (ringPrefixes, rings, lender) = (key.ringPrefixes, key.rings, key)
     }
 
-    /// The key itself, where it is lent by a token.
+    /// The key itself, where it is lent.
     package var own: CachedKey { lender ?? self }
 
     /// The key as it was read.

@@ -2,7 +2,6 @@
 
 package import GateDomain
 package import NIOCore
-import Crypto
 
 /// What a credential turned out to be.
 package enum KeyLookup: Sendable {
@@ -50,17 +49,15 @@ package actor KeyCache {
     private struct Question {
         let secret: String
         let askedAt: Int
-        /// SHA-256 of the secret in hex digits.
-        let digest: String
-        /// The record of the token that the secret is; nil for the secret of a key.
-        var token: String?
+        /// How far it is.
+        var lookup: CredentialLookup
     }
 
     /// A key that was read and can be judged only by rules that this node does not have yet.
     private struct Parked {
         let record: KeyRecord
         let team: TeamRecord?
-        let token: ScopedToken?
+        let credential: Credential
         let question: Question
         /// Of the rules.
         let version: Int
@@ -119,56 +116,35 @@ package actor KeyCache {
     }
 
     private func begin(_ secret: String) {
-        let question = Question(secret: secret, askedAt: changes, digest: Self.digest(secret))
-        guard secret.hasPrefix(ScopedToken.prefix) else { return readOwner(question) }
-        let id = ScopedToken.id(of: question.digest)
-        ask(RedisCommand("HGETALL", keys.record(id)), question) { cache, reply in
-            // A secret that was imported may begin like a token.
-            guard let token = ScopedToken(id: id, fields: reply.fields) else { return cache.readOwner(question) }
-            var question = question
-            question.token = id
-            cache.readKey(token.keyID, question)
-        }
+        let question = Question(secret: secret, askedAt: changes, lookup: CredentialLookup(secret, keys: keys))
+        take(question.lookup.begin(), question)
     }
 
-    private func readOwner(_ question: Question) {
-        ask(RedisCommand("HGET", keys.credential(question.digest), "owner"), question) { cache, reply in
-            guard let id = reply.string else { return cache.finish(question.secret, .unknown) }
-            cache.readKey(id, question)
-        }
-    }
-
-    private func readKey(_ id: String, _ question: Question) {
-        ask(RedisCommand("HGETALL", keys.record(id)), question) { cache, reply in
-            guard let record = KeyRecord(id: id, fields: reply.fields) else { return cache.finish(question.secret, .unknown) }
-            if let token = question.token { return cache.readToken(token, of: record, question) }
-            guard record.isProved(by: question.digest) else { return cache.finish(question.secret, .unknown) }
-            cache.readTeam(of: record, nil, question)
-        }
-    }
-
-    /// Reads a token after its key: who revokes one raises the key's version afterwards, so this version has met this token.
-    private func readToken(_ id: String, of record: KeyRecord, _ question: Question) {
-        ask(RedisCommand("HGETALL", keys.record(id)), question) { cache, reply in
-            guard let token = ScopedToken(id: id, fields: reply.fields), token.revokedAt == nil, token.keyID == record.id else {
-                return cache.finish(question.secret, .unknown)
+    private func take(_ step: CredentialLookup.Step, _ question: Question) {
+        switch step {
+        case .ask(let command):
+            ask(command, question) { cache, reply in
+                var question = question
+                let next = question.lookup.hear(reply)
+                cache.take(next, question)
             }
-            cache.readTeam(of: record, token, question)
+        case .proven(let credential, let record): readTeam(of: record, credential, question)
+        case .unknown: finish(question.secret, .unknown)
         }
     }
 
-    private func readTeam(of record: KeyRecord, _ token: ScopedToken?, _ question: Question) {
-        guard let team = record.teamID else { return found(record, nil, token, question) }
+    private func readTeam(of record: KeyRecord, _ credential: Credential, _ question: Question) {
+        guard let team = record.teamID else { return found(record, nil, credential, question) }
         ask(RedisCommand("HGETALL", keys.record(team)), question) { cache, reply in
-            cache.found(record, TeamRecord(id: team, fields: reply.fields), token, question)
+            cache.found(record, TeamRecord(id: team, fields: reply.fields), credential, question)
         }
     }
 
-    private func found(_ record: KeyRecord, _ team: TeamRecord?, _ token: ScopedToken?, _ question: Question) {
+    private func found(_ record: KeyRecord, _ team: TeamRecord?, _ credential: Credential, _ question: Question) {
         ask(RedisCommand("HGET", keys.versions(keys.shard(of: record.id)), RulesVersion.name), question) { cache, reply in
             cache.judge(
                 Parked(
-                    record: record, team: team, token: token, question: question, version: reply.integer ?? 0,
+                    record: record, team: team, credential: credential, question: question, version: reply.integer ?? 0,
                     deadline: .now() + Self.patience))
         }
     }
@@ -182,7 +158,7 @@ package actor KeyCache {
         let (record, team) = (found.record, found.team)
         let held = cached.value(for: record.id).flatMap { $0.policy.isMade(of: record, team, rules) ? $0 : nil }
         let own = held ?? CachedKey(Policy(key: record, team: team, rules: rules), keys: keys)
-        let known = found.token.map { CachedKey(own, lentBy: $0) } ?? own
+        let known = found.credential.kind.lends ? CachedKey(own, lentBy: found.credential) : own
         if found.question.askedAt == changes {
             credentials.insert(known, for: ExactText(found.question.secret))
             cached.insert(own, for: record.id)
@@ -250,10 +226,5 @@ package actor KeyCache {
         let waiting = waitingForRules
         waitingForRules = []
         for found in waiting { judge(found) }
-    }
-
-    /// How a credential is named in Redis: never in the clear.
-    package static func digest(_ secret: String) -> String {
-        Hex.string(SHA256.hash(data: Array(secret.utf8)))
     }
 }

@@ -1,4 +1,4 @@
-// How what belongs to keys lies in Redis: their notes, the tokens that lend them, and the templates that they are made from.
+// How what belongs to keys lies in Redis: their notes, what is to be done with them, and the templates that they are made from.
 
 package import GateDomain
 
@@ -70,39 +70,6 @@ extension KeySchedules.Entry {
         else { return nil }
         self.init(
             id: id, action: action, credits: credits, executeAt: executeAt, createdAt: createdAt, isUnderWay: parts[4] == "1")
-    }
-}
-
-extension ScopedToken: StoredRecord {
-    package static let kind = "tokens"
-    package static let topic = Topic.aside
-    package static let isListed = false
-
-    /// Tokens that were revoked, by the time at which they end.
-    package static let revoked = "tokens.revoked"
-
-    package var fields: [String: String] {
-        [
-            "key": keyID, "allowed": allowed.lines, "label": label, "created": String(createdAt), "expires": String(expiresAt),
-            "revoked": String(revokedAt ?? 0), "reason": revokeReason,
-        ]
-    }
-
-    package var listings: [String: Int] { revokedAt == nil ? [:] : [Self.revoked: expiresAt] }
-
-    /// A clock that a node has heard a moment ago has to find it ended, not gone.
-    package var end: Int? { expiresAt + 60_000 }
-
-    /// Nil if the hash is not there or not a token.
-    package init?(id: String, fields: [String: String]) {
-        guard let keyID = fields["key"], let expires = fields["expires"].flatMap({ Int($0) }),
-            let version = fields["version"].flatMap({ Int($0) }), id.hasPrefix("token_")
-        else { return nil }
-        let revoked = fields["revoked"].flatMap { Int($0) } ?? 0
-        self.init(
-            digest: String(id.dropFirst("token_".count)), keyID: keyID, allowed: (fields["allowed"] ?? "").asLines,
-            label: fields["label"] ?? "", createdAt: fields["created"].flatMap { Int($0) } ?? 0, expiresAt: expires,
-            revokedAt: revoked > 0 ? revoked : nil, revokeReason: fields["reason"] ?? "", version: version)
     }
 }
 

@@ -91,7 +91,7 @@ extension KeyRecord: StoredRecord {
     package static func list(ofNamespace namespace: String) -> String { "keys.namespace:" + namespace }
     /// Keys that have a tag. Half a digest names it: labels may hold any character.
     package static func list(ofTag name: String, _ value: String) -> String {
-        "keys.tag:" + KeyCache.digest("\(name)\t\(value)").prefix(32)
+        "keys.tag:" + Credential.digest(of: "\(name)\t\(value)").prefix(32)
     }
 
     /// Nil if the hash is not there or not a key.

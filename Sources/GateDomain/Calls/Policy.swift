@@ -12,8 +12,8 @@ package final class Policy: Sendable {
     package let guards: [PolicyGuard]
     /// The operator's rules that it was made by.
     package let rules: GateRules
-    /// The token that the key was lent by; nil where its own secret was shown.
-    package let token: ScopedToken?
+    /// What lends the key; nil where its own secret was shown.
+    package let loan: Credential?
     private let team: TeamRecord?
     private let limits: LimitBook
     /// The place of the tools' account; nil where no tool has a cap on its open calls.
@@ -23,7 +23,7 @@ package final class Policy: Sendable {
         self.key = key
         self.rules = rules
         self.team = team
-        token = nil
+        loan = nil
         var accounts = [PolicyAccount(id: AccountID(key.id), version: key.version, isFunded: true, subject: .key)]
         var always: [Limit] = []
         if let team, team.isActive {
@@ -50,9 +50,9 @@ package final class Policy: Sendable {
                 }))
     }
 
-    /// The same policy for somebody who has the key lent by a token.
-    package init(_ policy: Policy, lentBy token: ScopedToken) {
-        self.token = token
+    /// The same policy for somebody to whom the key is lent.
+    package init(_ policy: Policy, lentBy credential: Credential) {
+        loan = credential
         (key, accounts, guards, rules) = (policy.key, policy.accounts, policy.guards, policy.rules)
         (team, limits, tools) = (policy.team, policy.limits, policy.tools)
     }

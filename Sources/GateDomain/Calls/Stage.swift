@@ -87,11 +87,11 @@ extension Stage {
     }
     /// A token ends at its time by Redis TIME as this node last heard it.
     package static let tokenNotExpired = Stage("token not expired", .identity) { call in
-        call.policy?.token?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
+        call.policy?.loan?.isExpired(at: call.now) == true ? .deny(.keyExpired) : .pass
     }
     /// A token is for the tools that it was made for (F-TOKEN-02).
     package static let toolInToken = Stage("tool in token", .policy) { call in
-        guard let token = call.policy?.token, !token.permits(call.tool) else { return .pass }
+        guard let loan = call.policy?.loan, !loan.permits(call.tool) else { return .pass }
         return .deny(.toolNotInToken(call.tool))
     }
     /// The key's lists of tools (F-ACL-01).

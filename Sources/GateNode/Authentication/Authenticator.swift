@@ -3,26 +3,30 @@
 import ClusterState
 import GateDomain
 
-/// Looks secrets up: API keys and admin keys in the store.
+/// Looks up what is shown off the call path: what proves a key, in the way in which calls look it up too (`CredentialLookup`), and admin keys.
+/// Nothing is remembered.
 struct Authenticator: Sendable {
     private let admins: AdminKeyDirectory
-    private let keys: KeyDirectory
+    private let credentials: CredentialStore
     private let now: @Sendable () -> Int
 
     /// - Parameter now: milliseconds since 1970 of Redis TIME.
-    init(admins: AdminKeyDirectory, keys: KeyDirectory, now: @escaping @Sendable () -> Int) {
+    init(admins: AdminKeyDirectory, credentials: CredentialStore, now: @escaping @Sendable () -> Int) {
         self.admins = admins
-        self.keys = keys
+        self.credentials = credentials
         self.now = now
     }
 
     /// The key that is proved: one that is not revoked and has not expired; a suspended one still is. An id or an alias proves
     /// nothing (F-ALIAS-02).
+    /// - Parameter kinds: credentials that will do.
     /// - Throws: `RecordRefusal.store` if the store does not answer.
-    func holder(_ proof: Proof) async throws -> KeyRecord? {
-        guard let secret = proof.secret, !secret.isEmpty else { return nil }
-        guard let key = try await keys.holder(of: secret), key.state != .revoked, !key.isExpired(at: now()) else { return nil }
-        return key
+    func holder(_ proof: Proof, by kinds: Set<Credential.Kind>) async throws -> KeyRecord? {
+        guard let secret = proof.secret, !secret.isEmpty, let (credential, key) = try await credentials.proof(by: secret, of: kinds) else {
+            return nil
+        }
+        let now = now()
+        return credential.isExpired(at: now) || key.state == .revoked || key.isExpired(at: now) ? nil : key
     }
 
     /// The administrator who is proved; somebody who is not is noted.

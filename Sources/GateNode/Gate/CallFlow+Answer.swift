@@ -156,15 +156,12 @@ extension CallFlow {
     /// when the call was admitted.
     var storedAnswer: [UInt8] {
         let answer = answer()
-        return answer.count <= Self.longestStoredAnswer
+        return answer.count <= KeptAnswers.longest
             ? answer.bytes
             : exchange.failure(
                 code: -32603, "The call was charged once and answered, but its answer was too large to keep (request \(exchange.requestID))"
             )
     }
-
-    /// Bytes of an answer that Redis keeps for repetitions.
-    static let longestStoredAnswer = 1_048_576
 
     // MARK: Refusals
 

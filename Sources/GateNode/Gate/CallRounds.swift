@@ -165,14 +165,16 @@ final class CallRounds {
         entry.ticket = nil
         parked[call] = entry
         let result = Self.result(
-            asking: entry.asked, state: RequestState.text(call, round: entry.round, key: entry.key, subject: entry.subject, on: loop))
+            asking: entry.asked,
+            state: RequestState.text(
+                call, round: entry.round, key: entry.key, subject: entry.subject, sealedBy: loop.sessions.mint, at: loop.now))
         guard isFirst else {
             return deliver(Array(#"{"jsonrpc":"2.0","id":0,"result":"#.utf8) + result + "}".utf8, to: ticket ?? "", on: loop)
         }
         entry.exchange.answer(entry.exchange.message(.result, result))
         entry.exchange.onAnswer = { [weak self, weak loop] message in
             guard let self, let loop, let entry = self.parked[call] else { return }
-            let isKept = entry.ticket != nil || message.count <= CallFlow.longestStoredAnswer
+            let isKept = entry.ticket != nil || message.count <= KeptAnswers.longest
             self.parked[call]?.outcome = isKept ? message : Self.tooLarge
             self.advance(call, on: loop)
         }
@@ -272,7 +274,8 @@ final class CallRounds {
     }
 
     private func join(_ exchange: MCPExchange, _ request: RoundRequest, _ key: String, on loop: LoopContext) {
-        guard let state = RequestState(request.state, key: key, subject: RequestState.subject(of: exchange), on: loop) else {
+        let subject = RequestState.subject(of: exchange)
+        guard let state = RequestState(request.state, key: key, subject: subject, sealedBy: loop.sessions.mint, at: loop.now) else {
             return refuse(exchange)
         }
         let (owner, call, round) = (state.owner, state.call, state.round)

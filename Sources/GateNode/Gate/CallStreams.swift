@@ -20,6 +20,8 @@ final class CallStreams: AnswerLogs {
 
     private let node: String
     private let index: Int
+    /// Who may read.
+    let authenticator: LoopAuthenticator
     private let sessions: SessionBook
     let mail: SessionMail
     private let passage: NodePassage
@@ -32,6 +34,8 @@ final class CallStreams: AnswerLogs {
     private var waits: [String: NIODeadline] = [:]
     private var readers: [String: ResumedStream] = [:]
     private var sequence = 0
+    /// Does something with those of every event loop of the node.
+    var everywhere: (@escaping @Sendable (CallStreams) -> Void) -> Void = { _ in }
     /// Streams of one key that are read here, and of all keys.
     private let mostReaders: Int
 
@@ -42,10 +46,14 @@ final class CallStreams: AnswerLogs {
     private static let (cap, hold) = (16, 90_000)
 
     /// - Parameter most: streams of one key on this loop that come from elsewhere.
-    init(node: String, loop: Int, sessions: SessionBook, mail: SessionMail, through store: CallShares, most: Int) {
+    init(
+        node: String, loop: Int, authenticator: LoopAuthenticator, sessions: SessionBook, mail: SessionMail, through store: CallShares,
+        most: Int
+    ) {
         self.store = store
         self.node = node
         index = loop
+        self.authenticator = authenticator
         self.sessions = sessions
         self.mail = mail
         mostReaders = max(Self.cap, most)
@@ -141,15 +149,15 @@ final class CallStreams: AnswerLogs {
     var isLeaving: Bool { streams.values.contains(where: \.isLeaving) }
 
     /// A reader wants what a stream has said after an event, and is told whether there is any.
-    private func give(_ name: String, after number: Int, to reader: String, on loop: LoopContext) {
-        guard let stream = streams[name], !stream.isOver(after: number) else { return tell(reader, .gone, on: loop) }
+    private func give(_ name: String, after number: Int, to reader: String) {
+        guard let stream = streams[name], !stream.isOver(after: number) else { return tell(reader, .gone) }
         stream.give()
-        tell(reader, .known, on: loop)
+        tell(reader, .known)
     }
 
-    private func tell(_ reader: String, _ word: ResumedStream.Word, on loop: LoopContext) {
+    private func tell(_ reader: String, _ word: ResumedStream.Word) {
         if isOfNode(reader) {
-            loop.siblings?.forEach { $0.calls.readers[reader]?.heard(word) }
+            everywhere { $0.readers[reader]?.heard(word) }
             return
         }
         passage.leave(word.rawValue.utf8, as: reader)
@@ -160,7 +168,7 @@ final class CallStreams: AnswerLogs {
     // MARK: The side of the client
 
     /// Goes on with the stream of a call, if that is what the request asks for; false if it names no event of one that is this session's.
-    func resume(_ exchange: MCPExchange, in session: Session, on loop: LoopContext) -> Bool {
+    func resume(_ exchange: MCPExchange, in session: Session) -> Bool {
         guard session.isOwned, session.isRead, let event = exchange.head.fields.string(of: .lastEventID),
             let (name, number) = CallStreamName.read(event, session, sessions.mint)
         else { return false }
@@ -170,18 +178,17 @@ final class CallStreams: AnswerLogs {
         }
         let reader = ResumedStream(exchange, session, name, after: number, as: "back_\(node).\(index).\(next())", in: self)
         readers[reader.ticket] = reader
-        place(reader, leaving: false) { [weak loop] hasRoom in
-            guard let loop else { return }
+        place(reader, leaving: false) { hasRoom in
             guard hasRoom else { return reader.refuse(429, "Too many streams on this session", retryAfter: 30) }
-            reader.begin(on: loop)
+            reader.begin()
         }
         return true
     }
 
     /// Claims a stream for a reader over all nodes; whoever has read it until now is told that it is over for him.
-    func claim(for reader: ResumedStream, on loop: LoopContext, _ completion: @escaping (SessionMail.Claim) -> Void) {
-        mail.claim(reader.name.text, for: reader.ticket, after: reader.last) { [self, weak loop] claim in
-            if case .granted(let before?) = claim, let loop { tell(before, .moved, on: loop) }
+    func claim(for reader: ResumedStream, _ completion: @escaping (SessionMail.Claim) -> Void) {
+        mail.claim(reader.name.text, for: reader.ticket, after: reader.last) { [self] claim in
+            if case .granted(let before?) = claim { tell(before, .moved) }
             completion(claim)
         }
     }
@@ -237,10 +244,10 @@ final class CallStreams: AnswerLogs {
     }
 
     /// Asks the loop that has the stream for what its client has not had.
-    func ask(for reader: ResumedStream, on loop: LoopContext) {
+    func ask(for reader: ResumedStream) {
         let (name, number, ticket) = (reader.name, reader.last, reader.ticket)
         if name.owner == node {
-            loop.siblings?.forEach { if $0.calls.isOwn(name.text) { $0.calls.give(name.text, after: number, to: ticket, on: $0) } }
+            everywhere { if $0.isOwn(name.text) { $0.give(name.text, after: number, to: ticket) } }
             return
         }
         passage.leave(String(number).utf8, as: "resume/\(name.text)/\(ticket)")
@@ -258,7 +265,7 @@ final class CallStreams: AnswerLogs {
     // MARK: Between loops and nodes
 
     /// Another node has left a word.
-    func collect(_ id: String, on loop: LoopContext) {
+    func collect(_ id: String) {
         if readers[id] != nil {
             return passage.take(id) { [weak self] bytes in
                 guard let word = ResumedStream.Word(rawValue: String(decoding: bytes, as: UTF8.self)) else { return }
@@ -267,9 +274,9 @@ final class CallStreams: AnswerLogs {
         }
         let words = id.split(separator: "/", omittingEmptySubsequences: false)
         guard words.count == 3, words[0] == "resume", isOwn(String(words[1])) else { return }
-        passage.take(id) { [weak self, weak loop] bytes in
-            guard let self, let loop, let number = Int(String(decoding: bytes, as: UTF8.self)) else { return }
-            give(String(words[1]), after: number, to: String(words[2]), on: loop)
+        passage.take(id) { [weak self] bytes in
+            guard let self, let number = Int(String(decoding: bytes, as: UTF8.self)) else { return }
+            give(String(words[1]), after: number, to: String(words[2]))
         }
     }
 
@@ -287,9 +294,9 @@ final class CallStreams: AnswerLogs {
         for stream in Array(streams.values) where stream.session == session { forget(stream) }
     }
 
-    func sweep(at now: NIODeadline, on loop: LoopContext) {
+    func sweep(at now: NIODeadline) {
         for stream in Array(streams.values) { if stream.isOver(at: now) { forget(stream) } else { stream.tick(at: now) } }
-        for reader in Array(readers.values) { reader.sweep(at: now, on: loop) }
+        for reader in Array(readers.values) { reader.sweep(at: now) }
         waits = waits.filter { $0.value > now }
     }
 

@@ -26,7 +26,13 @@ final class ClientQuestions {
 
     private let node: String
     private let name: String
+    private let eventLoop: any EventLoop
+    private let sessions: SessionBook
+    private let streams: LiveStreams
+    private let clock: RedisClock
     private let passage: NodePassage
+    /// Does something with those of every event loop of the node.
+    var everywhere: (@escaping @Sendable (ClientQuestions) -> Void) -> Void = { _ in }
     private var open: [String: Open] = [:]
     private var sequence = 0
 
@@ -38,29 +44,32 @@ final class ClientQuestions {
     /// Seconds for which an answer may come.
     private static let patience = 300
 
-    init(node: String, loop: Int, link: any CommandLink, keys: RedisKeys) {
+    init(
+        node: String, loop: Int, on eventLoop: any EventLoop, sessions: SessionBook, streams: LiveStreams, clock: RedisClock,
+        through passage: NodePassage
+    ) {
         self.node = node
         name = "ask_\(node).\(loop)"
-        passage = NodePassage(node: node, link: link, keys: keys)
+        (self.eventLoop, self.sessions, self.streams, self.clock, self.passage) = (eventLoop, sessions, streams, clock, passage)
     }
 
     // MARK: Asking
 
     /// Asks the client of a call on the call's own stream; false if it cannot be asked there.
-    func ask(_ question: UpstreamQuestion, on exchange: MCPExchange, of loop: LoopContext) -> Bool {
+    func ask(_ question: UpstreamQuestion, on exchange: MCPExchange) -> Bool {
         guard exchange.canSend, let session = exchange.session, session.isPresented, hasRoom(for: session.id) else { return false }
-        let id = makeID(session.id, exchange.credential.map { KeyCache.digest($0) } ?? "", of: loop)
-        listen(for: question, id, of: loop)
+        let id = makeID(session.id, exchange.credential.map { Credential.digest(of: $0) } ?? "")
+        listen(for: question, id)
         keep(question, id, session.id, exchange)
         exchange.send(Self.renamed(question, id), as: .question(id))
         return true
     }
 
     /// Asks a client on a stream of its session; false if it has none here.
-    func ask(_ question: UpstreamQuestion, session: String, of loop: LoopContext) -> Bool {
-        guard let stream = loop.streams.oldest(of: session), hasRoom(for: session) else { return false }
-        let id = makeID(session, stream.credential, of: loop)
-        listen(for: question, id, of: loop)
+    func ask(_ question: UpstreamQuestion, session: String) -> Bool {
+        guard let stream = streams.oldest(of: session), hasRoom(for: session) else { return false }
+        let id = makeID(session, stream.credential)
+        listen(for: question, id)
         keep(question, id, session, nil)
         stream.send(Self.renamed(question, id))
         return true
@@ -71,19 +80,19 @@ final class ClientQuestions {
         open[id] = Open(asker: question.asker, session: session, until: until, exchange: exchange, isOfCall: exchange != nil)
     }
 
-    private func listen(for question: UpstreamQuestion, _ id: String, of loop: LoopContext) {
-        let home = NIOLoopBound((self, loop), eventLoop: loop.eventLoop)
-        question.withdrawal.listen { home.eventLoop.execute { home.value.0.withdrawn(id, of: home.value.1) } }
+    private func listen(for question: UpstreamQuestion, _ id: String) {
+        let home = NIOLoopBound(self, eventLoop: eventLoop)
+        question.withdrawal.listen { home.eventLoop.execute { home.value.withdrawn(id) } }
     }
 
     /// The server wants no answer any more: its client hears so where it was asked, or where it listens, and need not ask anybody.
-    private func withdrawn(_ id: String, of loop: LoopContext) {
+    private func withdrawn(_ id: String) {
         guard let entry = close(id) else { return }
         let message = Array(
             #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"\#(id)","reason":"The server waits no longer"}}"#
                 .utf8)
         if let exchange = entry.exchange, exchange.canSend { return exchange.send(message) }
-        _ = loop.streams.send(message, session: entry.session)
+        _ = streams.send(message, session: entry.session)
     }
 
     private func hasRoom(for session: String) -> Bool {
@@ -102,23 +111,24 @@ final class ClientQuestions {
     // MARK: Ids
 
     /// `ask_<node>.<loop>.<seconds>.<number>.<seal>`
-    private func makeID(_ session: String, _ credential: String, of loop: LoopContext) -> String {
+    private func makeID(_ session: String, _ credential: String) -> String {
         sequence += 1
-        let text = "\(name).\(String(loop.now / 1000, radix: 36)).\(String(sequence, radix: 36))"
-        return text + "." + Self.seal(text, session, credential, loop)
+        let text = "\(name).\(String(clock.milliseconds / 1000, radix: 36)).\(String(sequence, radix: 36))"
+        return text + "." + seal(text, session, credential)
     }
 
-    private static func seal(_ text: String, _ session: String, _ credential: String, _ loop: LoopContext) -> String {
-        loop.sessions.mint.seal("\(text)/\(session)/\(credential)")
+    private func seal(_ text: String, _ session: String, _ credential: String) -> String {
+        sessions.mint.seal("\(text)/\(session)/\(credential)")
     }
 
     /// The node that has asked under an id, if this session was asked so with this credential, not too long ago.
-    private static func asker(of id: String, _ session: Session, _ credential: String?, _ loop: LoopContext) -> String? {
+    private func asker(of id: String, _ session: Session, _ credential: String?) -> String? {
         let words = id.split(separator: ".", omittingEmptySubsequences: false)
-        guard words.count == 5, words[0].hasPrefix("ask_"), let time = Int(words[2], radix: 36), time > loop.now / 1000 - 2 * patience,
+        guard words.count == 5, words[0].hasPrefix("ask_"), let time = Int(words[2], radix: 36),
+            time > clock.milliseconds / 1000 - 2 * Self.patience,
             let end = id.utf8.lastIndex(of: UInt8(ascii: "."))
         else { return nil }
-        let own = seal(String(id[..<end]), session.id, credential.map { KeyCache.digest($0) } ?? "", loop)
+        let own = seal(String(id[..<end]), session.id, credential.map { Credential.digest(of: $0) } ?? "")
         return words[4].hasSameBytes(as: own) ? String(words[0].dropFirst(4)) : nil
     }
 
@@ -133,14 +143,14 @@ final class ClientQuestions {
     }
 
     /// Takes a client's answer and brings it to where it is waited for. What answers nothing of ours is passed over.
-    func take(_ exchange: MCPExchange, of loop: LoopContext) {
+    func take(_ exchange: MCPExchange) {
         guard let session = exchange.session, session.isPresented, let token = exchange.envelope.id, token.count <= Self.longestID,
             exchange.body.token(token).first == UInt8(ascii: "\""), let id = exchange.string(token),
-            let asker = Self.asker(of: id, session, exchange.credential, loop)
+            let asker = self.asker(of: id, session, exchange.credential)
         else { return }
         if asker == node {
             let body = exchange.body
-            loop.siblings?.forEach { $0.questions.answered(id, body, token) }
+            everywhere { $0.answered(id, body, token) }
             return
         }
         passage.leave(exchange.body.readableBytesView, as: id, isFirst: true)

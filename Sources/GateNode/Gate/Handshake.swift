@@ -22,9 +22,9 @@ enum Handshake {
         // Anybody can send a word that looks like a key.
         loop.identify(credential, fresh: false) { lookup, _ in
             guard case .found(let key) = lookup, key.record.state == .active else {
-                return loop.sessions.open(owner: KeyCache.digest(credential), key: nil, capabilities, revision, opened)
+                return loop.sessions.open(owner: Credential.digest(of: credential), key: nil, capabilities, revision, opened)
             }
-            loop.sessions.open(owner: KeyCache.digest(credential), key: key.id, capabilities, revision) { session in
+            loop.sessions.open(owner: Credential.digest(of: credential), key: key.id, capabilities, revision) { session in
                 if session.isOpened { loop.note(.created, session.id, of: key.record, exchange.requestID) }
                 opened(session)
             }

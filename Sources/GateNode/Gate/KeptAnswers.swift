@@ -7,6 +7,8 @@ struct KeptAnswers {
     /// By the owner of the session; empty for nobody's.
     private var shares: [String: Int] = [:]
 
+    /// Bytes of an answer that is kept for a client that is not there: by Redis for repetitions, by a call between two rounds.
+    static let longest = 1_048_576
     /// Bytes of a node.
     private static let ofNode = 64 << 20
 

@@ -80,8 +80,8 @@ final class Listening {
 
     private func open() {
         let credential = exchange.credential
-        loop.listeners.open(exchange, filter, for: key, as: subscriber.session) { [weak loop] answer in
-            if let loop { loop.mayListen(credential, answer) } else { answer(true) }
+        loop.listeners.open(exchange, filter, for: key, as: subscriber.session) { [authenticator = loop.authenticator] in
+            authenticator.mayListen(credential, $0)
         } onEnd: { [weak loop, filter, subscriber] in
             guard let loop else { return }
             loop.settle(

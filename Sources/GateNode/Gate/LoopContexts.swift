@@ -29,7 +29,7 @@ final class LoopContexts: Sendable {
         self.all = all
         connectionsPerLoop = max(1, parts.settings.maxConnections / max(1, loops.count))
         doors = Doors(mostOfAddress: parts.settings.maxConnectionsPerAddress)
-        forEach { [weak self] context in context.siblings = self }
+        forEach { [weak self] context in if let self { context.join(self) } }
     }
 
     func context(of loop: any EventLoop) throws -> LoopContext {

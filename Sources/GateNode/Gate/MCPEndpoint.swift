@@ -116,10 +116,10 @@ enum MCPEndpoint {
         guard exchange.head.version == .http11 else { return exchange.refuse(505, "A stream needs HTTP/1.1") }
         enter(exchange, asStream: true, on: loop) {
             guard let session = exchange.session else { return }
-            if loop.calls.resume(exchange, in: session, on: loop) { return }
+            if loop.calls.resume(exchange, in: session) { return }
             let credential = session.isOwned ? exchange.credential : nil
-            loop.streams.open(exchange, in: session, ticket: loop.nextID(), at: loop.now) { [weak loop] answer in
-                if let loop { loop.mayListen(credential, answer) } else { answer(true) }
+            loop.streams.open(exchange, in: session, ticket: loop.nextID(), at: loop.now) { [authenticator = loop.authenticator] in
+                authenticator.mayListen(credential, $0)
             }
         }
     }
@@ -127,7 +127,7 @@ enum MCPEndpoint {
     static func dispatch(_ exchange: MCPExchange, on loop: LoopContext) {
         switch exchange.envelope.kind {
         case .response:
-            loop.questions.take(exchange, of: loop)
+            loop.questions.take(exchange)
             exchange.acknowledge()
         case .notification:
             // A server that acts by the name alone would do for nothing what a request is judged and charged for.
@@ -202,6 +202,12 @@ enum MCPEndpoint {
             }
         }
     }
+}
+
+extension LoopContext: ExchangeHandler {
+    func receive(_ exchange: MCPExchange) { MCPEndpoint.receive(exchange, on: self) }
+
+    func knows(_ secret: String) -> Bool { authenticator.knows(secret) }
 }
 
 extension MCPEndpoint {

@@ -12,7 +12,7 @@ extension ProxiedRequest {
         guard let keyID, let credential = exchange.credential, let session = exchange.session, session.isPresented,
             let uri = exchange.envelope.uri.flatMap({ exchange.string($0) }), uri.utf8.count <= SubscriptionBook.longestURI
         else { return nil }
-        let digest = KeyCache.digest(credential)
+        let digest = Credential.digest(of: credential)
         let subscriber = SubscriptionBook.Subscriber(
             session: session.id, credential: digest, isOwned: session.isOwned && session.owner == digest, key: keyID)
         return .init(subscriber: subscriber, name: ExactText(uri))

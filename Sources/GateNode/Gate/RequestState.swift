@@ -18,26 +18,28 @@ struct RequestState {
     /// Seconds for which it is good.
     private static let lifetime = 600
 
-    /// - Parameter subject: what was asked, as `subject(of:)` has it.
-    static func text(_ call: String, round: Int, key: String, subject: String, on loop: LoopContext) -> String {
-        let text = "call_\(call).\(String(loop.now / 1000, radix: 36)).\(round)"
-        return text + "." + seal(text, key, subject, loop)
+    /// - Parameters:
+    ///   - subject: what was asked, as `subject(of:)` has it.
+    ///   - now: milliseconds since 1970 of Redis TIME.
+    static func text(_ call: String, round: Int, key: String, subject: String, sealedBy mint: SessionMint, at now: Int) -> String {
+        let text = "call_\(call).\(String(now / 1000, radix: 36)).\(round)"
+        return text + "." + seal(text, key, subject, mint)
     }
 
     /// Nil unless it was made for this key and this subject, not too long ago.
-    init?(_ text: String, key: String, subject: String, on loop: LoopContext) {
+    init?(_ text: String, key: String, subject: String, sealedBy mint: SessionMint, at now: Int) {
         let words = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard words.count == 6, words[0].hasPrefix("call_"), let time = Int(words[3], radix: 36), time > loop.now / 1000 - Self.lifetime,
+        guard words.count == 6, words[0].hasPrefix("call_"), let time = Int(words[3], radix: 36), time > now / 1000 - Self.lifetime,
             let round = Int(words[4]), let end = text.utf8.lastIndex(of: UInt8(ascii: ".")),
-            words[5].hasSameBytes(as: Self.seal(String(text[..<end]), key, subject, loop))
+            words[5].hasSameBytes(as: Self.seal(String(text[..<end]), key, subject, mint))
         else { return nil }
         owner = String(words[0].dropFirst("call_".count))
         call = "\(owner).\(words[1]).\(words[2])"
         self.round = round
     }
 
-    private static func seal(_ text: String, _ key: String, _ subject: String, _ loop: LoopContext) -> String {
-        loop.sessions.mint.seal("\(text)/\(key)/\(subject)")
+    private static func seal(_ text: String, _ key: String, _ subject: String, _ mint: SessionMint) -> String {
+        mint.seal("\(text)/\(key)/\(subject)")
     }
 
     /// What is asked for: the method, what it names, and the arguments as they stand.
@@ -45,7 +47,7 @@ struct RequestState {
         let envelope = exchange.envelope
         let text = { (range: Range<Int>?) in range.map { exchange.body.text($0) } ?? "" }
         let parts = [exchange.method, text(envelope.call.toolNameToken), text(envelope.uri), text(envelope.call.arguments)]
-        return KeyCache.digest(parts.joined(separator: "\u{0}"))
+        return Credential.digest(of: parts.joined(separator: "\u{0}"))
     }
 }
 

@@ -1,8 +1,6 @@
 // Whose wish it was that a server without sessions tells of a resource: such wishes are few for all of a node, and no key has more than half of them.
 
 import GateDomain
-import MCPUpstream
-import NIOCore
 import Synchronization
 
 /// The resources that servers of 2026-07-28 were asked to tell of, each counted for the key that wished for it first.
@@ -51,21 +49,6 @@ final class ResourceWishes: Sendable {
                 return
             }
             state.shares[holder] = (share.count - 1, share.bytes - uri.utf8.count)
-        }
-    }
-}
-
-extension LoopContext {
-    /// Has a server without sessions tell of a resource, or tell no more of it, as far as the key's share goes.
-    /// - Parameters:
-    ///   - server: its place among the servers.
-    ///   - key: the id of the key that wishes for it; empty for nobody's, and nil for what was agreed to before.
-    func watch(_ uri: String, _ isWanted: Bool, of server: Int, for key: String?, _ completion: @escaping (Bool) -> Void) {
-        let wishes = parts.wishes
-        if isWanted, let key, !wishes.take(uri, of: server, for: key) { return completion(false) }
-        parts.upstreams.all[server].watch(uri, isWanted, on: eventLoop) { isAgreed in
-            if !isWanted || !isAgreed { wishes.leave(uri, of: server) }
-            completion(isAgreed)
         }
     }
 }

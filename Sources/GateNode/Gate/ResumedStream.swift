@@ -74,18 +74,18 @@ final class ResumedStream: HeldConnection {
     var last: Int { place.piece == nil ? place.event : place.event - 1 }
 
     /// Looks for what lies in the store, and asks for what does not.
-    func begin(on loop: LoopContext) {
+    func begin() {
         // Who may not listen is not told whether there is such a stream.
-        loop.mayListen(credential, fresh: true) { [self, weak loop] mayListen in
-            guard !hasEnded, let loop else { return }
+        all.authenticator.mayListen(credential, fresh: true) { [self] mayListen in
+            guard !hasEnded else { return }
             guard mayListen else { return refuse(403, "This key is suspended, revoked or has expired") }
-            all.askToRead(of: session.holder) { [self, weak loop] seconds in
-                guard !hasEnded, let loop else { return }
+            all.askToRead(of: session.holder) { [self] seconds in
+                guard !hasEnded else { return }
                 if let seconds { return refuse(429, Self.tooMuch, retryAfter: seconds) }
-                all.claim(for: self, on: loop) { [self, weak loop] claim in
-                    guard !hasEnded, let loop else { return }
+                all.claim(for: self) { [self] claim in
+                    guard !hasEnded else { return }
                     switch claim {
-                    case .granted: go(on: loop)
+                    case .granted: go()
                     case .refused: refuse(409, Self.isTaken, retryAfter: 1)
                     case .failed: refuse(503, "The store is unavailable; try again", retryAfter: 1)
                     }
@@ -94,11 +94,11 @@ final class ResumedStream: HeldConnection {
         }
     }
 
-    private func go(on loop: LoopContext) {
+    private func go() {
         hasBegun = true
-        collect { [weak self, weak loop] in
-            guard let self, let loop, !hasEnded else { return }
-            ask(at: .now(), on: loop)
+        collect { [weak self] in
+            guard let self, !hasEnded else { return }
+            ask(at: .now())
         }
     }
 
@@ -106,10 +106,10 @@ final class ResumedStream: HeldConnection {
 
     private static let tooMuch = "This key has resumed streams of too many bytes; try again later"
 
-    private func ask(at now: NIODeadline, on loop: LoopContext) {
+    private func ask(at now: NIODeadline) {
         askedAt = askedAt ?? now
         nextAsk = now + Self.hearing
-        all.ask(for: self, on: loop)
+        all.ask(for: self)
     }
 
     /// The owner of the stream has answered.
@@ -238,7 +238,7 @@ final class ResumedStream: HeldConnection {
 
     // MARK: Time
 
-    func sweep(at now: NIODeadline, on loop: LoopContext) {
+    func sweep(at now: NIODeadline) {
         guard !hasEnded else { return }
         if let exchange, !exchange.clientIsThere { return refuse(410, "The client has left") }
         take()
@@ -247,9 +247,9 @@ final class ResumedStream: HeldConnection {
         if now >= nextPlace {
             nextPlace = now + Self.keepAlive
             all.place(self, leaving: false)
-            loop.mayListen(credential) { [weak self] mayListen in if !mayListen { self?.giveUp() } }
+            all.authenticator.mayListen(credential) { [weak self] mayListen in if !mayListen { self?.giveUp() } }
         }
-        if hasBegun, now >= nextAsk { ask(at: now, on: loop) }
+        if hasBegun, now >= nextAsk { ask(at: now) }
         // What is told over the feed may be lost; what lies in the store is not.
         if now >= nextLook {
             nextLook = now + Self.hearing

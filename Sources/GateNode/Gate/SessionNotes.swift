@@ -1,7 +1,5 @@
 // The audit log hears of the sessions that keys open and end (F-MCP-05).
 
-import ClusterState
-import GateDomain
 import NIOCore
 
 /// How many sessions of each key the audit log has heard of lately, from one event loop.
@@ -27,24 +25,5 @@ struct SessionNotes {
     enum Event: String {
         case created = "session.created"
         case destroyed = "session.destroyed"
-    }
-}
-
-extension LoopContext {
-    /// Notes that a key has opened a session, or ended it; nobody waits for it. One that is forgotten after its rest is not told.
-    func note(_ event: SessionNotes.Event, _ session: String, of key: KeyRecord, _ requestID: String) {
-        guard sessionNotes.takes(key.id) else { return }
-        let entry = AuditEntry(
-            type: event.rawValue, actor: key.masked, message: event == .created ? "Session opened" : "Session ended",
-            metadata: [
-                ("keyMasked", key.masked), ("name", key.name), ("keyId", key.id), ("sessionId", session.cut(toBytes: 17)),
-                ("requestId", requestID),
-            ])
-        var command = RedisCommand(
-            once: "XADD", parts.store.keys.audit(parts.store.keys.shard(of: key.id)), "MAXLEN", "~", String(AuditEntry.retained), "*", "e")
-        command.append(entry.packed)
-        link.send(command) { [self] result in
-            if case .failure = result { meter.lostNotes += 1 }
-        }
     }
 }

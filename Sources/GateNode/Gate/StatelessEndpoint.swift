@@ -51,17 +51,6 @@ enum StatelessEndpoint {
         }
     }
 
-    /// What stands for the session of a key whose requests declare these capabilities, where that has a server of its own.
-    static func session(of key: String, _ capabilities: ClientCapabilities) -> String { "\(sessionPrefix)\(key):\(capabilities.rawValue)" }
-
-    /// The key for which it stands; nil for a session of the other era.
-    static func key(ofSession name: String) -> String? {
-        guard name.hasPrefix(sessionPrefix) else { return nil }
-        return name.dropFirst(sessionPrefix.count).split(separator: ":").first.map(String.init)
-    }
-
-    private static let sessionPrefix = "stateless:"
-
     /// Methods of the earlier revisions that this one does not have.
     private static let removed: Set<String> = [
         "initialize", "initialized", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/list",

@@ -128,6 +128,19 @@ extension LoopContext {
         }
     }
 
+    /// Has a server without sessions tell of a resource, or tell no more of it, as far as the key's share goes.
+    /// - Parameters:
+    ///   - server: its place among the servers.
+    ///   - key: the id of the key that wishes for it; empty for nobody's, and nil for what was agreed to before.
+    func watch(_ uri: String, _ isWanted: Bool, of server: Int, for key: String?, _ completion: @escaping (Bool) -> Void) {
+        let wishes = parts.wishes
+        if isWanted, let key, !wishes.take(uri, of: server, for: key) { return completion(false) }
+        parts.upstreams.all[server].watch(uri, isWanted, on: eventLoop) { isAgreed in
+            if !isWanted || !isAgreed { wishes.leave(uri, of: server) }
+            completion(isAgreed)
+        }
+    }
+
     /// Some at once, so that a server which is slow has not thousands of them to answer.
     private func each(
         _ sources: [SubscriptionBook.NewsSource], _ body: @escaping (SubscriptionBook.NewsSource, @escaping () -> Void) -> Void

@@ -131,7 +131,7 @@ struct TaskOwners {
 
     /// Of one length whatever the server calls it: 64 hex digits.
     /// - Parameter server: its prefix; nil or empty for one server alone.
-    static func name(of task: String, server: String?) -> String { KeyCache.digest("\(server ?? ""):\(task)") }
+    static func name(of task: String, server: String?) -> String { Credential.digest(of: "\(server ?? ""):\(task)") }
 }
 
 // MARK: What a task has cost

@@ -56,7 +56,7 @@ struct ServerNews: Sendable {
             let wanted = subscriptions.subscriptions(to: .init(server: server, uri: ExactText(uri), client: client))
             if !wanted.isEmpty || client.isShared { return tell(message, uri, wanted) }
         }
-        guard let key = StatelessEndpoint.key(ofSession: client.session) else { return loops.post(message, to: client.session) }
+        guard let key = StatelessSession.key(of: client.session) else { return loops.post(message, to: client.session) }
         loops.forEach { $0.listeners.changed(message, for: key) }
     }
 

@@ -1,6 +1,7 @@
 // A GET /mcp that stays open: the session's own stream of notifications.
 
 import ClusterState
+import GateDomain
 import HTTPWire
 import MCPWire
 import NIOCore
@@ -57,7 +58,7 @@ final class LiveStream: HeldConnection {
         self.all = all
         self.connection = connection
         seen = tenure.ticket == place.stream ? "" : place.message
-        credential = exchange.credential.map { KeyCache.digest($0) } ?? ""
+        credential = exchange.credential.map { Credential.digest(of: $0) } ?? ""
     }
 
     /// Says hello on a new stream, and what a resumed one has missed.

@@ -82,7 +82,7 @@ final class SessionBook {
         guard !session.owner.isEmpty else { return true }
         guard let credential else { return false }
         if entries[session.id]?.provenBy == ExactText(credential) { return true }
-        guard session.owner == KeyCache.digest(credential) else { return false }
+        guard session.owner == Credential.digest(of: credential) else { return false }
         entries[session.id]?.provenBy = ExactText(credential)
         return true
     }

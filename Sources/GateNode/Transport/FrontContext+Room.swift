@@ -19,8 +19,8 @@ extension FrontContext {
     /// Refuses requests that are not complete, the largest first, until those of this standing have room.
     func makeRoom(_ standing: MemoryAccount.Standing) {
         while memory.isOver(standing) {
-            let largest = connections.lazy.filter { $0.standing == standing && $0.canGiveWay }.max { $0.counted < $1.counted }
-            guard let largest, largest.counted > 0 else { return }
+            let largest = connections.lazy.filter { $0.room.standing == standing && $0.canGiveWay }.max { $0.room.bytes < $1.room.bytes }
+            guard let largest, largest.room.bytes > 0 else { return }
             largest.giveWay()
         }
     }
@@ -31,7 +31,9 @@ extension FrontContext {
         guard memory.unread > memory.mostUnread else { return }
         memory.unread = connections.reduce(0) { $0 + $1.unreadBytes }
         while memory.unread > memory.mostUnread {
-            guard let stillest = connections.lazy.filter({ $0.unreadBytes > 0 }).min(by: { $0.stillSince < $1.stillSince }) else { return }
+            guard let stillest = connections.lazy.filter({ $0.unreadBytes > 0 }).min(by: { $0.stillness.since < $1.stillness.since }) else {
+                return
+            }
             memory.unread -= stillest.unreadBytes
             stillest.reset()
         }

@@ -118,7 +118,7 @@ extension WebhookFilter {
             let text = ([settings.name, url.text] + settings.events + settings.keyPrefixes).joined(separator: "\n")
             let before = counts[text, default: 0]
             counts[text] = before + 1
-            let id = prefix + KeyCache.digest(before == 0 ? text : "\(text)\n\n\(before)").prefix(16)
+            let id = prefix + Credential.digest(of: before == 0 ? text : "\(text)\n\n\(before)").prefix(16)
             return WebhookFilter(
                 id: id, name: settings.name.isEmpty ? "Filter \(id)" : settings.name, events: settings.events, url: url.text,
                 secret: settings.secret, keyPrefixes: settings.keyPrefixes, isActive: settings.isActive, createdAt: 0)

@@ -95,11 +95,11 @@ struct KeyCacheTests {
         let (old, new) = (Credential.generate(), Credential.generate())
         let id = try await loop.node.makeKey(credits: 1, secret: old).record.id
         _ = await loop.load(old)
-        try await loop.node.send("HSET", loop.node.keys.credential(KeyCache.digest(new)), "owner", id)
+        try await loop.node.send("HSET", loop.node.keys.credential(Credential.digest(of: new)), "owner", id)
         _ = await loop.load(new)
         #expect(await loop.cache.remembered(old) != nil, "two credentials of one key live side by side")
         #expect(await loop.cache.remembered(new) != nil)
-        try await loop.node.send("DEL", loop.node.keys.credential(KeyCache.digest(old)))
+        try await loop.node.send("DEL", loop.node.keys.credential(Credential.digest(of: old)))
         _ = try await loop.node.directory.records.edit(id, .test()) { (record) throws(RecordRefusal) in record.name = "n" }
         await loop.cache.forget(key: id)
         _ = await loop.load(new)

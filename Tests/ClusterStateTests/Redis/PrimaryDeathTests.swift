@@ -69,7 +69,7 @@ struct PrimaryDeathTests {
             try? await KeyDirectory(store: store, origin: "a").create(own, secret: secret, credits: 50, .test("op", "f"))
             #expect(store.hasDied, "\(moment)")
             try await node.directory.create(own, secret: secret, credits: 50, .test("op", "f"))
-            #expect(try await node.directory.owner(ofDigest: KeyCache.digest(secret)) == own.id, "\(moment)")
+            #expect(try await node.directory.credentials.owner(ofDigest: Credential.digest(of: secret)) == own.id, "\(moment)")
             let account = try await node.send("HMGET", node.keys.account(own.id), "credits", "granted")
             #expect(account.integer(at: 0) == 50 && account.integer(at: 1) == 50, "\(moment): \(account)")
             await #expect(throws: RecordRefusal.credentialExists) {

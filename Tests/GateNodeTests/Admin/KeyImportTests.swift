@@ -25,7 +25,7 @@ struct KeyImportTests {
             }
             let alias = "pg_seen-by-everybody"
             let key = try await bench.createKey(["alias": .string(alias)])
-            let hash = JSONValue.string(KeyCache.digest(alias))
+            let hash = JSONValue.string(Credential.digest(of: alias))
             let refused = try await bring(["keyHash": hash, "name": "trap"])
             #expect(refused["status"] == "error" && refused["error"]?.stringValue?.contains("lias") == true, "\(refused.text)")
             #expect(try await bring(["key": .string(alias), "name": "trap"])["status"] == "error")
@@ -40,7 +40,7 @@ struct KeyImportTests {
             #expect(try await bring(["keyHash": hash, "name": "taken"])["status"] == "imported")
             #expect(try await bench.post("/keys/alias", ["key": .string(key.id), "alias": .string(alias)]).status == 409)
             #expect(try await bench.post("/keys", ["alias": .string(alias)]).status == 409)
-            let own = JSONValue.string(KeyCache.digest("own-alias"))
+            let own = JSONValue.string(Credential.digest(of: "own-alias"))
             #expect(try await bring(["keyHash": own, "name": "both", "alias": "own-alias"])["status"] == "error")
             #expect(try await bench.post("/keys", ["alias": "own-alias"]).status == 201, "what was refused is given back")
         }
@@ -52,7 +52,7 @@ struct KeyImportTests {
             for round in 0..<20 {
                 let alias = "at-once-\(round)"
                 async let made = bench.post("/keys", ["alias": .string(alias)])
-                async let brought = bench.post("/keys/import", ["keys": [["keyHash": .string(KeyCache.digest(alias)), "name": "x"]]])
+                async let brought = bench.post("/keys/import", ["keys": [["keyHash": .string(Credential.digest(of: alias)), "name": "x"]]])
                 let (first, second) = try await (made, brought)
                 #expect(!(first.status == 201 && second.json["imported"] == 1), "\(first.text) \(second.text)")
             }
@@ -206,7 +206,7 @@ struct KeyImportTests {
         try await AdminBench.run { bench in
             let (store, secret) = (bench.node.store, Self.secret("3"))
             _ = try await store.send(
-                RedisCommand("HSET", store.keys.credential(KeyCache.digest(secret)), "owner", "key_0123456789abcdef", "kind", "key"))
+                RedisCommand("HSET", store.keys.credential(Credential.digest(of: secret)), "owner", "key_0123456789abcdef", "kind", "key"))
             #expect(try await bench.balance(secret).status == 401)
             let row: JSONValue = ["key": .string(secret), "credits": 4]
             #expect(statuses(try await bench.post("/keys/import", ["keys": [row]])) == ["imported"])

@@ -1,30 +1,24 @@
 """The gate as a way for MCP: what it adds to JSON, event streams and standard streams, what streams and large results cost, who waits for whom."""
 
 import argparse
-import json
-import multiprocessing
 import os
 import resource
-import select
-import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 import report
 from client import Client
 from gate import CALL, Node
-from processes import Fault, Workshop, cpu_microseconds, free_port, measured, progress
+from large_results import BOTH, LARGE, large
+from neighbours import blocking
+from pipe import Pipe
+from processes import Fault, Workshop, measured, progress
 from sides import RICH, NginxWorkers, Side
 from store import Store
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 HERE = os.path.dirname(os.path.abspath(__file__))
-BOTH = "application/json, text/event-stream"
-LARGE = 5_000_000
-# Seconds between the calls of two clients of one server.
-SMALL_PAUSE, LARGE_PAUSE = 0.001, 0.1
 # Of a large result: how often a node may hold it, with what its buffers have grown by. Of the other client of a server: how many times
 # the p99 that it has beside a large reply which is read at once it may have beside one that nobody reads.
 BOUNDS = {"copies": 1.5, "blocked": 3}
@@ -47,67 +41,6 @@ def arguments(given):
 
 
 # What the gate adds to a call.
-
-class Pipe:
-    """A stdio server asked without a gate: `connections` requests under way on its one pipe."""
-
-    def __init__(self, workshop, name, command, body):
-        self.name, self.body = name, body
-        self.child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-            preexec_fn=lambda: os.sched_setaffinity(0, workshop.cores.side))
-        self.parts = []
-        self.say({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}})
-        self.lines()
-        self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
-
-    def say(self, message):
-        self.child.stdin.write(json.dumps(message).encode() + b"\n")
-
-    def lines(self, limit=30):
-        """The lines that have come, each whole; there have to be bytes within the limit."""
-        if not self.has_more(limit):
-            raise Fault(f"{self.name} says nothing")
-        part = os.read(self.child.stdout.fileno(), 1 << 18)
-        self.parts.append(part)
-        if b"\n" not in part:
-            return []
-        *whole, rest = b"".join(self.parts).split(b"\n")
-        self.parts = [rest]
-        return whole
-
-    def has_more(self, seconds):
-        return bool(select.select([self.child.stdout], [], [], max(0, seconds))[0])
-
-    def measure(self, workshop, connections, seconds):
-        body, begun, times, number = self.body, {}, [], 0
-        cpu, start = cpu_microseconds(self.child.pid), time.monotonic()
-        end = start + seconds
-
-        def ask():
-            nonlocal number
-            number += 1
-            begun[number] = time.monotonic()
-            self.child.stdin.write(body.replace('"id": 1', f'"id": {number}', 1).encode() + b"\n")
-
-        for _ in range(connections):
-            ask()
-        while begun:
-            for line in self.lines():
-                place = line.index(b'"id":') + 5
-                identity = int(line[place:line.index(b",", place)].strip(b" }"))
-                times.append(time.monotonic() - begun.pop(identity))
-                if time.monotonic() < end:
-                    ask()
-        times.sort()
-        return {"rate": len(times) / (time.monotonic() - start), "p50": times[len(times) // 2] * 1e6, "p99": times[len(times) * 99 // 100] * 1e6,
-                "cpu": (cpu_microseconds(self.child.pid) - cpu) / len(times), "failed": 0, "served": len(times)}
-
-    def end(self):
-        self.child.stdin.close()
-        self.child.wait(10)
-
 
 def latency(workshop, binary, store, given):
     """Each kind of reply, asked directly and through the gate, in turns; differences are those of one turn."""
@@ -188,179 +121,6 @@ def streams(workshop, binary, store, given):
         client.close()
     workshop.end([node.process])
     return result
-
-
-# A large result.
-
-def peak(process, work):
-    """What `work` returns, and the most memory that the process had meanwhile."""
-    with open(f"/proc/{process.pid}/clear_refs", "w") as file:
-        file.write("5")
-    found = work()
-    with open(f"/proc/{process.pid}/status") as status:
-        return found, 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-
-
-def huge_call(node, key, patience=0.0):
-    """One large result: when its first byte and its last byte came, in milliseconds. Somebody with patience reads nothing for so long."""
-    client = Client(node.port, key, buffer=4096 if patience else None)
-    begin = time.monotonic()
-    client.send("POST", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": "huge", "arguments": {"bytes": LARGE}}}).encode(), accept=BOTH)
-    time.sleep(patience)
-    client.bytes += client.receive(1)
-    first = time.monotonic()
-    status, _, body = client.answer()
-    client.close()
-    if status != 200 or body.count(b"x") < LARGE:
-        raise Fault(f"a large result was answered {status} with {len(body):,} bytes")
-    return (first - begin) * 1000, (time.monotonic() - begin) * 1000
-
-
-def large(workshop, binary, store):
-    """Peaks of memory in results of 5 MB: of one, on a node that has had none, of eight at once, and of eight that are not read."""
-    rows = []
-    for kind in ("JSON", "event stream", "stdio"):
-        progress(f"large results: {kind}")
-        started = []
-        if kind == "stdio":
-            upstream = ["--server", f"python3 {HERE}/mcp_server.py stdio"]
-        else:
-            port = free_port()
-            server = workshop.start(f"server of {kind}", [
-                sys.executable, f"{HERE}/mcp_server.py", "http", str(port), "sse" if kind == "event stream" else "json"], workshop.cores.load)
-            server.listening_port()
-            started.append(server)
-            upstream = ["--remote-url", f"http://127.0.0.1:{port}/mcp"]
-        node = Node(workshop, binary, f"gate of large {kind}", store, upstream, workshop.cores.side, "--max-response-bytes", str(4 * LARGE))
-        started.append(node.process)
-        key = node.new_key(RICH)
-        client = Client(node.port, key)
-        for _ in range(50):
-            client.call("echo")
-        client.close()
-        fresh = node.process.resident_bytes()
-        (first, last), most = peak(node.process, lambda: huge_call(node, key))
-        row = {"reply": kind, "bytes": LARGE, "oneBytes": most - fresh, "firstMilliseconds": first, "lastMilliseconds": last}
-        for name, patience in (("eightBytes", 0.0), ("eightUnreadBytes", 3.0)):
-            with ThreadPoolExecutor(8) as pool:
-                _, most = peak(node.process, lambda: list(pool.map(lambda _: huge_call(node, key, patience), range(8))))
-            row[name] = most - fresh
-        time.sleep(1)
-        row["afterBytes"] = node.process.resident_bytes() - fresh
-        rows.append(row)
-        workshop.end(reversed(started))
-    return rows
-
-
-# Two clients of one stdio server.
-
-def alone(port, key, ready, over):
-    ready.set()
-    over.wait()
-
-
-def slow_calls(port, key, ready, over):
-    client = Client(port, key)
-    ready.set()
-    while not over.is_set():
-        client.call("slow", seconds=0.5)
-
-
-def huge_replies(port, key, ready, over):
-    client = Client(port, key)
-    ready.set()
-    while not over.wait(LARGE_PAUSE):
-        client.call("huge", bytes=LARGE)
-
-
-def unread_replies(port, key, ready, over):
-    """Eight connections that ask for large results and read 64 KB of them a second. Ready when all are on their way, out of the server's pipe."""
-    clients = []
-    for _ in range(8):
-        client = Client(port, key, buffer=4096)
-        client.send("POST", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-            "name": "huge", "arguments": {"bytes": LARGE}}}).encode(), accept=BOTH)
-        clients.append(client)
-    for client in clients:
-        client.receive(1)
-    ready.set()
-    while not over.wait(0.125):
-        for client in clients:
-            client.receive(8192)
-    for client in clients:
-        client.close()
-
-
-NEIGHBOURS = {"nobody": alone, "slow calls": slow_calls, "large replies": huge_replies, "large replies, unread": unread_replies}
-
-
-def small_calls(client, seconds):
-    """Microseconds of small calls, one after the other with pauses, so that a long one is not missing from their number."""
-    times, end = [], time.monotonic() + seconds
-    while time.monotonic() < end:
-        begin = time.monotonic()
-        client.call("echo")
-        times.append((time.monotonic() - begin) * 1e6)
-        time.sleep(SMALL_PAUSE)
-    return times
-
-
-def direct_beside_large(workshop, seconds):
-    """The same on the server's own pipe, without a gate: what nobody can take away, as a large reply has the pipe for itself."""
-    pipe = Pipe(workshop, "stdio", [sys.executable, f"{HERE}/mcp_server.py", "stdio"], CALL)
-    requests = {
-        1: {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}},
-        2: {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "huge", "arguments": {"bytes": LARGE}}}}
-    pauses, begun, now = {1: SMALL_PAUSE, 2: LARGE_PAUSE}, {}, time.monotonic()
-    due, times, end = {1: now, 2: now}, [], now + seconds
-    while now < end or begun:
-        for identity in [each for each, moment in due.items() if moment <= now < end]:
-            del due[identity]
-            begun[identity] = time.monotonic()
-            pipe.say(requests[identity])
-        soonest = min(due.values(), default=now + 1) - now
-        for line in pipe.lines() if pipe.has_more(soonest) else []:
-            identity = int(line[22:23])
-            time_taken = time.monotonic() - begun.pop(identity)
-            due[identity] = time.monotonic() + pauses[identity]
-            if identity == 1:
-                times.append(time_taken * 1e6)
-        now = time.monotonic()
-    pipe.end()
-    return times
-
-
-def blocking(workshop, binary, store, given):
-    """What one client of a stdio server notices of another one."""
-    progress("two clients of one stdio server")
-    node = Node(workshop, binary, "gate of two", store, ["--server", f"python3 {HERE}/mcp_server.py stdio"], workshop.cores.side,
-                "--max-response-bytes", str(4 * LARGE), "--isolation", "shared")
-    client, other = Client(node.port, node.new_key(RICH)), node.new_key(RICH)
-    small_calls(client, 1)
-    times = {name: [] for name in NEIGHBOURS}
-    times["large replies, without a gate"] = []
-    for _ in range(given.rounds):
-        for name, neighbour in NEIGHBOURS.items():
-            ready, over = multiprocessing.Event(), multiprocessing.Event()
-            process = multiprocessing.Process(target=neighbour, args=(node.port, other, ready, over), daemon=True)
-            process.start()
-            if not ready.wait(60):
-                raise Fault(f"the neighbour with {name} does not come so far")
-            time.sleep(0.5)
-            times[name] += small_calls(client, given.seconds)
-            if not process.is_alive():
-                raise Fault(f"the neighbour with {name} has failed")
-            over.set()
-            process.join(60)
-        times["large replies, without a gate"] += direct_beside_large(workshop, given.seconds)
-    client.close()
-    workshop.end([node.process])
-    rows = []
-    for name, found in times.items():
-        found.sort()
-        rows.append({"beside": name, "calls": len(found), "p50": found[len(found) // 2], "p99": found[len(found) * 99 // 100], "most": found[-1]})
-    return rows
 
 
 def measure(given, binary):

@@ -26,7 +26,7 @@ struct GateRouter: HTTPResponder {
         }
         let (headers, authenticator) = (
             ResponseHeaders(parts.settings),
-            Authenticator(admins: parts.admins, keys: parts.keys, now: { [clock = parts.clock] in clock.milliseconds })
+            Authenticator(admins: parts.admins, credentials: parts.keys.credentials, now: { [clock = parts.clock] in clock.milliseconds })
         )
         var routes = RouteTree<Page>()
         for (path, endpoints) in table.byPath {

@@ -48,12 +48,12 @@ extension Requirement: Equatable {
 extension Requirement {
     static let anyone = Requirement("none", [], throttle: .public, refusals: []) { _, _ in .anyone }
 
-    /// Whoever holds an API key; it is told of that key alone.
+    /// Whoever holds an API key; it is told of that key alone. What lends a key is for calls, and opens nothing here.
     static let apiKey = Requirement(
         "api_key", [.apiKey, .bearer], throttle: nil, refusals: [.unauthorized, .forbidden, .serviceUnavailable]
     ) {
         shown, authenticator in
-        guard let key = try await authenticator.holder(.ofKey(shown.credential)) else {
+        guard let key = try await authenticator.holder(.ofKey(shown.credential), by: [.key]) else {
             throw HTTPFailure.unauthorized("Missing or invalid API key")
         }
         if let address = shown.address, !key.addresses.isEmpty, !key.addresses.contains(where: { $0.contains(address) }) {

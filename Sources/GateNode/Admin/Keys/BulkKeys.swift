@@ -28,7 +28,7 @@ extension Endpoint {
         var results: [JSONObject] = []
         var (failed, isAway) = (0, false)
         for (index, order) in orders.enumerated() {
-            let operation = name.map { KeyCache.digest("bulk \(index) \($0)") }
+            let operation = name.map { Credential.digest(of: "bulk \(index) \($0)") }
             let action = order["action"]?.stringValue ?? ""
             var result = JSONObject([("index", index.json), ("action", .string(String(action.prefix(100)))), ("success", true)])
             do {

@@ -71,7 +71,7 @@ private struct KeyExport: Sendable {
                 met += ids.count
                 left -= wanted.count
                 let snapshots = try await keys.wholeSnapshots(wanted, at: now)
-                let digests = try await keys.digests(of: snapshots.map(\.record))
+                let digests = try await keys.credentials.digests(of: snapshots.map(\.record))
                 try await body(zip(snapshots, digests).map(ExportedKey.init))
                 if left == 0 { throw Enough() }
             }

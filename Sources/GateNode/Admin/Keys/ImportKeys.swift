@@ -124,7 +124,7 @@ private struct ImportEntry {
             proof = ImportedSecret(secret: nil, digest: digest)
         } else {
             let secret = try value(.importedSecret)
-            proof = ImportedSecret(secret: secret, digest: KeyCache.digest(secret))
+            proof = ImportedSecret(secret: secret, digest: Credential.digest(of: secret))
         }
         money = KeyDirectory.Holding(
             credits: try value(.importedCredits), spent: try value(.importedSpent), calls: try value(.importedCalls))
@@ -226,7 +226,7 @@ extension KeyDirectory {
         func operation(of key: KeyRecord) -> Operation {
             Operation(audit: request.audit("Key imported", of: key, ["mode": mode.rawValue, "credits": String(entry.money.credits)]))
         }
-        let owner = try await owner(ofDigest: entry.proof.digest)
+        let owner = try await credentials.owner(ofDigest: entry.proof.digest)
         guard let owner, let key = try await records.read(owner) else {
             // Whoever was cut short before has claimed the secret for a key that is made now.
             var record = entry.record
@@ -239,7 +239,7 @@ extension KeyDirectory {
                 // Somebody else has made it meanwhile.
                 guard error == .contended || error == .credentialExists else { throw error }
                 if mode == .skip { return .skipped }
-                guard let owner = try await self.owner(ofDigest: entry.proof.digest), let key = try await records.read(owner) else {
+                guard let owner = try await credentials.owner(ofDigest: entry.proof.digest), let key = try await records.read(owner) else {
                     throw error
                 }
                 return try await take(entry, mode, over: key, operation(of: key))

@@ -18,13 +18,13 @@ struct TokenText: Sendable {
             "id": .string(RandomHex.digits(32)), "keyId": .string(key.id), "issuedAt": .string(Timestamp.text(milliseconds: issuedAt)),
             "expiresAt": .string(Timestamp.text(milliseconds: expiresAt)),
         ]
-        let said = ScopedToken.prefix + Self.encode(payload.bytes)
+        let said = Credential.Kind.token.prefix + Self.encode(payload.bytes)
         text = said + "." + Self.encode(Self.signature(of: said, secret))
     }
 
     /// Whether a text is a token that was signed with the secret; compared in constant time.
     static func isSigned(_ text: String, with secret: String) -> Bool {
-        guard text.utf8.starts(with: ScopedToken.prefix.utf8), let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")),
+        guard text.utf8.starts(with: Credential.Kind.token.prefix.utf8), let dot = text.utf8.lastIndex(of: UInt8(ascii: ".")),
             let shown = decode(text[text.index(after: dot)...])
         else { return false }
         return HMAC<SHA256>.isValidAuthenticationCode(
