@@ -10,8 +10,8 @@ package struct ScriptPack: Sendable {
     /// Makes it empty again and keeps its memory.
     package mutating func clear() { bytes.removeAll(keepingCapacity: true) }
 
-    /// Adds a number; exact between -2^53 and 2^53.
-    // Large ones as doubles, which Lua's numbers are: its integers have 32 bits on some machines.
+    /// Adds a number; exact between -2^53 and 2^53. Large ones go as doubles, which Lua's numbers are: its integers have 32 bits on some
+    /// machines.
     package mutating func append(_ number: Int) {
         switch number {
         case 0..<0x80: bytes.append(UInt8(truncatingIfNeeded: number))
