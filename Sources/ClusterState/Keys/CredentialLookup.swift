@@ -1,6 +1,6 @@
 // From a secret to the key that it proves: one way for both doors, whatever kind of credential it is.
 
-package import GateDomain
+import GateDomain
 
 /// The steps of looking a secret up: what Redis is to be asked next, and what its answers come to. It does no I/O: the cache of an event loop
 /// carries it out between calls (`KeyCache`), the admin API by waiting (`CredentialStore`).

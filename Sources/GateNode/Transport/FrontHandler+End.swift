@@ -5,6 +5,9 @@ import Glibc
 import HTTPWire
 import NIOCore
 
+/// The connection has ended, or was ended, before the body of a request was whole.
+struct BodyCutShort: Error {}
+
 extension FrontHandler {
     /// Ends the connection so that no client takes what it has for a whole answer.
     /// - Parameter isAbrupt: with RST, which an answer that ends with its connection needs.
@@ -28,7 +31,11 @@ extension FrontHandler {
         case .gate(let exchange):
             closesAfterAnswer = true
             exchange.clientFallsSilent()
-        case .router: closesAfterAnswer = true
+        case .router(let encoder, received: false) where !encoder.hasBegun:
+            refuse(status: 400, sentence: "The request has ended before its body was whole")
+        case .router(_, let received):
+            closesAfterAnswer = true
+            if !received { breakOff() }
         case .closing: if isLingering { context?.close(promise: nil) }
         }
     }
@@ -58,8 +65,12 @@ extension FrontHandler {
         }
     }
 
+    /// Whoever reads the body must not take what has come of it for the whole: the end of the connection alone would look like its end.
+    private func breakOff() { context?.fireErrorCaught(BodyCutShort()) }
+
     func leave() {
         switch occupant {
+        case .router(_, received: false): breakOff()
         case .gate(let exchange): exchange.clientLeft()
         case .stream(let stream): stream.ended()
         default: break

@@ -53,6 +53,8 @@ struct BodyRule: Sendable {
             return Array(try await body.collect(upTo: limit).readableBytesView)
         } catch is NIOTooManyBytesError {
             throw tooLarge
+        } catch is BodyCutShort {
+            throw HTTPFailure.badRequest("The request has ended before its body was whole")
         }
     }
 
