@@ -35,6 +35,9 @@ private struct ReplyScan {
     private var methodToken: StringToken?
     private var isError = false
     private var errorCode: Int?
+    /// Members of the message that were met, a bit each, and whether one was met twice, or is none of JSON-RPC's.
+    private var met: UInt8 = 0
+    private var isLoose = false
 
     init(_ bytes: UnsafeRawBufferPointer) {
         scanner = JSONScanner(bytes, depthCap: Reply.depthCap)
@@ -43,7 +46,9 @@ private struct ReplyScan {
     mutating func readMessage() throws(JSONFault) {
         try scanner.openObject()
         while let name = try scanner.nextMember() {
-            switch recognise(name) as MessageMember? {
+            let member = recognise(name) as MessageMember?
+            note(member)
+            switch member {
             case .jsonrpc: hasVersion = try scanner.skipValueAsString()?.spells("2.0", in: scanner.bytes) ?? false
             case .id: reply.id = try scanner.locateValue()
             case .method: methodToken = try scanner.skipValueAsString()
@@ -55,6 +60,16 @@ private struct ReplyScan {
         }
         try scanner.finish()
     }
+
+    private mutating func note(_ member: MessageMember?) {
+        guard let member else { return isLoose = true }
+        let bit = 1 << member.rawValue as UInt8
+        if met & bit != 0 { isLoose = true }
+        met |= bit
+    }
+
+    /// Whether one of these members was met.
+    private func hasMet(_ members: MessageMember...) -> Bool { members.contains { met & (1 << $0.rawValue) != 0 } }
 
     private mutating func readParams() throws(JSONFault) {
         let start = scanner.position
@@ -112,12 +127,15 @@ private struct ReplyScan {
         var reply = reply
         if let methodToken {
             reply.kind = reply.id == nil ? .notification : .request
+            reply.isLoose = isLoose || hasMet(.result, .error)
             reply.methodName = methodToken.content
             reply.method = Method(methodToken, in: scanner.bytes)
         } else if reply.error != nil {
             reply.kind = .error(code: errorCode ?? 0)
+            reply.isLoose = isLoose || hasMet(.params, .result)
         } else if reply.result != nil {
             reply.kind = .result(isError: isError)
+            reply.isLoose = isLoose || hasMet(.params)
         } else {
             return nil
         }

@@ -42,4 +42,6 @@ package struct Reply: Sendable {
     package internal(set) var progressNumber: UInt64?
     /// The raw value of params.requestId (`notifications/cancelled`).
     package internal(set) var requestIdToCancel: Range<Int>?
+    /// Whether the message has more than a message of its kind consists of, or some of it twice (JSON-RPC 2.0, sections 4 and 5).
+    package internal(set) var isLoose = false
 }

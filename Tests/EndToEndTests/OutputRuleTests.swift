@@ -123,5 +123,30 @@ extension EndToEndTests {
                 await shown.close()
             }
         }
+
+        @Test(
+            "F-GUARD-02: where rules look at answers, nothing of a message passes that JSON-RPC has no place for, and no name of a method with it",
+            arguments: ["member", "meta", "params", "twice", "error"])
+        func looseMessages(_ form: String) async throws {
+            try await GateCluster.run(nodes: 1, upstream: Self.upstream) { cluster in
+                let node = cluster[0]
+                let key = try await node.createKey(credits: 100)
+                let session = try await node.openSession(asking: key)
+                let body =
+                    #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"loose","arguments":{"form":"\#(form)"}}}"#
+                func told() async throws -> String {
+                    let call = try await OpenCall(on: cluster.nodes[0], body, session: session, key: key)
+                    try await eventually("the call is answered", within: .seconds(20)) { call.text.contains("fine") }
+                    defer { Task { await call.close() } }
+                    return call.text
+                }
+                #expect(try await told().contains(Self.secret), "without a rule")
+                for action in ["block", "redact"] {
+                    try await rule(action, on: node)
+                    let text = try await told()
+                    #expect(!text.contains(Self.secret) && text.contains("first"), "\(action): \(text)")
+                }
+            }
+        }
     }
 }

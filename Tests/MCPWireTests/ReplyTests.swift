@@ -28,6 +28,27 @@ struct ReplyTests {
         #expect(scan[scan.message.result] == result)
     }
 
+    @Test(
+        "A message with more than its kind consists of, or with some of it twice, is loose, and is tightened to what it says",
+        arguments: [
+            (#"{"jsonrpc":"2.0","id":1,"result":{"a":1}}"#, false, #"{"jsonrpc":"2.0","id":1,"result":{"a":1}}"#),
+            (#"{"id":1,"error":null,"jsonrpc":"2.0","result":1}"#, false, #"{"jsonrpc":"2.0","id":1,"result":1}"#),
+            (#"{"jsonrpc":"2.0","id":1,"result":1,"x":2}"#, true, #"{"jsonrpc":"2.0","id":1,"result":1}"#),
+            (#"{"jsonrpc":"2.0","id":1,"result":1,"result":2}"#, true, #"{"jsonrpc":"2.0","id":1,"result":2}"#),
+            (#"{"jsonrpc":"2.0","id":1,"params":{},"result":1}"#, true, #"{"jsonrpc":"2.0","id":1,"result":1}"#),
+            (#"{"jsonrpc":"2.0","id":1,"result":1,"error":{"code":1}}"#, true, #"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#),
+            (#"{"jsonrpc":"2.0","method":"a/b","params":{"x":1}}"#, false, #"{"jsonrpc":"2.0","method":"a/b","params":{"x":1}}"#),
+            (#"{"jsonrpc":"2.0","method":"a/b","result":{"x":1}}"#, true, #"{"jsonrpc":"2.0","method":"a/b"}"#),
+            (#"{"jsonrpc":"2.0","id":"q","method":"ping","y":{}}"#, true, #"{"jsonrpc":"2.0","id":"q","method":"ping"}"#),
+        ])
+    func loose(_ message: String, isLoose: Bool, tight: String) throws {
+        let scan = try #require(scanReply(message))
+        #expect(scan.message.isLoose == isLoose)
+        #expect(scan.bytes.withUnsafeBytes { String(decoding: scan.message.tightened($0), as: UTF8.self) } == tight)
+        let again = try #require(scanReply(tight))
+        #expect(!again.message.isLoose && again.message.kind == scan.message.kind)
+    }
+
     @Test("an error shows its code")
     func error() throws {
         let scan = try #require(

@@ -101,10 +101,12 @@ package actor KeyCache {
         return known
     }
 
-    /// Whether the secret is that of a key that is remembered. It counts as no use of the cache.
-    package func knows(_ secret: String) -> Bool {
-        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)) else { return false }
-        return known.own === cached.value(for: known.id)
+    /// The id of the key that a secret proves or a token lends, where it is remembered. It counts as no use of the cache.
+    package func owner(of secret: String) -> String? {
+        guard secret.utf8.count <= Self.longestCredential, let known = credentials.value(for: ExactText(secret)),
+            known.own === cached.value(for: known.id)
+        else { return nil }
+        return known.id
     }
 
     /// Asks Redis; the answer comes on this loop, and is read after this was called.

@@ -31,6 +31,6 @@ struct LoopAuthenticator {
         }
     }
 
-    /// Whether a secret is that of a key that is remembered; asks nobody.
-    func knows(_ secret: String) -> Bool { cache.assumeIsolated { $0.knows(secret) } }
+    /// The id of the key that a secret proves or a token lends, where it is remembered; asks nobody.
+    func owner(of secret: String) -> String? { cache.assumeIsolated { $0.owner(of: secret) } }
 }

@@ -207,7 +207,7 @@ enum MCPEndpoint {
 extension LoopContext: ExchangeHandler {
     func receive(_ exchange: MCPExchange) { MCPEndpoint.receive(exchange, on: self) }
 
-    func knows(_ secret: String) -> Bool { authenticator.knows(secret) }
+    func owner(of secret: String) -> String? { authenticator.owner(of: secret) }
 }
 
 extension MCPEndpoint {

@@ -57,11 +57,33 @@ extension OutputScreen.Verdict {
     }
 }
 
+extension Reply {
+    /// The message as rules can judge all of it: without what JSON-RPC has no place for.
+    func tightened(_ message: ByteBuffer) -> (message: ByteBuffer, reply: Reply)? {
+        guard isLoose else { return (message, self) }
+        let tight = message.withUnsafeReadableBytes { self.tightened($0) }
+        return tight.withUnsafeBytes { Reply.scan($0) }.map { (ByteBuffer(bytes: tight), $0) }
+    }
+
+    /// What rules leave of a message that comes before the answer; nil for nothing. The name of a method that the gate does not know is text
+    /// of the server like any other.
+    /// - Parameter judge: what they make of a message at a place.
+    func screened(
+        _ message: ByteBuffer, _ judge: (ByteBuffer, Range<Int>) -> OutputScreen.Verdict
+    ) -> (message: ByteBuffer, reply: Reply)? {
+        guard let (message, reply) = tightened(message) else { return nil }
+        if method == .other, let name = reply.methodName {
+            guard case .passed = judge(message, name.lowerBound - 1..<name.upperBound + 1) else { return nil }
+        }
+        guard let params = reply.params else { return (message, reply) }
+        return judge(message, params).rest(of: message, reply, at: params)
+    }
+}
+
 extension UpstreamQuestion {
     /// What the rules leave of it; nil for nothing. - Parameter judge: what they make of a message at a place.
     func screened(_ judge: (ByteBuffer, Range<Int>) -> OutputScreen.Verdict) -> UpstreamQuestion? {
-        guard let params = reply.params else { return self }
-        return judge(message, params).rest(of: message, reply, at: params).map { saying($0.message, $0.reply) }
+        reply.screened(message, judge).map { saying($0.message, $0.reply) }
     }
 
     /// What a server is told whose question is kept back.

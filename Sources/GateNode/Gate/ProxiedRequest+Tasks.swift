@@ -131,8 +131,8 @@ extension ProxiedRequest {
 
     /// What the rules leave of a message that comes before the answer; nil for nothing.
     func passed(_ message: ByteBuffer, _ reply: Reply) -> (message: ByteBuffer, reply: Reply)? {
-        guard let params = reply.params else { return (message, reply) }
-        return judge(message, at: params).rest(of: message, reply, at: params)
+        guard hasRules else { return (message, reply) }
+        return reply.screened(message) { judge($0, at: $1) }
     }
 
     /// What the rules leave of a question; nil for nothing.
@@ -140,7 +140,8 @@ extension ProxiedRequest {
 
     /// Tells its client what the rules leave of an answer.
     private func tell(_ message: ByteBuffer, _ reply: Reply) {
-        guard let value = reply.result ?? reply.error else { return exchange.relay(message, reply) }
+        guard let (message, reply) = hasRules ? reply.tightened(message) : (message, reply) else { return failUnusable() }
+        guard let value = reply.said else { return exchange.relay(message, reply) }
         let verdict = judge(message, at: value)
         tellRemarks()
         switch verdict {

@@ -205,14 +205,16 @@ final class ToolCall: UpstreamReceiver {
 
     /// What the stages of the phase `output` leave of a message that comes before the answer; nil for nothing.
     private func passed(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> (message: ByteBuffer, reply: Reply)? {
-        guard let params = reply.params else { return (message, reply) }
-        return judge(message, at: params, flow).rest(of: message, reply, at: params)
+        guard hasRules(flow) else { return (message, reply) }
+        return reply.screened(message) { judge($0, at: $1, flow) }
     }
+
+    private func hasRules(_ flow: CallFlow) -> Bool { flow.loop.snapshot.pipeline.hasStages(of: .output) }
 
     /// What the stages of the phase `output` make of something that the server has said, now or when the call was made before.
     func judge(_ message: ByteBuffer, at place: Range<Int>, _ flow: CallFlow) -> OutputScreen.Verdict {
         let loop = flow.loop
-        guard loop.snapshot.pipeline.hasStages(of: .output) else { return .passed }
+        guard hasRules(flow) else { return .passed }
         return message.withUnsafeReadableBytes { bytes in
             let view = CallView(
                 caller: flow.machine.caller, tool: tool, payload: UnsafeRawBufferPointer(rebasing: bytes[place]),
@@ -251,12 +253,13 @@ final class ToolCall: UpstreamReceiver {
     /// Runs the stages of the phase `output`, where there are any.
     private func answered(_ message: ByteBuffer, _ reply: Reply, _ flow: CallFlow) -> PartOutcome {
         answer = .message(message, reply)
-        if let value = reply.result ?? reply.error {
+        if let value = reply.said {
             switch judge(message, at: value, flow) {
-            case .passed: break
+            case .passed:
+                // Rules have seen what the answer says and nothing else of the message.
+                if reply.isLoose, hasRules(flow) { write(message.withUnsafeReadableBytes { Array($0[value]) }, of: reply) }
             case .answered(let result): answer = .written(result: result, error: nil)
-            case .rewritten(let bytes):
-                answer = reply.result == nil ? .written(result: nil, error: bytes) : .written(result: bytes, error: nil)
+            case .rewritten(let bytes): write(bytes, of: reply)
             case .withheld(let denial):
                 answer = .withheld(denial)
                 return .withheld(denial)
@@ -264,6 +267,11 @@ final class ToolCall: UpstreamReceiver {
         }
         guard case .result(let isError) = reply.kind else { return .rpcError }
         return .result(isError: isError, bytes: reply.result?.count ?? message.readableBytes)
+    }
+
+    /// Puts a message of the gate's own into the place of the server's, which says this.
+    private func write(_ bytes: [UInt8], of reply: Reply) {
+        answer = if case .error = reply.kind { .written(result: nil, error: bytes) } else { .written(result: bytes, error: nil) }
     }
 
     // MARK: The answer
@@ -295,8 +303,8 @@ final class ToolCall: UpstreamReceiver {
     func appendMember(to output: inout AnswerParts) {
         switch answer {
         case .message(let message, let reply):
-            output.append((reply.result == nil ? #""error":"# : #""result":"#).utf8)
-            output.append(reply.result ?? reply.error ?? 0..<0, of: message)
+            if case .error = reply.kind { output.append(#""error":"#.utf8) } else { output.append(#""result":"#.utf8) }
+            output.append(reply.said ?? 0..<0, of: message)
         case .written(let result, let error):
             output.append((result == nil ? #""error":"# : #""result":"#).utf8)
             output.append(result ?? error ?? Array("null".utf8))

@@ -73,13 +73,15 @@ struct RulesReload: Sendable {
 
     /// Reads the file again if another node's operator has asked for it, and takes over what operators have set beside it.
     func follow() async {
-        let state = try? await version.read()
+        // Without its answer nothing may be taken for the newest rules: what an operator has set would be missing in them for good. Calls wait
+        // for the next look.
+        guard let state = try? await version.read() else { return }
         let current = ruleBook.snapshot
         // What a shard was seen to hold counts too: a failover may have lost the record and not the shard's word.
-        let newest = max(state?.version ?? 0, ruleBook.newestMet)
+        let newest = max(state.version, ruleBook.newestMet)
         guard newest > current.rules.version else { return }
-        let overrides = state?.overrides ?? current.overrides
-        if let state, state.version == newest, state.reloaded <= current.readAt {
+        let overrides = state.overrides
+        if state.version == newest, state.reloaded <= current.readAt {
             return ruleBook.adopt(current.settings, version: newest, readAt: current.readAt, overrides: overrides)
         }
         let (resolution, reload) = read()

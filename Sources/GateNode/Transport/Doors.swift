@@ -79,7 +79,7 @@ struct MemoryAccount {
         mostUnread = max(24 << 20, share(Self.unreadOfNode))
     }
 
-    /// - Parameter holder: the secret of the key that is known.
+    /// - Parameter holder: the id of the key that is known.
     mutating func add(_ bytes: Int, _ standing: Standing, of holder: ExactText?) {
         guard bytes != 0 else { return }
         switch standing {

@@ -8,8 +8,8 @@ import NIOCore
 /// Who answers requests to `/mcp`: called on the event loop of the connection, and answers through the exchange, now or later.
 protocol ExchangeHandler: AnyObject {
     func receive(_ exchange: MCPExchange)
-    /// Whether a secret is that of a key that is remembered; asks nobody.
-    func knows(_ secret: String) -> Bool
+    /// The id of the key that a secret proves or a token lends, where it is remembered; asks nobody.
+    func owner(of secret: String) -> String?
 }
 
 /// What holds a connection after its request, until one side ends it.

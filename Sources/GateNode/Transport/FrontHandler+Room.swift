@@ -8,7 +8,7 @@ import NIOCore
 struct RequestRoom {
     private(set) var bytes = 0
     private(set) var standing = MemoryAccount.Standing.unproven
-    /// The secret of its key, where that is known.
+    /// The id of its key, where that is known.
     private var holder: ExactText?
 
     /// Counts it as so many bytes from now on.
@@ -51,8 +51,8 @@ extension FrontHandler {
     private func holder(of head: HTTP1RequestHead?, _ bytes: Int) -> ExactText? {
         guard let head, bytes > Self.backlog else { return nil }
         let proof = MCPExchange.proof(of: head)
-        guard let secret = proof.secret, !secret.isEmpty, handler.knows(secret) else { return nil }
-        return ExactText(secret)
+        guard let secret = proof.secret, !secret.isEmpty else { return nil }
+        return handler.owner(of: secret).map { ExactText($0) }
     }
 
     func release() { room.release(in: &front.memory) }

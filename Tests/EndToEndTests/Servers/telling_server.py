@@ -39,6 +39,24 @@ def ask(request):
     text(request, "refused: " + answer["error"]["message"] if "error" in answer else "answered")
 
 
+def loose(request):
+    """Messages that say something where JSON-RPC has no place for it."""
+    send({"method": "notifications/message", "params": {"level": "error", "data": "first"}, "x": SECRET})
+    send({"method": "notifications/" + SECRET, "params": {}})
+    fine = json.dumps({"content": [{"type": "text", "text": "fine"}]})
+    told = json.dumps({"content": [{"type": "text", "text": SECRET}]})
+    more = {
+        "member": '"result":%s,"x":"%s"' % (fine, SECRET),
+        "meta": '"result":%s,"_meta":{"a":"%s"}' % (fine, SECRET),
+        "params": '"params":{"x":"%s"},"result":%s' % (SECRET, fine),
+        "twice": '"result":%s,"result":%s' % (told, fine),
+        "error": '"result":%s,"error":{"code":1,"message":"fine"}' % told,
+    }[request["params"]["arguments"]["form"]]
+    with lock:
+        sys.stdout.write('{"jsonrpc":"2.0","id":%s,%s}\n' % (json.dumps(request["id"]), more))
+        sys.stdout.flush()
+
+
 def call(request):
     name = request["params"]["name"]
     if name == "tell":
@@ -49,6 +67,8 @@ def call(request):
         made = task("task-%s" % request["id"], "working")
         del made["statusMessage"]
         result(request, {"task": made})
+    elif name == "loose":
+        loose(request)
     elif name == "ask":
         threading.Thread(target=ask, args=(request,), daemon=True).start()
 
@@ -68,7 +88,7 @@ for line in sys.stdin:
             },
         )
     elif method == "tools/list":
-        tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ["tell", "quiet", "task", "ask"]]
+        tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ["tell", "quiet", "task", "ask", "loose"]]
         result(message, {"tools": tools})
     elif method == "tools/call":
         if params["name"] == "task":

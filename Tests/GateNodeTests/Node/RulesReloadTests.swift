@@ -77,6 +77,23 @@ struct RulesReloadTests {
         for node in [a, b] { await node.store.stop() }
     }
 
+    @Test("F-CONC-01, F-GUARD-02: a node that cannot read what an operator has set takes nothing for the newest rules, and reads it later")
+    func unreadRecord() async throws {
+        let (redis, file) = (try await RedisServer(), SharedFile())
+        let (a, b) = (try await Self.node("a", file, redis), try await Self.node("b", file, redis))
+        try await a.reload.set(["concurrency"], Self.audited()) { $0.maxInFlightPerKey = 1 }
+        let (record, version) = (a.store.keys.record(RulesVersion.name), a.rules.version)
+        try await redis.command("RENAME", record, "aside")
+        try await redis.command("SET", record, "no record")
+        b.ruleBook.meet(version)
+        await b.reload.follow()
+        #expect(b.rules.version < version)
+        try await redis.command("RENAME", "aside", record)
+        await b.reload.follow()
+        #expect(b.rules.version == version && b.rules.maxInFlightPerKey == 1)
+        for node in [a, b] { await node.store.stop() }
+    }
+
     @Test("F-TMO-01: a tool's own time comes first, also if it is 0, which leaves the hard maximum")
     func timeouts() {
         var settings = Settings()

@@ -99,7 +99,7 @@ final class World {
         node.executor.run()
         for id in keyIDs {
             granted[id] = plan.credits
-            _ = redis.ask("HSET", keys.credential(KeyCache.digest(SimulatedNode.secret(of: id))), "owner", id)
+            _ = redis.ask("HSET", keys.credential(Credential.digest(of: SimulatedNode.secret(of: id))), "owner", id)
         }
         for id in keyIDs + [teamID] { records.found(id, redis.ask("HGETALL", keys.record(id)).fields) }
         for each in nodes {
