@@ -62,9 +62,8 @@ private struct ReplyScan {
     }
 
     private mutating func note(_ member: MessageMember?) {
-        guard let member else { return isLoose = true }
-        let bit = 1 << member.rawValue as UInt8
-        if met & bit != 0 { isLoose = true }
+        let bit: UInt8 = member.map { 1 << $0.rawValue } ?? 0
+        if bit == 0 || met & bit != 0 { isLoose = true }
         met |= bit
     }
 
