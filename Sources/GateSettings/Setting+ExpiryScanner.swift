@@ -1,6 +1,6 @@
 // Who is told before a key runs out of its time, and when.
 
-package import GateValues
+import GateValues
 import MCPWire
 
 /// The scanner of keys that expire (F-ALERT-04).

@@ -1,6 +1,6 @@
 // One logical request to a server of the revision 2026-07-28, over all the rounds in which it asks for input (MRTR).
 
-package import GateDomain
+import GateDomain
 package import MCPWire
 package import NIOCore
 

@@ -193,7 +193,8 @@ struct RollupTests {
             #expect(RollupSum(packed: bytes) == nil)
         }
         for bytes in [[2], [1, 0xff], [1, 1, 2], [1, 0x80, 0x80, 0x80, 0x80, 0x10, 2]] as [[UInt8]] {
-            #expect((DurationHistogram(packed: bytes)?.entries ?? []).isEmpty, "\(bytes)")
+            let entries = DurationHistogram(packed: bytes)?.entries ?? []
+            #expect(entries.isEmpty, "\(bytes)")
         }
         #expect(RollupField(Array("rows".utf8)) == nil)
         let field = RollupField(tool: "tööl", key: "", kind: RollupKind(outcome: .denied, reason: "rate_limited"))
