@@ -28,14 +28,14 @@ struct HistoryTests {
 
     @Test("Each defect that the ledger once had is found again when its old rule is put back", arguments: OldRule.allCases)
     func oldRules(_ rule: OldRule) async throws {
-        let found = try await Self.search(1..<4001, edits: rule.edits) { seed, redis in
+        let found = try await Self.search(1..<16_001, edits: rule.edits) { seed, redis in
             guard !rule.isOfCredits || HistoryPlan(seed: seed).movesCredits, !rule.isOfDamage || HistoryPlan(seed: seed).isDamaged else {
                 return nil
             }
             return try History(seed: seed).run(on: redis, oldRule: rule).violations.first.map { "\(rule.rawValue): seed \(seed): \($0)" }
         }
         guard let found else {
-            Issue.record("4,000 histories did not find it")
+            Issue.record("16,000 histories did not find it")
             return
         }
         print(found)
