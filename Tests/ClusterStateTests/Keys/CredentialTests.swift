@@ -51,7 +51,9 @@ struct CredentialTests {
         for shown in [secret, text] {
             let opened = try await doors.opened(by: shown)
             #expect(opened.calls == id && opened.admin == id, "\(shown)")
+            #expect(await doors.cache.owner(of: shown) == id, "what counts for the key counts for what lends it")
         }
+        #expect(await doors.cache.owner(of: secret + "0") == nil)
         let credentials = doors.node.directory.credentials
         #expect(try await credentials.proof(by: text, of: [.token])?.credential == token.credential)
         #expect(try await credentials.proof(by: text, of: [.key]) == nil, "a token is for calls alone")
